@@ -1,0 +1,53 @@
+"""Files from outside are read up to a limit; files of ours appear under their final name whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from edgewing.errors import InputError
+
+MIB = 1 << 20
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, limit: int) -> Iterator[tuple[BinaryIO, int]]:
+    """An open file and its size in bytes; InputError where it is missing, a folder, unreadable or over the limit."""
+    try:
+        file = open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name a file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        raise InputError(f"{path}: cannot be read ({error}); check the path and its permissions") from None
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise InputError(f"{path}: {size / MIB:.1f} MiB; the limit is {limit / MIB:g} MiB")
+        yield file, size
+
+
+def read(path: str | Path, limit: int) -> bytes:
+    """The whole file, at most ``limit`` bytes; InputError as for ``reading``, and for an empty file."""
+    with reading(path, limit) as (file, _):
+        data = file.read(limit + 1)  # a pipe has size 0 and may hold more
+    if not data or len(data) > limit:
+        raise InputError(f"{path}: is empty" if not data else f"{path}: larger than {limit / MIB:g} MiB")
+    return data
+
+
+def write(path: str | Path, data: bytes) -> None:
+    """Write beside the final name, then rename: a killed command leaves no partial file under that name."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from None
+    finally:
+        beside.unlink(missing_ok=True)

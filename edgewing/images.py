@@ -1,0 +1,138 @@
+"""Pictures in and out: always RGB uint8 (H, W, 3), upright as a viewer shows them.
+
+JPEG, PNG, WebP and BMP. The size is read from the header before anything is decoded, and a file that ends early is
+refused: OpenCV's decoder would fill the rest with grey and say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import files
+from edgewing.errors import InputError
+
+LARGEST_FILE = 64 * files.MIB
+LARGEST_PIXELS = 64_000_000
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+# Inside a JPEG scan: 0xFF followed by anything but a stuffed zero, a restart marker or fill is a real marker.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+
+def read(path: str | Path) -> np.ndarray:
+    """The picture as (H, W, 3) uint8 RGB, rotated by its EXIF orientation.
+
+    Grey becomes three equal channels, alpha is dropped, 16 bits become 8, CMYK becomes RGB.
+    InputError: missing, cut off, not a picture, over 64 MiB or 64 megapixels.
+    """
+    return decode(files.read(path, LARGEST_FILE), str(path))
+
+
+def decode(data: bytes, where: str = "image") -> np.ndarray:
+    """As ``read``, from the bytes of a file; ``where`` names them in errors."""
+    import cv2
+
+    try:
+        width, height = _size(data)
+    except (struct.error, IndexError, _Cut):
+        raise InputError(f"{where}: the picture is cut off or broken; fetch or copy it again") from None
+    if width * height > LARGEST_PIXELS:
+        raise InputError(f"{where}: {width} x {height} pixels; the limit is {LARGEST_PIXELS // 10**6} megapixels")
+    if not width:
+        raise InputError(f"{where}: not a picture that can be read; expected JPEG, PNG, WebP or BMP")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None or set(image.shape[:2]) != {width, height}:
+        raise InputError(f"{where}: the picture is cut off or broken; fetch or copy it again")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def write(path: str | Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB as the name's suffix says. InputError for a suffix that is not a picture's."""
+    import cv2
+
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: a picture's name must end in one of {', '.join(SUFFIXES)}")
+    _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    files.write(path, data.tobytes())
+
+
+class _Cut(Exception):
+    """The data end before the picture does, or are damaged."""
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Width and height in the header's frame, (0, 0) where this is no known format; _Cut where the end is missing."""
+    if data[:3] == b"\xff\xd8\xff":
+        return _jpeg_size(data)
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return _png_size(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _webp_size(data)
+    if data[:2] == b"BM":
+        return _bmp_size(data)
+    return 0, 0
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Walks the segments to the end of the image (an EXIF thumbnail has an end marker of its own, inside one)."""
+    at, size = 2, (0, 0)
+    while True:
+        marker = _MARKER.search(data, at)
+        if marker is None:
+            raise _Cut
+        kind, at = data[marker.start() + 1], marker.end()
+        if kind == 0xD9:
+            return size
+        if kind == 0x01:
+            continue
+        (length,) = struct.unpack_from(">H", data, at)
+        # SOF0..SOF15 without DHT, JPG and DAC
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, at + 3)
+            size = width, height
+        at += length
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Walks the chunks to the last one; those that a decoder cannot do without (capital first letter) are checked."""
+    at, kind = 8, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, at)
+        (crc,) = struct.unpack_from(">I", data, at + 8 + length)
+        if kind[:1].isupper() and crc != zlib.crc32(data[at + 4 : at + 8 + length]):
+            raise _Cut
+        at += 12 + length
+    return struct.unpack_from(">II", data, 16)
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Container and the three kinds of first chunk: RFC 9649."""
+    (riff,) = struct.unpack_from("<I", data, 4)
+    if riff + 8 > len(data):
+        raise _Cut
+    kind = data[12:16]
+    if kind == b"VP8X":
+        low = struct.unpack_from("<HBHB", data, 24)
+        return 1 + low[0] + (low[1] << 16), 1 + low[2] + (low[3] << 16)
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    (end,) = struct.unpack_from("<I", data, 2)
+    width, height = struct.unpack_from("<ii", data, 18)
+    if end > len(data):
+        raise _Cut
+    return abs(width), abs(height)
