@@ -1,0 +1,61 @@
+"""Labelled faces: one reader per format, and the cache that training reads. numpy and OpenCV only.
+
+A reader is a module with
+
+    recognises(folder) -> bool
+    read(folder, layout, split) -> iterator of Sample, or InputError for a sample that is left out
+    annotations(folder, split) -> Path, what ``read`` takes the points from
+
+and a row in READERS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgewing import layouts
+from edgewing.errors import InputError
+from train.data import pts, wflw
+from train.data.samples import Listing, Sample, Samples, fault, load
+
+__all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
+
+READERS = {"pts": pts, "wflw": wflw}
+
+
+def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: str = "train") -> Listing:
+    """All faces of one folder or several (or annotation files), with landmarks of that layout.
+
+    split: ``train`` or ``test``, where a dataset has both in one place. Landmarks are image pixels, (0, 0) at the
+    centre of the top-left pixel. A bad sample becomes a line in ``problems``. The picture itself is opened by ``load``,
+    so a broken picture, or a point far outside it, shows there.
+    InputError: a folder is missing, of no known format, or holds no face that can be read.
+    """
+    layout = layouts.get(layout_name)
+    listing = Listing(Samples(layout.points))
+    for folder in [folders] if isinstance(folders, str | Path) else folders:
+        folder = Path(folder)
+        name, reader = _reader(folder)
+        faces, problems = len(listing.samples), len(listing.problems)
+        for found in reader.read(folder, layout, split):
+            if isinstance(found, InputError):
+                listing.problems.append(str(found))
+            else:
+                listing.samples.append(found)
+        faces, problems = len(listing.samples) - faces, listing.problems[problems:]
+        if not faces:
+            first = f"; first of {len(problems)} problems: {problems[0]}" if problems else ""
+            raise InputError(f"{folder}: no face of layout {layout.name} can be read for {split}{first}")
+        left_out = f", {len(problems)} left out" if problems else ""
+        listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name})")
+    return listing
+
+
+def _reader(folder: Path):
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder; check the path")
+    for name, reader in READERS.items():
+        if reader.recognises(folder):
+            return name, reader
+    raise InputError(f"{folder}: no points found; expected .pts files beside the pictures, or WFLW's list_98pt_*.txt")

@@ -1,0 +1,382 @@
+"""The cache: every face decoded once, cut out with context around it, in raw files that training reads by offset.
+
+    images.u8       (M, S, S, 3) RGB        landmarks.f32   (M, N, 2) cache pixels, x y
+    group.i4        (M,)                    source.u1       (M,) index into meta's sources
+    names.txt       one name a line         names.idx       (M + 1,) int64 offsets into names.txt
+    meta.json
+
+The square has ``context`` times the side of the ``gtbox`` crop (edgewing.geometry) and the same centre, S pixels wide,
+plain bilinear, black outside the picture. There is no anti-aliasing on purpose: the network's own crop has none either
+(other runtimes could not repeat it), so a large picture must alias here as it will there. That holds as long as the
+cache is about as dense as the crop; ``dense_enough`` gives S for an input size, a quarter denser, so that the second
+resampling costs little detail and a zoom of 15 % finds real pixels.
+
+Reading needs numpy alone, and its resident memory does not grow with M: bytes are copied by pread, nothing is mapped.
+
+M: faces, S: cache pixels, N: landmarks, B: batch.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import files, geometry
+from edgewing.errors import InputError
+from edgewing.layouts import Layout
+from train.data.samples import load
+
+CONTEXT = 1.5
+_FORMAT = 1
+_LARGEST_META = 16 * files.MIB
+_MOST_SOURCES = 256
+_PROBLEMS_KEPT = 100
+
+
+def dense_enough(input_size: int, context: float = CONTEXT) -> int:
+    """The cache's S for a network's input size: a quarter denser than the crop, a multiple of 16."""
+    return int(np.ceil(1.25 * context * input_size / 16)) * 16
+
+
+def cache_folder(root: str | Path, fingerprint: str, size: int, context: float = CONTEXT) -> Path:
+    """Where the cache of these faces lies below ``root``."""
+    return Path(root) / f"{fingerprint[:16]}-{size}-{context:g}-v{_FORMAT}"
+
+
+def fingerprint(samples: Iterable) -> str:
+    """sha256 in hex over names, groups, landmarks and sizes of the picture files, in order.
+
+    Another annotation gives another fingerprint. A picture that changes and keeps its size in bytes is not noticed.
+    """
+    digest = hashlib.sha256()
+    for sample in samples:
+        _add(digest, sample)
+    return digest.hexdigest()
+
+
+def group_ids(names: Iterable[str]) -> np.ndarray:
+    """(M,) int32 ids of groups: 31 bits of a hash, so no table of names is held and two caches agree. Two groups that
+    share an id (one pair expected among 65,000 groups) stay on one side of a split together, which does no harm."""
+    return np.array([_group_id(name) for name in names], np.int32)
+
+
+def split(
+    groups: np.ndarray, fraction: float, seed: int, sources: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(train, validation) indices, both sorted int64, with no group on both sides.
+
+    About ``fraction`` of each source's faces go to validation: whole groups in an order drawn from ``seed`` until that
+    many are reached, at least one group, never the last one of a source. A group that spans sources counts for the first.
+    """
+    names, first, inverse, counts = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    held_out = np.zeros(len(names), bool)
+    strata = np.zeros(len(names), int) if sources is None else np.asarray(sources)[first]
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        order = np.random.default_rng([seed, int(stratum)]).permutation(members)
+        before = np.cumsum(counts[order]) - counts[order]
+        wanted = fraction * counts[order].sum()
+        held_out[order[:-1][before[:-1] < wanted]] = True
+    chosen = held_out[inverse]
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+class Cache:
+    """An open cache. ``meta``: format, layout, points, size, context, count, sources, groups, fingerprint, problems.
+
+    Safe to share between threads and forked workers; pickling opens it anew.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.meta = _meta(self.folder)
+        self._size, self._points = self.meta["size"], self.meta["points"]
+        self._files = {}
+        expected = {
+            "images.u8": len(self) * self._size**2 * 3,
+            "landmarks.f32": len(self) * self._points * 8,
+            "group.i4": len(self) * 4,
+            "source.u1": len(self),
+            "names.idx": (len(self) + 1) * 8,
+        }
+        for name, size in expected.items():
+            self._open(name, size)
+        self._open("names.txt", int(self._rows("names.idx", [len(self)], (), np.int64)[0]))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Cache:
+        """InputError where there is no cache, or one that is cut off or of another format."""
+        return cls(folder)
+
+    def __len__(self) -> int:
+        return self.meta["count"]
+
+    def __reduce__(self):
+        return Cache, (self.folder,)
+
+    def read(self, indices) -> tuple[np.ndarray, np.ndarray]:
+        """(B, S, S, 3) uint8 RGB and (B, N, 2) float32 landmarks in cache pixels, in the order of ``indices``."""
+        return self._rows("images.u8", indices, (self._size, self._size, 3), np.uint8), self.landmarks(indices)
+
+    def landmarks(self, indices) -> np.ndarray:
+        """(B, N, 2) float32, cache pixels."""
+        return self._rows("landmarks.f32", indices, (self._points, 2), np.float32)
+
+    def names(self, indices) -> list[str]:
+        found = []
+        for index in self._checked(indices):
+            start, end = self._span("names.idx", int(index) * 8, np.empty(2, np.int64))
+            text = self._span("names.txt", int(start), np.empty(max(0, end - start - 1), np.uint8))
+            found.append(text.tobytes().decode("utf-8", "replace"))
+        return found
+
+    @functools.cached_property
+    def groups(self) -> np.ndarray:
+        """(M,) int32 group ids."""
+        return self._span("group.i4", 0, np.empty(len(self), np.int32))
+
+    @functools.cached_property
+    def sources(self) -> np.ndarray:
+        """(M,) uint8 indices into ``meta["sources"]``."""
+        return self._span("source.u1", 0, np.empty(len(self), np.uint8))
+
+    def split(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """(train, validation) indices: see the function ``split``."""
+        return split(self.groups, fraction, seed, self.sources)
+
+    def close(self) -> None:
+        for file, _ in self._files.values():
+            file.close()
+
+    def _open(self, name: str, size: int) -> None:
+        path = self.folder / name
+        try:
+            file = open(path, "rb", buffering=0)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}; delete the folder and build the cache again") from None
+        found = os.fstat(file.fileno()).st_size
+        self._files[name] = file, found
+        if found != size:
+            self.close()
+            raise InputError(f"{path}: {found} bytes, expected {size}; delete the folder and build the cache again")
+
+    def _checked(self, indices) -> np.ndarray:
+        indices = np.atleast_1d(np.asarray(indices, np.int64))
+        if len(indices) and not (0 <= indices.min() and indices.max() < len(self)):
+            raise IndexError(f"{indices.min()}..{indices.max()} in a cache of {len(self)} faces")
+        return indices
+
+    def _rows(self, name: str, indices, shape: tuple[int, ...], dtype) -> np.ndarray:
+        indices = self._checked(indices) if name != "names.idx" else np.asarray(indices)
+        rows = np.empty((len(indices), *shape), dtype)
+        step = rows.itemsize * int(np.prod(shape))
+        for place in np.argsort(indices, kind="stable"):  # in the order of the disk
+            self._span(name, int(indices[place]) * step, rows[place : place + 1])
+        return rows
+
+    def _span(self, name: str, offset: int, out: np.ndarray) -> np.ndarray:
+        """Fills ``out`` from the file at a byte offset."""
+        view, descriptor = memoryview(out).cast("B") if out.size else memoryview(b""), self._files[name][0].fileno()
+        while len(view):
+            try:
+                count = os.preadv(descriptor, [view], offset)
+            except OSError as error:
+                raise InputError(f"{self.folder / name}: cannot be read ({error.strerror})") from None
+            if not count:
+                raise InputError(f"{self.folder / name}: cut off; delete the folder and build the cache again")
+            view, offset = view[count:], offset + count
+        return out
+
+
+def build(
+    samples: Iterable,
+    folder: str | Path,
+    layout: Layout,
+    size: int,
+    context: float = CONTEXT,
+    progress: Callable[[int, int | None], None] | None = None,
+    threads: int = 1,
+) -> Cache:
+    """Cut out every face of Samples or drawn faces (with ``image`` (H, W, 3), landmarks, source, group, name).
+
+    progress: called with faces done and their number (None where ``samples`` has no length). threads: decoding and
+    warping release Python's lock. Faces are streamed, only a few pictures are in memory at a time. A picture that is
+    missing or broken, or points that cannot be in it, are problems: counted in meta, the first 100 named there.
+    InputError: nothing is left, or the disk is full. Nothing appears under ``folder`` before all is written.
+    """
+    folder = Path(folder)
+    total = len(samples) if hasattr(samples, "__len__") else None
+    beside = _beside(folder, (total or 0) * (size * size * 3 + layout.points * 8))
+    try:
+        beside.mkdir(parents=True)
+        with contextlib.ExitStack() as stack:
+            writer = _Writer(beside, stack)
+            for done, (sample, found) in enumerate(_crops(samples, layout, size, context, threads), 1):
+                writer.add(sample, found)
+                if progress:
+                    progress(done, total)
+        writer.finish(folder, layout=layout.name, points=layout.points, size=size, context=context)
+        with contextlib.suppress(FileExistsError):  # another process was faster: what it wrote is checked by opening
+            _rename(beside, folder)
+    except OSError as error:
+        raise InputError(f"{folder}: the cache cannot be written ({error.strerror}); name another place") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Cache.open(folder)
+
+
+class _Writer:
+    """The files of a cache that is being built."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack):
+        self.folder = folder
+        names = "images.u8", "landmarks.f32", "group.i4", "source.u1", "names.txt", "names.idx"
+        self.files = {name: stack.enter_context(open(folder / name, "wb")) for name in names}
+        self.files["names.idx"].write(bytes(8))
+        self.digest, self.offset, self.count = hashlib.sha256(), 0, 0
+        self.sources: dict[str, list[int]] = {}
+        self.problems: list[str] = []
+        self.problem_count = 0
+
+    def add(self, sample, found: tuple[np.ndarray, np.ndarray] | InputError) -> None:
+        _add(self.digest, sample)
+        if isinstance(found, InputError):
+            self.problem_count += 1
+            self.problems += [str(found)][: _PROBLEMS_KEPT - len(self.problems)]
+            return
+        image, landmarks = found
+        source = self.sources.setdefault(sample.source, [len(self.sources), 0])
+        if source[0] >= _MOST_SOURCES:
+            raise InputError(f"more than {_MOST_SOURCES} sources in one cache; read fewer folders")
+        source[1] += 1
+        name = sample.name.replace("\n", " ").encode("utf-8", "replace") + b"\n"
+        self.offset += len(name)
+        self.count += 1
+        row = image, landmarks, np.int32(_group_id(sample.group)), np.uint8(source[0]), name, np.int64(self.offset)
+        for file, value in zip(self.files.values(), row, strict=True):
+            file.write(value if isinstance(value, bytes) else value.tobytes())
+
+    def finish(self, folder: Path, **about) -> None:
+        if not self.count:
+            first = f"; first: {self.problems[0]}" if self.problems else ""
+            raise InputError(f"{folder}: no face to cache, {self.problem_count} problems{first}")
+        meta = about | {
+            "format": _FORMAT,
+            "count": self.count,
+            "sources": [{"name": name, "count": count} for name, (_, count) in self.sources.items()],
+            "groups": len(np.unique(np.fromfile(self.folder / "group.i4", np.int32))),
+            "fingerprint": self.digest.hexdigest(),
+            "problems": self.problem_count,
+            "first_problems": self.problems,
+        }
+        (self.folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+
+
+def _crops(samples: Iterable, layout: Layout, size: int, context: float, threads: int) -> Iterator[tuple]:
+    """(sample, (image, landmarks) or InputError) in order, from ``threads`` workers with a few faces in flight."""
+
+    def crop(sample):
+        if sample.landmarks.shape != (layout.points, 2):
+            return InputError(f"{sample.name}: {len(sample.landmarks)} points, {layout.name} has {layout.points}")
+        try:
+            image = load(sample)
+        except InputError as error:
+            return error
+        tight = geometry.crop_from_landmarks(sample.landmarks, size)
+        square = geometry.Crop(tight.centre, context * tight.side, size)
+        landmarks = geometry.apply(square.to_crop, sample.landmarks).astype(np.float32)
+        return geometry.warp(image, square.to_image, size), landmarks
+
+    if threads <= 1:
+        yield from ((sample, crop(sample)) for sample in samples)
+        return
+    flight: collections.deque = collections.deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for sample in samples:
+                flight.append((sample, pool.submit(crop, sample)))
+                if len(flight) >= 4 * threads:
+                    sample, future = flight.popleft()
+                    yield sample, future.result()
+            for sample, future in flight:
+                yield sample, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _add(digest, sample) -> None:
+    if isinstance(sample.image, np.ndarray):
+        size = sample.image.nbytes
+    else:
+        try:
+            size = os.stat(sample.image).st_size
+        except OSError:
+            size = -1
+    digest.update(f"{sample.name}\0{sample.group}\0{size}\0".encode("utf-8", "surrogateescape"))
+    digest.update(np.ascontiguousarray(sample.landmarks, np.float32).tobytes())
+
+
+def _group_id(name: str) -> int:
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).digest()
+    return int.from_bytes(digest, "little") & 0x7FFFFFFF
+
+
+def _beside(folder: Path, needed: int) -> Path:
+    """The folder to build in; what killed builds of this machine left there is removed, and the disk must have room."""
+    host = socket.gethostname()
+    start = f".{folder.name}.building.{host}."
+    if folder.parent.is_dir():
+        for old in folder.parent.glob(f"{start}*"):
+            process = old.name.removeprefix(start)
+            if process.isdigit() and (int(process) == os.getpid() or not _alive(int(process))):
+                shutil.rmtree(old, ignore_errors=True)
+        free = shutil.disk_usage(folder.parent).free
+        if needed > free:
+            raise InputError(f"{folder}: the cache needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free")
+    return folder.with_name(f"{start}{os.getpid()}")
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _rename(beside: Path, folder: Path) -> None:
+    try:
+        os.rename(beside, folder)
+    except OSError:
+        if not folder.is_dir() or not any(folder.iterdir()):
+            raise
+        raise FileExistsError(folder) from None
+
+
+def _meta(folder: Path) -> dict:
+    """meta.json, checked."""
+    path = folder / "meta.json"
+    try:
+        meta = json.loads(files.read(path, _LARGEST_META))
+        whole = [meta["count"], meta["size"], meta["points"]]
+        sources = [(source["name"], source["count"]) for source in meta["sources"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{path}: not the meta of a cache; delete the folder and build the cache again") from None
+    if meta.get("format") != _FORMAT:
+        raise InputError(f"{path}: cache format {meta.get('format')}, this version reads {_FORMAT}; build it again")
+    if not all(type(v) is int and 0 < v < 1 << 40 for v in whole) or sum(count for _, count in sources) != whole[0]:
+        raise InputError(f"{path}: the counts in it do not fit together; delete the folder and build the cache again")
+    return meta

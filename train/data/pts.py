@@ -1,0 +1,168 @@
+"""iBUG ``.pts`` files beside pictures of the same stem: 300-W, HELEN, LFPW, AFW, iBUG, Menpo, YouTube Faces.
+
+    version: 1
+    n_points: 68
+    {
+    112.168 108.808
+    ...
+    }
+
+The files count pixels from 1 (Matlab); ``to_zero_based`` is the one place where that ends.
+
+Groups, the identities that a validation split must not cut, in this order:
+- where ``FOLDER_near_duplicates.txt`` lies beside the folder (or any ``*near_duplicates.txt`` inside it), each of its
+  lines names one photograph under several names;
+- where a ``frames.csv`` with columns name and person lies in the folder or its parent (YouTube Faces), the person;
+- names such as ``100040721_2`` (HELEN, AFW: photo number of Flickr, face): the number, and numbers less than 10,000
+  apart together: uploads of one shoot (among HELEN's 783 numbers 73 neighbours are that near, by chance it were 2);
+- else the name without ``_mirror``.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import files
+from edgewing.errors import InputError
+from edgewing.layouts import Layout
+from train.data.samples import Sample, fault
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+_LARGEST_FILE = 1 << 20
+_LARGEST_TABLE = 64 << 20
+_FLICKR = re.compile(r"(\d{5,18})_\d+")
+_SAME_SHOOT = 10_000
+# Folders of the other split, skipped below (never as) the folder that is read.
+_OTHER = {"train": {"test", "testset"}, "test": {"train", "trainset"}}
+
+
+def recognises(folder: Path) -> bool:
+    return any(name.lower().endswith(".pts") for _, _, names in os.walk(folder) for name in names)
+
+
+def annotations(folder: Path, split: str) -> Path:
+    return folder
+
+
+def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
+    """Every ``.pts`` below the folder, in the order of names; InputErrors are yielded for what must be left out,
+    pictures without points among them. Of subfolders named train(set) and test(set) only those of ``split`` are read."""
+    top = folder.resolve()
+    source = "/".join(top.parts[-2:])
+    for path, subfolders, names in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if name not in _OTHER[split])
+        here = Path(path)
+        pictures = {os.path.splitext(n)[0]: n for n in sorted(names) if n.lower().endswith(SUFFIXES)}
+        points = {os.path.splitext(n)[0]: n for n in sorted(names) if n.lower().endswith(".pts")}
+        group = _groups(here, points)
+        for stem in sorted(pictures.keys() | points.keys()):
+            if stem not in points:
+                yield InputError(f"{here / pictures[stem]}: no .pts beside this picture")
+                continue
+            if stem not in pictures:
+                yield InputError(f"{here / points[stem]}: no picture beside it ({', '.join(SUFFIXES)})")
+                continue
+            try:
+                landmarks = read_points(here / points[stem], layout)
+            except InputError as error:
+                yield error
+                continue
+            name = "/".join([source, *here.relative_to(folder).parts, stem])
+            # a person may be in trainset and testset, so the group is named after the dataset, not the folder
+            yield Sample(here / pictures[stem], landmarks, f"{top.parent.name}:{group(stem)}", source, name)
+
+
+def read_points(path: Path, layout: Layout) -> np.ndarray:
+    """(N, 2) float32, image pixels, 0-based. InputError ``file:line: reason``."""
+    lines = files.read(path, _LARGEST_FILE).decode("utf-8", "replace").splitlines()
+    values: list[tuple[float, float]] = []
+    inside = closed = False
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not inside:
+            key, _, value = text.partition(":")
+            if key.strip() == "n_points" and value.strip() != str(layout.points):
+                count = value.strip()[:20]
+                raise InputError(f"{path}:{number}: n_points is {count}, layout {layout.name} has {layout.points}")
+            inside = text.startswith("{")
+            text = text[1:].strip() if inside else ""
+        if text.endswith("}"):
+            closed, text = True, text[:-1].strip()
+        if text:
+            values.append(_pair(path, number, text))
+        if closed:
+            break
+    if not closed:
+        raise InputError(f"{path}:{len(lines)}: the points are not enclosed in {{ }}; the file is cut off or no .pts")
+    if len(values) != layout.points:
+        raise InputError(f"{path}:{number}: {len(values)} points, layout {layout.name} has {layout.points}")
+    landmarks = to_zero_based(np.array(values))
+    if reason := fault(landmarks):
+        raise InputError(f"{path}:{number}: {reason}")
+    return landmarks.astype(np.float32)
+
+
+def to_zero_based(points: np.ndarray) -> np.ndarray:
+    """Matlab's frame, where the centre of the top-left pixel is (1, 1), to ours, where it is (0, 0)."""
+    return points - 1.0
+
+
+def _pair(path: Path, number: int, text: str) -> tuple[float, float]:
+    try:
+        x, y = map(float, text.split())
+    except ValueError:
+        raise InputError(f"{path}:{number}: expected two numbers x y, found {text[:40]!r}") from None
+    if not np.isfinite([x, y]).all():
+        raise InputError(f"{path}:{number}: a coordinate is not a finite number: {text[:40]!r}")
+    return x, y
+
+
+def _groups(folder: Path, stems):
+    """stem -> group, for one folder; see the top of this file."""
+    near = _near_duplicates(folder)
+    persons = _persons(folder)
+    shoots = _shoots(stems)
+
+    def group(stem: str) -> str:
+        stem = stem.removesuffix("_mirror")
+        if stem in near:
+            return near[stem]
+        if persons:
+            return persons.get(stem) or stem.rsplit("_", 1)[0]
+        return shoots.get(stem) or stem
+
+    return group
+
+
+def _near_duplicates(folder: Path) -> dict[str, str]:
+    beside = folder.resolve().parent / f"{folder.resolve().name}_near_duplicates.txt"
+    found = {}
+    for path in [*sorted(folder.glob("*near_duplicates.txt")), *([beside] if beside.is_file() else [])]:
+        for line in files.read(path, _LARGEST_TABLE).decode("utf-8", "replace").splitlines():
+            names = line.split()
+            found.update({name: names[0] for name in names})
+    return found
+
+
+def _persons(folder: Path) -> dict[str, str]:
+    for path in (folder / "frames.csv", folder.resolve().parent / "frames.csv"):
+        if path.is_file():
+            rows = csv.DictReader(files.read(path, _LARGEST_TABLE).decode("utf-8", "replace").splitlines())
+            return {row["name"]: row["person"] for row in rows if row.get("name") and row.get("person")}
+    return {}
+
+
+def _shoots(stems) -> dict[str, str]:
+    numbers = {stem: int(match[1]) for stem in stems if (match := _FLICKR.fullmatch(stem.removesuffix("_mirror")))}
+    first, last, shoot = "", -_SAME_SHOOT, {}
+    for number in sorted(set(numbers.values())):
+        if number - last >= _SAME_SHOOT:
+            first = str(number)
+        shoot[number], last = first, number
+    return {stem: shoot[number] for stem, number in numbers.items()}
