@@ -1,0 +1,97 @@
+"""NME, FR, AUC, CED. Fractions everywhere; percent belongs into tables.
+
+An error that is infinite is a face without a prediction: it counts as failed in FR and AUC and is left out of the
+mean, whose caller prints the number of failed faces beside it.
+
+F: faces, N: landmarks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewing.errors import InputError, unknown
+from edgewing.layouts import Layout
+
+THRESHOLDS = (0.08, 0.10)
+
+
+def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.ndarray | None = None) -> np.ndarray:
+    """The distance that errors are divided by, per face.
+
+    landmarks: (F, N, 2) true points, px. name: one of the layout's normalisers, '' for its default.
+    boxes: (F, 4) the dataset's own boxes, needed where the normaliser is ``dataset``. Returns (F,) px.
+    Raises InputError for an unknown name, a missing box, or a distance of zero.
+    """
+    name = name or layout.default_normaliser
+    if name not in layout.normalisers:
+        raise unknown(f"normaliser of {layout.name}", name, layout.normalisers)
+    ends = layout.normalisers[name]
+    if ends == "landmarks":
+        distance = np.sqrt(np.prod(landmarks.max(axis=1) - landmarks.min(axis=1), axis=-1))
+    elif ends == "dataset":
+        if boxes is None:
+            raise InputError(f"normaliser {name!r} of {layout.name} needs the dataset's boxes; these faces have none")
+        distance = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1))
+    else:
+        first, second = (landmarks[:, list(group)].mean(axis=1) for group in ends)
+        distance = np.linalg.norm(first - second, axis=-1)
+    if not (distance > 0).all():
+        raise InputError(f"normaliser {name!r} is zero for face {int(np.argmin(distance))}; check its landmarks")
+    return distance
+
+
+def errors(predicted: np.ndarray, true: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """(F,) error of each face: mean over points of the Euclidean error, divided by ``distance`` (F,).
+
+    predicted, true: (F, N, 2) px in one frame. A face with a non-finite prediction has error infinity.
+    """
+    per_face = np.linalg.norm(np.asarray(predicted, float) - true, axis=-1).mean(axis=-1) / distance
+    return np.where(np.isfinite(per_face), per_face, np.inf)
+
+
+def failure_rate(face_errors: np.ndarray, threshold: float) -> float:
+    """Share of faces whose error is above the threshold."""
+    return float((face_errors > threshold).mean())
+
+
+def area_under_curve(face_errors: np.ndarray, threshold: float) -> float:
+    """Area under the cumulative error curve up to the threshold, divided by it: mean(max(0, 1 - e / t))."""
+    return float(np.maximum(0.0, 1.0 - face_errors / threshold).mean())
+
+
+def cumulative_errors(face_errors: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """The CED: share of faces with error at most each threshold."""
+    return np.searchsorted(np.sort(face_errors), thresholds, side="right") / len(face_errors)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What stands in a row: fractions, except for the counts."""
+
+    faces: int
+    failed: int
+    nme: float
+    fr08: float
+    fr10: float
+    auc08: float
+    auc10: float
+
+
+def summarise(face_errors: np.ndarray) -> Summary:
+    """NME, FR and AUC at 8 and 10 % of (F,) face errors. InputError when there are no faces."""
+    if len(face_errors) == 0:
+        raise InputError("no faces to score; check the folder and its annotation files")
+    finite = face_errors[np.isfinite(face_errors)]
+    low, high = THRESHOLDS
+    return Summary(
+        faces=len(face_errors),
+        failed=len(face_errors) - len(finite),
+        nme=float(finite.mean()) if len(finite) else float("inf"),
+        fr08=failure_rate(face_errors, low),
+        fr10=failure_rate(face_errors, high),
+        auc08=area_under_curve(face_errors, low),
+        auc10=area_under_curve(face_errors, high),
+    )

@@ -1,0 +1,1 @@
+"""train: points and photographs in, a float network and its contract out."""

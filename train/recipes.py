@@ -1,0 +1,215 @@
+"""Recipes: every setting of a training run, by name; the only configuration there is.
+
+A recipe is saved as JSON in its run, and each field can be overridden on the command line (``--steps 500``).
+Adding one is one entry in ``RECIPES``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgewing.decoding import Decode
+from edgewing.errors import InputError, unknown
+from edgewing import layouts
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings. Lengths are px of the network's crop unless a comment says otherwise."""
+
+    name: str
+    layout: str = "300w-68"
+
+    # data
+    data: tuple[str, ...] = ()  # folders, or `drawn`
+    weights: dict[str, float] = field(default_factory=dict)  # source name -> how often a face of it is taken, 1 if absent
+    drawn: int = 3000  # faces that `drawn` draws
+    validation: float = 0.05  # share of groups (identities) kept out of training
+    seed: int = 0
+
+    # network (train.model)
+    network: str = "mobile"  # mobile | paper
+    block: str = "inverted"  # mobile network only: inverted | hierarchical
+    stacks: int = 1
+    width: float = 1.0  # multiplies the mobile network's channels
+    input_size: int = 160
+    heatmap_size: int = 0  # cells; 0: a quarter of the input
+    boundary: bool = True  # the boundary as last channel, where the layout has curves
+    coordinates: bool = True  # CoordConv
+    channels: dict[str, tuple[int, int]] = field(default_factory=dict)  # convolution -> (in, out), written by pruning
+
+    # ground truth (train.heatmaps)
+    targets: str = "subpixel"  # subpixel | cell (the paper's)
+    sigma: float = 1.5  # cells; of landmark Gaussians. The paper's is 1.75
+
+    # loss (train.loss)
+    loss: str = "adaptive_wing"  # adaptive_wing | mse | l1 | wing
+    weight_map: str = "dilated"  # dilated | base (undilated, the ablation's) | none
+    weight: float = 10.0  # W of the weighted loss map
+    coordinate_loss: float = 0.0  # weight of the decoded landmarks' error beside the heatmaps'; 0 is the paper
+
+    # augmentation (train.augment); all uniform within +- the number unless said
+    rotation: float = 35.0  # degrees
+    scale: float = 0.15  # share of the crop's side
+    shift: float = 0.08  # share of the crop's side
+    flip: float = 0.5  # probability
+    light: float = 0.35  # strength of brightness, contrast, colour, gamma changes; 0 for none
+    grey: float = 0.1  # probability of a grey picture
+    blur: float = 0.25  # probability of Gaussian blur, of low resolution, each
+    noise: float = 0.25  # probability of sensor noise
+    occlusion: float = 0.4  # probability of a covered rectangle
+
+    # optimisation (train.loop)
+    optimiser: str = "adamw"  # adamw | rmsprop
+    rate: float = 2e-3  # learning rate at its highest
+    weight_decay: float = 0.05
+    schedule: str = "cosine"  # cosine | step (divided by 10 at each of `milestones`)
+    milestones: tuple[float, ...] = (1 / 3, 2 / 3)  # shares of the run
+    warmup: int = 100  # steps
+    steps: int = 0  # of one batch; 0: from epochs
+    epochs: float = 100.0  # of the faces as weighted
+    batch: int = 32  # faces per step, over all workers together
+    ema: float = 0.998  # decay of the averaged weights that are evaluated and saved; 0 for none
+    clip: float = 1.0  # largest norm of the gradient; 0 for none
+    precision: str = "fp32"  # fp32 | bf16 | fp16: autocast of the network; the loss is always fp32
+    compile: bool = False
+    channels_last: bool = True
+    evaluate_every: int = 500  # steps
+
+    # decode (edgewing.decoding), kept in the contract
+    decode: str = "centroid"  # centroid | quarter (the paper's)
+    threshold: float = 0.4  # of the centroid, relative to a landmark's maximum
+    power: int = 2  # of the centroid
+
+    @property
+    def cells(self) -> int:
+        """Heatmap rows and columns."""
+        return self.heatmap_size or self.input_size // 4
+
+    @property
+    def stride(self) -> float:
+        """Crop pixels per heatmap cell."""
+        return self.input_size / self.cells
+
+    @property
+    def has_boundary(self) -> bool:
+        return self.boundary and layouts.get(self.layout).has_boundary
+
+    @property
+    def how(self) -> Decode:
+        return Decode(self.decode, self.threshold, self.power)
+
+
+def _paper(name: str, layout: str, **fields) -> Recipe:
+    """arXiv 1904.07399, section 6; the batch size is not in its text (16 fits the four-stack network on 16 GB)."""
+    return Recipe(
+        name, layout, network="paper", stacks=4, input_size=256, targets="cell", sigma=1.75,
+        optimiser="rmsprop", rate=1e-4, weight_decay=1e-5, schedule="step", warmup=0, epochs=240, batch=16,
+        ema=0.0, clip=0.0, rotation=50.0, scale=0.15, shift=25 / 256, flip=0.5,
+        light=0.0, grey=0.0,  # the paper augments no colour; amounts of blur, noise, occlusion are not stated: ours
+        decode="quarter", **fields,
+    )  # fmt: skip
+
+
+RECIPES: dict[str, Recipe] = {
+    r.name: r
+    for r in (
+        _paper("paper-wflw", "wflw-98"),
+        _paper("paper-300w", "300w-68"),
+        _paper("paper-cofw", "cofw-29"),
+        _paper("paper-lsp", "lsp-14", boundary=False),
+        # The default: 160 px, about 80 MMAC.
+        Recipe("mobile"),
+        # Small enough to train within `make demo`: minutes on two cores.
+        Recipe("demo", input_size=128, width=0.75, steps=600, rate=4e-3, drawn=2500, rotation=20.0, occlusion=0.2),
+    )
+}
+
+
+def get(name: str) -> Recipe:
+    """The recipe of that name; InputError with the nearest name if there is none."""
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]
+
+
+def replace(recipe: Recipe, **fields) -> Recipe:
+    """A checked copy with other fields."""
+    return check(dataclasses.replace(recipe, **fields))
+
+
+def check(recipe: Recipe) -> Recipe:
+    """The recipe itself if its fields agree; else one InputError that names every problem."""
+    choices = {
+        "network": ("mobile", "paper"), "block": ("inverted", "hierarchical"), "targets": ("subpixel", "cell"),
+        "loss": ("adaptive_wing", "mse", "l1", "wing"), "weight_map": ("dilated", "base", "none"),
+        "optimiser": ("adamw", "rmsprop"), "schedule": ("cosine", "step"), "precision": ("fp32", "bf16", "fp16"),
+        "decode": ("centroid", "quarter"),
+    }  # fmt: skip
+    problems = [
+        f"{key} {getattr(recipe, key)!r} is not one of {', '.join(known)}"
+        for key, known in choices.items()
+        if getattr(recipe, key) not in known
+    ]
+    layouts.get(recipe.layout)
+    positive = ("stacks", "width", "batch", "sigma", "rate", "evaluate_every", "drawn")
+    problems += [f"{key} {getattr(recipe, key)} must be above 0" for key in positive if not getattr(recipe, key) > 0]
+    shares = ("flip", "grey", "blur", "noise", "occlusion", "validation", "threshold", "ema")
+    problems += [f"{key} {getattr(recipe, key)} is not in 0..1" for key in shares if not 0 <= getattr(recipe, key) <= 1]
+    if recipe.steps <= 0 and recipe.epochs <= 0:
+        problems.append("steps and epochs are both 0; say how long to train")
+    if recipe.network == "paper" and recipe.input_size % 64:
+        problems.append(f"input_size {recipe.input_size} is not a multiple of 64, which the paper's network needs")
+    if recipe.network == "mobile" and not 64 <= recipe.input_size <= 512:
+        problems.append(f"input_size {recipe.input_size} is not in 64..512")
+    if recipe.input_size % 8 or recipe.cells not in (recipe.input_size // 4, recipe.input_size // 2):
+        problems.append(f"heatmap_size {recipe.cells} is not a quarter or a half of input_size {recipe.input_size}")
+    if problems:
+        raise InputError(f"recipe {recipe.name}: {'; '.join(problems)}")
+    return recipe
+
+
+def dumps(recipe: Recipe) -> str:
+    """The recipe as JSON text."""
+    return json.dumps(dataclasses.asdict(recipe), indent=1)
+
+
+def loads(text: str, where: str = "recipe") -> Recipe:
+    """A recipe from JSON text. InputError names unknown fields and values of the wrong kind."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{where}: not JSON ({error})") from None
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise InputError(f"{where}: not a recipe; expected an object with a name")
+    hints = typing.get_type_hints(Recipe)
+    for key in value:
+        if key not in hints:
+            raise unknown(f"field in {where}", key, hints)
+    try:
+        return check(Recipe(**{key: _cast(hints[key], v) for key, v in value.items()}))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{where}: a field has a value of the wrong kind ({error})") from None
+
+
+def load(path: Path) -> Recipe:
+    """The recipe in a JSON file or a run folder."""
+    path = path / "recipe.json" if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"no recipe at {path}; expected a run folder made by `python -m train fit`")
+    return loads(path.read_text(), str(path))
+
+
+def _cast(hint, value):
+    """JSON has no tuples and no int-valued floats."""
+    if typing.get_origin(hint) is tuple:
+        return tuple(typing.get_args(hint)[0](v) for v in value)
+    if typing.get_origin(hint) is dict:
+        return {str(k): tuple(map(int, v)) if isinstance(v, list) else float(v) for k, v in value.items()}
+    if hint is bool and not isinstance(value, bool):
+        raise TypeError(f"{value!r} is not true or false")
+    return hint(value)
