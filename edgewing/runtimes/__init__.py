@@ -1,0 +1,150 @@
+"""Open an artefact and run it on crops: ``open(path)(crops) -> Points``.
+
+What differs between formats is one file per runtime with a ``load(path, contract, threads) -> Graph``, imported when
+it is asked for. Everything that a contract says is done here, once, for all of them.
+
+B batch, N landmarks, S side of the crop, H, W heatmap rows and columns.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from edgewing import containers, decoding
+from edgewing.contract import Contract
+from edgewing.errors import InputError
+
+# format -> module with load(path, contract, threads)
+RUNTIMES = {"onnx": "edgewing.runtimes.onnx", "tflite": "edgewing.runtimes.tflite"}
+
+
+@dataclass(frozen=True)
+class Points:
+    """landmarks: (B, N, 2) float32 crop px, x then y. scores: (B, N) float32 in [0, 1]."""
+
+    landmarks: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Description:
+    """What executes the artefact, as a row has it. delegate: the kernels that were taken."""
+
+    library: str
+    version: str
+    delegate: str
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.library} {self.version}, {self.delegate}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as the graph itself declares it; None in a shape is a size left open."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+class Graph(Protocol):
+    """What a runtime's ``load`` hands back."""
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    description: Description
+
+    def run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        """One batch, in the graph's own type and axes, to outputs by name."""
+
+
+class Runtime:
+    """An artefact that is ready to run."""
+
+    def __init__(self, graph: Graph, contract: Contract):
+        self.graph, self.contract = graph, contract
+
+    @property
+    def description(self) -> Description:
+        return self.graph.description
+
+    def __call__(self, crops: np.ndarray) -> Points:
+        """(B, S, S, 3) uint8 RGB -> landmarks in crop px and scores; decoded here where the graph does not."""
+        outputs, c = self.raw(crops), self.contract
+        if c.decode.in_graph:
+            out = c.output("landmarks")
+            landmarks = outputs[out.name].astype(np.float32)
+            if out.frame == "cell":
+                landmarks = landmarks * c.decode.stride + (c.decode.stride - 1) / 2
+            return Points(landmarks, outputs[c.output("scores").name].astype(np.float32))
+        heatmaps = outputs[c.output("heatmaps").name][:, : c.layout.points]
+        return Points(*decoding.decode(heatmaps, c.decode.stride, c.how()))
+
+    def raw(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """(B, S, S, 3) uint8 RGB -> the graph's outputs by name, for all B; B may differ from the graph's batch."""
+        size, batch = self.contract.crop.size, self.contract.input.shape[0]
+        if crops.ndim != 4 or crops.shape[1:] != (size, size, 3) or crops.dtype != np.uint8 or not len(crops):
+            raise InputError(f"crops {crops.dtype} {crops.shape}; this model takes uint8 (B, {size}, {size}, 3), B > 0")
+        parts = []
+        for start in range(0, len(crops), batch):
+            part = crops[start : start + batch]
+            filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
+            # a runtime may hand out its own buffer, which the next run overwrites
+            parts.append({k: v[: len(part)].copy() for k, v in self.graph.run(self.input(filled)).items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def input(self, crops: np.ndarray) -> np.ndarray:
+        """(B, S, S, 3) uint8 RGB -> the tensor the graph takes: colour order, value range, type and axes."""
+        part = self.contract.input
+        tensor = crops if part.colour == "RGB" else crops[..., ::-1]
+        if part.dtype != "uint8":
+            low, high = part.range
+            tensor = tensor.astype(np.float32) * ((high - low) / 255) + np.float32(low)
+            tensor = (np.rint(tensor) if part.dtype == "int8" else tensor).astype(part.dtype)
+        tensor = tensor if part.axes == "NHWC" else tensor.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(tensor)
+
+
+def open(path: str | Path, threads: int = 1) -> Runtime:
+    """The runtime for a model file, by its suffix.
+
+    InputError: no such file, cut off, no contract, a contract that contradicts its graph, no runtime installed.
+    """
+    contract = containers.read(path)
+    form = containers.format_of(path)
+    if form not in RUNTIMES:
+        raise InputError(f"{path}: {form} files are not run here; use the .onnx or .tflite of the same export")
+    graph = importlib.import_module(RUNTIMES[form]).load(Path(path), contract, threads)
+    problems = contradictions(contract, graph.inputs, graph.outputs)
+    if problems:
+        raise InputError(f"{path}: the contract contradicts the graph: {'; '.join(problems[:5])}; export it again")
+    return Runtime(graph, contract)
+
+
+def contradictions(contract: Contract, inputs: list[Tensor], outputs: list[Tensor]) -> list[str]:
+    """What a contract says of its graph that is not so, a line each. A graph may have outputs it does not mention."""
+    problems = [] if len(inputs) == 1 else [f"the graph has {len(inputs)} inputs, not 1"]
+    promised = [("input", contract.input, inputs)] + [("output", o, outputs) for o in contract.outputs]
+    for kind, part, found in promised:
+        tensor = next((t for t in found if t.name == part.name), None)
+        if tensor is None:
+            names = ", ".join(t.name for t in found)
+            problems.append(f"{kind} {part.name!r} is not in the graph, which has {names}")
+            continue
+        fits = len(tensor.shape) == len(part.shape) and all(
+            real in (None, said) for real, said in zip(tensor.shape, part.shape)
+        )
+        if not fits:
+            shown = [side or "any" for side in tensor.shape]
+            problems.append(f"{kind} {part.name!r} is {part.shape}, in the graph {shown}")
+        if tensor.dtype != part.dtype:
+            problems.append(f"{kind} {part.name!r} is {part.dtype}, in the graph {tensor.dtype}")
+    if contract.decode.in_graph and contract.output("scores") is None:
+        problems.append("the graph decodes, but no output is named for the scores")
+    return problems

@@ -1,0 +1,76 @@
+"""TFLite files through LiteRT, or an older runtime under its former names."""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from edgewing.contract import Contract
+from edgewing.errors import InputError
+from edgewing.runtimes import Description, Tensor
+
+# module with Interpreter, distribution whose version counts; the first that is installed is taken
+_LIBRARIES = [
+    ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    ("tflite_runtime.interpreter", "tflite-runtime"),  # still what many boards have
+    ("tensorflow.lite", "tensorflow"),
+]
+
+
+class Interpreter:
+    """A graph in LiteRT, called by its one signature."""
+
+    def __init__(self, interpreter, description: Description):
+        self.interpreter, self.description = interpreter, description
+        signatures = list(interpreter.get_signature_list())
+        if len(signatures) != 1:
+            raise ValueError(f"{len(signatures)} signatures where 1 is expected")
+        self._runner = interpreter.get_signature_runner(signatures[0])
+        self.inputs = _tensors(self._runner.get_input_details())
+        self.outputs = _tensors(self._runner.get_output_details())
+
+    def run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        return self._runner(**{self.inputs[0].name: tensor})
+
+
+def load(path: Path, contract: Contract, threads: int) -> Interpreter:
+    """InputError where no LiteRT is installed, or it refuses the file."""
+    interpreter, description = interpret(path, threads)
+    try:
+        return Interpreter(interpreter, description)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: LiteRT refuses it ({_reason(error)}); export it again") from None
+
+
+def interpret(path: Path, threads: int):
+    """An allocated interpreter of the library's own kind, and what it is; also for files without a contract."""
+    library, version = _library(path)
+    try:
+        interpreter = library.Interpreter(model_path=str(path), num_threads=threads)
+        interpreter.allocate_tensors()
+        # XNNPACK leaves its mark as nodes of its own; a private call, but every version since 2.3 has it
+        delegated = any(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: LiteRT refuses it ({_reason(error)}); export it again") from None
+    delegate = "XNNPACK" if delegated else "built-in kernels"
+    return interpreter, Description(*version, delegate, threads)
+
+
+def _library(path: Path):
+    for module, distribution in _LIBRARIES:
+        try:
+            return importlib.import_module(module), (distribution, metadata.version(distribution))
+        except (ImportError, metadata.PackageNotFoundError):
+            continue
+    raise InputError(f"{path}: needs LiteRT; pip install 'edgewing[tflite]'")
+
+
+def _tensors(details: dict) -> list[Tensor]:
+    return [Tensor(name, tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for name, d in details.items()]
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
