@@ -1,0 +1,166 @@
+"""Ground truth for a whole batch, on the device, from coordinates: landmark heatmaps, boundary map, weight map.
+
+    truth = GroundTruth(recipe)
+    target, mask = truth(crop_landmarks)        # (B, C, H, W), (B, C, H, W) of 0 and 1
+
+Two kinds (arXiv 1904.07399 and its released code, shared in method by both): ``cell`` puts a 7x7 window of a Gaussian
+on the cell that contains the landmark and draws curves through those cells, as published; ``subpixel`` centres Gaussian
+and curves on the landmark itself. The last channel is the boundary, where the layout has curves.
+
+B batch, N landmarks, C channels (N, + 1 with boundary), H, W heatmap rows and columns, P points of a curve.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from edgewing import layouts
+from train.recipes import Recipe
+
+WINDOW = 3  # cells either side of the landmark's, in `cell` targets
+MASK_LEVEL = 0.2  # the paper's H^d >= 0.2; the released code has > 0.2
+BOUNDARY_REACH = 3.0  # cells; the boundary map is 0 from this distance on
+REACH = 4  # cells either side of a piece of curve that are compared with it; > BOUNDARY_REACH + half a piece
+NEAR = 1e-4  # cells; curve points closer than this are one point
+
+
+class GroundTruth:
+    """Targets and weight maps as a recipe wants them."""
+
+    def __init__(self, recipe: Recipe):
+        layout = layouts.get(recipe.layout)
+        self.cells, self.stride, self.sigma = recipe.cells, recipe.stride, recipe.sigma
+        self.rounded = recipe.targets == "cell"
+        self.weight_map = recipe.weight_map
+        self.curves = list(layout.curves.values()) if recipe.has_boundary else []
+        # A piece of curve must stay shorter than what REACH covers: neighbours lie up to an eighth of the map apart.
+        self.pieces = max(4, round(self.cells / 8))
+
+    def __call__(self, landmarks: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(B, N, 2) crop landmarks in px -> target (B, C, H, W) float32 and its mask, None without a weight map."""
+        centres = (landmarks.float() - (self.stride - 1) / 2) / self.stride  # cells
+        if self.rounded:
+            # floor((u + 0.5) / stride): the cell that contains the landmark
+            centres = torch.floor((landmarks.float() + 0.5) / self.stride)
+        x, y = (gaussian(centres[..., i], self.cells, self.sigma, self.rounded) for i in (0, 1))
+        heat = y[..., :, None] * x[..., None, :]
+        mask = None
+        if self.weight_map != "none":
+            if self.weight_map == "dilated":
+                # The 3x3 dilation of a product of two profiles is the product of their dilations.
+                x, y = (F.max_pool1d(profile, 3, 1, 1) for profile in (x, y))
+            mask = (y[..., :, None] * x[..., None, :] >= MASK_LEVEL).float()
+        if not self.curves:
+            return heat, mask
+        edge = boundary_map(centres, self.curves, self.cells, self.pieces)[:, None]
+        heat = torch.cat([heat, edge], dim=1)
+        if mask is not None:
+            wide = F.max_pool2d(edge, 3, 1, 1) if self.weight_map == "dilated" else edge
+            mask = torch.cat([mask, (wide >= MASK_LEVEL).float()], dim=1)
+        return heat, mask
+
+
+def gaussian(centres: Tensor, cells: int, sigma: float, windowed: bool) -> Tensor:
+    """(B, N) centres in cells -> (B, N, cells) profiles of peak 1; a heatmap is the product of two.
+
+    windowed: 0 outside the 7 cells around the centre, as in the released code's 7x7 window.
+    """
+    distance = torch.arange(cells, device=centres.device, dtype=torch.float32) - centres[..., None]
+    profile = torch.exp(-(distance**2) / (2 * sigma**2))
+    return profile * (distance.abs() <= WINDOW) if windowed else profile
+
+
+def boundary_map(points: Tensor, curves: list[tuple[int, ...]], cells: int, pieces: int) -> Tensor:
+    """exp(-d^2 / 2) where the distance d to the nearest curve is below 3 cells, else 0.
+
+    points: (B, N, 2) in cells. pieces: straight pieces per gap between points of a curve. Returns (B, cells, cells).
+    The distance is that to the polyline, computed for the cells around each piece only.
+    """
+    batch = points.shape[0]
+    starts, ends, owners = [], [], []
+    for count in sorted({len(c) for c in curves}):
+        index = torch.tensor([c for c in curves if len(c) == count], device=points.device)  # (K, P)
+        lines = spline(points[:, index].flatten(0, 1), pieces).reshape(batch, len(index), -1, 2)
+        starts.append(lines[:, :, :-1].flatten(1, 2))
+        ends.append(lines[:, :, 1:].flatten(1, 2))
+    start, end = torch.cat(starts, dim=1), torch.cat(ends, dim=1)  # (B, Q, 2)
+    # The window around each piece's middle; faraway pieces (faces cut by the crop) fall outside and are dropped.
+    middle = ((start + end) / 2).clamp(-cells, 2 * cells).round().long()
+    steps = torch.arange(-REACH, REACH + 1, device=points.device)
+    wx = middle[..., 0, None, None] + steps[None, :]
+    wy = middle[..., 1, None, None] + steps[:, None]
+    wx, wy = torch.broadcast_tensors(wx, wy)  # (B, Q, 9, 9)
+    along = (end - start)[..., None, None, :]
+    px, py = wx - start[..., 0, None, None], wy - start[..., 1, None, None]
+    length = (along**2).sum(-1).clamp(min=1e-12)
+    share = ((px * along[..., 0] + py * along[..., 1]) / length).clamp(0, 1)
+    distance = (px - share * along[..., 0]) ** 2 + (py - share * along[..., 1]) ** 2
+    inside = (wx >= 0) & (wx < cells) & (wy >= 0) & (wy < cells)
+    owners = torch.arange(batch, device=points.device)[:, None, None, None] * cells**2
+    # One more cell takes what falls outside, so that shapes stay fixed.
+    flat = torch.where(inside, owners + wy * cells + wx, batch * cells**2)
+    nearest = torch.full((batch * cells**2 + 1,), BOUNDARY_REACH**2, device=points.device)
+    nearest = nearest.scatter_reduce(0, flat.flatten(), distance.flatten(), "amin")[:-1].reshape(batch, cells, cells)
+    return torch.where(nearest < BOUNDARY_REACH**2, torch.exp(-nearest / 2), 0.0)
+
+
+def spline(points: Tensor, pieces: int) -> Tensor:
+    """Interpolating splines through the (R, P, 2) points of R curves, sampled: (R, (P - 1) * pieces + 1, 2).
+
+    Cubic with chord-length parameter and not-a-knot ends (what FITPACK's splprep with s=0 gives), quadratic through
+    three distinct points, straight through two, a dot at one. Neighbours that coincide count once.
+    """
+    rows, length, _ = points.shape
+    chord = (points[:, 1:] - points[:, :-1]).norm(dim=-1)
+    fresh = torch.cat([torch.ones_like(chord[:, :1], dtype=torch.bool), chord > NEAR], dim=1)
+    distinct = fresh.sum(dim=1)
+    # Distinct points first, in order; what is left over repeats the last of them.
+    order = torch.argsort((~fresh).to(torch.int8), dim=1, stable=True)
+    packed = points.gather(1, order[..., None].expand(-1, -1, 2)).double()
+    out = points.new_empty(rows, (length - 1) * pieces + 1, 2)
+    for count in distinct.unique().tolist():
+        chosen = (distinct == count).nonzero().flatten()
+        out[chosen] = _interpolate(packed[chosen, :count], (length - 1) * pieces + 1).to(points.dtype)
+    return out
+
+
+def _interpolate(points: Tensor, samples: int) -> Tensor:
+    """Points (R, P, 2), all neighbours distinct -> (R, samples, 2) along their spline; float64."""
+    rows, count, _ = points.shape
+    if count == 1:
+        return points.expand(rows, samples, 2)
+    step = (points[:, 1:] - points[:, :-1]).norm(dim=-1)  # (R, P - 1)
+    slope = (points[:, 1:] - points[:, :-1]) / step[..., None]
+    bend = _second_derivatives(step, slope)  # (R, P, 2)
+    # The same number of samples in every gap: gaps of a face's curves are much alike in length.
+    place = torch.linspace(0, count - 1, samples, dtype=points.dtype, device=points.device)
+    gap = place.floor().long().clamp(max=count - 2)
+    t = (place - gap) * step[:, gap]
+    h, t = step[:, gap, None], t[..., None]
+    b = slope[:, gap] - h * (2 * bend[:, gap] + bend[:, gap + 1]) / 6
+    return points[:, gap] + t * (b + t * (bend[:, gap] / 2 + t * (bend[:, gap + 1] - bend[:, gap]) / (6 * h)))
+
+
+def _second_derivatives(step: Tensor, slope: Tensor) -> Tensor:
+    """Of the not-a-knot cubic (or parabola, or line) at its P points. step (R, P-1), slope (R, P-1, 2) -> (R, P, 2)."""
+    rows, gaps = step.shape
+    count = gaps + 1
+    if count == 2:
+        return slope.new_zeros(rows, 2, 2)
+    if count == 3:  # the parabola: one second derivative throughout
+        bend = 2 * (slope[:, 1] - slope[:, 0]) / (step.sum(dim=1)[:, None])
+        return bend[:, None].expand(-1, 3, -1)
+    matrix = step.new_zeros(rows, count, count)
+    right = slope.new_zeros(rows, count, 2)
+    inner = torch.arange(1, count - 1, device=step.device)
+    matrix[:, inner, inner - 1] = step[:, :-1]
+    matrix[:, inner, inner] = 2 * (step[:, :-1] + step[:, 1:])
+    matrix[:, inner, inner + 1] = step[:, 1:]
+    right[:, 1:-1] = 6 * (slope[:, 1:] - slope[:, :-1])
+    # Not-a-knot: the third derivative does not jump at the second and the last but one point.
+    for row, a in ((0, 0), (count - 1, count - 3)):
+        h0, h1 = step[:, a], step[:, a + 1]
+        matrix[:, row, a], matrix[:, row, a + 1], matrix[:, row, a + 2] = h1, -(h0 + h1), h0
+    return torch.linalg.solve(matrix, right)
