@@ -35,7 +35,8 @@ import numpy as np
 from edgewing import files, geometry
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
-from train.data.samples import load
+from train.data.groups import group_id, split
+from train.data.samples import Samples, load
 
 CONTEXT = 1.5
 _FORMAT = 1
@@ -63,33 +64,6 @@ def fingerprint(samples: Iterable) -> str:
     for sample in samples:
         _add(digest, sample)
     return digest.hexdigest()
-
-
-def group_ids(names: Iterable[str]) -> np.ndarray:
-    """(M,) int32 ids of groups: 31 bits of a hash, so no table of names is held and two caches agree. Two groups that
-    share an id (one pair expected among 65,000 groups) stay on one side of a split together, which does no harm."""
-    return np.array([_group_id(name) for name in names], np.int32)
-
-
-def split(
-    groups: np.ndarray, fraction: float, seed: int, sources: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """(train, validation) indices, both sorted int64, with no group on both sides.
-
-    About ``fraction`` of each source's faces go to validation: whole groups in an order drawn from ``seed`` until that
-    many are reached, at least one group, never the last one of a source. A group that spans sources counts for the first.
-    """
-    names, first, inverse, counts = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    held_out = np.zeros(len(names), bool)
-    strata = np.zeros(len(names), int) if sources is None else np.asarray(sources)[first]
-    for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
-        order = np.random.default_rng([seed, int(stratum)]).permutation(members)
-        before = np.cumsum(counts[order]) - counts[order]
-        wanted = fraction * counts[order].sum()
-        held_out[order[:-1][before[:-1] < wanted]] = True
-    chosen = held_out[inverse]
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
 class Cache:
@@ -137,7 +111,9 @@ class Cache:
         found = []
         for index in self._checked(indices):
             start, end = self._span("names.idx", int(index) * 8, np.empty(2, np.int64))
-            text = self._span("names.txt", int(start), np.empty(max(0, end - start - 1), np.uint8))
+            if not 0 <= start < end <= self._files["names.txt"][1]:
+                raise InputError(f"{self.folder / 'names.idx'}: broken; delete the folder and build the cache again")
+            text = self._span("names.txt", int(start), np.empty(end - start - 1, np.uint8))
             found.append(text.tobytes().decode("utf-8", "replace"))
         return found
 
@@ -236,6 +212,20 @@ def build(
     return Cache.open(folder)
 
 
+def find_or_build(
+    samples: Samples,
+    root: str | Path,
+    layout: Layout,
+    size: int,
+    context: float = CONTEXT,
+    progress: Callable[[int, int | None], None] | None = None,
+    threads: int = 1,
+) -> Cache:
+    """The cache of these faces below ``root``, built where it is not there yet."""
+    folder = cache_folder(root, fingerprint(samples), size, context)
+    return Cache.open(folder) if folder.is_dir() else build(samples, folder, layout, size, context, progress, threads)
+
+
 class _Writer:
     """The files of a cache that is being built."""
 
@@ -263,7 +253,7 @@ class _Writer:
         name = sample.name.replace("\n", " ").encode("utf-8", "replace") + b"\n"
         self.offset += len(name)
         self.count += 1
-        row = image, landmarks, np.int32(_group_id(sample.group)), np.uint8(source[0]), name, np.int64(self.offset)
+        row = image, landmarks, np.int32(group_id(sample.group)), np.uint8(source[0]), name, np.int64(self.offset)
         for file, value in zip(self.files.values(), row, strict=True):
             file.write(value if isinstance(value, bytes) else value.tobytes())
 
@@ -327,11 +317,6 @@ def _add(digest, sample) -> None:
     digest.update(np.ascontiguousarray(sample.landmarks, np.float32).tobytes())
 
 
-def _group_id(name: str) -> int:
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).digest()
-    return int.from_bytes(digest, "little") & 0x7FFFFFFF
-
-
 def _beside(folder: Path, needed: int) -> Path:
     """The folder to build in; what killed builds of this machine left there is removed, and the disk must have room."""
     host = socket.gethostname()
@@ -372,11 +357,11 @@ def _meta(folder: Path) -> dict:
     try:
         meta = json.loads(files.read(path, _LARGEST_META))
         whole = [meta["count"], meta["size"], meta["points"]]
-        sources = [(source["name"], source["count"]) for source in meta["sources"]]
+        of_sources = sum(source["count"] for source in meta["sources"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: not the meta of a cache; delete the folder and build the cache again") from None
     if meta.get("format") != _FORMAT:
         raise InputError(f"{path}: cache format {meta.get('format')}, this version reads {_FORMAT}; build it again")
-    if not all(type(v) is int and 0 < v < 1 << 40 for v in whole) or sum(count for _, count in sources) != whole[0]:
+    if not all(type(v) is int and 0 < v < 1 << 40 for v in whole) or of_sources != whole[0]:
         raise InputError(f"{path}: the counts in it do not fit together; delete the folder and build the cache again")
     return meta

@@ -21,6 +21,7 @@ Groups, the identities that a validation split must not cut, in this order:
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def annotations(folder: Path, split: str) -> Path:
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
     """Every ``.pts`` below the folder, in the order of names; InputErrors are yielded for what must be left out,
-    pictures without points among them. Of subfolders named train(set) and test(set) only those of ``split`` are read."""
+    pictures without points among them. Of subfolders named train(set) or test(set) only those of ``split`` are read.
+    """
     top = folder.resolve()
     source = "/".join(top.parts[-2:])
     for path, subfolders, names in os.walk(folder):
@@ -118,7 +120,7 @@ def _pair(path: Path, number: int, text: str) -> tuple[float, float]:
         x, y = map(float, text.split())
     except ValueError:
         raise InputError(f"{path}:{number}: expected two numbers x y, found {text[:40]!r}") from None
-    if not np.isfinite([x, y]).all():
+    if not (math.isfinite(x) and math.isfinite(y)):
         raise InputError(f"{path}:{number}: a coordinate is not a finite number: {text[:40]!r}")
     return x, y
 
@@ -146,7 +148,7 @@ def _near_duplicates(folder: Path) -> dict[str, str]:
     for path in [*sorted(folder.glob("*near_duplicates.txt")), *([beside] if beside.is_file() else [])]:
         for line in files.read(path, _LARGEST_TABLE).decode("utf-8", "replace").splitlines():
             names = line.split()
-            found.update({name: names[0] for name in names})
+            found.update((name, names[0]) for name in names)
     return found
 
 
@@ -154,7 +156,10 @@ def _persons(folder: Path) -> dict[str, str]:
     for path in (folder / "frames.csv", folder.resolve().parent / "frames.csv"):
         if path.is_file():
             rows = csv.DictReader(files.read(path, _LARGEST_TABLE).decode("utf-8", "replace").splitlines())
-            return {row["name"]: row["person"] for row in rows if row.get("name") and row.get("person")}
+            try:
+                return {row["name"]: row["person"] for row in rows if row.get("name") and row.get("person")}
+            except csv.Error as error:
+                raise InputError(f"{path}:{rows.line_num}: {error}; mend or remove this file") from None
     return {}
 
 

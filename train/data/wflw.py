@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from edgewing import layouts
+from edgewing import files, layouts
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data.samples import Sample, fault
@@ -23,6 +23,7 @@ ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blu
 FIELDS = 207
 _LAYOUT = "wflw-98"
 _LONGEST_LINE = 1 << 16
+_LARGEST_FILE = 1 << 30
 _PATTERN = "list_98pt_rect_attr_*.txt"
 
 
@@ -53,7 +54,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     path = annotations(folder, split)
     pictures = _pictures(path)
     source = f"{pictures.resolve().parent.name}/{path.stem.rsplit('_', 1)[-1]}"
-    with open(path, "rb") as file:
+    with files.reading(path, _LARGEST_FILE) as (file, _):
         number = 0
         while line := file.readline(_LONGEST_LINE):
             number += 1
@@ -72,7 +73,7 @@ def _sample(line: bytes, pictures: Path, points: np.ndarray, source: str, number
     try:
         values = np.array([float(field) for field in fields[:206]])
     except ValueError as error:
-        raise InputError(f"{error}") from None
+        raise InputError(f"{str(error)[:80]}") from None
     landmarks = values[:196].reshape(98, 2)[points]
     if reason := fault(landmarks):
         raise InputError(reason)
@@ -80,10 +81,10 @@ def _sample(line: bytes, pictures: Path, points: np.ndarray, source: str, number
     if not np.isfinite(box).all():
         raise InputError("the rectangle is not made of finite numbers")
     if not np.isin(attributes, (0, 1)).all():
-        raise InputError(f"attributes must be 0 or 1, found {' '.join(fields[200:206])}")
+        raise InputError(f"attributes must be 0 or 1, found {' '.join(fields[200:206])[:60]}")
     name = PurePosixPath(fields[206])
     if name.is_absolute() or ".." in name.parts:
-        raise InputError(f"the picture {fields[206]!r} is outside {pictures.name}")
+        raise InputError(f"the picture {fields[206][:200]!r} is outside {pictures.name}")
     image = pictures / name
     if not image.is_file():
         raise InputError(f"no picture {image}")

@@ -1,0 +1,92 @@
+"""Opening folders: what is recognised, what is said when nothing is, and that a million faces stay small."""
+
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewing.errors import InputError
+from tests.train.data.folders import face, write_faces, write_pts, write_wflw
+from train import data
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_several_folders_are_one_listing(tmp_path):
+    write_faces(tmp_path / "a/trainset", ["x", "y"])
+    write_faces(tmp_path / "b/trainset", ["z"])
+    write_wflw(tmp_path / "wflw")
+    listing = data.read([tmp_path / "a/trainset", tmp_path / "b/trainset", tmp_path / "wflw"], "300w-68")
+    assert [sample.source for sample in listing.samples] == ["a/trainset"] * 2 + ["b/trainset"] + ["wflw/train"] * 6
+    assert [line.split(": ")[-1] for line in listing.summary] == ["2 faces (pts)", "1 faces (pts)", "6 faces (wflw)"]
+
+
+@pytest.mark.parametrize(
+    "prepare, message",
+    [
+        (lambda folder: None, "no such folder"),
+        (lambda folder: folder.mkdir(), "no points found; expected .pts files"),
+        (lambda folder: (write_faces(folder, ["a"]), (folder / "a.pts").unlink()), "no points found"),
+        (lambda folder: write_faces(folder, ["a"], points=29), "1 problems: .*a.pts:2: n_points is 29"),
+        (lambda folder: (write_wflw(folder), (folder / "list_98pt_rect_attr_train.txt").write_text("")), "no face"),
+    ],
+)
+def test_nothing_to_read_is_one_line(tmp_path, prepare, message):
+    prepare(tmp_path / "set")
+    with pytest.raises(InputError, match=message) as raised:
+        data.read(tmp_path / "set", "300w-68")
+    assert str(raised.value).startswith(f"{tmp_path / 'set'}: ") and "\n" not in str(raised.value)
+
+
+def test_an_unknown_layout_names_the_nearest(tmp_path):
+    with pytest.raises(InputError, match="did you mean '300w-68'"):
+        data.read(tmp_path, "300w68")
+
+
+@pytest.mark.parametrize(
+    "move, reason",
+    [
+        (lambda points: points * (0.5, 1) + (150, 0), "all points are outside the picture of 160 x 120 px"),
+        (lambda points: np.vstack([points[:-1], [[400, 50]]]), r"a point at \(400.0, 50.0\) is far outside"),
+        (lambda points: np.vstack([points[:-1], [[50, -121]]]), r"a point at \(50.0, -121.0\) is far outside"),
+    ],
+)
+def test_points_that_cannot_be_in_the_picture(tmp_path, move, reason):
+    write_faces(tmp_path, ["a"])
+    write_pts(tmp_path / "a.pts", move(face(68)[1]))
+    (sample,) = data.read(tmp_path, "300w-68").samples
+    with pytest.raises(InputError, match=f"^{tmp_path / 'a.png'}: {reason}"):
+        data.load(sample)
+
+
+def test_points_slightly_outside_the_picture_are_legal(tmp_path):
+    write_faces(tmp_path, ["a"])
+    write_pts(tmp_path / "a.pts", np.vstack([face(68)[1][:-1], [[-30, 150]]]))
+    (sample,) = data.read(tmp_path, "300w-68").samples
+    assert data.load(sample).shape == (120, 160, 3)
+
+
+def test_a_million_faces_fit_in_a_gigabyte():
+    count, path = 8_000, "/some/where/with/a/long/path/300W/lfpw/trainset/image_%07d.jpg"
+    tracemalloc.start()
+    samples = data.Samples(68)
+    landmarks = np.arange(136, dtype=np.float32).reshape(68, 2)
+    for i in range(count):
+        name = f"lfpw/trainset/image_{i:07d}"
+        samples.append(data.Sample(Path(path % i), landmarks + i, f"lfpw:image_{i:07d}", "lfpw/trainset", name))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert used / count < 850
+    assert samples[-1].name == "lfpw/trainset/image_0007999" and samples[-1].landmarks[0, 0] == 7_999
+    assert samples[4097].image == Path(path % 4097) and len(list(samples)) == count
+    with pytest.raises(IndexError):
+        samples[count]
+
+
+def test_reading_needs_neither_torch_nor_opencv():
+    code = "import sys, train.data, train.data.cache; print([m for m in ('torch', 'cv2') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
