@@ -1,0 +1,335 @@
+"""What the skin shows: tone, blotches, eyes, brows, lips, teeth, stubble, make-up, painted into the head's texture.
+
+Everything is painted from the same curves as the landmarks, in texture px. Textures are float32 RGB, linear in
+reflectance as a camera would encode it (0 to 1).
+"""
+
+from __future__ import annotations
+
+import functools
+
+import cv2
+import numpy as np
+
+from train.data.drawn_raster import TEXTURE_H, TEXTURE_W, to_texture
+from train.data.drawn_shape import IRIS_RADIUS, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, Surface, smooth
+
+# Reflectance of skin from the lightest to the darkest, as photographs show it.
+TONES = np.array([(0.96, 0.80, 0.72), (0.90, 0.70, 0.58), (0.80, 0.59, 0.45), (0.66, 0.46, 0.33), (0.48, 0.32, 0.22),
+                  (0.31, 0.20, 0.14)])  # fmt: skip
+HAIR = np.array([(0.05, 0.04, 0.04), (0.10, 0.07, 0.05), (0.22, 0.14, 0.09), (0.40, 0.26, 0.15), (0.68, 0.52, 0.32),
+                 (0.45, 0.20, 0.10), (0.55, 0.54, 0.53), (0.85, 0.84, 0.82)])  # fmt: skip
+IRISES = np.array([(0.14, 0.08, 0.05), (0.25, 0.15, 0.08), (0.30, 0.26, 0.14), (0.30, 0.42, 0.52), (0.38, 0.44, 0.42)])
+
+
+@functools.cache
+def noise() -> dict[str, np.ndarray]:
+    """Tileable float32 noise of standard deviation 1: fine, coarse (features of about 24 px), strands (vertical)."""
+    rng = np.random.default_rng(20190423)
+    white = rng.standard_normal((1024, 1024)).astype(np.float32)
+
+    def unit(a: np.ndarray) -> np.ndarray:
+        return ((a - a.mean()) / a.std()).astype(np.float32)
+
+    tiled = np.tile(white, (2, 2))[256:-256, 256:-256]
+    blur = lambda sx, sy: unit(cv2.GaussianBlur(tiled, (0, 0), sx, sigmaY=sy)[256:-256, 256:-256])  # noqa: E731
+    coarse = unit(blur(24, 24) + 0.5 * blur(8, 8))
+    return {"white": white, "fine": blur(1.2, 1.2), "coarse": coarse, "strands": unit(blur(0.8, 14) + 0.7 * blur(3, 20))}
+
+
+def patch(kind: str, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """(height, width) float32: a random piece of the noise of that kind, at most 1024 px a side."""
+    bank = noise()[kind]
+    y, x = rng.integers(0, 1024 - height + 1), rng.integers(0, 1024 - width + 1)
+    piece = bank[y : y + height, x : x + width]
+    return piece[:, ::-1] if rng.random() < 0.5 else piece
+
+
+class Painter:
+    """Paints a face's texture.
+
+    texture: (TEXTURE_H, TEXTURE_W, 3) float32 RGB. gloss: (TEXTURE_H, TEXTURE_W) float32 factor of the highlight.
+    """
+
+    def __init__(self, surface: Surface, rng: np.random.Generator):
+        self.surface, self.plan, self.rng = surface, surface.plan, rng
+        t = float(np.clip(rng.beta(0.9, 1.3), 0, 1)) * (len(TONES) - 1)
+        tone = TONES[int(t)] + (TONES[min(int(t) + 1, 5)] - TONES[int(t)]) * (t - int(t))
+        self.skin = np.clip(tone * (1 + 0.06 * rng.standard_normal()) + 0.02 * rng.standard_normal(3), 0.06, 0.98)
+        self.dark = t / (len(TONES) - 1)
+        pick = rng.random()
+        first = 2 if self.dark > 0.5 else len(HAIR)
+        self.hair = HAIR[int(pick * first)] if rng.random() > 0.25 * self.plan.age else HAIR[6 + int(rng.integers(2))]
+        self.hair = np.clip(self.hair * (1 + 0.15 * rng.standard_normal()) + 0.01 * rng.standard_normal(3), 0.01, 0.95)
+        self.female = rng.random() < 0.5
+        self.texture = np.empty((TEXTURE_H, TEXTURE_W, 3), np.float32)
+        self.gloss = np.ones((TEXTURE_H, TEXTURE_W), np.float32)
+
+    def px(self, points: np.ndarray) -> np.ndarray:
+        """(K, 2) plan points -> texture px."""
+        return to_texture(self.surface.locate(np.asarray(points, float)))
+
+    def _mask(self, polygons: list[np.ndarray], soft: float = 0.0) -> tuple[np.ndarray, tuple[slice, slice]]:
+        """Antialiased, blurred mask (float32) of filled polygons in texture px, and the window that it covers."""
+        stacked = np.concatenate(polygons)
+        margin = int(3 * soft) + 3
+        x0, y0 = np.maximum(np.floor(stacked.min(axis=0)).astype(int) - margin, 0)
+        x1, y1 = np.minimum(np.ceil(stacked.max(axis=0)).astype(int) + margin + 1, (TEXTURE_W, TEXTURE_H))
+        mask = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), np.uint8)
+        for polygon in polygons:
+            cv2.fillPoly(mask, [np.rint((polygon - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        if soft:
+            mask = cv2.GaussianBlur(mask, (0, 0), soft)
+        return mask.astype(np.float32) / 255, (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
+
+    def _strokes(self, lines: list[np.ndarray], width: int, soft: float) -> tuple[np.ndarray, tuple[slice, slice]]:
+        """The same of open lines."""
+        stacked = np.concatenate(lines)
+        margin = int(3 * soft) + width + 3
+        x0, y0 = np.maximum(np.floor(stacked.min(axis=0)).astype(int) - margin, 0)
+        x1, y1 = np.minimum(np.ceil(stacked.max(axis=0)).astype(int) + margin + 1, (TEXTURE_W, TEXTURE_H))
+        mask = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), np.uint8)
+        fixed = [np.rint((line - (x0, y0)) * 16).astype(np.int32) for line in lines]
+        cv2.polylines(mask, fixed, False, 255, width, cv2.LINE_AA, 4)
+        if soft:
+            mask = cv2.GaussianBlur(mask, (0, 0), soft)
+        return mask.astype(np.float32) / 255, (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
+
+    def _blend(self, mask: np.ndarray, window: tuple[slice, slice], colour: np.ndarray, alpha: float = 1.0) -> None:
+        part = self.texture[window]
+        part += (np.asarray(colour, np.float32) - part) * (mask * np.float32(alpha))[..., None]
+
+    def _darken(self, mask: np.ndarray, window: tuple[slice, slice], factor) -> None:
+        part = self.texture[window]
+        part *= 1 - (1 - np.asarray(factor, np.float32)) * mask[..., None]
+
+    def _blob(self, centre, radius, tint, soft: float = 8.0) -> None:
+        """A soft elliptic stain: the skin times tint."""
+        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+        ring = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius + centre
+        self._darken(*self._mask([self.px(ring)], soft), tint)
+
+    def _line(self, points: np.ndarray, width: int, soft: float, tint) -> None:
+        self._darken(*self._strokes([self.px(smooth(np.asarray(points, float), 14))], width, soft), tint)
+
+    def paint(self) -> None:
+        """The whole face."""
+        self._base()
+        self._folds()
+        self._nose()
+        self._mouth()
+        for side, (eye, brow) in enumerate(((LEFT_EYE, LEFT_BROW), (RIGHT_EYE, RIGHT_BROW))):
+            self._eye(self.plan.points[eye], self.plan.points[96 + side], 1 if side else -1)
+            self._brow(self.plan.points[brow], 1 if side else -1)
+
+    def _base(self) -> None:
+        rng, p = self.rng, self.plan.points
+        blotch = patch("coarse", TEXTURE_H // 2, TEXTURE_W // 2, rng)
+        fine = patch("fine", TEXTURE_H, TEXTURE_W, rng)
+        rough = abs(rng.normal(0.02, 0.02)) + 0.02 * self.plan.age
+        tint = rng.normal(0, 0.012, 3) + np.array([0.02, -0.01, -0.015]) * rng.random()
+        slow = cv2.resize(blotch[..., None] * tint.astype(np.float32) + np.float32(1), (TEXTURE_W, TEXTURE_H))
+        self.texture[:] = slow * (1 + rough * fine)[..., None] * self.skin.astype(np.float32)
+        red = np.array([0.97, 0.86, 0.86]) ** (rng.random() * 1.6 * (1 - 0.6 * self.dark))
+        for x in (-0.43, 0.43):
+            self._blob((x, 0.42), (0.2, 0.16), red, 14)
+        self._blob(p[54] + (0, -0.02), (0.13, 0.1), red, 9)
+        if rng.random() < 0.12 and self.dark < 0.5:  # freckles
+            count = int(rng.integers(60, 200))
+            spots = np.stack([rng.normal(0, 0.4, count), rng.normal(0.25, 0.2, count)], axis=1)
+            self._darken(*self._strokes([self.px(s + np.array([(0, 0), (0.008, 0)])) for s in spots], 2, 0.6),
+                         np.array([0.8, 0.7, 0.62]))  # fmt: skip
+        if not self.female and rng.random() < 0.75:
+            self._beard()
+
+    def _beard(self) -> None:
+        rng, p = self.rng, self.plan.points
+        kind = rng.choice(4, p=(0.5, 0.25, 0.12, 0.13))  # stubble, full, moustache, goatee
+        cheek = p[57, 1] + rng.uniform(-0.12, 0.1)
+        full = np.concatenate([p[2:31], [(0.45, cheek), (0.2, p[79, 1] - 0.07), (0, p[79, 1] - 0.1), (-0.2, p[79, 1] - 0.07),
+                               (-0.45, cheek)]])  # fmt: skip
+        full[:29] += (full[:29] - (0, 0.5)) * (0.06, 0.12)
+        lip = p[[76, 77, 78, 79, 80, 81, 82]]
+        tache = np.concatenate([lip * (1.2, 1) + (0, 0.02), lip[::-1] * (1.0, 0.8) + (0, 0.2 * p[57, 1] + 0.03)])
+        chin = np.concatenate([p[[86, 85, 84]] + (0, 0.03), p[[12, 13, 14, 16, 18, 19, 20]][::-1] * (0.7, 1) + (0, 0.03)])
+        polygons = ([full], [full], [tache], [tache, chin])[kind]
+        mask, window = self._mask([self.px(a) for a in polygons], 7 if kind < 2 else 3)
+        hairs = patch("fine", *mask.shape, rng) if kind == 0 else patch("strands", *mask.shape, rng)
+        strength = rng.uniform(0.1, 0.5) if kind == 0 else rng.uniform(0.6, 0.95)
+        colour = self.hair * (1 + 0.35 * np.clip(hairs, -1.5, 1.5)[..., None])
+        self._blend(mask * np.clip(1 + 0.5 * hairs, 0, 1.2).clip(0, 1), window, colour, strength)
+        self.gloss[window] *= 1 - 0.8 * mask * strength
+
+    def _folds(self) -> None:
+        rng, p, age, smile = self.rng, self.plan.points, self.plan.age, self.plan.smile
+        depth = np.clip(0.15 + 0.5 * age + 0.45 * smile, 0, 0.95)
+        fold = np.array([0.72, 0.60, 0.56])
+        for sign, wing, corner in ((-1, 98, 76), (1, 99, 82)):
+            start, end = p[wing] + (sign * 0.02, 0.0), p[corner] + (sign * 0.07, 0.0)
+            middle = (start + end) / 2 + (sign * (0.04 + 0.05 * smile), -0.01)
+            self._line([start, middle, end], 4, 2.2, fold ** (depth * 1.3))
+            self._line([p[corner] + (sign * 0.01, 0.0), p[corner] + (sign * 0.05, 0.06)], 3, 1.6, fold ** (0.5 * depth))
+            eye = p[LEFT_EYE if sign < 0 else RIGHT_EYE]
+            under = eye[[4, 5, 6, 7, 0] if sign > 0 else [0, 7, 6, 5, 4]]
+            self._line(under + (0, 0.05 + 0.02 * age), 6, 3.5, fold ** (0.35 + 0.5 * age))
+            self._blob(eye.mean(axis=0) + (0, -0.02), (0.19, 0.12), np.array([0.86, 0.78, 0.78]) ** rng.uniform(0.3, 1.5), 6)
+            if age > 0.45 or smile > 0.6:
+                outer = eye[4 if sign > 0 else 0]
+                for dy in (-0.04, 0.0, 0.04):
+                    self._line([outer + (sign * 0.04, dy), outer + (sign * 0.14, 2.2 * dy)], 1, 0.8, fold ** (0.7 * depth))
+        if age > 0.45:
+            for y in (-0.62, -0.53, -0.44):
+                wobble = rng.normal(0, 0.012, 5)
+                self._line(np.stack([np.linspace(-0.42, 0.42, 5), y + wobble], axis=1), 2, 1.2, fold ** (age - 0.3))
+
+    def _nose(self) -> None:
+        p, rng = self.plan.points, self.rng
+        deep = np.array([0.32, 0.20, 0.17])
+        for sign, wing, base in ((-1, 98, 56), (1, 99, 58)):
+            wide = abs(p[55, 0] - p[57, 0])
+            hole = p[base] * 0.75 + p[55 if sign < 0 else 59] * 0.25 + (0, -0.012)
+            angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
+            ring = np.stack([np.cos(angle) * 0.30 * wide, np.sin(angle) * 0.022], axis=1) + hole
+            ring[:, 1] -= sign * (ring[:, 0] - hole[0]) * 0.25
+            self._darken(*self._mask([self.px(ring)], 1.1), deep * rng.uniform(0.5, 1.2))
+            curve = [p[wing] + (-sign * 0.03, -0.07), p[wing] + (sign * 0.008, -0.02), p[wing] + (sign * 0.005, 0.03),
+                     p[55 if sign < 0 else 59] + (sign * 0.012, 0.005)]  # fmt: skip
+            self._line(curve, 2, 1.5, np.array([0.62, 0.48, 0.44]))
+        self._line(p[55:60] + (0, 0.004), 3, 1.8, np.array([0.72, 0.60, 0.57]))
+        self._blob(p[57] + (0, 0.06), (0.05, 0.05), np.array([0.86, 0.8, 0.8]), 4)
+
+    def _mouth(self) -> None:
+        p, rng, gap = self.plan.points, self.rng, self.plan.gap
+        outer = np.concatenate([smooth(p[76:83], 25), smooth(p[[82, 83, 84, 85, 86, 87, 76]], 25)[1:-1]])
+        inner = np.concatenate([smooth(p[88:93], 17), smooth(p[[92, 93, 94, 95, 88]], 17)[1:-1]])
+        lip = self.skin * np.array([0.86, 0.60, 0.60]) + rng.normal(0, 0.015, 3)
+        strength = rng.uniform(0.45, 0.95)
+        if self.female and rng.random() < 0.55:
+            lip = np.array([rng.uniform(0.45, 0.85), rng.uniform(0.08, 0.42), rng.uniform(0.12, 0.45)])
+            strength = rng.uniform(0.5, 1.0)
+        elif self.dark > 0.5 and rng.random() < 0.6:
+            lip = self.skin * np.array([0.75, 0.62, 0.66])
+        mask, window = self._mask([self.px(outer)], 1.0)
+        self._blend(mask, window, lip, strength)
+        self.gloss[window] += mask * rng.uniform(0, 1.2)
+        upper = np.concatenate([smooth(p[76:83], 25), smooth(p[88:93], 17)[::-1]])
+        self._darken(*self._mask([self.px(upper)], 0.8), 1 - 0.22 * rng.random())
+        self._line(p[83:88] + (0, 0.025), 4, 2.5, np.array([0.78, 0.70, 0.68]))
+        if gap > 0.015:
+            self._cavity(inner)
+        line = [p[76] * 0.6 + p[88] * 0.4, *p[[88, 89, 90, 91, 92]], p[82] * 0.6 + p[92] * 0.4]
+        self._line(line, 2, 0.7, np.array([0.35, 0.22, 0.22]) if gap < 0.03 else np.array([0.6, 0.5, 0.5]))
+
+    def _cavity(self, inner: np.ndarray) -> None:
+        p, rng, gap = self.plan.points, self.rng, self.plan.gap
+        mask, window = self._mask([self.px(inner)])
+        inside = np.empty((*mask.shape, 3), np.float32)
+        inside[:] = np.array([0.16, 0.05, 0.05]) * rng.uniform(0.4, 1.6)
+        origin = np.array([window[1].start, window[0].start])
+        teeth = np.zeros(mask.shape, np.uint8)
+        show = rng.random() < 0.93
+        length = min(rng.uniform(0.07, 0.11), gap * rng.uniform(0.6, 1.3)) if show else 0
+        edge = smooth(p[88:93], 17)
+        row = np.concatenate([edge + (0, -0.02), edge[::-1] * (1, 1) + (0, length)])
+        rows = [row]
+        if gap > 0.08 and rng.random() < 0.5:
+            low = smooth(p[[92, 93, 94, 95, 88]], 17)
+            rows.append(np.concatenate([low + (0, 0.02), low[::-1] - (0, rng.uniform(0.02, 0.05))]))
+        for part in rows if show else ():
+            cv2.fillPoly(teeth, [np.rint((self.px(part) - origin) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        shown = teeth.astype(np.float32)[..., None] / 255
+        white = np.array([0.90, 0.87, 0.80]) * rng.uniform(0.7, 1.05)
+        across = np.linspace(-1, 1, mask.shape[1], dtype=np.float32)
+        ivory = white.astype(np.float32) * (1 - 0.45 * across**2)[None, :, None]
+        gaps = 1 - 0.22 * (np.abs(np.sin(across * np.pi * rng.uniform(3.6, 4.6))) < 0.16)
+        ivory = ivory * gaps.astype(np.float32)[None, :, None]
+        if gap > 0.15 and rng.random() < 0.7:  # tongue
+            centre = self.px(p[94:95] + (0, -0.03))[0] - origin
+            axes = (int(0.3 * mask.shape[1]), max(int(0.25 * mask.shape[0]), 1))
+            tongue = np.zeros(mask.shape, np.uint8)
+            cv2.ellipse(tongue, (int(centre[0]), int(centre[1])), axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
+            tongue = cv2.GaussianBlur(tongue, (0, 0), 2).astype(np.float32)[..., None] / 255
+            inside += (np.array([0.55, 0.25, 0.24], np.float32) - inside) * tongue
+        inside += (ivory - inside) * shown
+        self._blend(mask, window, inside)
+        self.gloss[window] *= 1 - 0.8 * mask
+
+    def _eye(self, eye: np.ndarray, pupil: np.ndarray, sign: int) -> None:
+        rng = self.rng
+        order = [0, 1, 2, 3, 4]
+        top, bottom = smooth(eye[order], 21), smooth(eye[[4, 5, 6, 7, 0]], 21)
+        mask, window = self._mask([self.px(np.concatenate([top, bottom[1:-1]]))])
+        origin = np.array([window[1].start, window[0].start])
+        ball = np.empty((*mask.shape, 3), np.float32)
+        white = np.array([0.86, 0.83, 0.81]) * (1 - 0.15 * self.dark) * rng.uniform(0.8, 1.08)
+        ball[:] = white * (1 - 0.3 * np.linspace(-1, 1, mask.shape[1])[None, :, None] ** 2)
+        iris = self._iris()
+
+        def disc(radius: float, colour: np.ndarray, centre: np.ndarray, soft: float) -> None:
+            angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+            ring = self.px(np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius + centre) - origin
+            spot = np.zeros(mask.shape, np.uint8)
+            cv2.fillPoly(spot, [np.rint(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+            weight = cv2.GaussianBlur(spot, (0, 0), soft).astype(np.float32)[..., None] / 255
+            ball[:] += (np.asarray(colour, np.float32) - ball) * weight
+
+        disc(IRIS_RADIUS, iris * 0.45, pupil, 0.8)
+        disc(IRIS_RADIUS * 0.84, iris, pupil, 0.9)
+        disc(IRIS_RADIUS * rng.uniform(0.32, 0.5), (0.02, 0.02, 0.02), pupil, 0.6)
+        shadow = np.linspace(0.5, 1.1, mask.shape[0], dtype=np.float32).clip(0, 1)[:, None, None]
+        ball *= shadow
+        disc(0.015 * rng.uniform(0.5, 1.4), (1.25, 1.25, 1.2), pupil + self.highlight, 0.5)
+        corner = np.array([(0.72, 0.42, 0.40)], np.float32) * self.skin.max()
+        self._blend(mask, window, ball)
+        inner, inward = (eye[0], 1) if sign > 0 else (eye[4], -1)
+        spot = np.array([(0, 0), (inward * 0.03, -0.008), (inward * 0.03, 0.012)]) + inner
+        self._blend(*self._mask([self.px(spot)], 0.7), corner, 0.8)
+        made_up = self.female and self.liner
+        ink = np.array([0.10, 0.08, 0.08]) if made_up else np.array([0.30, 0.20, 0.18])
+        self._darken(*self._strokes([self.px(top + (0, -0.004))], 3 if made_up else 2, 0.7), ink)
+        self._darken(*self._strokes([self.px(bottom + (0, 0.004))], 1, 0.8), ink**0.5)
+        crease = eye[order] + np.array([(0, -0.01), (0, -0.035), (0, -0.045), (0, -0.04), (0, -0.015)]) * self.crease
+        self._line(crease, 2, 1.1, np.array([0.55, 0.42, 0.40]))
+        self._line(crease + (0, -0.03), 5, 3, np.array([0.84, 0.74, 0.74]))
+        if made_up:
+            lid = np.concatenate([top, smooth(eye[order] + (0, -0.07), 21)[::-1]])
+            self._blend(*self._mask([self.px(lid)], 2.5), self.shadow_colour, 0.5)
+        count = 13
+        roots = smooth(eye[order], count)
+        spread = np.linspace(-1, 1, count)
+        length = 0.045 if made_up else 0.025
+        tips = roots + np.stack([spread * length * 0.8, np.full(count, -length)], axis=1)
+        lashes = [self.px(np.stack([a, b])) for a, b in zip(roots, tips)]
+        self._darken(*self._strokes(lashes, 1, 0.5), ink**0.8)
+
+    def _iris(self) -> np.ndarray:
+        return self.iris_colour
+
+    def _brow(self, brow: np.ndarray, sign: int) -> None:
+        rng = self.rng
+        top, bottom = (brow[:5], brow[[8, 7, 6, 5, 4]]) if sign > 0 else (brow[[4, 3, 2, 1, 0]], brow[[5, 6, 7, 8, 0]])
+        inner_low = bottom[0]
+        bottom = np.concatenate([[inner_low], bottom[1:4], [top[4]]])
+        polygon = np.concatenate([smooth(top, 17), smooth(bottom, 17)[::-1]])
+        mask, window = self._mask([self.px(polygon)], 1.6)
+        strand = patch("fine", *mask.shape, rng)
+        self._blend(mask * np.clip(0.75 + 0.3 * strand, 0, 1), window, self.brow_colour, self.brow_strength)
+        t = rng.random(36)
+        a = smooth(bottom, 50)[(t * 46).astype(int)]
+        b = smooth(top, 50)[np.minimum((t * 46).astype(int) + 4, 49)]
+        f = rng.uniform(0, 0.5, (36, 1))
+        hairs = [self.px(np.stack([s, e])) for s, e in zip(a + (b - a) * f, a + (b - a) * (f + 0.6).clip(0, 1.05))]
+        self._blend(*self._strokes(hairs, 1, 0.5), self.brow_colour * 0.7, self.brow_strength)
+
+    def choose(self, light_side: float) -> None:
+        """Draw the choices that both eyes and brows share; light_side is the sign of the main light's x."""
+        rng = self.rng
+        index = 0 if self.dark > 0.55 else int(rng.choice(5, p=(0.3, 0.25, 0.12, 0.2, 0.13)))
+        self.iris_colour = np.clip(IRISES[index] * rng.uniform(0.7, 1.4), 0, 1)
+        self.highlight = np.array([0.02 * np.sign(light_side), -0.022]) + rng.normal(0, 0.006, 2)
+        self.liner = rng.random() < 0.6
+        self.crease = rng.uniform(0.4, 1.6)
+        self.shadow_colour = np.clip(self.skin * rng.uniform(0.3, 0.9) + rng.normal(0, 0.08, 3), 0, 1)
+        dark = np.minimum(self.hair, 0.45 * self.skin)
+        self.brow_colour = np.where(rng.random() < 0.8, dark, self.hair)
+        self.brow_strength = rng.uniform(0.35, 0.95)

@@ -1,0 +1,164 @@
+"""From the head's surface to pixels: projection, light with cast shadows, a z-buffer of splatted texels.
+
+The coarse grid of ``drawn_shape`` is enlarged to one sample a texel (TEXTURE_H x TEXTURE_W); the nearest sample of
+each pixel wins, and its texture coordinate is corrected to the pixel's centre through the surface's Jacobian.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from train.data.drawn_shape import COLUMNS, ROWS
+
+TEXTURE_W, TEXTURE_H = 512, 384
+_TEXELS = TEXTURE_W * TEXTURE_H
+_LAYER = 2**19  # key = depth * _LAYER + layer * _TEXELS + texel, exact in a float64
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """(3, 3) head to camera, radians. Yaw turns the nose to the right of the image, pitch up, roll clockwise."""
+    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    nod = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    tilt = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return tilt @ nod @ turn
+
+
+PIVOT = np.array([0.0, 0.4, -0.5])  # the head turns about this point, in face units
+
+
+@dataclass
+class Camera:
+    """Perspective at a distance (face units): scale px per face unit at the pivot's depth, shift px."""
+
+    rotation: np.ndarray
+    distance: float
+    scale: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+
+    def view(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) head points in the camera's axes, pivot at the origin."""
+        return (points - PIVOT.astype(points.dtype)) @ self.rotation.T.astype(points.dtype)
+
+    def flatten(self, view: np.ndarray) -> np.ndarray:
+        """(..., 2) image px of camera points."""
+        factor = self.scale * self.distance / (self.distance - view[..., 2:])
+        return view[..., :2] * factor + np.array(self.shift, view.dtype)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) image px of head points."""
+        return self.flatten(self.view(points))
+
+
+def normals(view: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS, 3) outward unit normals of a grid in camera axes."""
+    across = cv2.Sobel(view, cv2.CV_32F, 1, 0, ksize=3, borderType=cv2.BORDER_REPLICATE)
+    down = cv2.Sobel(view, cv2.CV_32F, 0, 1, ksize=3, borderType=cv2.BORDER_REPLICATE)
+    n = np.cross(across, down)
+    return n / (np.linalg.norm(n, axis=-1, keepdims=True) + 1e-9)
+
+
+@dataclass
+class Light:
+    """direction: unit, from the face to the light, camera axes. colour, ambient: (3,) factors. hardness: 0 to 1 of
+    the cast shadow's depth. gloss: strength of the highlight."""
+
+    direction: np.ndarray
+    colour: np.ndarray
+    ambient: np.ndarray
+    wrap: float
+    hardness: float
+    gloss: float
+
+
+def cast_shadow(view: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) float32, 1 where the light reaches a vertex, by a depth buffer seen from the light."""
+    side = np.cross(direction, (0.0, 1.0, 0.3))
+    side /= np.linalg.norm(side)
+    axes = np.stack([side, np.cross(direction, side), direction]).astype(np.float32)
+    local = view.reshape(-1, 3) @ axes.T
+    cell = np.clip((local[:, :2] + 2.2) * (56 / 4.4), 0, 55).astype(np.int64)
+    index = cell[:, 1] * 56 + cell[:, 0]
+    depth = np.full(56 * 56, -9, np.float32)
+    np.maximum.at(depth, index, local[:, 2])
+    lit = (depth[index] - local[:, 2] < 0.11).astype(np.float32).reshape(ROWS, COLUMNS)
+    return cv2.GaussianBlur(lit, (7, 7), 1.6)
+
+
+def shade(view: np.ndarray, normal: np.ndarray, lights: list[Light]) -> tuple[np.ndarray, np.ndarray]:
+    """Diffuse (ROWS, COLUMNS, 3) and highlight (ROWS, COLUMNS, 3) float32 of a grid under the lights."""
+    diffuse = np.zeros((ROWS, COLUMNS, 3), np.float32)
+    shine = np.zeros((ROWS, COLUMNS, 3), np.float32)
+    for light in lights:
+        direction = light.direction.astype(np.float32)
+        lambert = np.clip((normal @ direction + light.wrap) / (1 + light.wrap), 0, None)
+        if light.hardness:
+            lambert = lambert * (1 - light.hardness * (1 - cast_shadow(view, light.direction)))
+        half = direction + np.array([0, 0, 1], np.float32)
+        half /= np.linalg.norm(half)
+        sky = 0.75 - 0.25 * normal[..., 1]  # less ambient light from below
+        diffuse += lambert[..., None] * light.colour.astype(np.float32) + sky[..., None] * light.ambient.astype(np.float32)
+        if light.gloss:
+            power = np.clip(normal @ half, 0, None) ** 28 * light.gloss * np.minimum(lambert, 1)
+            shine += power[..., None] * light.colour.astype(np.float32)
+    return diffuse, shine
+
+
+def _dense(grid: np.ndarray) -> np.ndarray:
+    return cv2.resize(grid, (TEXTURE_W, TEXTURE_H), interpolation=cv2.INTER_LINEAR)
+
+
+def to_texture(places: np.ndarray) -> np.ndarray:
+    """Fractional grid columns and rows -> texture px, the enlargement that ``_dense`` does."""
+    return (places + 0.5) * (TEXTURE_W / COLUMNS, TEXTURE_H / ROWS) - 0.5
+
+
+class Canvas:
+    """A z-buffer of texel keys. One layer (0 skin, 1 hair) at a time is splatted into it."""
+
+    def __init__(self, size: int):
+        self.size = size
+        self.keys = np.full(size * size, -1.0)
+
+    def splat(self, image: np.ndarray, depth: np.ndarray, visible: np.ndarray, layer: int) -> np.ndarray:
+        """Put a coarse grid with image px (ROWS, COLUMNS, 2), depth and a texel mask in; -> dense image px."""
+        dense = _dense(np.dstack([image, depth]).astype(np.float32))
+        texels = np.flatnonzero(visible)
+        xyz = dense.reshape(-1, 3)[texels]
+        pixel = np.rint(xyz[:, :2]).astype(np.int32)
+        inside = ((pixel >= 0) & (pixel < self.size)).all(axis=1)
+        texels, pixel, z = texels[inside], pixel[inside], xyz[inside, 2]
+        key = np.floor((z + 8) * 2048).astype(np.float64) * _LAYER + (layer * _TEXELS + texels)
+        np.maximum.at(self.keys, pixel[:, 1] * self.size + pixel[:, 0], key)
+        return dense[..., :2]
+
+    def resolve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Layer (size, size) int8, -1 where nothing is, and texel (size, size) int; one-pixel holes are closed."""
+        keys = self.keys.reshape(self.size, self.size)
+        square = np.ones((3, 3), np.uint8)
+        closed = cv2.erode(cv2.dilate(keys, square), square)
+        keys = np.where(closed - keys > 0.06 * 2048 * _LAYER, closed, keys)
+        code = np.where(keys >= 0, keys % _LAYER, -1).astype(np.int64)
+        return np.where(code < 0, -1, code // _TEXELS).astype(np.int8), code % _TEXELS
+
+
+def texture_map(image: np.ndarray, dense: np.ndarray, texel: np.ndarray) -> np.ndarray:
+    """(size, size, 2) float32 texture px of each pixel's centre, from its texel and the Jacobian of the projection."""
+    step = np.array([COLUMNS / TEXTURE_W, ROWS / TEXTURE_H], np.float32)
+    du = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=1) * (step[0] / 2)
+    dv = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=1) * (step[1] / 2)
+    det = du[..., 0] * dv[..., 1] - du[..., 1] * dv[..., 0]
+    det = np.where(np.abs(det) < 0.02, np.inf, det)
+    inverse = np.stack([dv[..., 1], -dv[..., 0], -du[..., 1], du[..., 0]], axis=-1) / det[..., None]
+    size = texel.shape[0]
+    row, column = np.divmod(texel, TEXTURE_W)
+    at = dense.reshape(-1, 2)[texel]
+    y, x = np.mgrid[0:size, 0:size].astype(np.float32)
+    rx, ry = x - at[..., 0], y - at[..., 1]
+    cell = inverse[(row * ROWS) // TEXTURE_H, (column * COLUMNS) // TEXTURE_W]
+    u = np.clip(cell[..., 0] * rx + cell[..., 1] * ry, -1.2, 1.2)
+    v = np.clip(cell[..., 2] * rx + cell[..., 3] * ry, -1.2, 1.2)
+    return np.stack([column + u, row + v], axis=-1).astype(np.float32)
