@@ -70,20 +70,20 @@ def test_points_slightly_outside_the_picture_are_legal(tmp_path):
 
 
 def test_a_million_faces_fit_in_a_gigabyte():
-    count, path = 8_000, "/some/where/with/a/long/path/300W/lfpw/trainset/image_%07d.jpg"
-    tracemalloc.start()
-    samples = data.Samples(68)
+    path = "/some/where/with/a/long/path/300W/lfpw/trainset/image_%07d.jpg"
     landmarks = np.arange(136, dtype=np.float32).reshape(68, 2)
-    for i in range(count):
+    samples, used = data.Samples(68), []
+    tracemalloc.start()
+    for i in range(12_288):
         name = f"lfpw/trainset/image_{i:07d}"
         samples.append(data.Sample(Path(path % i), landmarks + i, f"lfpw:image_{i:07d}", "lfpw/trainset", name))
-    used, _ = tracemalloc.get_traced_memory()
+        used.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    assert used / count < 850
-    assert samples[-1].name == "lfpw/trainset/image_0007999" and samples[-1].landmarks[0, 0] == 7_999
-    assert samples[4097].image == Path(path % 4097) and len(list(samples)) == count
+    assert (used[-1] - used[4095]) / 8192 < 800  # bytes a face
+    assert samples[-1].name == "lfpw/trainset/image_0012287" and samples[-1].landmarks[0, 0] == 12_287
+    assert samples[4097].image == Path(path % 4097) and len(list(samples)) == 12_288
     with pytest.raises(IndexError):
-        samples[count]
+        samples[12_288]
 
 
 def test_reading_needs_neither_torch_nor_opencv():
