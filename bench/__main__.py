@@ -1,0 +1,143 @@
+"""`python -m bench VERB`: accuracy, latency, measure, report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from bench import accuracy, latency, report, rows
+from bench.faces import VALIDATION
+from edgewing import measure
+from edgewing.errors import InputError, command
+
+
+def main(argv: list[str] | None = None) -> int:
+    """0: done. 1: done, but the report shows a rejected artefact. 2 (by exit): the input was wrong."""
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(argv)
+    with command(arguments.debug):
+        if getattr(arguments, "threads", 1) < 1:
+            raise InputError(f"--threads {arguments.threads}: give 1 or more")
+        return arguments.verb(arguments, argv)
+
+
+def _measure(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Accuracy and latency of every artefact of a run. What cannot be measured costs its row, not the others."""
+    run = Path(arguments.run)
+    found, problems = report.artefacts(run)
+    for problem in problems:
+        print(f"passed over: {problem}", file=sys.stderr)
+    if not found:
+        raise InputError(f"{run}/export: no artefact; make some with: python -m targets {run}")
+    log, faces, parser, rows_made = run / "rows.jsonl", run / VALIDATION, _parser(), 0
+    for path, contract in found:
+        print(f"\n{path}", flush=True)
+        pictures = run / "bench" / f"{path.name}-faces.npz"
+        pictures.parent.mkdir(exist_ok=True)
+        score = ["accuracy", "--model", str(path), "--data", arguments.data or str(run), "--pictures", str(pictures)]
+        score += ["--layout", arguments.layout] if arguments.layout else []
+        time = ["latency", "--model", str(path), "--mode", arguments.mode]
+        time += ["--faces", str(faces)] if faces.is_file() else []
+        for words in (score, time):
+            words += ["--threads", str(arguments.threads)]
+            kind, parsed = words[0], parser.parse_args(words)
+            try:
+                # ONNX Runtime can score a TensorRT package's graph, but its time says nothing about TensorRT's.
+                if contract.model.format == "coreml" or (contract.model.format in latency.NEEDS and kind == "latency"):
+                    raise InputError(latency.NEEDS[contract.model.format])
+                row, text = _row(kind, parsed, _command(words))
+                rows_made += 1
+            except InputError as error:
+                row, text = latency.not_run(kind, str(path), str(error), _command(words)), f"{kind}: not run: {error}"
+            print(text, flush=True)
+            rows.append(log, row)
+    if not rows_made:
+        raise InputError(f"{run}: nothing could be measured; the reasons stand above and in {log}")
+    print(f"\nwrote {log}")
+    print(f"next: python -m bench report {shlex.quote(str(run))}")
+    return 0
+
+
+def _row(kind: str, arguments: argparse.Namespace, text: str) -> tuple[dict, str]:
+    """One measurement and how it reads on a terminal."""
+    if kind == "accuracy":
+        row = accuracy.score(arguments, text)
+        return row, accuracy.describe(row)
+    row = latency.time_artefact(arguments, text)
+    return row, latency.describe(row)
+
+
+def _one(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """`accuracy` and `latency`: one artefact, one row."""
+    row, text = _row(argv[0], arguments, _command(argv))
+    print(text)
+    if arguments.json:
+        measure.write(arguments.json, row)
+        print(f"wrote {arguments.json}")
+    model = shlex.quote(arguments.model)
+    others = {"accuracy": f"latency --model {model}", "latency": f"accuracy --model {model} --data DIR --layout NAME"}
+    print(f"next: python -m bench {others[argv[0]]}")
+    return 0
+
+
+def _report(arguments: argparse.Namespace, argv: list[str]) -> int:
+    return report.main(arguments, _command(argv))
+
+
+def _command(words: list[str]) -> str:
+    return shlex.join(["python", "-m", "bench", *words])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure exported artefacts and report.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, main, purpose: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(
+            name,
+            help=purpose,
+            description=purpose,
+            epilog=f"example: python -m bench {name} {example}",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        added.set_defaults(verb=main)
+        added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        return added
+
+    accuracy.add_arguments(
+        verb(
+            "accuracy",
+            _one,
+            "NME, FR and AUC of one artefact on one set of faces.",
+            "--model face-int8.tflite --data lfpw/testset --layout 300w-68 --json accuracy.json",
+        )
+    )
+    latency.add_arguments(
+        verb(
+            "latency",
+            _one,
+            "Latency, load time and peak memory of one artefact on this machine.",
+            "--model face-int8.tflite --json latency.json",
+        )
+    )
+    whole = verb(
+        "measure",
+        _measure,
+        "Accuracy and latency of every artefact in RUN/export, appended to RUN/rows.jsonl.",
+        "runs/demo-s --data lfpw/testset --layout 300w-68",
+    )
+    whole.add_argument("run", metavar="RUN", help="a run folder with export/")
+    whole.add_argument("--data", metavar="DIR", help="photographs with landmarks; default: the run's validation faces")
+    whole.add_argument("--layout", default="", metavar="NAME", help="layout of the data; a run knows its own")
+    whole.add_argument("--mode", choices=measure.MODES, default="quick", help="quick: 128 runs, 10 s; full: 1024, 60 s")
+    whole.add_argument("--threads", type=int, default=1, help="threads of the runtime")
+    report.add_arguments(
+        verb("report", _report, "Print the table of one or more runs and write the HTML report.", "runs/demo-s")
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""NME, FR and AUC of one artefact on one set of faces: the exported file itself is run, not the model it came from.
+
+`python -m bench accuracy --model face-int8.tflite --data lfpw/testset --layout 300w-68 --json OUT` prints the protocol
+and the figures; the JSON has them as fractions, with the error of every face by name (for paired comparisons) and of
+every point.
+
+F: faces, N: landmarks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from bench import rows
+from bench.faces import CROPS, Face, Jitter, open_faces
+from edgewing import files, geometry, layouts, measure, metrics, runtimes
+from edgewing.errors import InputError
+
+CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
+CED_STEPS = 75
+SHOWN = 3  # pictures of the best, of the median and of the worst faces
+PROBLEMS_KEPT = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
+    parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks, a list, or a run")
+    parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data; a run knows its own")
+    parser.add_argument("--json", metavar="OUT", help="write the row here")
+    parser.add_argument("--pictures", metavar="NPZ", help="keep the best, median and worst faces for the report")
+    parser.add_argument("--normaliser", default="", metavar="NAME", help="distance to divide by; empty: the layout's")
+    parser.add_argument("--crop", choices=CROPS, default="gtbox", help="box that the crop is made from")
+    parser.add_argument("--jitter", metavar="SHIFT,SCALE", help="move and scale crops by up to these shares")
+    parser.add_argument("--seed", type=int, default=0, help="of the jitter")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime")
+
+
+def score(arguments: argparse.Namespace, command: str) -> dict:
+    """The accuracy row for parsed arguments. command: what reproduces it."""
+    about = measure.artefact(arguments.model)
+    runtime = runtimes.open(arguments.model, threads=arguments.threads)
+    contract = runtime.contract
+    jitter = _jitter(arguments.jitter, arguments.seed)
+    faces = open_faces(arguments.data, arguments.layout, contract.crop.size, arguments.crop, jitter)
+    layout, from_model, from_data = _shared_points(layouts.get(contract.layout.name), faces.layout)
+    print("\n".join(faces.protocol["list"]), flush=True)
+
+    predicted, true, boxes, indices = [], [], [], []
+    for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
+        try:
+            face = faces.face(index)
+        except InputError as error:
+            faces.problems.append(str(error))
+            continue
+        predicted.append(_predict(runtime, face)[from_model])
+        true.append(face.landmarks[from_data])
+        boxes.append(face.box)
+        indices.append(index)
+    if not indices:
+        raise InputError(f"{arguments.data}: no face could be read; first problem: {'; '.join(faces.problems[:1])}")
+
+    predicted, true = np.array(predicted), np.array(true)
+    known_boxes = None if any(box is None for box in boxes) else np.array(boxes)
+    normaliser = arguments.normaliser or layout.default_normaliser
+    distance = metrics.normaliser(true, layout, normaliser, known_boxes)
+    errors = metrics.errors(predicted, true, distance)
+    summary = metrics.summarise(errors)
+    protocol = {
+        **faces.protocol,
+        "layout": faces.layout.name,
+        "scored_points": layout.name,
+        "factor": contract.crop.factor,
+        "least": contract.crop.least,
+        "size": contract.crop.size,
+        "normaliser": normaliser,
+        "faces": summary.faces,
+        "skipped": len(faces.problems),
+        "threads": arguments.threads,
+    }
+    thresholds = np.linspace(0.0, CED_END, CED_STEPS + 1)
+    per_point = np.linalg.norm(predicted - true, axis=-1) / distance[:, None]
+    row = {
+        **rows.header("accuracy", about, protocol, command),
+        "model": {
+            "name": contract.model.name,
+            "format": contract.model.format,
+            "precision": contract.model.precision,
+            "layout": contract.layout.name,
+            "size": contract.crop.size,
+        },
+        "runtime": str(runtime.description),
+        **vars(summary),
+        "per_point": per_point[np.isfinite(errors)].mean(axis=0).tolist() if summary.failed < summary.faces else [],
+        "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
+        "faces_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
+        "problems": faces.problems[:PROBLEMS_KEPT],
+    }
+    if arguments.pictures:
+        _keep_pictures(Path(arguments.pictures), faces, np.array(indices), errors, predicted, layout, from_data)
+        row["pictures"] = arguments.pictures
+    return rows.finite(row)
+
+
+def describe(row: dict) -> str:
+    """The protocol and the figures of an accuracy row, in lines for a terminal."""
+    p = row["protocol"]
+    jitter = f", jitter {p['jitter']}" if "jitter" in p else ""
+    lines = [
+        f"protocol: {p['crop']} crop (box of {p['box_source']}), factor {p['factor']:g}, at least {p['least']:g} of "
+        f"the longer side, {p['size']} px{jitter}; normaliser {p['normaliser']}; points {p['scored_points']}; "
+        f"{p['faces']} faces of {p['data']} ({p['split']}), {p['skipped']} skipped",
+        f"runtime: {row['runtime']}",
+    ]
+    lines += [f"skipped: {problem}" for problem in row["problems"]]
+    lines.append(
+        f"NME {percent(row['nme'])}  FR08 {percent(row['fr08'])}  FR10 {percent(row['fr10'])}  "
+        f"AUC08 {row['auc08']:.4f}  AUC10 {row['auc10']:.4f}  faces without a prediction: {row['failed']}"
+    )
+    return "\n".join(lines)
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction of a file as the percent of a table; an NME over no face at all has none."""
+    return "none" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _jitter(text: str | None, seed: int) -> Jitter | None:
+    if text is None:
+        return None
+    try:
+        shift, scale = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--jitter {text!r}: give two numbers, SHIFT,SCALE, such as 0.05,0.1") from None
+    if not (0 <= shift <= 1 and 0 <= scale < 1):
+        raise InputError(f"--jitter {text!r}: shift must be in 0..1 and scale in 0..1, as shares of the crop's side")
+    return Jitter(shift, scale, seed)
+
+
+def _shared_points(model: layouts.Layout, data: layouts.Layout) -> tuple[layouts.Layout, np.ndarray, np.ndarray]:
+    """The layout that is scored, and for each of its points the index in the model's and in the data's layout."""
+    if data.name in (model.name, *model.maps):
+        return data, model.map_to(data.name), np.arange(data.points)
+    if model.name in data.maps:
+        return model, np.arange(model.points), data.map_to(model.name)
+    raise InputError(f"the model's layout is {model.name}, the data's is {data.name}, and there is no map between them")
+
+
+def _predict(runtime, face: Face) -> np.ndarray:
+    """(N, 2) landmarks in image px; NaN stays NaN and counts as a face without a prediction."""
+    landmarks = runtime(face.crop[None]).landmarks[0]
+    return geometry.apply(face.to_image, landmarks)
+
+
+def _keep_pictures(path: Path, faces, indices, errors, predicted, layout, from_data) -> None:
+    """Crops of a few faces with true and predicted points in crop px, for the report."""
+    order = np.argsort(errors, kind="stable")
+    middle = max(0, (len(order) - SHOWN) // 2)
+    ranks = {"best": order[:SHOWN], "median": order[middle : middle + SHOWN], "worst": order[::-1][:SHOWN]}
+    crops, true, guessed, kinds, names, shown_errors = [], [], [], [], [], []
+    for kind, chosen in ranks.items():
+        for i in chosen:
+            face = faces.face(int(indices[i]))
+            to_crop = geometry.invert(face.to_image)
+            crops.append(face.crop)
+            true.append(geometry.apply(to_crop, face.landmarks[from_data]))
+            guessed.append(geometry.apply(to_crop, predicted[i]))
+            kinds.append(kind)
+            names.append(face.name)
+            shown_errors.append(errors[i])
+    packed = io.BytesIO()
+    np.savez_compressed(
+        packed,
+        crops=np.array(crops),
+        true=np.array(true, np.float32),
+        predicted=np.array(guessed, np.float32),
+        kinds=np.array(kinds),
+        names=np.array(names),
+        errors=np.array(shown_errors),
+        layout=np.array(layout.name),
+    )
+    files.write(path, packed.getvalue())

@@ -1,0 +1,165 @@
+"""Small SVG charts for the report: curves, bars and dots. No scripts, no fonts, no library; text is escaped.
+
+They are drawn for a column of about 350 to 560 CSS pixels, so that letters stay readable on a phone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+WIDTH = 480
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 44
+ROW = 34  # height of one bar or line of dots
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line: name for its tooltip, points in data units, colour and dash pattern of its stroke."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: str
+    dash: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row: ``values`` in the order of the legend, or the reason why there are none."""
+
+    name: str
+    values: Sequence[float]
+    colour: str
+    reason: str = ""
+
+
+def curves(lines: Sequence[Curve], title: str, x_label: str, y_label: str, y_end: float | None = None) -> Markup:
+    """Lines over linear axes from 0. title: what a screen reader says. y_end: None for the largest value."""
+    x_end = max(max(line.x) for line in lines)
+    y_end = y_end if y_end is not None else max(max(line.y) for line in lines) or 1.0
+    height = 300
+    across, down = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
+
+    def px(x: float) -> float:
+        return LEFT + across * x / x_end
+
+    def py(y: float) -> float:
+        return TOP + down * (1 - min(y, y_end) / y_end)
+
+    parts = []
+    for tick in ticks(y_end):
+        parts.append(_line(LEFT, py(tick), WIDTH - RIGHT, py(tick), "grid"))
+        parts.append(_text(LEFT - 7, py(tick) + 4, f"{tick:g}", "end"))
+    for tick in ticks(x_end):
+        parts.append(_line(px(tick), TOP + down, px(tick), TOP + down + 4, "axis"))
+        parts.append(_text(px(tick), TOP + down + 18, f"{tick:g}", "middle"))
+    parts.append(_line(LEFT, TOP + down, WIDTH - RIGHT, TOP + down, "axis"))
+    parts.append(_text(LEFT + across / 2, height - 6, x_label, "middle", "label"))
+    turned = Markup('<text class="label" text-anchor="middle" transform="translate(13 {:.1f}) rotate(-90)">{}</text>')
+    parts.append(turned.format(TOP + down / 2, y_label))
+    for line in lines:
+        path = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in zip(line.x, line.y))
+        parts.append(
+            Markup(
+                '<polyline points="{}" stroke="{}" stroke-dasharray="{}" class="curve"><title>{}</title></polyline>'
+            ).format(path, line.colour, line.dash, line.name)
+        )
+    return _svg(height, title, parts)
+
+
+def bars(rows: Sequence[Bar], title: str, x_label: str) -> Markup:
+    """A bar to the first value and a tick at each further one (p50, p90, p99); a reason instead where there is none."""
+    end = max((max(row.values) for row in rows if row.values), default=1.0) * 1.02 or 1.0
+    parts, height = _rows_frame(rows, x_label, [(tick, f"{tick:g}") for tick in ticks(end)], lambda v: v / end)
+    for y, row in _places(rows):
+        if not row.values:
+            parts.append(_text(NAMES + 6, y + 21, row.reason, "start", "reason"))
+            continue
+        first, *others = row.values
+        parts.append(
+            Markup('<rect x="{}" y="{}" width="{:.1f}" height="16" rx="2" fill="{}"><title>{}</title></rect>').format(
+                NAMES, y + 9, max(1.0, SPAN * first / end), row.colour, f"{row.name}: {first:.3f}"
+            )
+        )
+        last = NAMES + SPAN * max(row.values) / end
+        parts.append(_line(NAMES + SPAN * first / end, y + 17, last, y + 17, "whisker"))
+        for value in others:
+            x = NAMES + SPAN * value / end
+            parts.append(_line(x, y + 11, x, y + 23, "whisker"))
+    return _svg(height, title, parts)
+
+
+def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] = ()) -> Markup:
+    """Values on a logarithmic axis, the first a filled circle, the next a diamond, the third a ring."""
+    values = [value for row in rows for value in row.values if value > 0] + list(limits)
+    low = math.floor(math.log10(max(min(values, default=0.1), 1e-5)))
+    high = max(low + 1, math.ceil(math.log10(max(values, default=1.0))))
+
+    def place(value: float) -> float:
+        return (math.log10(max(value, 10.0**low)) - low) / (high - low)
+
+    labels = [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)]
+    parts, height = _rows_frame(rows, x_label, labels, place)
+    for limit in limits:
+        x = NAMES + SPAN * place(limit)
+        parts.append(_line(x, TOP, x, TOP + ROW * len(rows), "limit"))
+    for y, row in _places(rows):
+        if not row.values:
+            parts.append(_text(NAMES + 6, y + 21, row.reason, "start", "reason"))
+            continue
+        xs, middle = [NAMES + SPAN * place(value) for value in row.values], y + 17
+        parts.append(_line(min(xs), middle, max(xs), middle, "whisker"))
+        shapes = [
+            Markup('<circle cx="{x:.1f}" cy="{y}" r="5" fill="{c}"/>'),
+            Markup('<path d="M{x:.1f} {y}m-6 0l6 -6l6 6l-6 6z" fill="{c}"/>'),
+            Markup('<circle cx="{x:.1f}" cy="{y}" r="5" fill="#fff" stroke="{c}" stroke-width="2"/>'),
+        ]
+        parts += [shape.format(x=x, y=middle, c=row.colour) for shape, x in zip(shapes, xs)]
+    return _svg(height, title, parts)
+
+
+NAMES = 118  # where the names of bars end and the plot begins
+SPAN = WIDTH - NAMES - RIGHT - 8
+
+
+def ticks(end: float) -> list[float]:
+    """From 0 to ``end`` in four to eight steps of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(end / 4))
+    step = next(m * power for m in (1, 2, 5, 10) if end / (m * power) <= 8)
+    return [round(i * step, 10) for i in range(int(end / step + 1e-9) + 1)]
+
+
+def _places(rows: Sequence[Bar]) -> list[tuple[float, Bar]]:
+    return [(TOP + ROW * i, row) for i, row in enumerate(rows)]
+
+
+def _rows_frame(rows: Sequence[Bar], x_label: str, labels: list[tuple[float, str]], place) -> tuple[list[Markup], int]:
+    bottom = TOP + ROW * len(rows)
+    parts = []
+    for value, label in labels:
+        x = NAMES + SPAN * place(value)
+        parts.append(_line(x, TOP, x, bottom, "grid"))
+        parts.append(_text(x, bottom + 18, label, "middle"))
+    parts.append(_line(NAMES, TOP, NAMES, bottom, "axis"))
+    parts += [_text(NAMES - 8, y + 21, row.name, "end", "name") for y, row in _places(rows)]
+    parts.append(_text(NAMES + SPAN / 2, bottom + 38, x_label, "middle", "label"))
+    return parts, bottom + BOTTOM
+
+
+def _svg(height: int, title: str, parts: list[Markup]) -> Markup:
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        WIDTH, height, title, Markup("").join(parts)
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    return Markup(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>')
+
+
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> Markup:
+    opening = Markup(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">')
+    return opening + escape(text) + Markup("</text>")

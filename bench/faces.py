@@ -1,0 +1,146 @@
+"""The faces that an artefact is scored on: a folder of photographs, or the crops that a run kept for validation.
+
+Both give the same thing, a numbered sequence of crops with their true landmarks, one decoded at a time. The crop
+protocols are those of the landmark literature: ``gtbox`` from the tight box of the true landmarks, ``provided`` from
+the dataset's own boxes. Jitter moves and scales that square, as a face detector would.
+
+N: landmarks, S: the model's input size.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import files, geometry, layouts, measure
+from edgewing.errors import InputError
+from train.data import load, read
+
+CROPS = ("gtbox", "provided")
+VALIDATION = "faces/validation.npz"
+
+
+@dataclass(frozen=True)
+class Face:
+    """crop: (S, S, 3) uint8 RGB. landmarks: (N, 2) image px. to_image: (2, 3) crop px -> image px.
+
+    box: (4,) of the dataset, image px, or None.
+    """
+
+    name: str
+    crop: np.ndarray
+    landmarks: np.ndarray
+    to_image: np.ndarray
+    box: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Uniform noise on the crop: its centre moves by up to ``shift`` of its side, its side by up to ``scale``."""
+
+    shift: float
+    scale: float
+    seed: int
+
+    def moved(self, crop: geometry.Crop, index: int) -> geometry.Crop:
+        """The same for the same face and seed, whatever was read before it."""
+        x, y, s = np.random.default_rng((self.seed, index)).uniform(-1.0, 1.0, 3)
+        centre = (crop.centre[0] + x * self.shift * crop.side, crop.centre[1] + y * self.shift * crop.side)
+        return geometry.Crop(centre, crop.side * (1.0 + s * self.scale), crop.size)
+
+
+class RunFaces:
+    """The validation crops of a run folder, at the run's input size; image px are crop px here."""
+
+    def __init__(self, run: Path, layout: str, size: int):
+        self.layout = layouts.get(layout or _layout_of(run))
+        path = run / VALIDATION
+        self.crops = measure.crops_of(path, size)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                self.landmarks, names = file["landmarks"], file["names"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: landmarks or names cannot be read ({error}); train the run again") from None
+        expected = (len(self.crops), self.layout.points, 2)
+        if self.landmarks.shape != expected or len(names) != len(self.crops):
+            raise InputError(f"{path}: landmarks {self.landmarks.shape}, expected {expected} of {self.layout.name}")
+        self.names = [str(name) for name in names]
+        self.problems: list[str] = []
+        self.protocol = {
+            "data": str(path),
+            "split": "validation",
+            "list": [f"{path}: {len(self.names)} faces that the run was not trained on"],
+            "crop": "gtbox",
+            "box_source": "true landmarks, cropped when the run was made",
+        }
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def face(self, index: int) -> Face:
+        return Face(self.names[index], self.crops[index], self.landmarks[index], np.eye(2, 3), None)
+
+
+class PhotographFaces:
+    """The test faces of a dataset folder, cropped from the original photographs, one at a time."""
+
+    def __init__(self, folder: Path, layout: str, size: int, crop: str = "gtbox", jitter: Jitter | None = None):
+        if not layout:
+            raise InputError(f"{folder}: photographs need --layout; known: {', '.join(layouts.table())}")
+        self.layout = layouts.get(layout)
+        listing = read(folder, layout, split="test")
+        self.samples, self.problems = listing.samples, list(listing.problems)
+        self.size, self.crop, self.jitter = size, crop, jitter
+        self.names = [sample.name for sample in self.samples]
+        boxes = {"gtbox": "true landmarks", "provided": "the dataset's own boxes"}
+        self.protocol = {
+            "data": str(folder),
+            "split": "test",
+            "list": listing.summary,
+            "crop": crop,
+            "box_source": boxes[crop],
+        }
+        if jitter:
+            self.protocol["jitter"] = {"shift": jitter.shift, "scale": jitter.scale, "seed": jitter.seed}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def face(self, index: int) -> Face:
+        """InputError where the photograph cannot be read or its points cannot lie in it."""
+        sample = self.samples[index]
+        if self.crop == "provided":
+            if sample.box is None:
+                raise InputError(f"{sample.image}: no box of the dataset; use --crop gtbox")
+            crop = geometry.crop_from_box(sample.box, self.size)
+        else:
+            crop = geometry.crop_from_landmarks(sample.landmarks, self.size)
+        if self.jitter:
+            crop = self.jitter.moved(crop, index)
+        pixels = geometry.warp(load(sample), crop.to_image, self.size)
+        return Face(self.names[index], pixels, sample.landmarks, crop.to_image, sample.box)
+
+
+def open_faces(data: str, layout: str, size: int, crop: str = "gtbox", jitter: Jitter | None = None):
+    """The faces under ``data``: a run folder (has faces/validation.npz) or a dataset folder or list."""
+    path = Path(data)
+    if not path.exists():
+        raise InputError(f"{path}: no such folder; give a run or a folder of photographs with landmarks")
+    if not (path / VALIDATION).is_file():
+        return PhotographFaces(path, layout, size, crop, jitter)
+    if crop != "gtbox" or jitter:
+        raise InputError(f"{path}: a run keeps finished gtbox crops; --crop and --jitter need a folder of photographs")
+    return RunFaces(path, layout, size)
+
+
+def _layout_of(run: Path) -> str:
+    path = run / "recipe.json"
+    try:
+        layout = json.loads(files.read(path, files.MIB))["layout"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: no layout to be read ({error}); give --layout") from None
+    return str(layout)

@@ -1,0 +1,69 @@
+"""Latency of one artefact on this machine, in a process of its own so that peak memory and load time are its own.
+
+The measuring itself is `python -m edgewing.measure`, the same file that runs on a phone or a Jetson.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import rows
+from edgewing import containers, measure
+from edgewing.errors import InputError
+
+# Formats that need a machine other than a plain CPU: their figure is not to be had here, and no other stands in for it.
+NEEDS = {"coreml": "needs a Mac", "tensorrt": "needs a GPU"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
+    parser.add_argument("--json", metavar="OUT", help="write the row here")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime")
+    parser.add_argument(
+        "--mode", choices=measure.MODES, default="quick", help="full: 1024 runs, 60 s; quick: 128, 10 s"
+    )
+    parser.add_argument("--faces", metavar="NPZ", help="time these crops (RUN/faces/validation.npz); else seeded noise")
+
+
+def time_artefact(arguments: argparse.Namespace, command: str) -> dict:
+    """The latency row for parsed arguments. InputError with the reason where this machine cannot run the format."""
+    needs = NEEDS.get(containers.read(arguments.model).model.format)
+    if needs:
+        raise InputError(f"{arguments.model}: not run: {needs}; measure it there with python -m edgewing.measure")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "row.json"
+        call = [sys.executable, "-m", "edgewing.measure", "--model", arguments.model, "--json", str(out)]
+        call += ["--threads", str(arguments.threads), "--mode", arguments.mode]
+        call += ["--faces", arguments.faces] if arguments.faces else []
+        child = subprocess.run(call, capture_output=True, text=True)
+        if child.returncode:
+            lines = child.stderr.strip().splitlines() or [f"ended with code {child.returncode} and no word"]
+            raise InputError(f"{arguments.model}: not measured: {lines[-1].removeprefix('error: ')}")
+        row = json.loads(out.read_text(encoding="utf-8"))
+    return {**row, **rows.header("latency", row["artefact"], row["protocol"], command)}
+
+
+def not_run(kind: str, model: str, reason: str, command: str) -> dict:
+    """A row that says why it has no figure: ``not_run``."""
+    return {**rows.header(kind, measure.artefact(model), {}, command), "not_run": reason}
+
+
+def describe(row: dict) -> str:
+    """What was timed and the figures of a latency row, in lines for a terminal."""
+    p = row["protocol"]
+    return "\n".join(
+        [
+            f"protocol: {p['clock']}; mode {p['mode']} (at least {p['least_runs']} runs and {p['least_seconds']:g} s), "
+            f"{p['warmup_runs']} runs to warm up, {p['threads']} thread(s), {p['input']}",
+            f"runtime: {row['runtime']} on {row['machine']['cpu']}",
+            f"p50 {row['p50_ms']:.3f}  p90 {row['p90_ms']:.3f}  p99 {row['p99_ms']:.3f}  max {row['max_ms']:.3f}  "
+            f"processor {row['cpu_ms']:.3f} ms  ({row['runs']} runs, {row['seconds']:.1f} s)",
+            f"load {row['load_ms']:.0f} ms  first run {row['first_ms']:.1f} ms  peak memory "
+            f"{row['peak_bytes'] / 1e6:.0f} MB  file {row['artefact']['bytes'] / 1e3:.0f} kB",
+        ]
+    )

@@ -1,0 +1,190 @@
+"""The HTML report: one file, no network, no scripts; the template is page.html beside this file, with autoescape.
+
+Colour says precision and dash pattern says format, the same in every chart.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import platform
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import jinja2
+import numpy as np
+
+from bench import charts, report, rows
+from edgewing import files, measure
+from edgewing.errors import InputError
+
+COLOURS = {"fp32": "#1f5fa8", "fp16": "#117a65", "int8": "#c2410c"}
+OTHER_COLOUR = "#6b4fa0"
+DASHES = {"onnx": "", "tflite": "7 4", "coreml": "2 4", "tensorrt": "10 3 2 3"}
+PARITY_LIMITS = (0.1, 2.0)  # px at p99, of float and of 8-bit files: drawn as lines; the gate itself is targets'
+PICTURES_LIMIT = 64 * files.MIB
+CURVE_POINTS = 400  # more than a chart has pixels for
+
+
+def render(runs: list[report.Run], command: str) -> str:
+    """The page's text for one run or several."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        runs=[_context(run) for run in runs],
+        command=command,
+        date=measure.now(),
+        machine=measure.machine(),
+        versions={"python": platform.python_version(), **rows.versions()},
+        **rows.commit(),
+    )
+
+
+def pick(run: report.Run) -> report.Entry | None:
+    """The file to take: the fastest here that passed its gate and was scored."""
+    fit = [e for e in run.entries if not e.rejected and e.nme is not None and _timed(e)]
+    return min(fit, key=lambda e: e.latency["p50_ms"], default=None)
+
+
+def _context(run: report.Run) -> dict:
+    best = pick(run)
+    # Where every file was rejected there is still something to look at.
+    shown = best or next((e for e in run.entries if e.accuracy and e.accuracy.get("pictures")), None)
+    return {
+        "name": run.path.name,
+        "path": str(run.path),
+        "columns": report.COLUMNS,
+        "lines": [{"cells": run.cells(e), "rejected": e.rejected, "best": e is best} for e in run.entries],
+        "notes": run.notes,
+        "rejections": run.rejections,
+        "problems": run.problems,
+        "protocol": report.protocol_line(run.protocol) if run.protocol else "",
+        "best": _headline(run, best) if best else None,
+        "faces": _faces(shown) if shown else [],
+        "faces_of": shown.path.name if shown else "",
+        "charts": _charts(run),
+        "legend": [(e.name, _colour(e), DASHES.get(e.contract.model.format, "")) for e in run.entries if e.accuracy],
+        "accuracy": [_accuracy_line(e.accuracy, e.name) for e in run.entries if e.nme is not None],
+        "others": [
+            (_accuracy_line(row, f"{row['model']['format']} {row['model']['precision']}"), row) for row in run.others
+        ],
+        "timed": [(e.name, e.latency) for e in run.entries if _timed(e)],
+        "parity": [(e.name, e.contract.parity, e.rejected) for e in run.entries],
+        "contracts": [(e.path.name, json.dumps(asdict(e.contract), indent=1)) for e in run.entries],
+        "training": _training(run),
+        "rows": run.rows,
+        "line": report.protocol_line,
+        "size": report.size,
+    }
+
+
+def _headline(run: report.Run, best: report.Entry) -> dict:
+    reference, parity = run.reference(best), best.contract.parity
+    figures = [
+        (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} faces"),
+        (f"{best.latency['p50_ms']:.2f} ms", "p50 on this machine", f"p99 {best.latency['p99_ms']:.2f} ms"),
+        (report.size(best.about["bytes"]), "file", f"{best.contract.model.parameters / 1e6:.2f} M parameters"),
+    ]
+    if reference is not None and best.contract.model.precision != "fp32":
+        figures.append((report.change(best.nme, reference), "NME against float", f"float: {100 * reference:.2f} %"))
+    if parity:
+        figures.append((f"{parity.p99:.2f} px", "shift at p99", f"largest {parity.max:.2f} px of 256"))
+    return {"name": best.name, "file": best.path.name, "figures": figures}
+
+
+def _accuracy_line(row: dict, name: str) -> list[str]:
+    figures = [f"{100 * row[key]:.2f} %" for key in ("nme", "fr08", "fr10")]
+    return [name, *figures, f"{row['auc08']:.4f}", f"{row['auc10']:.4f}", str(row["failed"])]
+
+
+def _charts(run: report.Run) -> dict:
+    """The SVGs by name; a chart that has nothing to show is left out."""
+    found = {}
+    scored = [e for e in run.entries if e.nme is not None]
+    if scored:
+        lines = []
+        for e in scored:
+            ced = e.accuracy["ced"]
+            x, y = [100 * t for t in ced["thresholds"]], [100 * s for s in ced["share"]]
+            lines.append(charts.Curve(e.name, x, y, _colour(e), DASHES.get(e.contract.model.format, "")))
+        found["ced"] = charts.curves(lines, "Cumulative error", "error of a face, % of the normaliser", "faces, %", 100)
+    bars = []
+    for e in run.entries:
+        values = [e.latency[f"{q}_ms"] for q in ("p50", "p90", "p99")] if _timed(e) else []
+        bars.append(charts.Bar(e.name, values, _colour(e), "" if values else run.times(e)))
+    if any(bar.values for bar in bars):
+        found["latency"] = charts.bars(bars, "Latency", "ms for one crop: bar to p50, ticks at p90 and p99")
+    shifts = []
+    for e in run.entries:
+        p = e.contract.parity
+        shifts.append(charts.Bar(e.name, [p.p50, p.p99, p.max] if p else [], _colour(e), "" if p else "not measured"))
+    if any(bar.values for bar in shifts):
+        found["parity"] = charts.dots(shifts, "Landmark shift", "px of a 256 px crop", PARITY_LIMITS)
+    return found
+
+
+def _training(run: report.Run) -> list[tuple[str, object]]:
+    """A chart for each figure that training logged by step: name and SVG."""
+    wanted = {"loss": ("loss", 1.0), "nme": ("NME on held-out faces, %", 100.0)}
+    found = []
+    for key, (label, factor) in wanted.items():
+        points = [(m["step"], factor * m[key]) for m in run.metrics if _is_number(m.get("step"), m.get(key))]
+        if len(points) < 2:
+            continue
+        points = points[:: max(1, len(points) // CURVE_POINTS)]
+        # The first steps are far above the rest and would flatten it.
+        settled = sorted(y for _, y in points)[int(0.97 * (len(points) - 1))]
+        curve = charts.Curve(label, *zip(*points), COLOURS["fp32"])
+        found.append((label, charts.curves([curve], label, "step", label, settled * 1.05 or 1.0)))
+    return found
+
+
+def _faces(entry: report.Entry) -> list[dict]:
+    """Pictures with true and predicted points, as JPEG data URIs; empty where none were kept."""
+    path = Path(entry.accuracy.get("pictures") or "") if entry.accuracy else Path("")
+    if not path.is_file():
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(item.file_size for item in archive.infolist()) > PICTURES_LIMIT:
+                raise InputError(f"{path}: more than {PICTURES_LIMIT // files.MIB} MiB of pictures")
+        with np.load(path, allow_pickle=False) as file:
+            kept = {key: file[key] for key in ("crops", "true", "predicted", "kinds", "names", "errors")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: pictures cannot be read ({error}); run python -m bench measure again") from None
+    found = []
+    for i, crop in enumerate(kept["crops"]):
+        _, jpeg = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+        error = float(kept["errors"][i])
+        found.append(
+            {
+                "kind": str(kept["kinds"][i]),
+                "name": str(kept["names"][i]),
+                "error": f"{100 * error:.2f} %" if np.isfinite(error) else "no prediction",
+                "uri": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
+                "size": crop.shape[0],
+                # An SVG user unit is a pixel with its edge at 0; ours has its centre there.
+                "true": (kept["true"][i] + 0.5).round(2).tolist(),
+                "predicted": np.nan_to_num(kept["predicted"][i] + 0.5).round(2).tolist(),
+            }
+        )
+    return found
+
+
+def _timed(entry: report.Entry) -> bool:
+    return entry.latency is not None and "not_run" not in entry.latency
+
+
+def _colour(entry: report.Entry) -> str:
+    return COLOURS.get(entry.contract.model.precision, OTHER_COLOUR)
+
+
+def _is_number(*values) -> bool:
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in values)

@@ -1,0 +1,129 @@
+"""One row is one measurement. Rows are JSON lines, appended and never edited.
+
+Every row says what was measured (artefact, by sha256), on what (machine), with what (versions, commit) and how
+(protocol, command); `header` collects that, the measurement adds its figures at the top level. Numbers that do not
+exist (the error of a face without prediction) are null.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from edgewing import measure
+from edgewing.errors import InputError
+
+KINDS = ("accuracy", "latency", "parity", "training")
+REQUIRED = ("kind", "date", "command", "commit", "dirty", "versions", "machine", "artefact", "protocol")
+LIMIT = 256 << 20  # bytes of one rows file
+LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "ai-edge-litert")
+
+
+def header(kind: str, artefact: dict, protocol: dict, command: str) -> dict:
+    """Everything a row must carry, of this machine, now. artefact: what edgewing.measure.artefact gives."""
+    return {
+        "kind": kind,
+        "date": measure.now(),
+        "command": command,
+        **commit(),
+        "versions": versions(),
+        "machine": measure.machine(),
+        "artefact": artefact,
+        "protocol": protocol,
+    }
+
+
+@functools.cache
+def commit() -> dict:
+    """commit of this repository and whether the tree differs from it; '' and null where there is no git."""
+    root = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True).stdout
+
+    try:
+        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(git("status", "--porcelain").strip())}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": "", "dirty": None}
+
+
+def versions() -> dict:
+    """Versions of Python and of the libraries that a measurement can depend on, those that are installed."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # an optional runtime: a row lists what was there
+    return found
+
+
+def finite(value):
+    """The same value for JSON: numbers that are not finite become None, tuples become lists."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def check(row: dict) -> dict:
+    """The row, if it carries what every row carries."""
+    missing = [name for name in REQUIRED if name not in row]
+    if missing:
+        raise InputError(f"a row without {', '.join(missing)}; measure it again with python -m bench")
+    if row["kind"] not in KINDS:
+        raise InputError(f"a row of kind {row['kind']!r}; known: {', '.join(KINDS)}")
+    return row
+
+
+def append(path: str | Path, row: dict) -> None:
+    """Add one row. A single write to a file opened for appending, so that rows of two processes never mix."""
+    line = json.dumps(check(row), allow_nan=False, separators=(",", ":"), ensure_ascii=False) + "\n"
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            size = os.fstat(handle).st_size
+            # A writer that was killed may have left half a line: ours must not be glued to it.
+            cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            data = ("\n" * cut + line).encode()
+            if os.write(handle, data) != len(data):
+                raise InputError(f"{path}: only part of a row could be written; is the disk full?")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from None
+
+
+def read(path: str | Path) -> tuple[list[dict], list[str]]:
+    """All rows of a file, oldest first, and the lines that are none: ``file:line: reason``.
+
+    A broken line costs its row and not the others, because a killed run leaves one. InputError where there is no file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no rows; make some with: python -m bench measure {path.parent}")
+    if path.stat().st_size > LIMIT:
+        raise InputError(f"{path}: larger than {LIMIT >> 20} MiB; not a rows file")
+    found, problems = [], []
+    with open(path, "rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("not a JSON object")
+                found.append(check(row))
+            except (ValueError, RecursionError, InputError) as error:
+                problems.append(f"{path}:{number}: {error}")
+    return found, problems

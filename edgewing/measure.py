@@ -1,0 +1,237 @@
+"""Latency on this device: `python -m edgewing.measure --model FILE --json OUT`. Needs numpy and one runtime.
+
+Two modes after MLPerf: ``quick`` runs at least 128 times and 10 s, ``full`` at least 1024 times and 60 s. The clock
+covers one crop from uint8 pixels to landmarks and scores, decode included, and nothing else: no file, no crop, no face
+detector. The process is fresh, so its peak memory and load time are the runtime's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import datetime
+import hashlib
+import json
+import os
+import platform
+import resource
+import shlex
+import sys
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import files
+from edgewing.errors import InputError, command
+
+CLOCK = "model: uint8 crop in, landmarks and scores out, decode included; batch 1"
+WARMUP = 32  # runs before the clock starts: kernels are chosen and caches filled in the first few
+NOISE_CROPS = 16
+FACES_LIMIT = 1024 * files.MIB  # of the crops in a faces file
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Both floors hold: at least ``runs`` calls and at least ``seconds`` of them."""
+
+    runs: int
+    seconds: float
+
+
+MODES = {"quick": Mode(128, 10.0), "full": Mode(1024, 60.0)}
+
+
+def measure(runtime, crops: np.ndarray, seconds: float, runs: int, warmup: int = WARMUP) -> dict:
+    """Time a runtime, one crop per call, going round the crops.
+
+    runtime: what edgewing.runtimes.open gives. crops: (B, S, S, 3) uint8 RGB. Returns milliseconds of wall clock:
+    ``mean_ms``, ``p50_ms``, ``p90_ms``, ``p99_ms``, ``max_ms``, the 101 percentiles ``percentiles_ms``, the
+    processor time of one run over all threads ``cpu_ms``, and ``runs``, ``seconds``.
+    """
+    for i in range(warmup):
+        runtime(crops[i % len(crops)][None])
+    times = array.array("q")  # 8 bytes a run, so that the clock's own memory stays out of the peak
+    cpu_start, start = time.process_time_ns(), time.perf_counter_ns()
+    now, end = start, start + int(seconds * 1e9)
+    while len(times) < runs or now < end:
+        crop = crops[len(times) % len(crops)][None]
+        before = time.perf_counter_ns()
+        runtime(crop)
+        now = time.perf_counter_ns()
+        times.append(now - before)
+    cpu = time.process_time_ns() - cpu_start
+    ms = np.frombuffer(times, np.int64) / 1e6
+    percentiles = np.percentile(ms, np.arange(101))
+    return {
+        "mean_ms": float(ms.mean()),
+        "p50_ms": float(percentiles[50]),
+        "p90_ms": float(percentiles[90]),
+        "p99_ms": float(percentiles[99]),
+        "max_ms": float(ms.max()),
+        "percentiles_ms": [round(float(v), 5) for v in percentiles],
+        "cpu_ms": cpu / 1e6 / len(ms),
+        "runs": len(ms),
+        "seconds": (now - start) / 1e9,
+    }
+
+
+def artefact(path: str | Path) -> dict:
+    """Which file this was: path, bytes and sha256. A folder (.mlpackage) is hashed over its files, names included."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give an exported artefact")
+    parts = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    whole, size = hashlib.sha256(), 0
+    for file in parts:
+        digest = hashlib.sha256()
+        with open(file, "rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+                size += len(block)
+        whole.update(f"{file.relative_to(path).as_posix()}\0{digest.hexdigest()}\n".encode())
+    return {"path": str(path), "sha256": digest.hexdigest() if path.is_file() else whole.hexdigest(), "bytes": size}
+
+
+def machine() -> dict:
+    """What a reviewer asks of the device: cpu, cores usable here, system, and how busy it was (load average)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": _cpu(),
+        "cores": cores,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        fields = dict(line.split(":", 1) for line in info.read_text(errors="replace").splitlines() if ":" in line)
+        named = {key.strip(): value.strip() for key, value in fields.items()}
+        for key in ("model name", "Model", "Hardware"):  # x86; Raspberry Pi; older ARM kernels
+            if named.get(key):
+                return named[key]
+    return platform.processor() or platform.machine()
+
+
+def peak_bytes() -> int:
+    """Largest resident memory of this process so far.
+
+    Linux: VmHWM. getrusage would do on a Mac, but on Linux its figure is inherited from the process that started us.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write(path: str | Path, value: dict) -> None:
+    """Write a row as indented JSON, whole or not at all. Numbers must be finite."""
+    text = json.dumps(value, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+    files.write(path, text.encode())
+
+
+def crops_of(path: Path, size: int) -> np.ndarray:
+    """(B, S, S, 3) uint8 crops of a run's faces file. InputError where they do not fit the model's input."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > FACES_LIMIT:
+                raise InputError(f"{path}: more than {FACES_LIMIT // files.MIB} MiB of faces; give fewer")
+        with np.load(path, allow_pickle=False) as file:
+            crops = file["crops"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a faces file ({error}); give RUN/faces/validation.npz") from None
+    if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3) or len(crops) == 0:
+        raise InputError(f"{path}: crops {crops.dtype} {crops.shape}; the model takes uint8 (B, {size}, {size}, 3)")
+    return crops
+
+
+def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = None) -> dict:
+    """One latency row of this device: what ``measure`` gives, and everything that was the case meanwhile."""
+    about = artefact(model)
+    start = time.perf_counter_ns()
+    from edgewing import runtimes  # inside the clock: the library's own loading is part of a cold load
+
+    runtime = runtimes.open(model, threads=threads)
+    loaded = time.perf_counter_ns()
+    contract = runtime.contract
+    size = contract.crop.size
+    if faces is None:
+        crops = np.random.default_rng(0).integers(0, 256, (NOISE_CROPS, size, size, 3), np.uint8)
+    else:
+        crops = crops_of(Path(faces), size)
+    before_first = time.perf_counter_ns()
+    runtime(crops[:1])
+    first = time.perf_counter_ns()
+    limits = MODES[mode]
+    figures = measure(runtime, crops, limits.seconds, limits.runs)
+    return {
+        "kind": "latency",
+        "date": now(),
+        "artefact": about,
+        "model": {
+            "name": contract.model.name,
+            "format": contract.model.format,
+            "precision": contract.model.precision,
+            "layout": contract.layout.name,
+            "size": size,
+        },
+        "runtime": str(runtime.description),
+        "protocol": {
+            "mode": mode,
+            "least_runs": limits.runs,
+            "least_seconds": limits.seconds,
+            "warmup_runs": WARMUP + 1,
+            "threads": threads,
+            "batch": 1,
+            "clock": CLOCK,
+            "input": f"{len(crops)} crops of noise, seed 0" if faces is None else f"{len(crops)} crops of {faces}",
+        },
+        **figures,
+        "load_ms": (loaded - start) / 1e6,
+        "first_ms": (first - before_first) / 1e6,
+        "peak_bytes": peak_bytes(),
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "machine": machine(),
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="python -m edgewing.measure",
+        description="Measure the latency, load time and peak memory of an artefact on this device.",
+        epilog="example: python -m edgewing.measure --model face-int8.tflite --json latency.json",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
+    parser.add_argument("--json", required=True, metavar="OUT", help="where the row goes")
+    parser.add_argument("--mode", choices=MODES, default="quick", help="quick: 128 runs, 10 s; full: 1024 runs, 60 s")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime")
+    parser.add_argument("--faces", metavar="NPZ", help="time these crops (RUN/faces/validation.npz); else seeded noise")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    arguments = parser.parse_args(argv)
+    with command(arguments.debug):
+        if arguments.threads < 1:
+            raise InputError(f"--threads {arguments.threads}: give 1 or more")
+        row = run(arguments.model, arguments.mode, arguments.threads, arguments.faces)
+        row["command"] = shlex.join(["python", "-m", "edgewing.measure", *argv])
+        write(arguments.json, row)
+        p50, p90, p99 = (row[f"{name}_ms"] for name in ("p50", "p90", "p99"))
+        print(f"{row['runtime']}: p50 {p50:.3f}, p90 {p90:.3f}, p99 {p99:.3f} ms over {row['runs']} runs ({CLOCK})")
+        print(f"wrote {arguments.json}")
+
+
+if __name__ == "__main__":
+    main()

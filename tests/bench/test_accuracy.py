@@ -1,0 +1,133 @@
+"""Expected values by hand: a face whose points are all k px off, at 32 px between the eye corners, has an error k/32."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+from bench import accuracy
+from edgewing import geometry
+from edgewing.errors import InputError
+
+from .conftest import SIZE, template
+
+
+def score(*words):
+    parser = argparse.ArgumentParser()
+    accuracy.add_arguments(parser)
+    return accuracy.score(parser.parse_args([str(w) for w in words]), "python -m bench accuracy")
+
+
+def test_figures_known_by_hand(artefact, run_folder, tmp_path):
+    # errors 0, 1/32, 2/32 and 4/32 = 0, 3.125, 6.25 and 12.5 %
+    run = run_folder([(0, 0), (1, 0), (0, 2), (4, 0)])
+    row = score("--model", artefact(tmp_path / "a.onnx", template()), "--data", run)
+    assert row["nme"] == pytest.approx((0 + 1 + 2 + 4) / 32 / 4)
+    assert row["fr08"] == row["fr10"] == 0.25
+    assert row["auc10"] == pytest.approx(np.mean([1, 1 - 0.3125, 1 - 0.625, 0]))
+    assert (row["faces"], row["failed"]) == (4, 0)
+    assert row["faces_errors"] == pytest.approx({"face 0": 0, "face 1": 1 / 32, "face 2": 2 / 32, "face 3": 4 / 32})
+    assert len(row["per_point"]) == 68 and row["per_point"][0] == pytest.approx(row["nme"])
+    ced = dict(zip(np.round(row["ced"]["thresholds"], 3), row["ced"]["share"]))
+    assert (ced[0.0], ced[0.04], ced[0.1], ced[0.15]) == (0.25, 0.5, 0.75, 1.0)
+    assert row["protocol"]["normaliser"] == "inter-ocular" and row["protocol"]["layout"] == "300w-68"
+    assert len(row["artefact"]["sha256"]) == 64
+    json.dumps(row, allow_nan=False)
+
+
+def test_other_normaliser(artefact, run_folder, tmp_path):
+    run = run_folder([(1, 0)])
+    row = score("--model", artefact(tmp_path / "a.onnx", template()), "--data", run, "--normaliser", "box")
+    width, height = np.ptp(template(), axis=0)
+    assert row["nme"] == pytest.approx(1 / np.sqrt(width * height), rel=1e-5)
+
+
+def test_a_face_without_prediction_is_failed_and_null(artefact, run_folder, tmp_path):
+    broken = template()
+    broken[3] = np.nan
+    row = score("--model", artefact(tmp_path / "a.onnx", broken), "--data", run_folder([(0, 0)]))
+    assert (row["failed"], row["fr10"], row["auc10"], row["nme"]) == (1, 1.0, 0.0, None)
+    assert row["faces_errors"] == {"face 0": None}
+
+
+def test_photographs_go_through_the_crop(artefact, photographs, tmp_path):
+    # A model that knows where the gtbox crop puts the template has error 0; 1 crop px off is side / 64 picture px.
+    crop = geometry.crop_from_landmarks(template() * 2 + 40, SIZE)
+    inside = geometry.apply(crop.to_crop, template() * 2 + 40)
+    folder = photographs(3)
+    words = ["--data", folder, "--layout", "300w-68"]
+    exact = score("--model", artefact(tmp_path / "a.onnx", inside), *words)
+    assert exact["nme"] == pytest.approx(0, abs=1e-5)
+    off = score("--model", artefact(tmp_path / "b.onnx", inside + [1, 0]), *words)
+    assert off["nme"] == pytest.approx(crop.side / SIZE / 64, rel=1e-4)
+    assert off["protocol"]["crop"] == "gtbox" and off["protocol"]["factor"] == pytest.approx(1.344)
+    assert "3 faces" in off["protocol"]["list"][0]
+
+
+def test_jitter_moves_the_crop_and_repeats(artefact, photographs, tmp_path):
+    crop = geometry.crop_from_landmarks(template() * 2 + 40, SIZE)
+    model = artefact(tmp_path / "a.onnx", geometry.apply(crop.to_crop, template() * 2 + 40))
+    words = ["--model", model, "--data", photographs(3), "--layout", "300w-68", "--jitter", "0.1,0.1"]
+    first, again, other = score(*words), score(*words), score(*words, "--seed", 1)
+    assert first["nme"] > 0.01
+    assert first["faces_errors"] == again["faces_errors"] != other["faces_errors"]
+    assert first["protocol"]["jitter"] == {"shift": 0.1, "scale": 0.1, "seed": 0}
+
+
+def test_broken_photograph_is_counted_and_not_scored(artefact, photographs, tmp_path):
+    folder = photographs(3)
+    whole = (folder / "face1.png").read_bytes()
+    (folder / "face1.png").write_bytes(whole[: len(whole) // 2])
+    row = score("--model", artefact(tmp_path / "a.onnx", template()), "--data", folder, "--layout", "300w-68")
+    assert (row["faces"], row["protocol"]["skipped"]) == (2, 1)
+    assert "face1" in row["problems"][0] and "face1" in accuracy.describe(row)
+
+
+def test_other_layout_is_mapped(artefact, run_folder, tmp_path):
+    from edgewing import layouts
+
+    index = layouts.get("wflw-98").map_to("300w-68")
+    points = template("wflw-98")
+    points[index] = template()
+    model = artefact(tmp_path / "a.onnx", points, layout="wflw-98")
+    row = score("--model", model, "--data", run_folder([(2, 0)]))
+    assert row["nme"] == pytest.approx(2 / 32)
+    assert row["model"]["layout"] == "wflw-98" and row["protocol"]["scored_points"] == "300w-68"
+
+
+def test_layouts_without_a_map_are_refused(artefact, run_folder, tmp_path):
+    model = artefact(tmp_path / "a.onnx", template("lsp-14"), layout="lsp-14")
+    with pytest.raises(InputError, match=r"lsp-14.*300w-68.*no map"):
+        score("--model", model, "--data", run_folder([(0, 0)]))
+
+
+def test_pictures_are_the_best_and_the_worst(artefact, run_folder, tmp_path):
+    run = run_folder([(i / 2, 0) for i in range(9)])
+    kept = tmp_path / "faces.npz"
+    row = score("--model", artefact(tmp_path / "a.onnx", template()), "--data", run, "--pictures", kept)
+    assert row["pictures"] == str(kept)
+    with np.load(kept, allow_pickle=False) as file:
+        assert list(file["kinds"]) == ["best"] * 3 + ["median"] * 3 + ["worst"] * 3
+        assert list(file["names"]) == [f"face {i}" for i in (0, 1, 2, 3, 4, 5, 8, 7, 6)]
+        np.testing.assert_allclose(file["true"][6] - file["predicted"][6], np.tile([4.0, 0], (68, 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--jitter", "0.1,0.1"], "need a folder of photographs"),
+        (["--crop", "provided"], "need a folder of photographs"),
+        (["--jitter", "much"], "two numbers"),
+        (["--jitter", "nan,0"], "shift must be"),
+        (["--normaliser", "inter-oculr"], "did you mean 'inter-ocular'"),
+        (["--layout", "wflw-98"], "landmarks"),
+    ],
+)
+def test_wrong_options_say_what_to_do(artefact, run_folder, tmp_path, words, text):
+    with pytest.raises(InputError, match=text):
+        score("--model", artefact(tmp_path / "a.onnx", template()), "--data", run_folder([(0, 0)]), *words)
+
+
+def test_photographs_need_a_layout(artefact, photographs, tmp_path):
+    with pytest.raises(InputError, match="need --layout"):
+        score("--model", artefact(tmp_path / "a.onnx", template()), "--data", photographs(1))
