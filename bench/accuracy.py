@@ -160,8 +160,9 @@ def _predict(runtime, face: Face) -> np.ndarray:
 def _keep_pictures(path: Path, faces, indices, errors, predicted, layout, from_data) -> None:
     """Crops of a few faces with true and predicted points in crop px, for the report."""
     order = np.argsort(errors, kind="stable")
-    middle = max(0, (len(order) - SHOWN) // 2)
-    ranks = {"best": order[:SHOWN], "median": order[middle : middle + SHOWN], "worst": order[::-1][:SHOWN]}
+    count = max(1, min(SHOWN, len(order) // 3))  # of few faces, none is shown twice
+    middle = (len(order) - count) // 2
+    ranks = {"best": order[:count], "median": order[middle : middle + count], "worst": order[::-1][:count]}
     crops, true, guessed, kinds, names, shown_errors = [], [], [], [], [], []
     for kind, chosen in ranks.items():
         for i in chosen:

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from edgewing import contract, layouts
 from onnx import TensorProto, helper, numpy_helper
+
+from edgewing import contract, layouts
 
 SIZE = 64
 

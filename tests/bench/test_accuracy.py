@@ -1,10 +1,11 @@
-"""Expected values by hand: a face whose points are all k px off, at 32 px between the eye corners, has an error k/32."""
+"""Expected values by hand: all points k px off, at 32 px between the eye corners, is an error of k/32."""
 
 import argparse
 import json
 
 import numpy as np
 import pytest
+
 from bench import accuracy
 from edgewing import geometry
 from edgewing.errors import InputError

@@ -1,0 +1,112 @@
+"""edgewing.measure: what runs on the device."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from edgewing import measure, runtimes
+from edgewing.errors import InputError
+
+from .conftest import SIZE, template
+
+CROPS = np.zeros((3, 8, 8, 3), np.uint8)
+
+
+class Clock:
+    """Stands where a runtime would: takes a known time and counts."""
+
+    def __init__(self, seconds):
+        self.seconds, self.seen = seconds, []
+
+    def __call__(self, crops):
+        self.seen.append(crops.shape)
+        time.sleep(self.seconds)
+
+
+def test_time_and_counts():
+    runtime = Clock(0.004)
+    row = measure.measure(runtime, CROPS, seconds=0.0, runs=20, warmup=5)
+    assert row["runs"] == 20 and len(runtime.seen) == 25 and set(runtime.seen) == {(1, 8, 8, 3)}
+    assert 4 <= row["p50_ms"] < 20
+    assert row["cpu_ms"] < row["mean_ms"] / 2  # sleeping is no work
+    assert len(row["percentiles_ms"]) == 101 and row["percentiles_ms"][50] == pytest.approx(row["p50_ms"], abs=1e-4)
+
+
+def test_both_floors_hold():
+    assert measure.measure(Clock(0.001), CROPS, seconds=0.2, runs=1, warmup=0)["seconds"] >= 0.2
+    assert measure.measure(Clock(0.001), CROPS, seconds=0.0, runs=37, warmup=0)["runs"] == 37
+
+
+def test_modes():
+    assert measure.MODES["quick"] == measure.Mode(128, 10.0) and measure.MODES["full"] == measure.Mode(1024, 60.0)
+
+
+def test_a_real_runtime(artefact, tmp_path):
+    runtime = runtimes.open(artefact(tmp_path / "a.onnx", template()))
+    row = measure.measure(runtime, np.zeros((1, SIZE, SIZE, 3), np.uint8), seconds=0.05, runs=10)
+    assert 0 < row["p50_ms"] <= row["max_ms"]
+
+
+def test_artefact_of_a_file_and_of_a_folder(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"abc")
+    about = measure.artefact(tmp_path / "a.bin")
+    assert about["sha256"] == hashlib.sha256(b"abc").hexdigest() and about["bytes"] == 3
+    package = tmp_path / "m.mlpackage"
+    (package / "Data").mkdir(parents=True)
+    (package / "Data" / "w").write_bytes(b"12345")
+    (package / "Manifest.json").write_bytes(b"{}")
+    first = measure.artefact(package)
+    assert first["bytes"] == 7
+    (package / "Data" / "w").rename(package / "Data" / "v")
+    assert measure.artefact(package)["sha256"] != first["sha256"]
+    with pytest.raises(InputError, match="no such file"):
+        measure.artefact(tmp_path / "none.onnx")
+
+
+def test_peak_memory_is_this_process_alone():
+    # 300 MB here must not show in a child, as they would with getrusage on Linux
+    held = np.ones(300_000_000, np.uint8)
+    code = "from edgewing import measure; print(measure.peak_bytes())"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 5e6 < int(child.stdout) < 150e6 < held.nbytes < measure.peak_bytes()
+
+
+def test_crops_are_checked(run_folder, tmp_path):
+    path = run_folder([(0, 0), (1, 1)]) / "faces" / "validation.npz"
+    assert measure.crops_of(path, SIZE).shape == (2, SIZE, SIZE, 3)
+    with pytest.raises(InputError, match=r"the model takes uint8 \(B, 32, 32, 3\)"):
+        measure.crops_of(path, 32)
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match="not a faces file"):
+        measure.crops_of(cut, SIZE)
+    hostile = tmp_path / "pickle.npz"
+    np.savez(hostile, crops=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match="not a faces file"):
+        measure.crops_of(hostile, SIZE)
+
+
+def test_it_needs_numpy_and_one_runtime_only(artefact, tmp_path):
+    """Importing it brings neither torch nor OpenCV nor anything of this repository beside edgewing."""
+    code = (
+        "import sys, json; from edgewing import measure, runtimes; runtimes.open(sys.argv[1]);"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    call = [sys.executable, "-c", code, str(artefact(tmp_path / "a.onnx", template()))]
+    modules = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+    assert {"numpy", "onnxruntime", "edgewing"} <= set(modules)
+    assert not {"torch", "cv2", "bench", "train", "onnx", "rich"} & set(modules)
+
+
+def test_wrong_input_is_one_line_and_leaves_nothing(tmp_path):
+    out = tmp_path / "out.json"
+    for words in (["--model", "none.onnx"], ["--model", "none.onnx", "--threads", "0"]):
+        call = [sys.executable, "-m", "edgewing.measure", "--json", str(out), *words]
+        child = subprocess.run(call, capture_output=True, text=True)
+        assert child.returncode == 2 and child.stderr.startswith("error: ") and child.stderr.count("\n") == 1
+    assert not out.exists()

@@ -1,0 +1,215 @@
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from bench import charts, report, rows
+from bench.__main__ import main
+from edgewing import measure
+
+from .conftest import parity, template
+
+HOSTILE = "<script>alert(1)</script>&\"'"
+
+
+@pytest.fixture
+def measured(artefact, run_folder):
+    """A run with an accepted fp32, a rejected int8 and a TensorRT file; accuracy is real, times are written down."""
+    run = run_folder([(0, 0), (1, 0), (2, 0), (3, 0)], names=[f"{HOSTILE} {i}" for i in range(4)])
+    exact, off = template(), template() + np.array([0, 1], np.float32)
+    exports = {
+        "onnx": artefact(run / "export/tiny-fp32.onnx", exact, measured=parity(p99=0.004)),
+        "int8": artefact(
+            run / "export/tiny-int8.rejected.onnx",
+            off,
+            "int8",
+            measured=parity(False, p99=3.25, nme=0.056),
+            name=HOSTILE,
+        ),
+        "trt": artefact(run / "export/tiny-fp16.trt.onnx", exact, "fp16", "tensorrt", measured=parity(p99=0.02)),
+    }
+    log = [{"step": s, "loss": 10 / (s + 1), "nme": 0.5 / (s + 1)} for s in range(50)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log) + '{"step": 50, "lo')
+    return run, exports
+
+
+@pytest.fixture
+def with_rows(measured, monkeypatch):
+    """The same with accuracy rows, and latency rows measured here and in no time instead of 10 s each."""
+    monkeypatch.setitem(measure.MODES, "quick", measure.Mode(128, 0.0))
+    run, exports = measured
+    for path in exports.values():
+        out = run / "one.json"
+        pictures = ["--pictures", str(run / "faces.npz")]
+        main(["accuracy", "--model", str(path), "--data", str(run), "--json", str(out), *pictures])
+        rows.append(run / "rows.jsonl", json.loads(out.read_text()))
+        row = measure.run(str(path))
+        row = {**row, **rows.header("latency", row["artefact"], row["protocol"], "python -m bench latency")}
+        if path != exports["trt"]:
+            rows.append(run / "rows.jsonl", row | {"p50_ms": 1.25, "p90_ms": 1.5, "p99_ms": 2.75})
+    return run
+
+
+def text_of(html):
+    pieces = []
+    reader = HTMLParser()
+    reader.handle_data = pieces.append
+    reader.feed(html)
+    return " ".join(" ".join(pieces).split())
+
+
+def test_table_and_page(with_rows, capsys):
+    capsys.readouterr()
+    assert main(["report", str(with_rows)]) == 1  # int8 was rejected
+    shown = capsys.readouterr().out
+    html = (with_rows / "report.html").read_text()
+    # errors 0, 1, 2, 3 px of 32: 4.69 %; int8 is 1 px further down: 0.03125 * (1, 1.414, 2.236, 3.162) = 6.10 %
+    drop = f"{100 * ((1 + 2**0.5 + 5**0.5 + 10**0.5) / 6 - 1):+.2f} %"
+    for part in ("4.69 %", "6.10 %", drop, "1.25 / 1.50 / 2.75", "not run: needs a GPU", "6.500", "rejected"):
+        assert part in shown, part
+        assert part in text_of(html), part
+    lines = shown.splitlines()
+    assert lines[-1].startswith("next: edgewing run") and "tiny-fp32.onnx" in lines[-1]
+    assert lines[-2] == f"report: {with_rows / 'report.html'}"
+    rejected = next(line for line in lines if line.startswith("rejected: "))
+    assert "tiny-int8.rejected.onnx" in rejected and "+12.00 %" in rejected and "3.250 px" in rejected
+    tensorrt = next(line for line in lines if line.lstrip().startswith("tensorrt"))
+    assert "1.25" not in tensorrt and "(a)" in tensorrt
+
+
+def test_page_needs_nothing_else(with_rows):
+    main(["report", str(with_rows)])
+    html = (with_rows / "report.html").read_text()
+    assert not re.search(r"""(src|href)\s*=\s*(?!["']?data:)""", html)
+    assert not re.search(r"https?://|@import|url\(|<script|<link|<iframe", html)
+    assert html.count("data:image/jpeg;base64,") == 3  # of four faces the best, a median and the worst
+
+
+def test_hostile_names_are_escaped(with_rows):
+    main(["report", str(with_rows)])
+    html = (with_rows / "report.html").read_text()
+    assert HOSTILE not in html and "<script" not in html
+    assert HOSTILE in text_of(html)  # shown as the text it is
+
+
+def test_protocol_contract_training_and_commands_are_there(with_rows):
+    main(["report", str(with_rows)])
+    text = text_of((with_rows / "report.html").read_text())
+    for part in (
+        "inter-ocular",
+        "gtbox crop",
+        "uint8 crop in",
+        '"flip_pairs"',
+        "python -m bench latency",
+        "sha256",
+        "loss",
+    ):
+        assert part in text, part
+
+
+def test_newest_row_counts_and_protocols_do_not_mix(with_rows):
+    found, _ = rows.read(with_rows / "rows.jsonl")
+    last = next(row for row in reversed(found) if row["kind"] == "accuracy")
+    other = last | {"protocol": last["protocol"] | {"normaliser": "box"}, "nme": 0.001}
+    newer = found[0] | {"nme": 0.0777}
+    rows.append(with_rows / "rows.jsonl", other)
+    rows.append(with_rows / "rows.jsonl", newer)
+    run = report.collect(with_rows)
+    assert run.protocol["normaliser"] == "inter-ocular"
+    assert run.entries[0].nme == 0.0777
+    assert [row["nme"] for row in run.others] == [0.001]
+
+
+def test_rows_of_another_file_are_not_used(with_rows, artefact):
+    artefact(with_rows / "export/tiny-fp32.onnx", template() + 1, measured=parity())
+    entry = report.collect(with_rows).entries[0]
+    assert entry.accuracy is None and entry.latency is None
+
+
+def test_without_accuracy_the_parity_figure_is_marked(with_rows):
+    path = with_rows / "rows.jsonl"
+    kept = [row for row in rows.read(path)[0] if row["kind"] == "latency"]
+    path.unlink()
+    for row in kept:
+        rows.append(path, row)
+    run = report.collect(with_rows)
+    assert "5.60 % (b)" in [run.cells(entry)[3] for entry in run.entries]
+    assert any("parity" in note for note in run.notes)
+    main(["report", str(with_rows)])
+
+
+def test_a_broken_artefact_costs_itself(with_rows, capsys):
+    whole = (with_rows / "export/tiny-fp32.onnx").read_bytes()
+    (with_rows / "export/cut.onnx").write_bytes(whole[:200])
+    assert main(["report", str(with_rows)]) == 1
+    assert "cut.onnx" in capsys.readouterr().err
+
+
+def test_measure_appends_accuracy_and_latency(artefact, run_folder, capsys):
+    run = run_folder([(0, 0), (2, 0)])
+    artefact(run / "export/tiny-fp32.onnx", template(), measured=parity())
+    artefact(run / "export/tiny-fp16.trt.onnx", template(), "fp16", "tensorrt", measured=parity())
+    assert main(["measure", str(run)]) == 0
+    found, problems = rows.read(run / "rows.jsonl")
+    assert problems == [] and [row["kind"] for row in found] == ["accuracy", "latency"] * 2
+    assert found[0]["nme"] == pytest.approx(1 / 32) and found[1]["runs"] >= 128
+    assert found[3]["not_run"] == "needs a GPU"
+    # the command of a row repeats it
+    words = found[0]["command"].split()
+    assert words[:4] == ["python", "-m", "bench", "accuracy"] and main(words[3:]) == 0
+    assert capsys.readouterr().out.count("NME 3.12 %") == 3
+    assert main(["report", str(run)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["report", "nowhere"], "no such run"),
+        (["measure", "nowhere"], "no such run"),
+        (["accuracy", "--model", "none.onnx", "--data", "nowhere"], "no such file"),
+        (["accuracy", "--model", "none.onnx", "--data", "x", "--threads", "0"], "give 1 or more"),
+    ],
+)
+def test_wrong_input_is_one_line(words, text, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    error = capsys.readouterr().err
+    assert text in error and error.count("\n") == 1
+
+
+def test_run_without_artefacts_or_rows_says_what_to_type(artefact, run_folder, capsys):
+    run = run_folder([(0, 0)])
+    for prepare, text in ((lambda: None, "python -m targets"), (None, "python -m bench measure")):
+        if prepare is None:
+            artefact(run / "export/tiny-fp32.onnx", template())
+        with pytest.raises(SystemExit, match="2"):
+            main(["report", str(run)])
+        assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["accuracy", "latency", "measure", "report"])
+def test_help_has_purpose_defaults_and_example(verb, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--help"])
+    shown = capsys.readouterr().out
+    assert f"example: python -m bench {verb}" in " ".join(shown.split())
+
+
+def test_importing_bench_does_not_import_torch():
+    code = "import sys, bench.__main__, bench.page; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_ticks_are_round():
+    assert charts.ticks(100) == [0, 20, 40, 60, 80, 100]
+    assert charts.ticks(2.9) == [0, 0.5, 1, 1.5, 2, 2.5]
+    assert all(4 <= len(charts.ticks(end)) <= 9 for end in np.geomspace(1e-3, 1e4, 200))
+
+
+def test_charts_escape_text():
+    svg = charts.bars([charts.Bar(HOSTILE, [1.0], "#000"), charts.Bar("b", [], "#000", HOSTILE)], HOSTILE, HOSTILE)
+    assert "<script" not in svg and svg.count("&lt;script&gt;") == 5
