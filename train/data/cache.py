@@ -50,9 +50,9 @@ def dense_enough(input_size: int, context: float = CONTEXT) -> int:
     return int(np.ceil(1.25 * context * input_size / 16)) * 16
 
 
-def cache_folder(root: str | Path, fingerprint: str, size: int, context: float = CONTEXT) -> Path:
-    """Where the cache of these faces lies below ``root``."""
-    return Path(root) / f"{fingerprint[:16]}-{size}-{context:g}-v{_FORMAT}"
+def cache_folder(root: str | Path, key: str, size: int, context: float = CONTEXT) -> Path:
+    """Where a cache lies below ``root``. key: a ``fingerprint``, or a text that says which faces are drawn."""
+    return Path(root) / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{size}-{context:g}-v{_FORMAT}"
 
 
 def fingerprint(samples: Iterable) -> str:

@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +16,16 @@ from edgewing.errors import InputError
 from tests.train.data.folders import face, write_faces, write_pts
 from train import data
 from train.data import cache
+from train.data.drawn import Drawn
 from train.data.groups import group_id, split
 
 ROOT = Path(__file__).parents[3]
 LAYOUT = layouts.get("300w-68")
 
 
-@dataclass
-class Picture:
-    """A face that brings its picture, as drawn faces do."""
-
-    name: str
-    image: np.ndarray
-    landmarks: np.ndarray
-    source: str = "drawn"
-
-    @property
-    def group(self) -> str:
-        return self.name
-
-
-def pictures(count: int) -> Iterator[Picture]:
+def pictures(count: int) -> Iterator[Drawn]:
     for seed in range(count):
-        yield Picture(f"face-{seed}", *face(68, seed))
+        yield Drawn(f"face-{seed}", *face(68, seed))
 
 
 @pytest.fixture
@@ -122,7 +108,7 @@ def test_a_picture_that_vanishes_is_a_problem(tmp_path, listing):
 
 
 def test_nothing_left_is_an_error_and_leaves_nothing(tmp_path):
-    bad = (Picture(p.name, p.image, p.landmarks + 1000) for p in pictures(3))
+    bad = (Drawn(p.name, p.image, p.landmarks + 1000) for p in pictures(3))
     with pytest.raises(InputError, match="no face to cache, 3 problems; first: face-0: .* far outside"):
         cache.build(bad, tmp_path / "cache", LAYOUT, 32)
     with pytest.raises(InputError, match="68 points, wflw-98 has 98"):
@@ -193,6 +179,8 @@ def test_found_by_its_key_and_built_once(tmp_path, listing):
     write_pts(tmp_path / "photos/set/b_1.pts", landmarks)
     listing = data.read(tmp_path / "photos/set", "300w-68")
     assert found().folder != first.folder
+    long = [cache.cache_folder(tmp_path, f"drawn 300w-68 seed {seed}", 32) for seed in (10, 11)]
+    assert long[0] != long[1]
 
 
 @pytest.mark.parametrize("name", ["images.u8", "landmarks.f32", "group.i4", "source.u1", "names.idx", "names.txt"])
