@@ -1,0 +1,236 @@
+"""The graph that is deployed: image in, normalisation, network, decode, landmarks and scores out.
+
+Every target converts the same ``Deployable``, so that a difference between two artefacts is a difference of their
+converters and kernels and of nothing else.
+
+B batch (1 here), N landmarks, C heatmap channels (N, and the boundary last where the layout has one), H, W rows and
+columns of the heatmaps, S side of the crop. Frame of the landmarks: crop px, (0, 0) is the centre of the top-left pixel.
+"""
+
+from __future__ import annotations
+
+import copy
+import platform
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from edgewing import contract, decoding
+from edgewing.errors import InputError
+from edgewing.runtimes import Points
+from train.model import BOUNDARY_LEVEL, CoordConv, Stack, StackedHourglass
+
+LANDMARKS, SCORES = "landmarks", "scores"  # the outputs' names in every container
+
+
+@dataclass(frozen=True)
+class Interface:
+    """How a target hands the image over. axes: NHWC or NCHW. dtype: as the contract has it (image: CoreML's own)."""
+
+    axes: str
+    dtype: str
+    name: str = "image"
+
+    def shape(self, size: int) -> list[int]:
+        return [1, size, size, 3] if self.axes == "NHWC" else [1, 3, size, size]
+
+    def tensor(self, crops: np.ndarray) -> Tensor:
+        """(B, S, S, 3) uint8 RGB -> what ``Deployable`` takes, in this interface's axes and type, 0 to 255."""
+        images = torch.from_numpy(np.ascontiguousarray(crops))
+        images = images if self.axes == "NHWC" else images.permute(0, 3, 1, 2).contiguous()
+        return images if self.dtype == "uint8" else images.float()
+
+
+class Decode(nn.Module):
+    """edgewing.decoding's centroid as tensor operations that every delegate accepts: no arg max, top-k or gather.
+
+    (B, N, H, W) heatmaps -> (B, N, 2) landmarks in crop px, (B, N) scores in [0, 1]. Its class name is what
+    quantizers are told to leave in float.
+    """
+
+    def __init__(self, how: decoding.Decode, height: int, width: int, stride: float):
+        super().__init__()
+        self.threshold, self.power = how.threshold, how.power
+        # Crop px relative to the middle of the map: the sums below stay small, which half precision needs.
+        self.register_buffer("columns", (torch.arange(width) - (width - 1) / 2) * stride)
+        self.register_buffer("rows", (torch.arange(height) - (height - 1) / 2) * stride)
+        middle = [(side - 1) / 2 * stride + (stride - 1) / 2 for side in (width, height)]
+        self.register_buffer("middle", torch.tensor(middle))
+
+    def forward(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+        peak = heatmaps.amax(dim=(2, 3), keepdim=True)  # B N 1 1
+        # Clamped, not offset: ONNX's exporter takes `+ 1e-12` for a no-op. One division a landmark, not one a cell.
+        above = torch.relu(heatmaps * (1.0 / peak.clamp(min=decoding.FLOOR)) - self.threshold)
+        weights = above
+        for _ in range(self.power - 1):
+            weights = weights * above
+        column, row = weights.sum(dim=2), weights.sum(dim=3)  # B N W, B N H
+        total = column.sum(dim=2).clamp(min=decoding.FLOOR)
+        x = (column * self.columns).sum(dim=2) / total
+        y = (row * self.rows).sum(dim=2) / total
+        # min(max(peak, 0), 1), written so that TFLite fuses it: RELU_0_TO_1 is refused by XNNPACK, RELU6 is not.
+        scores = (peak * 6.0).clamp(0.0, 6.0).flatten(1) * (1.0 / 6.0)
+        return torch.stack([x, y], dim=-1) + self.middle, scores
+
+
+class Deployable(nn.Module):
+    """Image of the crop -> landmarks (1, N, 2) in crop px, scores (1, N).
+
+    The image is (1, S, S, 3) or (1, 3, S, S) by ``interface``, values 0 to 255; the division by 255 is inside.
+    """
+
+    def __init__(self, network: nn.Module, decode: Decode, landmarks: int, size: int, interface: Interface):
+        super().__init__()
+        self.network, self.decode, self.landmarks, self.interface = network, decode, landmarks, interface
+        self.size = size
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        if self.interface.axes == "NHWC":
+            image = image.permute(0, 3, 1, 2)
+        heatmaps = self.network(image.float() * (1.0 / 255.0))[-1]
+        if heatmaps.shape[1] > self.landmarks:  # the boundary, where it was not left out of the head
+            heatmaps = heatmaps[:, : self.landmarks]
+        return self.decode(heatmaps)
+
+
+class ConstantCoordinates(nn.Module):
+    """train.model.CoordConv at one size: the coordinates' term is a constant map, but for what a boundary masks."""
+
+    def __init__(self, coordconv: CoordConv, features: Tensor, boundary: Tensor | None):
+        super().__init__()
+        self.conv, self.masked = coordconv.conv, None
+        maps, weight = coordconv.coordinates(features), coordconv.coord.weight
+        same = {"stride": coordconv.coord.stride, "padding": coordconv.coord.padding}
+        self.register_buffer("constant", nn.functional.conv2d(maps, weight[:, :3], **same))
+        if boundary is not None:
+            self.masked = nn.Conv2d(2, weight.shape[0], weight.shape[2:], bias=False, **same)
+            self.masked.weight = nn.Parameter(weight[:, 3:])
+            self.register_buffer("maps", maps[:, :2])
+
+    def forward(self, features: Tensor, boundary: Tensor | None = None) -> Tensor:
+        out = self.conv(features) + self.constant
+        if self.masked is None:
+            return out
+        # The mask `boundary > level` as a ramp over 6 / 10,000 of the heatmap's range: XNNPACK takes neither GREATER
+        # nor the cast of its result, and fuses this into two operations.
+        mask = ((boundary - BOUNDARY_LEVEL) * 1e4).clamp(0.0, 6.0) * (1.0 / 6.0)
+        return out + self.masked(self.maps * mask)
+
+
+def build(model: nn.Module, run: contract.Contract, interface: Interface) -> Deployable:
+    """The deployable graph of a trained network: batch norms folded into convolutions, coordinates into constants.
+
+    model: forward((B, 3, S, S) in [0, 1]) -> list of (B, C, H, W), one per stack; it is copied, not changed.
+    run: the run's contract (layout, crop size, decode).
+    """
+    network = copy.deepcopy(model).float().eval()
+    with torch.no_grad():
+        _fold_batch_norms(network)
+        _fold_coordinates(network, run.crop.size)
+        _drop_last_boundary(network, run.layout.points)
+    return plain(network, run, interface)
+
+
+def plain(model: nn.Module, run: contract.Contract, interface: Interface = Interface("NHWC", "uint8")) -> Deployable:
+    """The same graph around the network as it is, nothing folded: what artefacts are compared with."""
+    size, n = run.crop.size, run.layout.points
+    with torch.no_grad():
+        heatmaps = model.float().eval()(torch.zeros(1, 3, size, size))[-1]
+    if heatmaps.shape[1] < n:
+        raise InputError(f"the network has {heatmaps.shape[1]} heatmaps, its contract {n} landmarks; train the run again")
+    decode = Decode(in_graph(run), *heatmaps.shape[-2:], run.decode.stride)
+    return Deployable(model, decode, n, size, interface).eval()
+
+
+def _fold_batch_norms(network: nn.Module) -> None:
+    """Convolution, batch norm -> convolution, where they follow each other and nothing else reads between them."""
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            for i in range(len(module) - 1):
+                if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
+                    module[i], module[i + 1] = fuse_conv_bn_eval(module[i], module[i + 1]), nn.Identity()
+        elif isinstance(module, Stack):
+            module.conv_last, module.bn_end = fuse_conv_bn_eval(module.conv_last, module.bn_end), nn.Identity()
+
+
+def _fold_coordinates(network: nn.Module, size: int) -> None:
+    """Replace every CoordConv by its form for crops of this size, seen by running one."""
+    seen: dict[CoordConv, tuple] = {}
+    hooks = [
+        module.register_forward_pre_hook(lambda module, arguments: seen.update({module: arguments}))
+        for module in network.modules()
+        if isinstance(module, CoordConv)
+    ]
+    network(torch.zeros(1, 3, size, size))
+    for hook in hooks:
+        hook.remove()
+    for name, module in list(network.named_modules()):
+        if module in seen:
+            features, boundary = (*seen[module], None)[:2]
+            network.set_submodule(name, ConstantCoordinates(module, features, boundary))
+
+
+def _drop_last_boundary(network: nn.Module, landmarks: int) -> None:
+    """The last stack's boundary is read by nobody: leave it out of the head."""
+    if not isinstance(network, StackedHourglass):
+        return
+    head = network.stacks[-1].head
+    if head.out_channels > landmarks:
+        smaller = nn.Conv2d(head.in_channels, landmarks, head.kernel_size, padding=head.padding)
+        smaller.weight, smaller.bias = nn.Parameter(head.weight[:landmarks]), nn.Parameter(head.bias[:landmarks])
+        network.stacks[-1].head = smaller
+
+
+def in_graph(run: contract.Contract) -> decoding.Decode:
+    """The decode inside the graph: the run's centroid, or our default where the run decodes by arg max."""
+    return run.how() if run.decode.method == "centroid" else decoding.Decode()
+
+
+def artefact_contract(
+    run: contract.Contract, interface: Interface, form: str, precision: str, versions: dict[str, str]
+) -> contract.Contract:
+    """The contract of an artefact, from its run's. form: a name of contract.FORMATS. versions: of what converted it."""
+    size, n = run.crop.size, run.layout.points
+    how = in_graph(run)
+    return contract.check(
+        run.replace(
+            input=contract.InputPart(
+                name=interface.name,
+                shape=interface.shape(size),
+                axes=interface.axes,
+                dtype=interface.dtype,
+                colour="RGB",
+                range=[0.0, 255.0],
+                normalisation="inside the graph: divided by 255",
+            ),
+            outputs=[
+                contract.OutputPart(LANDMARKS, "landmarks", [1, n, 2], "crop", "px", "float32"),
+                contract.OutputPart(SCORES, "scores", [1, n], "none", "heatmap maximum, 0 to 1", "float32"),
+            ],
+            decode=contract.DecodePart(True, how.method, how.threshold, how.power, run.decode.stride),
+            model=contract.ModelPart(
+                run.model.name, run.model.recipe, form, precision, run.model.parameters, run.model.macs
+            ),
+            provenance=contract.ProvenancePart(
+                run.provenance.commit,
+                {**run.provenance.versions, "python": platform.python_version(), "torch": torch.__version__, **versions},
+                run.provenance.weights_sha256,
+            ),
+            parity=None,
+        )
+    )
+
+
+def reference(model: nn.Module, run: contract.Contract, crops: np.ndarray, batch: int = 16) -> Points:
+    """What the float torch model says of (F, S, S, 3) uint8 RGB crops: landmarks (F, N, 2) crop px, scores (F, N).
+
+    Nothing is folded here: a fault of the folding shows as a fault of the artefact.
+    """
+    graph = plain(copy.deepcopy(model), run)
+    with torch.inference_mode():
+        parts = [graph(graph.interface.tensor(crops[i : i + batch])) for i in range(0, len(crops), batch)]
+    landmarks, scores = (torch.cat(part).numpy() for part in zip(*parts))
+    return Points(landmarks, scores)

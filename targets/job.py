@@ -1,0 +1,64 @@
+"""One run on its way into files: what every target's ``export(job, precision, path)`` is given."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import nn
+
+from edgewing.contract import Contract
+from edgewing.errors import InputError
+from targets import graph, ranges
+
+
+@dataclass
+class Job:
+    """model: the float network. run: its contract. calibration: (F, S, S, 3) uint8 RGB crops for int8, or None.
+
+    ranges, float_layers: how int8 is done (targets.ranges; regular expressions of module names kept in float).
+    say: called with what is being done now, for a progress line.
+    """
+
+    model: nn.Module
+    run: Contract
+    calibration: np.ndarray | None = None
+    ranges: str = ranges.DEFAULT
+    float_layers: Sequence[str] = ()
+    say: Callable[[str], None] = lambda text: None
+    _made: dict = field(default_factory=dict)
+
+    def graph(self, interface: graph.Interface) -> graph.Deployable:
+        return graph.build(self.model, self.run, interface)
+
+    def once(self, key: str, make: Callable):
+        """What ``make`` gives, made at the first call: precisions of a target share their conversion."""
+        if key not in self._made:
+            self.say("converting")
+            self._made[key] = make()
+        return self._made[key]
+
+    def crops(self) -> np.ndarray:
+        """The crops to calibrate on, shuffled. InputError where the run has none."""
+        if self.calibration is None:
+            raise InputError("int8 needs crops to calibrate on, RUN/faces/calibration.npz; train the run again")
+        return ranges.choose(self.calibration)
+
+    def contract(self, form: str, interface: graph.Interface, precision: str, libraries: Sequence[str]) -> Contract:
+        """The artefact's contract, with the versions of the libraries that made it."""
+        versions = {name: importlib.metadata.version(name) for name in libraries}
+        return graph.artefact_contract(self.run, interface, form, precision, versions)
+
+
+@contextlib.contextmanager
+def needs(target: str, package: str) -> Iterator[None]:
+    """Wrap the import of a conversion library: where it is missing, one line says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"{target} needs {package} ({error}); pip install -r requirements/targets.txt, or leave {target} out"
+        ) from None

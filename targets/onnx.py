@@ -1,0 +1,93 @@
+"""ONNX: fp32, and fp16 (weights stored in half, computed in fp32). Through torch.onnx, uint8 NHWC in.
+
+fp16 here is storage: every weight of 64 values or more is kept as float16 behind a Cast, which ONNX Runtime folds
+away when it loads the file. Inputs, outputs and arithmetic stay float32, so it is half the size, the same speed, and
+exact but for the rounding of weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edgewing import contract, files
+from targets.graph import LANDMARKS, SCORES, Deployable, Interface
+from targets.job import Job, needs
+
+FORMAT, INTERFACE = "onnx", Interface("NHWC", "uint8")
+LIBRARIES = ("onnx", "onnxscript")
+OPSET = 18
+SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter keeps the modules a node comes from
+SMALLEST_HALF = 64  # values; below, a Cast costs more bytes than it saves
+
+
+def export(job: Job, precision: str, path: Path) -> None:
+    """Write the artefact of that precision, contract inside, parity not yet measured."""
+    model = job.once(FORMAT, lambda: convert(job.graph(INTERFACE)))
+    if precision == "fp16":
+        model = half(model)
+    write(path, model, job.contract(FORMAT, INTERFACE, precision, LIBRARIES))
+
+
+def convert(graph: Deployable):
+    """The graph as an onnx.ModelProto, fp32."""
+    with needs(FORMAT, "onnxscript"):
+        import onnxscript  # noqa: F401  torch's exporter needs it, and says so in many lines
+    dtype = torch.uint8 if graph.interface.dtype == "uint8" else torch.float32
+    image = torch.zeros(graph.interface.shape(graph.size), dtype=dtype)
+    program = torch.onnx.export(
+        graph,
+        (image,),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=[graph.interface.name],
+        output_names=[LANDMARKS, SCORES],
+        verbose=False,
+    )
+    return program.model_proto
+
+
+def half(model):
+    """A copy whose large weights are float16 behind a Cast to float32."""
+    import onnx
+
+    small = onnx.ModelProto()
+    small.CopyFrom(model)
+    graph, casts = small.graph, []
+    for initializer in graph.initializer:
+        values = onnx.numpy_helper.to_array(initializer)
+        if values.dtype == np.float32 and values.size >= SMALLEST_HALF:
+            name = initializer.name
+            initializer.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), name + ".half"))
+            casts.append(onnx.helper.make_node("Cast", [name + ".half"], [name], name + ".widen", to=onnx.TensorProto.FLOAT))
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(casts + nodes)
+    return small
+
+
+def layer(node) -> str:
+    """The module that a node comes from, as the network names it: ``stacks.0.head``; ``decode``; '' for the graph."""
+    scopes = next((p.value for p in node.metadata_props if p.key == SCOPES), "[]")
+    names: Sequence[str] = [text for text in scopes.strip("[]").replace("'", "").split(", ") if text]
+    # the last entry is the operation itself
+    return names[-2].removeprefix("network.") if len(names) > 1 else ""
+
+
+def write(path: Path, model, about: contract.Contract) -> None:
+    """The file with its contract inside, under its name whole or not at all."""
+    import onnx
+
+    onnx.helper.set_model_props(model, {contract.KEY: contract.dumps(about)})
+    onnx.checker.check_model(model, full_check=True)
+    files.write(path, model.SerializeToString())
+
+
+def embed(path: Path, about: contract.Contract) -> None:
+    """Replace the contract of an artefact."""
+    import onnx
+
+    write(path, onnx.load(path, load_external_data=False), about)
