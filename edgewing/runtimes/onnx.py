@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -32,9 +34,9 @@ class Session:
 def load(path: Path, contract: Contract, threads: int) -> Session:
     """InputError where ONNX Runtime is missing, refuses the file, or the file's weights lie outside its folder."""
     try:
-        import onnxruntime
-    except ImportError:
-        raise InputError(f"{path}: needs ONNX Runtime; pip install 'edgewing[onnx]'") from None
+        onnxruntime = library()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     _refuse_outside(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -46,6 +48,14 @@ def load(path: Path, contract: Contract, threads: int) -> Session:
         reason = str(error).splitlines()[0][:200]
         raise InputError(f"{path}: ONNX Runtime refuses it ({reason}); export it again") from None
     return Session(session, Description("onnxruntime", onnxruntime.__version__, "CPUExecutionProvider", threads))
+
+
+def library() -> ModuleType:
+    """ONNX Runtime; InputError where it is not installed."""
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError:
+        raise InputError("needs ONNX Runtime; pip install 'edgewing[onnx]'") from None
 
 
 def _tensor(value) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -47,25 +48,29 @@ def load(path: Path, contract: Contract, threads: int) -> Interpreter:
 
 def interpret(path: Path, threads: int):
     """An allocated interpreter of the library's own kind, and what it is; also for files without a contract."""
-    library, version = _library(path)
     try:
-        interpreter = library.Interpreter(model_path=str(path), num_threads=threads)
+        module, name, version = library()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    try:
+        interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()
         # XNNPACK leaves its mark as nodes of its own; a private call, but every version since 2.3 has it
         delegated = any(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path}: LiteRT refuses it ({_reason(error)}); export it again") from None
     delegate = "XNNPACK" if delegated else "built-in kernels"
-    return interpreter, Description(*version, delegate, threads)
+    return interpreter, Description(name, version, delegate, threads)
 
 
-def _library(path: Path):
+def library() -> tuple[ModuleType, str, str]:
+    """The module with Interpreter that is installed, its distribution and version; InputError where there is none."""
     for module, distribution in _LIBRARIES:
         try:
-            return importlib.import_module(module), (distribution, metadata.version(distribution))
+            return importlib.import_module(module), distribution, metadata.version(distribution)
         except (ImportError, metadata.PackageNotFoundError):
             continue
-    raise InputError(f"{path}: needs LiteRT; pip install 'edgewing[tflite]'")
+    raise InputError("needs LiteRT; pip install 'edgewing[tflite]'")
 
 
 def _tensors(details: dict) -> list[Tensor]:

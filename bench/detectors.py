@@ -1,0 +1,181 @@
+"""Face detectors: the affine of each one's box, fitted on annotated faces, and how well each finds faces.
+
+python -m bench.detectors fit lfpw/trainset helen/trainset            -> edgewing/detection.json
+python -m bench.detectors score lfpw/testset --json rows.jsonl        -> a row for each detector
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import edgewing
+from bench import rows
+from edgewing import detection, files, geometry, images, measure
+from edgewing.errors import InputError, command
+from train import data
+
+FITS = Path(edgewing.__file__).parent / "detection.json"
+FOUND = 0.5  # intersection over union of mapped and true landmark box from which a face counts as found
+MATCH = 0.2  # the same of the detector's own box, from which a pair is fitted
+LEAST_PAIRS = 50
+
+
+def main(argv: list[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(argv)
+    with command(arguments.debug):
+        arguments.verb(arguments, shlex.join(["python", "-m", "bench.detectors", *argv]))
+
+
+def fit(arguments: argparse.Namespace, text: str) -> None:
+    """Fit every detector that is installed and write the data file."""
+    pairs: dict[str, list[np.ndarray]] = {}
+    detectors = _installed()
+    faces = 0
+    for path, true in pictures(arguments.folders, arguments.layout, "train"):
+        image = images.read(path)
+        faces += len(true)
+        for name, (find, _) in detectors.items():
+            boxes = np.array([d.box for d in find(image)]).reshape(-1, 4)
+            for box in true:
+                overlaps = detection.overlap(box, boxes) if len(boxes) else np.zeros(1)
+                if overlaps.max() > MATCH:
+                    pairs.setdefault(name, []).append(np.stack([boxes[overlaps.argmax()], box]))
+    fitted = {}
+    for name, found in pairs.items():
+        if len(found) < LEAST_PAIRS:
+            raise InputError(f"{name} finds {len(found)} of {faces} faces; {LEAST_PAIRS} are needed for a fit")
+        fitted[name] = affine(np.stack(found)) | {"pairs": len(found)}
+        print(f"{name}: {json.dumps(fitted[name])}")
+    about = {
+        "what": "landmark box: centre = box centre + shift * box size, size = scale * box size; medians over pairs",
+        "spread": "standard deviation (1.4826 MAD) of what is left, in units of the landmark box",
+        "command": text,
+        "faces": faces,
+        "commit": rows.commit()["commit"],
+        "versions": rows.versions(),
+    }
+    files.write(arguments.out, (json.dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
+    print(f"wrote {arguments.out}\nnext: python -m bench.detectors score DIR --json rows.jsonl")
+
+
+def affine(pairs: np.ndarray) -> dict:
+    """(P, 2, 4) detector and landmark boxes -> shift, scale and their robust spread."""
+    found, true = pairs[:, 0], pairs[:, 1]
+    side, true_side = found[:, 2:] - found[:, :2], true[:, 2:] - true[:, :2]
+    shift = ((true[:, 2:] + true[:, :2]) - (found[:, 2:] + found[:, :2])) / 2 / side
+    scale = np.log(true_side / side)
+    middle, middle_scale = np.median(shift, axis=0), np.median(scale, axis=0)
+    left = 1.4826 * np.median(np.abs(shift - middle) * side / true_side, axis=0)
+    left_scale = 1.4826 * np.median(np.abs(scale - middle_scale), axis=0)
+    values = {"shift": middle, "scale": np.exp(middle_scale), "spread_shift": left, "spread_scale": left_scale}
+    return {name: [round(float(v), 4) for v in value] for name, value in values.items()}
+
+
+def score(arguments: argparse.Namespace, text: str) -> None:
+    """Recall, false finds and milliseconds of every detector; one row each."""
+    faces = list(pictures(arguments.folders, arguments.layout, "test"))
+    for name, (find, description) in _installed().items():
+        detector = detection.Detector(name, find, detection.fits()[name])
+        found = false = labelled = 0
+        times, shifts = [], []
+        for path, true in faces:
+            image = images.read(path)
+            start = time.process_time()
+            boxes = np.array([d.box for d in detector(image)]).reshape(-1, 4)
+            times.append(time.process_time() - start)
+            labelled += len(true)
+            overlaps = np.array([detection.overlap(box, boxes) for box in true])
+            hits = overlaps.max(axis=1, initial=0) >= FOUND
+            found += int(hits.sum())
+            false += int((overlaps.max(axis=0, initial=0) < FOUND).sum())
+            for box, overlap in zip(true[hits], overlaps[hits]):
+                shifts.append(crop_shift(boxes[overlap.argmax()], box))
+        row = {
+            "kind": "detection",
+            "date": measure.now(),
+            "command": text,
+            **rows.commit(),
+            "versions": rows.versions(),
+            "machine": measure.machine(),
+            "detector": name,
+            "runtime": description,
+            "protocol": f"one thread; found: IoU with the true landmark box >= {FOUND}; cpu_ms: median per picture",
+            "data": ["/".join(Path(folder).parts[-2:]) for folder in arguments.folders],
+            "pictures": len(faces),
+            "faces": labelled,
+            "recall": found / labelled,
+            "false": false,
+            "cpu_ms": 1000 * float(np.median(times)),
+            "crop_shift_p50": float(np.median(shifts)) if shifts else None,
+        }
+        with open(arguments.json, "a") as stream:
+            stream.write(json.dumps(row, allow_nan=False) + "\n")
+        print(
+            f"{name}: recall {row['recall']:.3f} of {labelled}, {false} unmatched, {row['cpu_ms']:.1f} CPU ms,"
+            f" crop shift {row['crop_shift_p50']:.3f}",
+            flush=True,
+        )
+    print(f"wrote {arguments.json}\nnext: edgewing run IMAGE --model FILE")
+
+
+def crop_shift(found: np.ndarray, true: np.ndarray) -> float:
+    """How far the crop's centre is from the ``gtbox`` crop's, as a share of the latter's side."""
+    a, b = (geometry.crop_from_box(box, 256) for box in (found, true))
+    return float(np.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) / b.side)
+
+
+def pictures(folders: list[str], layout: str, split: str) -> Iterator[tuple[Path, np.ndarray]]:
+    """Each picture with the (F, 4) tight landmark boxes of its labelled faces."""
+    boxes: dict[Path, list[np.ndarray]] = {}
+    for sample in data.read(folders, layout, split).samples:
+        boxes.setdefault(sample.image, []).append(geometry.landmark_box(sample.landmarks))
+    return ((path, np.array(found)) for path, found in boxes.items())
+
+
+def _installed() -> dict:
+    """name -> (find, what runs it), of the detectors that can be had; the others are named on stderr."""
+    made = {}
+    for name, make in detection.DETECTORS.items():
+        try:
+            find = make(1)
+        except InputError as error:
+            print(f"passed over: {name}: {error}", file=sys.stderr)
+            continue
+        made[name] = find, str(getattr(find, "description", "OpenCV"))
+    return made
+
+
+def _parser() -> argparse.ArgumentParser:
+    how = argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m bench.detectors", description=__doc__.splitlines()[0])
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(required=True)
+    fitting = verbs.add_parser(
+        "fit", help="fit the boxes", formatter_class=how, epilog="example: python -m bench.detectors fit lfpw/trainset"
+    )
+    fitting.add_argument("--out", default=FITS, help="the data file")
+    scoring = verbs.add_parser(
+        "score",
+        help="recall and ms",
+        formatter_class=how,
+        epilog="example: python -m bench.detectors score lfpw/testset --json rows.jsonl",
+    )
+    scoring.add_argument("--json", required=True, metavar="OUT", help="rows are appended here")
+    for verb, run in ((fitting, fit), (scoring, score)):
+        verb.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
+        verb.add_argument("--layout", default="300w-68", help="their layout")
+        verb.set_defaults(verb=run)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""``python -m edgewing`` is ``edgewing``."""
+
+from edgewing.cli import main
+
+main()

@@ -1,0 +1,216 @@
+"""`edgewing info | run | doctor`: look into a model, run it on a picture, see what this machine can do."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgewing import __version__
+from edgewing.errors import InputError, command
+
+# Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Exit codes: 0 done, 2 the input was wrong, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    with command(arguments.debug):
+        arguments.verb(arguments)
+
+
+def info(arguments: argparse.Namespace) -> None:
+    from edgewing import containers
+
+    path = Path(arguments.file)
+    if path.is_dir() and path.suffix != ".mlpackage":
+        path = path / "model.safetensors"  # a run folder
+    contract = containers.read(path)
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(contract), indent=1))
+        return
+    for name, value in _lines(contract):
+        print(f"{name:<10} {_printable(value)}")
+    _notice(contract)
+
+
+def _lines(c) -> Iterator[tuple[str, str]]:
+    yield "model", f"{c.model.name}, recipe {c.model.recipe}, {c.model.format} {c.model.precision}"
+    yield "size", f"{c.model.parameters:,} parameters, {c.model.macs / 1e6:.1f} M multiply-accumulates a crop"
+    yield "layout", f"{c.layout.name}, {c.layout.points} points"
+    i = c.input
+    yield "input", f"{i.name} {i.dtype} {i.shape} {i.axes} {i.colour}, {i.range[0]:g} to {i.range[1]:g}"
+    yield "", i.normalisation
+    yield "crop", f"{c.crop.protocol}: {c.crop.size} px, {c.crop.factor:g} x mean of box sides, border {c.crop.border}"
+    for o in c.outputs:
+        yield "output", f"{o.name} {o.dtype} {o.shape}: {o.meaning}, frame {o.frame}, unit {o.unit}"
+    d = c.decode
+    where = "in the graph" if d.in_graph else "after the graph"
+    yield "decode", f"{where}: {d.method}, threshold {d.threshold:g}, power {d.power}, stride {d.stride:g} px"
+    yield "training", ", ".join(c.training.trained_on) or "not stated"
+    if c.training.teachers:
+        yield "teachers", ", ".join(c.training.teachers)
+    yield "terms", c.training.data_terms or "not stated"
+    yield "commit", c.provenance.commit or "not stated"
+    yield "made with", ", ".join(f"{name} {version}" for name, version in c.provenance.versions.items())
+    yield "weights", f"sha256 {c.provenance.weights_sha256}"
+    p = c.parity
+    if p is None:
+        yield "parity", "not measured"
+        return
+    yield "parity", f"{'accepted' if p.accepted else 'REJECTED'} over {p.faces} faces, {p.protocol}, on {p.ran_on}"
+    yield "shift", f"p50 {p.p50:.3f}, p99 {p.p99:.3f}, max {p.max:.3f} px of a 256 px crop"
+    yield "NME", f"float {100 * p.nme_float:.2f} %, this file {100 * p.nme_artefact:.2f} %"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from edgewing import images
+    from edgewing.landmarker import Landmarker
+
+    box = _box(arguments.box) if arguments.box else None
+    if arguments.save and Path(arguments.save).suffix.lower() not in images.SUFFIXES:
+        raise InputError(f"{arguments.save}: a picture's name must end in one of {', '.join(images.SUFFIXES)}")
+    image = images.read(arguments.image)
+    with _quiet():
+        landmarker = Landmarker(arguments.model, arguments.detector, arguments.threads)
+        detector = landmarker.detector.name if box is None else None
+    _notice(landmarker.contract)
+    faces = landmarker(image, None if box is None else [box])
+
+    height, width = image.shape[:2]
+    found = f"{detector} found {len(faces)}" if detector else "box given"
+    print(f"{arguments.image}: {width} x {height} px; {found}; {landmarker.runtime.description}")
+    if not faces:
+        print("no face found; say where it is with --box x0,y0,x1,y1")
+    for number, face in enumerate(faces):
+        corners = ", ".join(f"{v:.0f}" for v in face.box)
+        mean = face.scores.mean()
+        print(f"face {number}: box {corners}; {len(face.landmarks)} landmarks, mean score {mean:.2f}")
+    if arguments.json:
+        from edgewing import files
+
+        files.write(arguments.json, (_as_json(arguments, landmarker, image, detector, faces) + "\n").encode())
+        print(f"wrote {arguments.json}")
+    if arguments.save:
+        from edgewing import drawing
+
+        images.write(arguments.save, drawing.draw_faces(image, faces, landmarker.contract.layout.edges))
+        print(f"wrote {arguments.save}")
+    print(f"next: edgewing info {arguments.model}")
+
+
+def _as_json(arguments: argparse.Namespace, landmarker, image, detector: str | None, faces: list) -> str:
+    value = {
+        "image": str(arguments.image),
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "model": str(arguments.model),
+        "layout": landmarker.contract.layout.name,
+        "frame": "image px, (0, 0) is the centre of the top-left pixel",
+        "detector": detector,
+        "runtime": dataclasses.asdict(landmarker.runtime.description),
+        "faces": [
+            {
+                "box": [round(float(v), 3) for v in face.box],
+                "landmarks": [[round(float(v), 3) for v in point] for point in face.landmarks],
+                "scores": [round(float(v), 4) for v in face.scores],
+            }
+            for face in faces
+        ],
+    }
+    return json.dumps(value, allow_nan=False)
+
+
+def _box(text: str):
+    """x0,y0,x1,y1 as (4,) floats."""
+    import numpy as np
+
+    try:
+        box = np.array([float(v) for v in text.split(",")])
+    except ValueError:
+        box = np.empty(0)
+    if box.shape != (4,):
+        raise InputError(f"--box {text}: expected four numbers x0,y0,x1,y1 in image pixels")
+    return box
+
+
+def doctor(arguments: argparse.Namespace) -> None:
+    from edgewing import doctor as checks
+
+    for line in checks.report():
+        print(line)
+
+
+def _notice(contract) -> None:
+    """Terms of the training data go to stderr, so that they are seen and never end up in a result."""
+    if contract.training.data_terms:
+        print(f"notice: {_printable(contract.training.data_terms)}", file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Text out of a file from outside: control characters could rewrite the terminal's screen."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """LiteRT's C++ prints 'INFO: Created TensorFlow Lite XNNPACK delegate' on stderr and has no switch for it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _parser() -> argparse.ArgumentParser:
+    how = argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser(prog="edgewing", description="Face landmarks with models that explain themselves.")
+    parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(required=True, metavar="info | run | doctor")
+
+    def verb(function, text: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(
+            function.__name__, help=text, description=text, epilog=f"example: {example}", formatter_class=how
+        )
+        added.set_defaults(verb=function)
+        return added
+
+    one = verb(info, "Show what a model file says of itself.", "edgewing info face-int8.tflite --json")
+    one.add_argument("file", help="an exported model, or a run folder")
+    one.add_argument("--json", action="store_true", help="print the whole contract as JSON")
+
+    example = "edgewing run portrait.jpg --model face-int8.tflite --save points.png"
+    one = verb(run, "Find the landmarks of the faces in a picture.", example)
+    one.add_argument("image", help="JPEG, PNG, WebP or BMP")
+    one.add_argument("--model", required=True, metavar="FILE", help="an .onnx or .tflite with its contract inside")
+    one.add_argument(
+        "--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px"
+    )
+    one.add_argument("--detector", default="auto", metavar="NAME", help="one that `edgewing doctor` lists")
+    one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
+    one.add_argument("--json", metavar="OUT", help="write boxes, landmarks and scores here")
+    one.add_argument("--save", metavar="OUT.png", help="write the picture with the points drawn here")
+
+    verb(doctor, "Show what is installed, what is missing, and what to type.", "edgewing doctor")
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 64:
+        raise argparse.ArgumentTypeError(f"{value} is not in 1..64")
+    return value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""A frame in, faces with landmarks out: detector, crop, network, and back into the frame.
+
+N: landmarks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import detection, geometry, runtimes
+from edgewing.contract import Contract
+from edgewing.errors import InputError
+
+
+@dataclass(frozen=True)
+class Face:
+    """box: (4,) the box its crop was made from, image px. landmarks: (N, 2) float32 image px. scores: (N,) float32."""
+
+    box: np.ndarray
+    landmarks: np.ndarray
+    scores: np.ndarray
+
+
+class Landmarker:
+    """A model and a detector. The detector is opened when the first frame without boxes comes.
+
+    >>> faces = Landmarker("face-int8.tflite")(edgewing.images.read("portrait.jpg"))
+    """
+
+    def __init__(self, path: str | Path, detector: str = "auto", threads: int = 1):
+        self.runtime = runtimes.open(path, threads)
+        self._detector_name, self._threads, self._detector = detector, threads, None
+
+    @property
+    def contract(self) -> Contract:
+        return self.runtime.contract
+
+    @property
+    def detector(self) -> detection.Detector:
+        if self._detector is None:
+            self._detector = detection.open(self._detector_name, self._threads)
+        return self._detector
+
+    def __call__(self, frame: np.ndarray, boxes: Sequence[np.ndarray] | None = None) -> list[Face]:
+        """Faces of a (H, W, 3) uint8 RGB frame, largest first; in the order of ``boxes`` where those are given.
+
+        boxes: x0, y0, x1, y1 in image px, each around where a face's landmarks are: brows to chin, ear to ear.
+        """
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+            raise InputError(f"a frame of {frame.dtype} {frame.shape}; expected uint8 RGB (H, W, 3)")
+        if boxes is None:
+            boxes = [found.box for found in self.detector(frame)]
+        return [self._face(frame, np.asarray(box, np.float64)) for box in boxes]
+
+    def _face(self, frame: np.ndarray, box: np.ndarray) -> Face:
+        part = self.contract.crop
+        crop = geometry.crop_from_box(box, part.size, part.factor, part.least)
+        points = self.runtime(geometry.warp(frame, crop.to_image, part.size)[None])
+        return Face(box, geometry.apply(crop.to_image, points.landmarks[0]), points.scores[0])
