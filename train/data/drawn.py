@@ -51,7 +51,7 @@ class Drawn:
 
 def _pose(rng: np.random.Generator) -> tuple[float, float, float]:
     """Yaw, pitch, roll in radians: mostly near the camera's axis as in photographs, to 60 degrees of yaw either way."""
-    yaw = rng.normal(0, 22) if rng.random() < 0.8 else rng.uniform(-60, 60)
+    yaw = rng.normal(0, 17) if rng.random() < 0.85 else rng.uniform(-60, 60)
     pitch, roll = rng.normal(0, 9), rng.normal(0, 9)
     return tuple(np.deg2rad(np.clip((yaw, pitch, roll), (-60, -28, -40), (60, 28, 40))))
 
@@ -109,23 +109,31 @@ def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generato
     image = scene.background(size, rng)
     hair.curtain(image, camera, surface, level, rng)
     scene.body(image, camera, surface, painter.skin, level, rng)
-    head = np.zeros_like(image)
-    for index, texture, gloss in ((0, painter.texture, painter.gloss), (1, hair.texture, None)):
-        if index not in dense:
-            continue
-        where = texture_map(pixels[index].astype(np.float32), dense[index], np.where(layer == index, texel, 0))
-        coarse = ((where + 0.5) * (COLUMNS / TEXTURE_W, ROWS / TEXTURE_H) - 0.5).astype(np.float32)
-        colour = cv2.remap(texture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        colour *= cv2.remap(diffuse, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        if gloss is not None:
-            sheen = cv2.remap(shine, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            colour += sheen * cv2.remap(gloss, where, None, cv2.INTER_LINEAR)[..., None]
-        head[layer == index] = colour[layer == index]
+    head = np.zeros((size * size, 3), np.float32)
+    flat = layer.ravel()
+    texel = texel.ravel()
+    for index in dense:
+        pixel = np.flatnonzero(flat == index)
+        own = texel[pixel]
+        if index == 0:
+            where = texture_map(pixels[0].astype(np.float32), dense[0], own, pixel, size)
+            colour = cv2.remap(painter.texture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            sheen = cv2.remap(painter.gloss, where, None, cv2.INTER_LINEAR)
+            coarse = (where + np.float32(0.5)) * np.float32((COLUMNS / TEXTURE_W, ROWS / TEXTURE_H)) - np.float32(0.5)
+            colour *= cv2.remap(diffuse, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            colour += cv2.remap(shine, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) * sheen[..., None]
+            head[pixel] = colour.reshape(-1, 3)[pixel]
+        else:
+            cell = (own // TEXTURE_W * ROWS) // TEXTURE_H * COLUMNS + (own % TEXTURE_W * COLUMNS) // TEXTURE_W
+            lit = diffuse.reshape(-1, 3)[cell] + hair.gloss * shine.reshape(-1, 3)[cell]
+            head[pixel] = hair.colours(own) * lit
+    head = head.reshape(size, size, 3)
     # soften the outline by one pixel: grow the head's colour outward, then blend by the blurred coverage
     covered = (layer >= 0).astype(np.float32)
     weight = cv2.GaussianBlur(covered, (3, 3), 0.7)
-    spread = cv2.blur(head, (3, 3)) / np.maximum(cv2.blur(covered, (3, 3)), 1e-3)[..., None]
-    head = np.where(layer[..., None] >= 0, head, spread)
+    spread = cv2.blur(head, (3, 3))
+    rim = np.flatnonzero((weight > 0).ravel() & (flat < 0))
+    head.reshape(-1, 3)[rim] = spread.reshape(-1, 3)[rim] / np.maximum(cv2.blur(covered, (3, 3)).ravel()[rim], 1e-3)[:, None]
     image += (head - image) * weight[..., None]
 
     points = surface.landmarks(camera.rotation, camera.project)

@@ -45,6 +45,14 @@ def patch(kind: str, height: int, width: int, rng: np.random.Generator) -> np.nd
     return piece[:, ::-1] if rng.random() < 0.5 else piece
 
 
+def soften(mask: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian blur, or the stack blur of the same width where that is many times faster."""
+    if sigma < 1.6:
+        return cv2.GaussianBlur(mask, (0, 0), sigma)
+    side = 2 * int(2.4 * sigma) + 1
+    return cv2.stackBlur(mask, (side, side))
+
+
 class Painter:
     """Paints a face's texture.
 
@@ -69,6 +77,10 @@ class Painter:
         """(K, 2) plan points -> texture px."""
         return to_texture(self.surface.locate(np.asarray(points, float)))
 
+    def _lines(self, starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
+        """Straight strokes in texture px between (K, 2) plan points."""
+        return list(np.stack([self.px(starts), self.px(ends)], axis=1))
+
     def _mask(self, polygons: list[np.ndarray], soft: float = 0.0) -> tuple[np.ndarray, tuple[slice, slice]]:
         """Antialiased, blurred mask (float32) of filled polygons in texture px, and the window that it covers."""
         stacked = np.concatenate(polygons)
@@ -79,8 +91,8 @@ class Painter:
         for polygon in polygons:
             cv2.fillPoly(mask, [np.rint((polygon - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         if soft:
-            mask = cv2.GaussianBlur(mask, (0, 0), soft)
-        return mask.astype(np.float32) / 255, (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
+            mask = soften(mask, soft)
+        return mask * np.float32(1 / 255), (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
 
     def _strokes(self, lines: list[np.ndarray], width: int, soft: float) -> tuple[np.ndarray, tuple[slice, slice]]:
         """The same of open lines."""
@@ -89,15 +101,16 @@ class Painter:
         x0, y0 = np.maximum(np.floor(stacked.min(axis=0)).astype(int) - margin, 0)
         x1, y1 = np.minimum(np.ceil(stacked.max(axis=0)).astype(int) + margin + 1, (TEXTURE_W, TEXTURE_H))
         mask = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), np.uint8)
-        fixed = [np.rint((line - (x0, y0)) * 16).astype(np.int32) for line in lines]
+        fixed = np.split(np.rint((stacked - (x0, y0)) * 16).astype(np.int32), np.cumsum([len(line) for line in lines])[:-1])
         cv2.polylines(mask, fixed, False, 255, width, cv2.LINE_AA, 4)
         if soft:
-            mask = cv2.GaussianBlur(mask, (0, 0), soft)
-        return mask.astype(np.float32) / 255, (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
+            mask = soften(mask, soft)
+        return mask * np.float32(1 / 255), (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
 
     def _blend(self, mask: np.ndarray, window: tuple[slice, slice], colour: np.ndarray, alpha: float = 1.0) -> None:
         part = self.texture[window]
-        part += (np.asarray(colour, np.float32) - part) * (mask * np.float32(alpha))[..., None]
+        weight = mask * np.float32(alpha)
+        part += (np.asarray(colour, np.float32) - part) * weight[..., None]
 
     def _darken(self, mask: np.ndarray, window: tuple[slice, slice], factor) -> None:
         part = self.texture[window]
@@ -124,12 +137,13 @@ class Painter:
 
     def _base(self) -> None:
         rng, p = self.rng, self.plan.points
-        blotch = patch("coarse", TEXTURE_H // 2, TEXTURE_W // 2, rng)
+        blotch = patch("coarse", TEXTURE_H // 4, TEXTURE_W // 4, rng)
         fine = patch("fine", TEXTURE_H, TEXTURE_W, rng)
-        rough = abs(rng.normal(0.02, 0.02)) + 0.02 * self.plan.age
+        rough = min(abs(rng.normal(0.0, 0.02)), 0.04) + 0.02 * self.plan.age
         tint = rng.normal(0, 0.012, 3) + np.array([0.02, -0.01, -0.015]) * rng.random()
-        slow = cv2.resize(blotch[..., None] * tint.astype(np.float32) + np.float32(1), (TEXTURE_W, TEXTURE_H))
-        self.texture[:] = slow * (1 + rough * fine)[..., None] * self.skin.astype(np.float32)
+        slow = self.skin * (1 + blotch[..., None] * tint)
+        cv2.resize(slow.astype(np.float32), (TEXTURE_W, TEXTURE_H), dst=self.texture)
+        self.texture *= 1 + np.float32(rough) * fine[..., None]
         red = np.array([0.97, 0.86, 0.86]) ** (rng.random() * 1.6 * (1 - 0.6 * self.dark))
         for x in (-0.43, 0.43):
             self._blob((x, 0.42), (0.2, 0.16), red, 14)
@@ -137,7 +151,7 @@ class Painter:
         if rng.random() < 0.12 and self.dark < 0.5:  # freckles
             count = int(rng.integers(60, 200))
             spots = np.stack([rng.normal(0, 0.4, count), rng.normal(0.25, 0.2, count)], axis=1)
-            self._darken(*self._strokes([self.px(s + np.array([(0, 0), (0.008, 0)])) for s in spots], 2, 0.6),
+            self._darken(*self._strokes(self._lines(spots, spots + (0.008, 0)), 2, 0.6),
                          np.array([0.8, 0.7, 0.62]))  # fmt: skip
         if not self.female and rng.random() < 0.75:
             self._beard()
@@ -263,7 +277,7 @@ class Painter:
         ball = np.empty((*mask.shape, 3), np.float32)
         white = np.array([0.86, 0.83, 0.81]) * (1 - 0.15 * self.dark) * rng.uniform(0.8, 1.08)
         ball[:] = white * (1 - 0.3 * np.linspace(-1, 1, mask.shape[1])[None, :, None] ** 2)
-        iris = self._iris()
+        iris = self.iris_colour
 
         def disc(radius: float, colour: np.ndarray, centre: np.ndarray, soft: float) -> None:
             angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
@@ -299,11 +313,8 @@ class Painter:
         spread = np.linspace(-1, 1, count)
         length = 0.045 if made_up else 0.025
         tips = roots + np.stack([spread * length * 0.8, np.full(count, -length)], axis=1)
-        lashes = [self.px(np.stack([a, b])) for a, b in zip(roots, tips)]
+        lashes = self._lines(roots, tips)
         self._darken(*self._strokes(lashes, 1, 0.5), ink**0.8)
-
-    def _iris(self) -> np.ndarray:
-        return self.iris_colour
 
     def _brow(self, brow: np.ndarray, sign: int) -> None:
         rng = self.rng
@@ -318,7 +329,7 @@ class Painter:
         a = smooth(bottom, 50)[(t * 46).astype(int)]
         b = smooth(top, 50)[np.minimum((t * 46).astype(int) + 4, 49)]
         f = rng.uniform(0, 0.5, (36, 1))
-        hairs = [self.px(np.stack([s, e])) for s, e in zip(a + (b - a) * f, a + (b - a) * (f + 0.6).clip(0, 1.05))]
+        hairs = self._lines(a + (b - a) * f, a + (b - a) * (f + 0.6).clip(0, 1.05))
         self._blend(*self._strokes(hairs, 1, 0.5), self.brow_colour * 0.7, self.brow_strength)
 
     def choose(self, light_side: float) -> None:

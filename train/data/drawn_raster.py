@@ -13,7 +13,7 @@ import numpy as np
 
 from train.data.drawn_shape import COLUMNS, ROWS
 
-TEXTURE_W, TEXTURE_H = 512, 384
+TEXTURE_W, TEXTURE_H = 432, 320
 _TEXELS = TEXTURE_W * TEXTURE_H
 _LAYER = 2**19  # key = depth * _LAYER + layer * _TEXELS + texel, exact in a float64
 
@@ -124,41 +124,45 @@ class Canvas:
         self.keys = np.full(size * size, -1.0)
 
     def splat(self, image: np.ndarray, depth: np.ndarray, visible: np.ndarray, layer: int) -> np.ndarray:
-        """Put a coarse grid with image px (ROWS, COLUMNS, 2), depth and a texel mask in; -> dense image px."""
-        dense = _dense(np.dstack([image, depth]).astype(np.float32))
-        texels = np.flatnonzero(visible)
-        xyz = dense.reshape(-1, 3)[texels]
-        pixel = np.rint(xyz[:, :2]).astype(np.int32)
-        inside = ((pixel >= 0) & (pixel < self.size)).all(axis=1)
-        texels, pixel, z = texels[inside], pixel[inside], xyz[inside, 2]
-        key = np.floor((z + 8) * 2048).astype(np.float64) * _LAYER + (layer * _TEXELS + texels)
-        np.maximum.at(self.keys, pixel[:, 1] * self.size + pixel[:, 0], key)
-        return dense[..., :2]
+        """Put a coarse grid with image px (ROWS, COLUMNS, 2), depth and a texel mask in; -> dense (2, texels) px."""
+        x, y, z = (_dense(np.ascontiguousarray(a, np.float32)).ravel() for a in (image[..., 0], image[..., 1], depth))
+        high = np.float32(self.size - 0.5)
+        low = np.float32(-0.5)
+        texels = np.flatnonzero(visible.ravel() & (x > low) & (x < high) & (y > low) & (y < high))
+        half = np.float32(0.5)
+        pixel = (y[texels] + half).astype(np.int32) * self.size + (x[texels] + half).astype(np.int32)
+        key = ((z[texels] + 8) * 2048).astype(np.int64) * _LAYER + (layer * _TEXELS + texels)
+        np.maximum.at(self.keys, pixel, key.astype(np.float64))
+        return np.stack([x, y])
 
     def resolve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Layer (size, size) int8, -1 where nothing is, and texel (size, size) int; one-pixel holes are closed."""
+        """Layer (size, size) int8, -1 where nothing is, and texel (size, size) int64; one-pixel holes are closed."""
         keys = self.keys.reshape(self.size, self.size)
         square = np.ones((3, 3), np.uint8)
         closed = cv2.erode(cv2.dilate(keys, square), square)
-        keys = np.where(closed - keys > 0.06 * 2048 * _LAYER, closed, keys)
-        code = np.where(keys >= 0, keys % _LAYER, -1).astype(np.int64)
-        return np.where(code < 0, -1, code // _TEXELS).astype(np.int8), code % _TEXELS
+        keys = np.where(closed - keys > 0.06 * 2048 * _LAYER, closed, keys).astype(np.int64)
+        code = keys & (_LAYER - 1)
+        hair = code >= _TEXELS
+        return np.where(keys < 0, -1, hair).astype(np.int8), code - hair * _TEXELS
 
 
-def texture_map(image: np.ndarray, dense: np.ndarray, texel: np.ndarray) -> np.ndarray:
-    """(size, size, 2) float32 texture px of each pixel's centre, from its texel and the Jacobian of the projection."""
-    step = np.array([COLUMNS / TEXTURE_W, ROWS / TEXTURE_H], np.float32)
-    du = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=1) * (step[0] / 2)
-    dv = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=1) * (step[1] / 2)
+def texture_map(image: np.ndarray, dense: np.ndarray, texel: np.ndarray, pixel: np.ndarray, size: int) -> np.ndarray:
+    """(size, size, 2) float32 texture px of pixel centres: of each pixel its texel, moved by the projection's Jacobian.
+
+    image: (ROWS, COLUMNS, 2) px of the grid. dense: (2, texels) from ``splat``. texel, pixel: (K,) int, the pixels that
+    show this grid; elsewhere the map is 0.
+    """
+    du = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=1) * np.float32(COLUMNS / TEXTURE_W / 2)
+    dv = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=1) * np.float32(ROWS / TEXTURE_H / 2)
     det = du[..., 0] * dv[..., 1] - du[..., 1] * dv[..., 0]
     det = np.where(np.abs(det) < 0.02, np.inf, det)
-    inverse = np.stack([dv[..., 1], -dv[..., 0], -du[..., 1], du[..., 0]], axis=-1) / det[..., None]
-    size = texel.shape[0]
-    row, column = np.divmod(texel, TEXTURE_W)
-    at = dense.reshape(-1, 2)[texel]
-    y, x = np.mgrid[0:size, 0:size].astype(np.float32)
-    rx, ry = x - at[..., 0], y - at[..., 1]
-    cell = inverse[(row * ROWS) // TEXTURE_H, (column * COLUMNS) // TEXTURE_W]
-    u = np.clip(cell[..., 0] * rx + cell[..., 1] * ry, -1.2, 1.2)
-    v = np.clip(cell[..., 2] * rx + cell[..., 3] * ry, -1.2, 1.2)
-    return np.stack([column + u, row + v], axis=-1).astype(np.float32)
+    inverse = np.stack([dv[..., 1] / det, -dv[..., 0] / det, -du[..., 1] / det, du[..., 0] / det]).reshape(4, -1)
+    row, column = np.divmod(texel.astype(np.int32), TEXTURE_W)
+    y, x = np.divmod(pixel.astype(np.int32), size)
+    rx, ry = x - dense[0][texel], y - dense[1][texel]
+    cell = (row * ROWS) // TEXTURE_H * COLUMNS + (column * COLUMNS) // TEXTURE_W
+    a, b, c, e = inverse[:, cell].astype(np.float32)
+    where = np.zeros((size * size, 2), np.float32)
+    where[pixel, 0] = column + np.clip(a * rx + b * ry, -1.2, 1.2)
+    where[pixel, 1] = row + np.clip(c * rx + e * ry, -1.2, 1.2)
+    return where.reshape(size, size, 2)

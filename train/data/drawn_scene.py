@@ -8,20 +8,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from train.data.drawn_paint import HAIR, patch
+from train.data.drawn_paint import HAIR, patch, soften
 from train.data.drawn_raster import TEXTURE_H, TEXTURE_W, Camera
 from train.data.drawn_shape import ANGLES, ROWS, Surface, smooth
 
 
-def fill(image: np.ndarray, polygon: np.ndarray, colour: np.ndarray, soft: float = 0.0, alpha: float = 1.0) -> np.ndarray:
-    """Paint a polygon (image px) into the image, in place; -> its mask float32."""
-    mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+def fill(image: np.ndarray, polygon: np.ndarray, colour: np.ndarray, soft: float = 0.0, alpha: float = 1.0):
+    """Paint a polygon (image px) into the image, in place; -> its mask float32 and the window (slices) it covers."""
+    margin = int(3 * soft) + 3
+    size = np.array(image.shape[1::-1])
+    x0, y0 = np.clip(np.floor(polygon.min(axis=0)).astype(int) - margin, 0, size - 1)
+    x1, y1 = np.clip(np.ceil(polygon.max(axis=0)).astype(int) + margin + 1, (x0 + 1, y0 + 1), size)
+    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    cv2.fillPoly(mask, [np.rint((polygon - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     if soft:
-        mask = cv2.GaussianBlur(mask, (0, 0), soft)
-    weight = mask.astype(np.float32) * np.float32(alpha / 255)
-    image += (np.asarray(colour, np.float32) - image) * weight[..., None]
-    return weight
+        mask = soften(mask, soft)
+    weight = mask * np.float32(alpha / 255)
+    window = (slice(y0, y1), slice(x0, x1))
+    image[window] += (np.asarray(colour, np.float32) - image[window]) * weight[..., None]
+    return weight, window
 
 
 def background(size: int, rng: np.random.Generator) -> np.ndarray:
@@ -57,7 +62,8 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
     kind = ("coarse", "fine", "strands")[rng.choice(3, p=(0.5, 0.25, 0.25))]
     grain = patch(kind, size, size, rng)
     grain = grain.T if rng.random() < 0.5 else grain
-    return image * (1 + abs(rng.normal(0, 0.14)) * grain)[..., None]
+    image *= 1 + np.float32(min(abs(rng.normal(0, 0.11)), 0.25)) * grain[..., None]
+    return image
 
 
 def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, light: np.ndarray, rng) -> None:
@@ -68,10 +74,12 @@ def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, 
     lean = rng.uniform(0.3, 0.9)  # the body follows the head's turn only in part
     colour = np.clip(rng.random() ** 1.5 + rng.normal(0, 0.15, 3), 0.02, 1) * light
     outline = camera.project(neck)
-    shadow = fill(image, outline, skin * light * rng.uniform(0.45, 0.85), 1.0)
+    covered, window = fill(image, outline, skin * light * rng.uniform(0.6, 1.0), 1.0)
     low, high = outline[:, 0].min(), outline[:, 0].max()
-    across = (np.arange(image.shape[1]) - (low + high) / 2) / max((high - low) / 2, 1)
-    image *= 1 - (0.35 * np.clip(across, -1, 1) ** 2)[None, :, None].astype(np.float32) * shadow[..., None]
+    across = (np.arange(image.shape[1])[window[1]] - (low + high) / 2) / max((high - low) / 2, 1)
+    top = np.linspace(-0.45, 0.6, covered.shape[0], dtype=np.float32).clip(None, 0)[:, None]  # the chin's shadow
+    tone = 1 - (0.35 * np.clip(across, -1, 1) ** 2)[None, :].astype(np.float32) + top
+    image[window] *= 1 - (1 - tone[..., None]) * covered[..., None]
     base = camera.project(np.array([[0.0, chin + rng.uniform(0.42, 0.8), -0.75]]))[0]
     base[0] = base[0] * lean + (1 - lean) * camera.shift[0]
     width = camera.scale * rng.uniform(1.6, 2.3)
@@ -80,15 +88,15 @@ def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, 
     collar = np.stack([collar[:, 0], collar[:, 1] * camera.scale], axis=1) + base
     bottom = image.shape[0] + 50.0
     cloth = np.concatenate([smooth(collar, 30), [(base[0] + width, bottom), (base[0] - width, bottom)]])
-    weave = patch("fine" if rng.random() < 0.6 else "strands", image.shape[0], image.shape[1], rng)
-    weight = fill(image, cloth, colour, 0.8)
-    image *= 1 + 0.14 * rng.random() * (weave * weight)[..., None]
+    weight, window = fill(image, cloth, colour, 0.8)
+    weave = patch("fine" if rng.random() < 0.6 else "strands", *weight.shape, rng)
+    image[window] *= 1 + np.float32(0.14 * rng.random()) * (weave * weight)[..., None]
 
 
 class Hair:
     """A shell over the head: hair, a cap or a scarf.
 
-    thickness: (ROWS, COLUMNS) face units outward. mask: (TEXTURE_H, TEXTURE_W) bool. texture: like the skin's.
+    thickness: (ROWS, COLUMNS) face units outward. mask: (TEXTURE_H, TEXTURE_W) bool. gloss: of its highlight.
     tail: how far long hair hangs behind the head, 0 for none; colour: (3,).
     """
 
@@ -135,16 +143,19 @@ class Hair:
         self.mask = height[:, None] < edge
         if self.style == "bald":
             self.mask[:] = False
-        self.texture = np.empty((TEXTURE_H, TEXTURE_W, 3), np.float32)
-        weave = patch("fine", TEXTURE_H, TEXTURE_W, rng) if cloth else strands
-        grain = rng.uniform(0.03, 0.1) if cloth else rng.uniform(0.2, 0.45)
-        self.texture[:] = np.clip(self.colour, 0.015, 1) * np.exp(grain * weave)[..., None]
+        self.weave = np.ascontiguousarray(patch("fine", TEXTURE_H, TEXTURE_W, rng) if cloth else strands)
+        self.grain = rng.uniform(0.03, 0.1) if cloth else rng.uniform(0.12, 0.34)
+        self.gloss = 0.0 if cloth else rng.uniform(0.2, 1.2)
         volume = {"cropped": 0.03, "short": rng.uniform(0.05, 0.22), "cap": 0.12, "scarf": 0.09}.get(self.style, rng.uniform(0.08, 0.3))
         top = np.exp(-(((surface.height + 1.0) / 0.75) ** 2))
         inset = np.clip((y[None, :] - surface.height[:, None]) / 0.18, 0, 1)  # thin at its edge
         sides = np.where(np.abs(angles) > 70, rng.uniform(0.2, 0.9), 0.55)
         self.thickness = (volume * (sides[None, :] * (1 - top[:, None]) + top[:, None]) * (0.25 + 0.75 * inset)).astype(np.float32)
         self.tail = tail
+
+    def colours(self, texel: np.ndarray) -> np.ndarray:
+        """(K, 3) reflectance of texels."""
+        return np.clip(self.colour, 0.015, 1).astype(np.float32) * np.exp(self.grain * self.weave.ravel()[texel])[:, None]
 
     def curtain(self, image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarray, rng) -> None:
         """Long hair behind the head, in place, before the head is put on."""
@@ -155,9 +166,8 @@ class Hair:
                            (-wide * rng.uniform(0.5, 1.0), self.tail), (0, self.tail * 0.8), (wide * rng.uniform(0.5, 1.0), self.tail),
                            (wide * rng.uniform(0.8, 1.3), self.tail * 0.75), (wide + 0.1, 0.4), (wide, -0.5), (0.5, -1.1)])  # fmt: skip
         outline = camera.project(np.column_stack([smooth(points, 60), np.full(60, -0.95)]))
-        weight = fill(image, outline, np.clip(self.colour, 0.015, 1) * light * 0.75, 1.0)
-        strands = patch("strands", *image.shape[:2], rng)
-        image *= np.exp(0.3 * strands * weight)[..., None]
+        weight, window = fill(image, outline, np.clip(self.colour, 0.015, 1) * light * 0.75, 1.0)
+        image[window] *= np.exp(np.float32(self.grain) * patch("strands", *weight.shape, rng) * weight)[..., None]
 
 
 def glasses(image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarray, rng: np.random.Generator) -> None:
@@ -224,21 +234,23 @@ def in_front(image: np.ndarray, landmarks: np.ndarray, skin: np.ndarray, light: 
     sides = int(rng.integers(4, 9))
     angle = np.sort(rng.uniform(0, 2 * np.pi, sides))
     radius = span * rng.uniform(0.1, 0.35, (sides, 1))
-    mask = fill(image, target + np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius, colour, rng.uniform(0.5, 3))
-    image *= np.exp(0.15 * patch("coarse", *image.shape[:2], rng) * mask)[..., None]
+    outline = target + np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius
+    weight, window = fill(image, outline, colour, rng.uniform(0.5, 3))
+    image[window] *= np.exp(np.float32(0.15) * patch("coarse", *weight.shape, rng) * weight)[..., None]
 
 
 def develop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(H, W, 3) uint8: exposure, colour cast, blur, low resolution, noise, JPEG; geometry is not touched."""
     size = image.shape[0]
-    image = np.clip(image, 0, 4)
-    target = np.clip(rng.normal(0.42, 0.11), 0.15, 0.75)
+    target = np.clip(rng.normal(0.46, 0.1), 0.2, 0.75)
     middle = image[size // 4 : 3 * size // 4 : 4, size // 4 : 3 * size // 4 : 4].mean()
-    image = image * np.float32(((target / max(middle, 1e-3)) ** 0.6) * np.exp(rng.normal(0, 0.1)))
-    image = image * np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
-    image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.25), image)  # highlights roll off
-    contrast = np.exp(rng.normal(0.05, 0.16))
-    image = (image - 0.45) * np.float32(contrast) + np.float32(0.45 + rng.normal(0, 0.03))
+    exposure = (target / max(middle, 1e-3)) ** 0.75 * np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.06, 3))
+    contrast = np.exp(rng.normal(0.02, 0.14))
+    lift = 0.45 * (1 - contrast) + rng.normal(0, 0.03)
+    image *= (exposure * contrast).astype(np.float32)
+    image += np.float32(lift)
+    over = np.maximum(image - np.float32(0.8), 0)  # highlights roll off
+    image -= over * over / (over + np.float32(0.22))
     if rng.random() < 0.12:
         grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
         image = grey[..., None] * (1 + rng.normal(0, 0.04, 3) * (rng.random() < 0.4)).astype(np.float32)
@@ -256,8 +268,8 @@ def develop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         kernel = (kernel + kernel[::-1, ::-1]) / 2  # symmetric: the blur does not move the face
         image = cv2.filter2D(image, -1, kernel / kernel.sum())
     grain = abs(rng.normal(0, 0.025))
-    image = image + np.float32(grain) * patch("white", size, size, rng)[..., None]
-    out = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    image += np.float32(grain) * patch("white", size, size, rng)[..., None]
+    out = cv2.convertScaleAbs(np.maximum(image, 0, out=image), alpha=255)
     if rng.random() < 0.6:
         quality = int(rng.integers(35, 96))
         out = cv2.imdecode(cv2.imencode(".jpg", out[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)[..., ::-1]

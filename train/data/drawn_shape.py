@@ -18,9 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewing import layouts
+
 ROWS, COLUMNS = 104, 112  # vertices of the coarse surface
 REACH = np.deg2rad(128.0)  # angle of the first and the last column
 ANGLES = np.linspace(-REACH, REACH, COLUMNS, dtype=np.float32)
+_ROW_NUMBERS = np.arange(ROWS, dtype=float)
 ABOVE = 44  # rows above the first contour point
 
 # The half of the face with x >= 0: contour from the ear to the chin (300w-68 points 16 to 8), brow, nose, eye, lips.
@@ -38,6 +41,7 @@ HALF = {
     "inner lips": [(0.0, 0.772), (0.085, 0.766), (0.268, 0.752)],  # closed: both edges
     "wing": [(0.195, 0.440)],
 }  # fmt: skip
+ROUND = 0.78  # how flat the face is in front: 1 is an ellipse
 BROW_THICKNESS = (0.055, 0.075, 0.070, 0.050)  # inner to outer, at the points 38, 39, 40, 41 of wflw-98
 
 # Depth of the middle line (y, z) without nose and lips, and of the contour points 16 to 8.
@@ -130,9 +134,9 @@ def sample(rng: np.random.Generator) -> Plan:
     mood = rng.random()
     smile = max(0.0, 0.75 + 0.3 * n[0]) if mood < 0.45 else max(0.0, 0.12 * n[0])
     if mood < 0.45:
-        gap = abs(0.07 + 0.04 * n[1]) if rng.random() < 0.7 else 0.0
+        gap = abs(0.09 + 0.04 * n[1]) if rng.random() < 0.65 else 0.0
     else:
-        gap = (0.0, abs(0.02 * n[1]), abs(0.06 * n[1]), 0.12 + abs(0.16 * n[1]))[rng.choice(4, p=(0.35, 0.25, 0.2, 0.2))]
+        gap = (0.0, abs(0.02 * n[1]), abs(0.06 * n[1]), 0.1 + abs(0.13 * n[1]))[rng.choice(4, p=(0.5, 0.2, 0.17, 0.13))]
     gap = min(gap, 0.55)
     pucker = max(0.0, n[2] - 0.9) * (smile < 0.3)
 
@@ -143,7 +147,7 @@ def sample(rng: np.random.Generator) -> Plan:
     p[lower, 1] = middle + (p[lower, 1] - middle) * (1 + 0.22 * n[3] - 0.2 * smile)
     p[upper, 1] = middle + (p[upper, 1] - middle) * (1 + 0.28 * n[4] - 0.25 * smile)
     across = 1 - (np.abs(p[:, 0]) / 0.33) ** 2
-    stretch = 1 + 0.085 * n[5] + 0.19 * smile - 0.3 * pucker - 0.12 * max(gap - 0.1, 0)
+    stretch = 0.95 + 0.085 * n[5] + 0.19 * smile - 0.3 * pucker - 0.12 * max(gap - 0.1, 0)
     p[lips, 1] -= smile * 0.085 * (1 - across[lips]) - smile * 0.01
     p[upper, 1] -= 0.25 * gap * across[upper].clip(0.35)
     p[lower, 1] += 0.8 * gap * across[lower].clip(0.35)
@@ -157,7 +161,7 @@ def sample(rng: np.random.Generator) -> Plan:
     p[BASE, 1] -= 0.02 * smile
 
     # eyes and brows
-    openness = np.clip(np.full(2, 1 + 0.2 * n[6] - 0.25 * smile - 0.1) + 0.04 * n[7:9], 0.2, 1.7)
+    openness = np.clip(np.full(2, 1.1 + 0.19 * n[6] - 0.22 * smile) + 0.04 * n[7:9], 0.25, 1.7)
     blink = rng.random()
     if blink < 0.06:
         openness = np.array([0.06, 0.06]) * rng.random()
@@ -243,7 +247,7 @@ class Surface:
         below = np.clip((rows - ABOVE) / (ROWS - 1 - ABOVE), 0, 1)
         back = np.where(rows < ABOVE, 1.05, 1.05 - 0.35 * below)
         # the skull's rows are closed rings, the jaw's go back to the neck and a little up
-        z = ends + np.where(cosine > 0, (self.front[rows] - ends) * cosine, back * cosine)
+        z = ends + np.where(cosine > 0, (self.front[rows] - ends) * np.abs(cosine) ** ROUND, back * cosine)
         y = height + np.where(cosine < 0, 0.35 * cosine * below, 0)
         x, y = np.broadcast_arrays(x, y)
         face = cosine > 0.1
@@ -282,8 +286,11 @@ class Surface:
 
     def locate(self, points: np.ndarray) -> np.ndarray:
         """(K, 2) plan points -> (K, 2) fractional column and row of the grid, by the frontal view."""
-        row = np.interp(points[:, 1], self.height, np.arange(ROWS))
-        half, centre = np.interp(row, np.arange(ROWS), self.half), np.interp(row, np.arange(ROWS), self.centre)
+        row = np.interp(points[:, 1], self.height, _ROW_NUMBERS)
+        low = np.minimum(row.astype(int), ROWS - 2)
+        part = row - low
+        half = self.half[low] * (1 - part) + self.half[low + 1] * part
+        centre = self.centre[low] * (1 - part) + self.centre[low + 1] * part
         angle = np.arcsin(np.clip((points[:, 0] - centre) / half, -1, 1))
         return np.stack([(angle / REACH + 1) / 2 * (COLUMNS - 1), row], axis=1)
 
@@ -334,4 +341,4 @@ def in_layout(points: np.ndarray, layout_name: str) -> np.ndarray:
         ends = [points[33], brow(35, 40), brow(37, 38), brow(42, 50), brow(44, 48), points[46]]
         eyes = [60, 96, 64, 68, 97, 72, 98, 54, 99, 76]
         return np.concatenate([ends, points[eyes], [(points[90] + points[94]) / 2], points[[82, 16]]])
-    return points[:98]
+    return points[layouts.get("wflw-98").map_to(layout_name)]
