@@ -23,7 +23,7 @@ from edgewing import files, geometry, layouts, measure, metrics, runtimes
 from edgewing.errors import InputError
 
 CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
-CED_STEPS = 75
+CED_STEPS = 150
 SHOWN = 3  # pictures of the best, of the median and of the worst faces
 PROBLEMS_KEPT = 20
 

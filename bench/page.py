@@ -9,6 +9,7 @@ import base64
 import json
 import platform
 import zipfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,12 +72,17 @@ def _context(run: report.Run) -> dict:
         "faces_of": shown.path.name if shown else "",
         "charts": _charts(run),
         "legend": [(e.name, _colour(e), DASHES.get(e.contract.model.format, "")) for e in run.entries if e.accuracy],
-        "accuracy": [_accuracy_line(e.accuracy, e.name) for e in run.entries if e.nme is not None],
+        "accuracy": [(e.rejected, _accuracy_line(e.accuracy, e.name)) for e in run.entries if e.nme is not None],
         "others": [
             (_accuracy_line(row, f"{row['model']['format']} {row['model']['precision']}"), row) for row in run.others
         ],
-        "timed": [(e.name, e.latency) for e in run.entries if _timed(e)],
-        "parity": [(e.name, e.contract.parity, e.rejected) for e in run.entries],
+        "timed": next((e.latency for e in run.entries if _timed(e)), None),
+        "latency": [(e.rejected, _latency_line(e.latency, e.name)) for e in run.entries if _timed(e)],
+        "executed": _grouped((e.latency["runtime"], e.name) for e in run.entries if _timed(e)),
+        "parity": [(e.rejected, _parity_line(e)) for e in run.entries],
+        "parity_notes": _grouped(
+            (f"{p.ran_on}, {p.protocol}", e.name) for e in run.entries if (p := e.contract.parity) is not None
+        ),
         "contracts": [(e.path.name, json.dumps(asdict(e.contract), indent=1)) for e in run.entries],
         "training": _training(run),
         "rows": run.rows,
@@ -102,6 +108,31 @@ def _headline(run: report.Run, best: report.Entry) -> dict:
 def _accuracy_line(row: dict, name: str) -> list[str]:
     figures = [f"{100 * row[key]:.2f} %" for key in ("nme", "fr08", "fr10")]
     return [name, *figures, f"{row['auc08']:.4f}", f"{row['auc10']:.4f}", str(row["failed"])]
+
+
+def _latency_line(row: dict, name: str) -> list[str]:
+    return [
+        name,
+        *(f"{row[key]:.2f}" for key in ("mean_ms", "max_ms", "cpu_ms")),
+        f"{row['load_ms']:.0f}",
+        f"{row['peak_bytes'] / 1e6:.0f}",
+    ]
+
+
+def _parity_line(entry: report.Entry) -> list[str]:
+    p = entry.contract.parity
+    if p is None:
+        return [entry.name, "not measured", "", "", "", "", ""]
+    shifts = [f"{value:.3f}" for value in (p.p50, p.p99, p.max)]
+    return [entry.name, *shifts, f"{100 * p.nme_float:.2f} %", f"{100 * p.nme_artefact:.2f} %", str(p.faces)]
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """``names: text`` for each distinct text, so that what holds for several files is said once."""
+    groups: dict[str, list[str]] = {}
+    for text, name in pairs:
+        groups.setdefault(text, []).append(name)
+    return [f"{', '.join(names)}: {text}" for text, names in groups.items()]
 
 
 def _charts(run: report.Run) -> dict:

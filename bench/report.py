@@ -116,9 +116,9 @@ class Run:
         for entry in self.entries:
             model, parity = entry.contract.model, entry.contract.parity
             if entry.nme is not None and model.format in NEEDS:
-                found.append(f"(a) {entry.name}: this file as executed by {entry.accuracy['runtime']}")
+                found.append(f"(a) {entry.name}: this file as run by {entry.accuracy['runtime']}")
             elif entry.nme is None and parity is not None:
-                found.append(f"(b) {entry.name}: its parity check's, {parity.faces} faces, executed by {parity.ran_on}")
+                found.append(f"(b) {entry.name}: its parity check, {parity.faces} faces, run by {parity.ran_on}")
         return sorted(found)
 
     @property
@@ -197,7 +197,10 @@ def read_metrics(path: Path) -> list[dict]:
 
 def change(value: float, reference: float) -> str:
     """Relative change in percent, with its sign; lower is better for an NME."""
-    return f"{100 * (value - reference) / reference:+.2f} %" if reference > 0 else "float is 0"
+    if not reference > 0:
+        return "float is 0"
+    percent = round(100 * (value - reference) / reference, 2)
+    return f"{percent + 0.0:+.2f} %"  # + 0.0: no -0.00
 
 
 def size(count: int) -> str:

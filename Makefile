@@ -1,0 +1,49 @@
+# Everything from a bare Linux machine with Python 3.11: `make demo` is the whole chain, `make test` checks it.
+
+PYTHON ?= python3.11
+DATA ?= drawn
+LAYOUT ?= 300w-68
+RUN ?= $(if $(filter drawn,$(DATA)),demo,demo-data)
+
+BIN := .venv/bin
+PY := $(BIN)/python
+INSTALLED := .venv/.installed
+SMALL := runs/$(RUN)-s
+
+.PHONY: help install demo test test-full lint
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## the environment in .venv, with pinned versions
+
+# The stamp is newer than what it was made from, so a second call is instant and a changed pin installs again.
+$(INSTALLED): $(wildcard requirements/*.txt) pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); install Python 3.11 or: make PYTHON=FILE"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/pip install --disable-pip-version-check --no-deps -r requirements/detector.txt
+	$(BIN)/pip install --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# A stage that ends with 1 has done its work and a file failed its gate: the report still follows, says which and why,
+# and ends with 1 itself. Anything else but 0 stops here.
+GATE := || test $$? -eq 1
+
+demo: $(INSTALLED)  ## train, compress, export and measure a model; DATA=DIR LAYOUT=300w-68 for faces of your own
+	$(PY) -m train fit $(DATA) --layout $(LAYOUT) --recipe demo --run $(RUN)
+	$(PY) -m compress prune runs/$(RUN) --run $(RUN)-s
+	$(PY) -m compress quantize $(SMALL) $(GATE)
+	$(PY) -m targets $(SMALL) --to onnx tflite coreml tensorrt $(GATE)
+	$(PY) -m bench measure $(SMALL)
+	$(PY) -m bench report $(SMALL)
+
+test: $(INSTALLED)  ## the tests, in minutes
+	$(PY) -m pytest -q -m "not full"
+
+test-full: $(INSTALLED)  ## the tests and those that take long
+	$(PY) -m pytest -q
+
+lint: $(INSTALLED)  ## style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
