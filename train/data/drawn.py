@@ -101,6 +101,7 @@ def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generato
     pixels = {0: skin_px}
     hair = scene.Hair(surface, painter.hair, painter.female, plan.age, rng)
     if hair.mask.any():
+        painter.roots(hair.mask, hair.colour)
         outer = view + normal * hair.thickness[..., None]
         pixels[1] = camera.flatten(outer)
         dense[1] = canvas.splat(pixels[1], outer[..., 2], hair.mask & facing, 1)

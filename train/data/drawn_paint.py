@@ -170,8 +170,8 @@ class Painter:
         mask, window = self._mask([self.px(a) for a in polygons], 7 if kind < 2 else 3)
         hairs = patch("fine", *mask.shape, rng) if kind == 0 else patch("strands", *mask.shape, rng)
         strength = rng.uniform(0.1, 0.5) if kind == 0 else rng.uniform(0.6, 0.95)
-        colour = self.hair * (1 + 0.35 * np.clip(hairs, -1.5, 1.5)[..., None])
-        self._blend(mask * np.clip(1 + 0.5 * hairs, 0, 1.2).clip(0, 1), window, colour, strength)
+        colour = self.hair * (1 + 0.2 * np.clip(hairs, -1.5, 1.5)[..., None])
+        self._blend(mask * np.clip(1.05 + 0.35 * hairs, 0.3, 1), window, colour, strength)
         self.gloss[window] *= 1 - 0.8 * mask * strength
 
     def _folds(self) -> None:
@@ -186,7 +186,7 @@ class Painter:
             eye = p[LEFT_EYE if sign < 0 else RIGHT_EYE]
             under = eye[[4, 5, 6, 7, 0] if sign > 0 else [0, 7, 6, 5, 4]]
             self._line(under + (0, 0.05 + 0.02 * age), 6, 3.5, fold ** (0.35 + 0.5 * age))
-            self._blob(eye.mean(axis=0) + (0, -0.02), (0.19, 0.12), np.array([0.86, 0.78, 0.78]) ** rng.uniform(0.3, 1.5), 6)
+            self._blob(eye.mean(axis=0) + (0, -0.02), (0.19, 0.12), np.array([0.88, 0.80, 0.80]) ** rng.uniform(0, 1.2), 6)
             if age > 0.45 or smile > 0.6:
                 outer = eye[4 if sign > 0 else 0]
                 for dy in (-0.04, 0.0, 0.04):
@@ -205,7 +205,7 @@ class Painter:
             angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
             ring = np.stack([np.cos(angle) * 0.30 * wide, np.sin(angle) * 0.022], axis=1) + hole
             ring[:, 1] -= sign * (ring[:, 0] - hole[0]) * 0.25
-            self._darken(*self._mask([self.px(ring)], 1.1), deep * rng.uniform(0.5, 1.2))
+            self._darken(*self._mask([self.px(ring)], 1.1), deep * rng.uniform(0.9, 2.0))
             curve = [p[wing] + (-sign * 0.03, -0.07), p[wing] + (sign * 0.008, -0.02), p[wing] + (sign * 0.005, 0.03),
                      p[55 if sign < 0 else 59] + (sign * 0.012, 0.005)]  # fmt: skip
             self._line(curve, 2, 1.5, np.array([0.62, 0.48, 0.44]))
@@ -275,8 +275,8 @@ class Painter:
         mask, window = self._mask([self.px(np.concatenate([top, bottom[1:-1]]))])
         origin = np.array([window[1].start, window[0].start])
         ball = np.empty((*mask.shape, 3), np.float32)
-        white = np.array([0.86, 0.83, 0.81]) * (1 - 0.15 * self.dark) * rng.uniform(0.8, 1.08)
-        ball[:] = white * (1 - 0.3 * np.linspace(-1, 1, mask.shape[1])[None, :, None] ** 2)
+        white = np.array([0.98, 0.95, 0.93]) * (1 - 0.12 * self.dark) * rng.uniform(0.85, 1.15)
+        ball[:] = white * (1 - 0.2 * np.linspace(-1, 1, mask.shape[1])[None, :, None] ** 2)
         iris = self.iris_colour
 
         def disc(radius: float, colour: np.ndarray, centre: np.ndarray, soft: float) -> None:
@@ -290,7 +290,7 @@ class Painter:
         disc(IRIS_RADIUS, iris * 0.45, pupil, 0.8)
         disc(IRIS_RADIUS * 0.84, iris, pupil, 0.9)
         disc(IRIS_RADIUS * rng.uniform(0.32, 0.5), (0.02, 0.02, 0.02), pupil, 0.6)
-        shadow = np.linspace(0.5, 1.1, mask.shape[0], dtype=np.float32).clip(0, 1)[:, None, None]
+        shadow = np.linspace(0.62, 1.25, mask.shape[0], dtype=np.float32).clip(0, 1)[:, None, None]
         ball *= shadow
         disc(0.015 * rng.uniform(0.5, 1.4), (1.25, 1.25, 1.2), pupil + self.highlight, 0.5)
         corner = np.array([(0.72, 0.42, 0.40)], np.float32) * self.skin.max()
@@ -299,9 +299,9 @@ class Painter:
         spot = np.array([(0, 0), (inward * 0.03, -0.008), (inward * 0.03, 0.012)]) + inner
         self._blend(*self._mask([self.px(spot)], 0.7), corner, 0.8)
         made_up = self.female and self.liner
-        ink = np.array([0.10, 0.08, 0.08]) if made_up else np.array([0.30, 0.20, 0.18])
-        self._darken(*self._strokes([self.px(top + (0, -0.004))], 3 if made_up else 2, 0.7), ink)
-        self._darken(*self._strokes([self.px(bottom + (0, 0.004))], 1, 0.8), ink**0.5)
+        ink = np.array([0.10, 0.08, 0.08]) if made_up else np.array([0.42, 0.32, 0.30])
+        self._darken(*self._strokes([self.px(top + (0, -0.004))], 2 if made_up else 1, 0.6), ink)
+        self._darken(*self._strokes([self.px(bottom + (0, 0.006))], 1, 0.8), ink**0.4)
         crease = eye[order] + np.array([(0, -0.01), (0, -0.035), (0, -0.045), (0, -0.04), (0, -0.015)]) * self.crease
         self._line(crease, 2, 1.1, np.array([0.55, 0.42, 0.40]))
         self._line(crease + (0, -0.03), 5, 3, np.array([0.84, 0.74, 0.74]))
@@ -311,7 +311,7 @@ class Painter:
         count = 13
         roots = smooth(eye[order], count)
         spread = np.linspace(-1, 1, count)
-        length = 0.045 if made_up else 0.025
+        length = 0.04 if made_up else 0.02
         tips = roots + np.stack([spread * length * 0.8, np.full(count, -length)], axis=1)
         lashes = self._lines(roots, tips)
         self._darken(*self._strokes(lashes, 1, 0.5), ink**0.8)
@@ -331,6 +331,13 @@ class Painter:
         f = rng.uniform(0, 0.5, (36, 1))
         hairs = self._lines(a + (b - a) * f, a + (b - a) * (f + 0.6).clip(0, 1.05))
         self._blend(*self._strokes(hairs, 1, 0.5), self.brow_colour * 0.7, self.brow_strength)
+
+    def roots(self, mask: np.ndarray, colour: np.ndarray) -> None:
+        """Darken the skin towards the hair: mask (TEXTURE_H, TEXTURE_W) bool of where the hair lies."""
+        near = cv2.blur(cv2.resize(mask.astype(np.uint8) * 255, None, fx=0.5, fy=0.5), (7, 7))
+        alpha = cv2.resize(near, (TEXTURE_W, TEXTURE_H)) * np.float32(0.9 / 255)
+        rows = slice(0, int(np.flatnonzero(alpha.any(axis=1))[-1]) + 1)
+        self._blend(alpha[rows], (rows, slice(None)), colour)
 
     def choose(self, light_side: float) -> None:
         """Draw the choices that both eyes and brows share; light_side is the sign of the main light's x."""

@@ -99,7 +99,7 @@ def shade(view: np.ndarray, normal: np.ndarray, lights: list[Light]) -> tuple[np
             lambert = lambert * (1 - light.hardness * (1 - cast_shadow(view, light.direction)))
         half = direction + np.array([0, 0, 1], np.float32)
         half /= np.linalg.norm(half)
-        sky = 0.75 - 0.25 * normal[..., 1]  # less ambient light from below
+        sky = 0.85 - 0.15 * normal[..., 1]  # less ambient light from below
         diffuse += lambert[..., None] * light.colour.astype(np.float32) + sky[..., None] * light.ambient.astype(np.float32)
         if light.gloss:
             power = np.clip(normal @ half, 0, None) ** 28 * light.gloss * np.minimum(lambert, 1)

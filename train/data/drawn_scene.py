@@ -31,11 +31,11 @@ def fill(image: np.ndarray, polygon: np.ndarray, colour: np.ndarray, soft: float
 
 def background(size: int, rng: np.random.Generator) -> np.ndarray:
     """(size, size, 3): a gradient with blurred shapes, stripes or noise."""
-    corners = np.clip(rng.beta(0.9, 1.1, (2, 2, 1)) + rng.normal(0, 0.13, (2, 2, 3)), 0, 1).astype(np.float32)
+    corners = np.clip(rng.beta(0.9, 1.2) + rng.normal(0, 0.15, (2, 2, 1)) + rng.normal(0, rng.choice([0.03, 0.12]), (2, 2, 3)), 0, 1).astype(np.float32)
     small = max(size // 2, 8)
     image = cv2.resize(corners, (small, small), interpolation=cv2.INTER_LINEAR)
     for _ in range(int(rng.integers(0, 14))):
-        colour = np.clip(rng.random() + rng.normal(0, 0.18, 3), 0, 1).tolist()
+        colour = np.clip(rng.random() + rng.normal(0, rng.choice([0.03, 0.15]), 3), 0, 1).tolist()
         centre = tuple(int(v) for v in rng.integers(0, small, 2))
         kind = rng.integers(4)
         if kind == 0:
@@ -69,8 +69,8 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
 def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, light: np.ndarray, rng) -> None:
     """Neck and clothes behind the chin, in place; light: (3,) factor of what reaches them."""
     chin = surface.height[-1]
-    neck = np.array([(-0.5, 0.4, -0.75), (-0.47, chin + 0.2, -0.75), (-0.62, chin + 0.75, -0.8), (-0.62, chin + 3, -0.8),
-                     (0.62, chin + 3, -0.8), (0.62, chin + 0.75, -0.8), (0.47, chin + 0.2, -0.75), (0.5, 0.4, -0.75)])  # fmt: skip
+    neck = np.array([(-0.58, 0.4, -0.75), (-0.55, chin + 0.2, -0.75), (-0.62, chin + 0.75, -0.8), (-0.62, chin + 3, -0.8),
+                     (0.62, chin + 3, -0.8), (0.62, chin + 0.75, -0.8), (0.55, chin + 0.2, -0.75), (0.58, 0.4, -0.75)])  # fmt: skip
     lean = rng.uniform(0.3, 0.9)  # the body follows the head's turn only in part
     colour = np.clip(rng.random() ** 1.5 + rng.normal(0, 0.15, 3), 0.02, 1) * light
     outline = camera.project(neck)
@@ -80,7 +80,7 @@ def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, 
     top = np.linspace(-0.45, 0.6, covered.shape[0], dtype=np.float32).clip(None, 0)[:, None]  # the chin's shadow
     tone = 1 - (0.35 * np.clip(across, -1, 1) ** 2)[None, :].astype(np.float32) + top
     image[window] *= 1 - (1 - tone[..., None]) * covered[..., None]
-    base = camera.project(np.array([[0.0, chin + rng.uniform(0.42, 0.8), -0.75]]))[0]
+    base = camera.project(np.array([[0.0, chin + rng.uniform(0.22, 0.6), -0.75]]))[0]
     base[0] = base[0] * lean + (1 - lean) * camera.shift[0]
     width = camera.scale * rng.uniform(1.6, 2.3)
     collar = np.array([(-width, 0.55), (-0.55 * width, 0.12), (-0.32 * camera.scale * 1.9, -0.02), (0, rng.uniform(0.05, 0.7)),
@@ -137,7 +137,7 @@ class Hair:
         rows = (np.arange(TEXTURE_H) + 0.5) / TEXTURE_H * ROWS - 0.5
         edge = np.interp(columns, np.arange(len(ANGLES)), y)
         strands = patch("strands", TEXTURE_H, TEXTURE_W, rng)
-        ragged = 0.0 if cloth else (0.09 if self.style in ("fringe", "long") else 0.05)
+        ragged = 0.0 if cloth else rng.uniform(0.01, 0.09 if self.style in ("fringe", "long") else 0.06)
         edge = edge[None, :] + ragged * strands
         height = np.interp(rows, np.arange(ROWS), surface.height)
         self.mask = height[:, None] < edge

@@ -30,7 +30,7 @@ ABOVE = 44  # rows above the first contour point
 HALF = {
     "contour": [(0.800, 0.005), (0.785, 0.215), (0.755, 0.425), (0.715, 0.630), (0.640, 0.820), (0.515, 0.985),
                 (0.365, 1.115), (0.195, 1.220), (0.0, 1.250)],
-    "brow": [(0.140, -0.185), (0.280, -0.235), (0.425, -0.255), (0.565, -0.230), (0.670, -0.140)],
+    "brow": [(0.140, -0.185), (0.280, -0.235), (0.425, -0.255), (0.555, -0.232), (0.652, -0.155)],
     "bridge": [(0.0, -0.020), (0.0, 0.125), (0.0, 0.265), (0.0, 0.410)],
     "base": [(0.0, 0.540), (0.085, 0.515), (0.162, 0.488)],
     # inner corner, upper lid inner / middle / outer, outer corner, lower lid outer / middle / inner
@@ -41,7 +41,7 @@ HALF = {
     "inner lips": [(0.0, 0.772), (0.085, 0.766), (0.268, 0.752)],  # closed: both edges
     "wing": [(0.195, 0.440)],
 }  # fmt: skip
-ROUND = 0.78  # how flat the face is in front: 1 is an ellipse
+ROUND = np.array([(-1.0, 0.9), (-0.3, 0.5), (0.0, 0.62), (0.4, 0.85), (0.8, 1.0), (1.25, 1.0)])  # y, how flat: 1 is an ellipse
 BROW_THICKNESS = (0.055, 0.075, 0.070, 0.050)  # inner to outer, at the points 38, 39, 40, 41 of wflw-98
 
 # Depth of the middle line (y, z) without nose and lips, and of the contour points 16 to 8.
@@ -49,7 +49,7 @@ PROFILE = np.array([(-1.45, -0.95), (-1.25, -0.36), (-1.0, -0.12), (-0.75, 0.0),
                     (0.3, 0.05), (0.54, 0.09), (0.75, 0.12), (0.9, 0.08), (1.0, 0.05), (1.13, 0.10), (1.25, 0.0)])  # fmt: skip
 JAW_DEPTH = np.array([-0.84, -0.83, -0.80, -0.72, -0.60, -0.42, -0.24, -0.09, 0.0])
 # Ridge of the nose: (y, height above the face); y is stretched with the plan's nose.
-NOSE = np.array([(-0.12, 0.0), (-0.02, 0.035), (0.125, 0.10), (0.265, 0.18), (0.38, 0.27), (0.43, 0.275), (0.49, 0.20),
+NOSE = np.array([(-0.12, 0.0), (-0.02, 0.065), (0.125, 0.14), (0.265, 0.205), (0.38, 0.27), (0.43, 0.275), (0.49, 0.20),
                  (0.54, 0.04), (0.60, 0.0)])  # fmt: skip
 
 CONTOUR, LEFT_BROW, RIGHT_BROW = slice(0, 33), slice(33, 42), slice(42, 51)
@@ -236,6 +236,7 @@ class Surface:
         front = np.interp(self.height, profile, PROFILE[:, 1])
         ends = np.interp(np.arange(ROWS), np.linspace(ABOVE, ROWS - 1, 9), JAW_DEPTH)
         front[-1] = ends[-1]
+        self.round = np.interp(self.height, ROUND[:, 0], ROUND[:, 1])
         self.front, self.ends = front * plan.depth, ends * plan.depth
         self.vertices = self._lift(np.arange(ROWS)[:, None], ANGLES[None, :])
 
@@ -247,7 +248,7 @@ class Surface:
         below = np.clip((rows - ABOVE) / (ROWS - 1 - ABOVE), 0, 1)
         back = np.where(rows < ABOVE, 1.05, 1.05 - 0.35 * below)
         # the skull's rows are closed rings, the jaw's go back to the neck and a little up
-        z = ends + np.where(cosine > 0, (self.front[rows] - ends) * np.abs(cosine) ** ROUND, back * cosine)
+        z = ends + np.where(cosine > 0, (self.front[rows] - ends) * np.abs(cosine) ** self.round[rows], back * cosine)
         y = height + np.where(cosine < 0, 0.35 * cosine * below, 0)
         x, y = np.broadcast_arrays(x, y)
         face = cosine > 0.1
@@ -276,11 +277,13 @@ class Surface:
         for eye, brow in ((p[LEFT_EYE], p[35]), (p[RIGHT_EYE], p[44])):
             cx, cy = eye.mean(axis=0)
             z = z - 0.075 * bump(cx, cy - 0.01, 0.19, 0.13) + 0.05 * bump(cx, cy, 0.12, 0.07)
-            z = z + 0.05 * brows * bump(cx, brow[1] + 0.04, 0.22, 0.08)
+            z = z + 0.05 * brows * bump(1.15 * cx, brow[1] + 0.04, 0.27, 0.08)
             z = z + 0.06 * cheeks * bump(1.3 * cx, 0.38, 0.22, 0.2)
         for part, height in ((p[76:83], 0.05), (p[[82, 83, 84, 85, 86, 87, 76]], 0.06)):
             along = (part[:, 0].max() - part[:, 0].min()) * 0.36
             z = z + height * lips * bump(part[:, 0].mean(), part[2:5, 1].mean() * 0.6 + p[90, 1] * 0.4, along, 0.055)
+        for corner in p[[76, 82]]:
+            z = z - 0.055 * bump(corner[0] * 1.08, corner[1], 0.1, 0.09)
         z = z + 0.05 * chin * bump(p[16, 0], p[16, 1] - 0.14, 0.17, 0.10)
         return z
 
@@ -307,7 +310,7 @@ class Surface:
 
         rotation: (3, 3) head to camera. project: (..., 3) head points -> (..., 2) image points. The annotators of
         300-W mark the visible outline: each contour point is the outermost point of its row between cheek and jaw
-        line, seen along the outline's own normal.
+        line, seen along the outline's own normal; and they space them evenly between ear and chin, on each side.
         """
         image = project(self.at(self.locate(self.plan.points)))
         contour = self.plan.points[CONTOUR]
@@ -326,8 +329,17 @@ class Surface:
         frame = np.array([[across[1], across[0]], [-across[0], across[1]]])
         outward = normal * np.sign((normal * (contour - contour.mean(axis=0))).sum(axis=1, keepdims=True)) @ frame.T
         best = (candidates * outward[:, None, :]).sum(axis=-1).argmax(axis=1)
-        image[CONTOUR] = candidates[np.arange(33), best]
+        outline = candidates[np.arange(33), best]
+        image[CONTOUR] = np.concatenate([_even(outline[:17])[:-1], _even(outline[16:])])
         return image
+
+
+def _even(curve: np.ndarray) -> np.ndarray:
+    """(K, 2) points at equal distances along the smooth curve through (K, 2) points, from its first to its last."""
+    fine = smooth(curve, 8 * len(curve))
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(fine, axis=0), axis=1))])
+    at = np.linspace(0, length[-1], len(curve))
+    return np.stack([np.interp(at, length, fine[:, 0]), np.interp(at, length, fine[:, 1])], axis=1)
 
 
 def in_layout(points: np.ndarray, layout_name: str) -> np.ndarray:

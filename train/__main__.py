@@ -1,0 +1,108 @@
+"""python -m train: fit a network to labelled faces."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import typing
+from pathlib import Path
+
+from edgewing import errors, layouts
+from edgewing.errors import InputError
+from train import recipes
+from train.recipes import Recipe
+
+EXAMPLE = """examples:
+  python -m train fit drawn --layout 300w-68 --recipe demo --run runs/demo
+  python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run runs/first --steps 3000
+  torchrun --nproc-per-node 2 -m train fit data/WFLW --layout wflw-98 --recipe paper-wflw --run runs/paper
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser("python -m train", description="Train face-landmark networks.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    fit = verbs.add_parser(
+        "fit",
+        help="train a network on folders of labelled faces",
+        description="Train a network on folders of labelled faces (or `drawn` ones) and write a run folder.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    fit.add_argument("data", nargs="+", metavar="DIR", help="folders with .pts files or WFLW lists, or `drawn`")
+    fit.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    fit.add_argument("--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)} (default: %(default)s)")
+    fit.add_argument("--run", type=Path, required=True, help="folder to write; an unfinished one goes on")
+    fit.add_argument("--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)")
+    fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_fields(fit)
+    options = parser.parse_args(arguments)
+    with errors.command(options.debug):
+        recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
+        run(recipe, options.run, options.cache)
+
+
+def add_fields(parser: argparse.ArgumentParser) -> None:
+    """An option for each field of a recipe."""
+    group = parser.add_argument_group("recipe", "any field of the recipe; their meaning is in train/recipes.py")
+    for field, hint in typing.get_type_hints(Recipe).items():
+        if field in ("name", "data", "layout", "channels"):
+            continue
+        option = "--" + field.replace("_", "-")
+        if hint is bool:
+            group.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
+        elif typing.get_origin(hint) is dict:
+            group.add_argument(option, metavar="NAME=NUMBER", nargs="+", default=None)
+        elif typing.get_origin(hint) is tuple:
+            group.add_argument(option, type=float, nargs="+", default=None)
+        else:
+            group.add_argument(option, type=hint, metavar=hint.__name__.upper(), default=None)
+
+
+def from_options(recipe: Recipe, options: argparse.Namespace, **fields) -> Recipe:
+    """The recipe with the fields that were given on the command line."""
+    for field in dataclasses.fields(Recipe):
+        value = getattr(options, field.name, None)
+        if value is None or field.name in ("name", "data", "layout", "channels"):
+            continue
+        if field.name == "weights":
+            value = dict(_pair(text) for text in value)
+        fields[field.name] = tuple(value) if isinstance(value, list) else value
+    return recipes.replace(recipe, **fields)
+
+
+def _pair(text: str) -> tuple[str, float]:
+    name, _, number = text.rpartition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise InputError(f"--weights {text!r}: expected NAME=NUMBER, such as lfpw/trainset=4") from None
+
+
+def run(recipe: Recipe, folder: Path, root: Path) -> None:
+    """Read, cache, train."""
+    from train.loop import Workers, fit
+    from train.sources import open_cache
+
+    with Workers.join() as workers:
+        say = print if workers.rank == 0 else (lambda text: None)
+        cache = open_cache(recipe, root, workers, say)
+        changed = {
+            f.name: getattr(recipe, f.name)
+            for f in dataclasses.fields(Recipe)
+            if getattr(recipe, f.name) != getattr(recipes.get(recipe.name), f.name)
+        }
+        say(f"recipe {recipe.name}" + "".join(f", {k} {v}" for k, v in changed.items()) + f"; on {workers.device}")
+        fit(recipe, cache, folder, workers, say=lambda text: say(text) if workers.rank == 0 else None)
+        if workers.rank == 0:
+            from train.preview import draw_run
+
+            for path in draw_run(folder, cache):
+                say(f"wrote {path}")
+            say(f"wrote {folder}/model.safetensors")
+            say(f"next: python -m compress prune {folder} --run {folder}-s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The contract of a float run: what training knows about the network it leaves behind."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from edgewing import contract as contracts
+from edgewing import layouts
+from edgewing.contract import Contract
+from train.checkpoint import digest
+from train.model import StackedHourglass, macs, parameters
+from train.recipes import Recipe
+
+PHOTOGRAPHS = (
+    "Trained on photographs and labels whose owners allow research use only; so are these weights: no commercial use."
+)
+DRAWN = "Trained on faces drawn by edgewing itself; no terms of others apply."
+
+
+def describe(network: StackedHourglass, recipe: Recipe, sources: list[str], teachers: list[str]) -> Contract:
+    """sources: names of the data trained on, such as ``lfpw/trainset``; ``drawn`` for faces that the project draws."""
+    layout, size = layouts.get(recipe.layout), recipe.input_size
+    drawn = all(source == "drawn" for source in sources) and not teachers
+    return contracts.check(
+        Contract(
+            layout=contracts.layout_part(layout.name),
+            input=contracts.InputPart(
+                "images", [1, 3, size, size], "NCHW", "float32", "RGB", [0.0, 1.0], "none: divide by 255 before"
+            ),
+            crop=contracts.crop_part(size),
+            outputs=[
+                contracts.OutputPart(
+                    "heatmaps", "heatmaps", [1, layout.points + recipe.has_boundary, recipe.cells, recipe.cells],
+                    "cell", "probability", "float32",
+                )  # fmt: skip
+            ],
+            decode=contracts.DecodePart(False, recipe.decode, recipe.threshold, recipe.power, recipe.stride),
+            model=contracts.ModelPart(
+                recipe.name, recipe.name, "safetensors", "fp32", parameters(network), macs(network, size)
+            ),
+            training=contracts.TrainingPart(sources, DRAWN if drawn else PHOTOGRAPHS, teachers),
+            provenance=contracts.ProvenancePart(commit(), versions(), digest(network)),
+        )
+    )
+
+
+def commit() -> str:
+    """This repository's commit, with ``+`` where files differ from it; '' outside of a repository."""
+    root = Path(__file__).resolve().parent.parent
+
+    def git(*words: str) -> str:
+        try:
+            done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    head = git("rev-parse", "--short=12", "HEAD")
+    return head + ("+" if head and git("status", "--porcelain", "-uno") else "")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what made the weights."""
+    found = {}
+    for name in ("edgewing", "torch", "numpy", "safetensors"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

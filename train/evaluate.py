@@ -1,0 +1,98 @@
+"""NME of a network on a set of crops, and the faces a run carries with it for calibration and parity.
+
+B batch, F faces, N landmarks, T crop pixels.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgewing import decoding, layouts, metrics
+from edgewing.errors import InputError
+from train.recipes import Recipe
+
+CALIBRATION = "faces/calibration.npz"
+VALIDATION = "faces/validation.npz"
+LARGEST_SET = 1 << 30  # bytes
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Crops as a network sees them: crops (F, T, T, 3) uint8 RGB, landmarks (F, N, 2) crop px, F names."""
+
+    crops: np.ndarray
+    landmarks: np.ndarray
+    names: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part.npz")
+        np.savez(part, crops=self.crops, landmarks=self.landmarks, names=self.names)
+        os.replace(part, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Faces:
+        """InputError where the file is missing, too large, or not such a set."""
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected a run made by `python -m train fit`")
+        if path.stat().st_size > LARGEST_SET:
+            raise InputError(f"{path}: {path.stat().st_size} bytes; the limit is {LARGEST_SET}")
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"])
+        except (ValueError, KeyError, OSError, EOFError) as error:
+            raise InputError(f"{path}: not a set of faces ({error})") from None
+        if faces.crops.ndim != 4 or faces.landmarks.ndim != 3 or len(faces.crops) != len(faces.landmarks):
+            raise InputError(f"{path}: crops {faces.crops.shape} and landmarks {faces.landmarks.shape} do not fit")
+        return faces
+
+
+@torch.no_grad()
+def predict(network: nn.Module, recipe: Recipe, crops: np.ndarray, mirrored: bool = False, batch: int = 32):
+    """(F, T, T, 3) uint8 -> (F, N, 2) crop landmarks in px and (F, N) scores, from the last stack.
+
+    mirrored: average the heatmaps with those of the mirrored crop; what a teacher labels with.
+    """
+    layout = layouts.get(recipe.layout)
+    first = next(network.parameters())
+    training = network.training
+    network.eval()
+    landmarks, scores = [], []
+    for start in range(0, len(crops), batch):
+        images = torch.from_numpy(crops[start : start + batch]).to(first.device).permute(0, 3, 1, 2).to(first.dtype)
+        heatmaps = network(images / 255)[-1][:, : layout.points]
+        if mirrored:
+            other = network(images.flip(-1) / 255)[-1][:, : layout.points].flip(-1)
+            heatmaps = (heatmaps + other[:, torch.as_tensor(layout.flip_index, device=other.device)]) / 2
+        points, values = decoding.decode(heatmaps.float().cpu().numpy(), recipe.stride, recipe.how)
+        landmarks.append(points)
+        scores.append(values)
+    network.train(training)
+    return np.concatenate(landmarks), np.concatenate(scores)
+
+
+def errors(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = False) -> np.ndarray:
+    """(F,) NME of each face by the layout's default normaliser."""
+    layout = layouts.get(recipe.layout)
+    predicted, _ = predict(network, recipe, faces.crops, mirrored)
+    # A dataset box that the crop no longer knows is replaced by the crop itself, which is made from it.
+    size = faces.crops.shape[1]
+    boxes = np.tile(np.float32([0, 0, size, size]), (len(faces), 1))
+    distance = metrics.normaliser(faces.landmarks, layout, boxes=boxes)
+    return metrics.errors(predicted, faces.landmarks, distance)
+
+
+def append_metrics(path: Path, **values) -> None:
+    """One line of metrics.jsonl."""
+    with open(path, "a") as file:
+        file.write(json.dumps(values) + "\n")

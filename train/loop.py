@@ -1,0 +1,356 @@
+"""The training loop: from a cache of faces to a run folder. CPU, one GPU, or several under torchrun.
+
+    fit(recipe, cache, Path("runs/first"))
+
+A run can be stopped at any moment and goes on with the same command: batches and augmentation are functions of seed and
+step, everything else is in checkpoint.safetensors.
+
+B batch, N landmarks, C channels, H, W heatmap rows and columns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgewing import layouts, metrics
+from edgewing.errors import InputError
+from train import checkpoint, recipes
+from train.augment import Augment
+from train.data.cache import Cache
+from train.decode import Centroid
+from train.describe import describe
+from train.evaluate import CALIBRATION, VALIDATION, Faces, append_metrics, errors
+from train.heatmaps import GroundTruth
+from train.loss import heatmap_loss
+from train.model import StackedHourglass, build
+from train.recipes import Recipe
+from train.stream import Stream, batches
+
+CHECKPOINT = "checkpoint.safetensors"
+CALIBRATION_FACES = 256
+VALIDATION_FACES = 256
+BROKEN_IN_A_ROW = 20  # steps without a finite loss before a run gives up
+SAVE_SECONDS = 300  # between checkpoints; losing more than five minutes is not worth the disk
+
+
+@dataclass
+class Workers:
+    """This process among those that torchrun started; alone without it."""
+
+    rank: int = 0
+    world: int = 1
+    device: torch.device = torch.device("cpu")
+
+    @classmethod
+    @contextlib.contextmanager
+    def join(cls):
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if "RANK" not in os.environ:
+            yield cls(device=device)
+            return
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(device)
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        try:
+            yield cls(torch.distributed.get_rank(), torch.distributed.get_world_size(), device)
+        finally:
+            torch.distributed.destroy_process_group()
+
+
+class Trainer:
+    """Network, averaged weights, optimiser and step of one run; what a checkpoint holds."""
+
+    def __init__(self, recipe: Recipe, steps: int, device: torch.device, initial: StackedHourglass | None = None):
+        self.recipe, self.steps, self.device = recipe, steps, device
+        torch.manual_seed(recipe.seed)
+        layout = device.type == "cuda" or recipe.channels_last
+        memory = torch.channels_last if layout and recipe.channels_last else torch.contiguous_format
+        self.network = (initial or build(recipe)).to(device, memory_format=memory)
+        self.average = build(recipe).to(device, memory_format=memory).eval().requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimiser = _optimiser(recipe, self.network)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
+        self.truth = GroundTruth(recipe)
+        self.centroid = Centroid(recipe.cells, recipe.cells, 1.0, recipe.threshold, recipe.power).to(device)
+        self.points = layouts.get(recipe.layout).points
+        self.step = 0
+        self.forward: nn.Module | Callable = torch.compile(self.network) if recipe.compile else self.network
+
+    def rate(self) -> float:
+        """The learning rate of the coming step."""
+        r, done = self.recipe, self.step / max(1, self.steps)
+        warm = min(1.0, (self.step + 1) / r.warmup) if r.warmup else 1.0
+        if r.schedule == "step":
+            return r.rate * warm * 0.1 ** sum(done >= share for share in r.milestones)
+        return r.rate * warm * (0.5 * (1 + math.cos(math.pi * min(1.0, done))) * 0.99 + 0.01)
+
+    def loss(self, crops: Tensor, landmarks: Tensor) -> Tensor:
+        """crops (B, 3, T, T), landmarks (B, N, 2) crop px -> scalar, float32."""
+        r = self.recipe
+        target, mask = self.truth(landmarks)
+        half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(r.precision)
+        with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
+            outputs = self.forward(crops)
+        outputs = [o.float() for o in outputs]
+        total = heatmap_loss(outputs, target, mask, r.loss, r.weight)
+        if r.coordinate_loss:
+            total = total + r.coordinate_loss * sum(self.distance(o[:, : self.points], landmarks) for o in outputs)
+        return total
+
+    def distance(self, heatmaps: Tensor, landmarks: Tensor) -> Tensor:
+        """Mean distance in cells between decoded and true landmarks, over those that lie inside the map."""
+        true = (landmarks - (self.recipe.stride - 1) / 2) / self.recipe.stride
+        predicted, _ = self.centroid(heatmaps)
+        inside = ((true >= 0) & (true <= self.recipe.cells - 1)).all(dim=-1)
+        error = ((predicted - true) ** 2).sum(dim=-1).add(1e-4).sqrt()
+        return (error * inside).sum() / inside.sum().clamp(min=1)
+
+    def update(self, crops: Tensor, landmarks: Tensor) -> float:
+        """One step; the loss, or NaN where it was not finite, in which case nothing changes but the step."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        before = _statistics(self.network)
+        loss = self.loss(crops, landmarks)
+        value = loss.item()
+        self.step += 1
+        if not math.isfinite(value):
+            _restore(before)
+            return math.nan
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.recipe.clip:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self._average()
+        return value
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # Young averages follow closely: the decay grows with the step, as in TensorFlow's EMA.
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step)) if self.recipe.ema else 0.0
+        for mean, new in zip(self.average.state_dict().values(), self.network.state_dict().values()):
+            if mean.is_floating_point():
+                mean.lerp_(new, 1 - decay)
+            else:
+                mean.copy_(new)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a run needs to go on, by name."""
+        found = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for i, state in self.optimiser.state_dict()["state"].items():
+            found |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
+        return found
+
+    def save(self, path: Path) -> None:
+        checkpoint.save(path, self.tensors(), {"step": str(self.step), checkpoint.RECIPE_KEY: recipes.dumps(self.recipe)})
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint; InputError where it is another recipe's."""
+        tensors, metadata = checkpoint.load(path)
+        if metadata.get(checkpoint.RECIPE_KEY) != recipes.dumps(self.recipe):
+            raise InputError(f"{path}: belongs to another recipe; choose another --run, or delete that folder")
+        for prefix, network in (("network.", self.network), ("average.", self.average)):
+            part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            checkpoint.fill(network, part, str(path))
+        state: dict[int, dict] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimiser."):
+                _, index, name = key.split(".", 2)
+                state.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        self.step = int(metadata["step"])
+
+
+def fit(
+    recipe: Recipe,
+    cache: Cache,
+    run: Path,
+    workers: Workers,
+    initial: StackedHourglass | None = None,
+    teachers: list[str] | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Train and leave a run folder: recipe.json, model.safetensors, metrics.jsonl, faces/, tensorboard/, pictures.
+
+    initial: weights to start from (fine-tuning); a new network without it.
+    """
+    if cache.meta["layout"] != recipe.layout:
+        raise InputError(f"the cache has layout {cache.meta['layout']}, the recipe {recipe.layout}")
+    train, validation = cache.split(recipe.validation, recipe.seed)
+    names = [source["name"] for source in cache.meta["sources"]]
+    for name in recipe.weights:
+        if name not in names:
+            raise InputError(f"weights names {name!r}, but the data are {', '.join(names)}")
+    weights = np.array([recipe.weights.get(name, 1.0) for name in names])[cache.sources[train]]
+    stream = Stream(train, weights, recipe.batch, recipe.seed)
+    steps = recipe.steps or stream.steps(recipe.epochs)
+    trainer = Trainer(recipe, steps, workers.device, initial)
+    augment = Augment(recipe, cache.meta["size"], cache.meta["context"])
+    head = workers.rank == 0
+    if (run / CHECKPOINT).exists():
+        trainer.resume(run / CHECKPOINT)
+        say(f"{run}: going on from step {trainer.step} of {steps}")
+    elif head:
+        prepare(run, recipe, cache, augment, train, validation)
+    if workers.world > 1:
+        trainer.forward = nn.parallel.DistributedDataParallel(trainer.forward)
+    say(f"{len(train)} faces to train on, {len(validation)} to validate on, {steps} steps of {recipe.batch}")
+    faces = Faces.load(run / VALIDATION) if head else None
+    stopping = _stop_signal()
+    log = _Log(run, steps, say) if head else None
+    saved, broken = time.monotonic(), 0
+    for step, chosen, images, landmarks in batches(cache, stream, trainer.step, steps, workers.rank, workers.world):
+        generator = torch.Generator().manual_seed((recipe.seed << 32) + step * workers.world + workers.rank)
+        images, landmarks = (torch.from_numpy(a).to(workers.device, non_blocking=True) for a in (images, landmarks))
+        loss = trainer.update(*augment(images, landmarks, generator))
+        broken = broken + 1 if math.isnan(loss) else 0
+        if broken:
+            say(f"step {step}: the loss is not finite, step skipped; faces: {', '.join(cache.names(chosen[:8]))} ...")
+        if broken >= BROKEN_IN_A_ROW:
+            raise InputError(f"{run}: {broken} steps in a row without a finite loss; lower --rate ({recipe.rate:g})")
+        if not head:
+            continue
+        log.step(trainer.step, loss, trainer.rate(), recipe.batch)
+        last = trainer.step == steps
+        if trainer.step % recipe.evaluate_every == 0 or last:
+            log.evaluate(trainer.step, errors(trainer.average, recipe, faces))
+        if last or stopping.is_set() or time.monotonic() - saved > SAVE_SECONDS:
+            trainer.save(run / CHECKPOINT)
+            saved = time.monotonic()
+        if stopping.is_set():
+            log.close()
+            say(f"stopped at step {trainer.step} of {steps}; the same command goes on from here")
+            sys.exit(0)
+    if head:
+        log.close()
+        contract = describe(trainer.average, recipe, names, teachers or [])
+        checkpoint.save_model(run / checkpoint.MODEL, trainer.average, recipe, contract)
+
+
+def prepare(run: Path, recipe: Recipe, cache: Cache, augment: Augment, train: np.ndarray, validation: np.ndarray):
+    """The parts of a run folder that are there before the first step."""
+    run.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(recipe.seed)
+    for name, indices, count in ((CALIBRATION, train, CALIBRATION_FACES), (VALIDATION, validation, VALIDATION_FACES)):
+        chosen = np.sort(random.permutation(indices)[:count])
+        crops, landmarks = [], []
+        for part in np.array_split(chosen, max(1, len(chosen) // 64)):
+            tensors = (torch.from_numpy(a) for a in cache.read(part))
+            images, points = augment.plain(*tensors)
+            crops.append((images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
+            landmarks.append(points.numpy())
+        Faces(np.concatenate(crops), np.concatenate(landmarks), np.array(cache.names(chosen))).save(run / name)
+    (run / "recipe.json").write_text(recipes.dumps(recipe) + "\n")
+    (run / "data.json").write_text(json.dumps(cache.meta, indent=1) + "\n")
+
+
+class _Log:
+    """metrics.jsonl, TensorBoard and a progress bar (plain lines where stderr is no terminal)."""
+
+    def __init__(self, run: Path, steps: int, say: Callable[[str], None]):
+        self.path, self.steps, self.say = run / "metrics.jsonl", steps, say
+        self.start, self.cpu, self.first = time.monotonic(), time.process_time(), None
+        self.loss: list[float] = []
+        self.seen = 0
+        self.nme = math.nan
+        self.board = self.bar = None
+        with contextlib.suppress(ImportError):  # a GPU host may have torch, numpy and safetensors alone
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(str(run / "tensorboard"))
+        if sys.stderr.isatty():
+            with contextlib.suppress(ImportError):
+                from tqdm import tqdm
+
+                self.bar = tqdm(total=steps, unit="step", smoothing=0.05)
+
+    def step(self, step: int, loss: float, rate: float, batch: int) -> None:
+        self.first = step - 1 if self.first is None else self.first
+        self.loss = (self.loss + [loss])[-50:]
+        self.seen += batch
+        if self.bar is not None:
+            self.bar.n = step
+            self.bar.set_postfix(loss=f"{np.nanmean(self.loss):.3f}", nme=f"{self.nme:.2%}", refresh=False)
+            self.bar.update(0)
+        if step % 50 == 0 or step == self.steps:
+            speed = self.seen / (time.monotonic() - self.start)
+            append_metrics(
+                self.path, step=step, loss=float(np.nanmean(self.loss)), rate=rate, images_per_s=speed,
+                seconds=time.monotonic() - self.start, cpu_seconds=time.process_time() - self.cpu,
+            )  # fmt: skip
+            if self.board:
+                self.board.add_scalar("loss", np.nanmean(self.loss), step)
+                self.board.add_scalar("rate", rate, step)
+            if self.bar is None and (step % 200 == 0 or step == self.steps):
+                left = (self.steps - step) * (time.monotonic() - self.start) / max(1, step - self.first)
+                self.say(f"step {step}/{self.steps}  loss {np.nanmean(self.loss):.3f}  {speed:.0f} faces/s  {left / 60:.1f} min left")
+
+    def evaluate(self, step: int, face_errors: np.ndarray) -> None:
+        summary = metrics.summarise(face_errors)
+        self.nme = summary.nme
+        append_metrics(
+            self.path, step=step, faces=summary.faces, nme=summary.nme, fr10=summary.fr10, auc10=summary.auc10,
+            median=float(np.median(face_errors)), seconds=time.monotonic() - self.start,
+            cpu_seconds=time.process_time() - self.cpu,
+        )  # fmt: skip
+        if self.board:
+            self.board.add_scalar("validation/nme", summary.nme, step)
+        if self.bar is None:
+            self.say(f"step {step}/{self.steps}  validation NME {summary.nme:.2%}  FR10 {summary.fr10:.2%}")
+
+    def close(self) -> None:
+        for open_ in (self.bar, self.board):
+            if open_ is not None:
+                open_.close()
+
+
+class _stop_signal:
+    """SIGTERM (Slurm, spot machines) is remembered until the step is finished."""
+
+    def __init__(self):
+        self.seen = False
+        with contextlib.suppress(ValueError):  # only a main thread can listen
+            signal.signal(signal.SIGTERM, self._note)
+
+    def _note(self, *_) -> None:
+        self.seen = True
+
+    def is_set(self) -> bool:
+        return self.seen
+
+
+def _optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    if recipe.optimiser == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    # Decay belongs to convolutions; on norms and biases it only fights the loss.
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.rate)
+
+
+def _statistics(network: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """Buffers and their values: batch statistics must not keep a step that is thrown away."""
+    return [(b, b.clone()) for name, b in network.named_buffers() if "running" in name or "batches" in name]
+
+
+def _restore(saved: list[tuple[Tensor, Tensor]]) -> None:
+    for buffer, value in saved:
+        buffer.copy_(value)

@@ -1,0 +1,88 @@
+"""From the folders that a recipe names (or `drawn`) to an open cache."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from edgewing import layouts
+from edgewing.errors import InputError
+from train.data import cache as caches
+from train.data.cache import Cache
+from train.recipes import Recipe
+
+DRAWN = "drawn"
+
+
+def open_cache(recipe: Recipe, root: Path, workers, say: Callable[[str], None]) -> Cache:
+    """The cache of the recipe's data below ``root``, built by the first worker where it is not there yet.
+
+    A folder with a meta.json is a cache itself: what a host without OpenCV trains from.
+    """
+    if not recipe.data:
+        raise InputError("no data; name folders of labelled faces, or `drawn`")
+    if workers.world > 1:
+        import torch.distributed
+
+        if workers.rank != 0:
+            torch.distributed.barrier()
+    cache = _open(recipe, root, say)
+    if workers.world > 1 and workers.rank == 0:
+        torch.distributed.barrier()
+    return cache
+
+
+def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
+    first = Path(recipe.data[0])
+    if (first / "meta.json").is_file():
+        if len(recipe.data) > 1:
+            raise InputError(f"{first} is a cache; name it alone")
+        return Cache.open(first)
+    layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
+    threads = os.cpu_count() or 1
+    if DRAWN in recipe.data:
+        if len(recipe.data) > 1:
+            raise InputError("`drawn` is trained on alone; name it without other folders")
+        from train.data.drawn import faces
+
+        folder = root / f"drawn-{recipe.layout}-{recipe.drawn}-{recipe.seed}-{size}"
+        if folder.is_dir():
+            return Cache.open(folder)
+        say(f"drawing {recipe.drawn} faces")
+        samples = faces(recipe.drawn, recipe.layout, recipe.seed)
+        return caches.build(samples, folder, layout, size, progress=_Progress(recipe.drawn, "drawn"), threads=threads)
+    from train.data import read
+
+    listing = read(recipe.data, recipe.layout)
+    for line in listing.summary:
+        say(line)
+    for problem in listing.problems[:10]:
+        say(f"left out: {problem}")
+    if len(listing.problems) > 10:
+        say(f"left out: {len(listing.problems) - 10} more")
+    progress = _Progress(len(listing.samples), "cut out")
+    cache = caches.find_or_build(listing.samples, root, layout, size, progress=progress, threads=threads)
+    for problem in cache.meta["first_problems"][:10]:
+        say(f"left out: {problem}")
+    return cache
+
+
+class _Progress:
+    """A bar on a terminal, a line for every fifth part elsewhere."""
+
+    def __init__(self, total: int, what: str):
+        self.total, self.what, self.bar = total, what, None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, unit="face", desc=what)
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if self.bar is not None:
+            self.bar.update(done - self.bar.n)
+            if done == self.total:
+                self.bar.close()
+        elif done % max(1, self.total // 5) == 0:
+            print(f"{self.what} {done} of {self.total} faces", flush=True)
