@@ -83,7 +83,7 @@ def _context(run: report.Run) -> dict:
         "parity_notes": _grouped(
             (f"{p.ran_on}, {p.protocol}", e.name) for e in run.entries if (p := e.contract.parity) is not None
         ),
-        "contracts": [(e.path.name, json.dumps(asdict(e.contract), indent=1)) for e in run.entries],
+        "contracts": [(e.path.name, _contract_text(e)) for e in run.entries],
         "training": _training(run),
         "rows": run.rows,
         "line": report.protocol_line,
@@ -108,6 +108,15 @@ def _headline(run: report.Run, best: report.Entry) -> dict:
 def _accuracy_line(row: dict, name: str) -> list[str]:
     figures = [f"{100 * row[key]:.2f} %" for key in ("nme", "fr08", "fr10")]
     return [name, *figures, f"{row['auc08']:.4f}", f"{row['auc10']:.4f}", str(row["failed"])]
+
+
+def _contract_text(entry: report.Entry) -> str:
+    """A field a line, lists on theirs: as indented JSON the flip pairs alone would fill pages."""
+    lines = []
+    for part, value in asdict(entry.contract).items():
+        fields = value.items() if isinstance(value, dict) else [("", value)]
+        lines += [f"{part}{'.' * bool(key)}{key}: {json.dumps(field, ensure_ascii=False)}" for key, field in fields]
+    return "\n".join(lines)
 
 
 def _latency_line(row: dict, name: str) -> list[str]:

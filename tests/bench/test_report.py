@@ -103,7 +103,7 @@ def test_protocol_contract_training_and_commands_are_there(with_rows):
         "inter-ocular",
         "gtbox crop",
         "uint8 crop in",
-        '"flip_pairs"',
+        'layout.flip_pairs: [[0, 16], ',
         "python -m bench latency",
         "sha256",
         "loss",
