@@ -7,6 +7,7 @@ and lives with the exporters.
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 from pathlib import Path
@@ -83,13 +84,12 @@ def _mlmodel(package: Path) -> Path:
 
 def _onnx(file: BinaryIO, size: int) -> str | None:
     """ModelProto.metadata_props is field 14 (onnx.proto3)."""
-    model = Message(file, 0, size)
-    return model.entry(14, KEY, contracts.LIMIT)
+    return Message(file, 0, size).whole().entry(14, KEY, contracts.LIMIT)
 
 
 def _coreml(file: BinaryIO, size: int) -> str | None:
     """Model.description 2, .metadata 100, .userDefined 100 (coremltools, Model.proto)."""
-    for description in Message(file, 0, size).messages(2):
+    for description in Message(file, 0, size).whole().messages(2):
         for metadata in description.messages(100):
             return metadata.entry(100, KEY, contracts.LIMIT)
     return None
@@ -132,13 +132,19 @@ def _safetensors(file: BinaryIO, size: int) -> str | None:
 
 
 def _tflite(file: BinaryIO, size: int) -> str | None:
-    """Model: buffers 4, metadata 6; Metadata: name 0, buffer 1; Buffer: data 0, offset 1, size 2 (schema.fbs)."""
+    """Model: operator_codes 1, subgraphs 2, buffers 4, metadata 6; SubGraph: tensors 0, operators 3; Metadata: name 0,
+    buffer 1; Buffer: data 0, offset 1, size 2 (schema.fbs)."""
     flat = _Flatbuffer(file, size)
     if flat.bytes(4, 4) != b"TFL3":
         raise _Broken("no TFL3 identifier")
     model = flat.integer(0, "I")
-    # Every buffer is looked at: of a file cut in half the contract is often still there, and the weights are not.
+    # All of the file is looked at: when it is cut in half the contract is often still there, and the weights are not.
     spans = [flat.buffer(table) for table in flat.tables(model, 4)]
+    parts = [flat.tables(model, 1)]
+    for subgraph in flat.tables(model, 2):
+        parts += [flat.tables(subgraph, 0), flat.tables(subgraph, 3)]
+    for table in itertools.chain(*parts):
+        flat.field(table, 0)
     for entry in flat.tables(model, 6):
         if flat.text(entry, 0) == KEY:
             at = flat.field(entry, 1)

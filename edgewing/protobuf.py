@@ -52,6 +52,12 @@ class Message:
         if at != self.end:
             raise WireError("a field ends after its message")
 
+    def whole(self) -> Message:
+        """Itself, walked to its end; WireError where it is cut off."""
+        for _ in self.fields():
+            pass
+        return self
+
     def messages(self, number: int) -> Iterator[Message]:
         """The length-delimited fields of that number."""
         return (value for found, value in self.fields() if found == number and isinstance(value, Message))

@@ -142,6 +142,16 @@ def test_garbage_behind_a_good_contract(tmp_path, onnx_file):
     assert "\n" not in str(caught.value)
 
 
+def test_cut_anywhere_is_one_line(tmp_path, model_file):
+    data = model_file.read_bytes()
+    path = tmp_path / model_file.name
+    for end in [len(data) // 2, *range(0, len(data), 61), len(data) - 1]:
+        path.write_bytes(data[:end])
+        with pytest.raises(InputError) as caught:
+            runtimes.open(path)
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("location", ["../outside.bin", "/etc/passwd"])
 @pytest.mark.parametrize("where", ["initializer", "node", "subgraph"])
 def test_weights_outside_the_folder_are_refused(tmp_path, onnx_file, location, where):

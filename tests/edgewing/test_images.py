@@ -1,0 +1,168 @@
+"""Every kind of picture that a camera or a page may hand over, against Pillow; and every way in which one is broken."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgewing import images
+from edgewing.errors import InputError
+
+FORMATS = ["jpeg", "png", "webp", "bmp"]
+
+
+def picture(width: int = 48, height: int = 32) -> Image.Image:
+    """Smooth, unlike in every channel and corner, so that codecs lose little and a turn or swap shows."""
+    y, x = np.mgrid[:height, :width] / 1.0
+    red, green, blue = 255 * x / width, 255 * y / height, 127 + 100 * np.sin((x + y) / 16)
+    return Image.fromarray(np.stack([red, green, blue], axis=-1).astype(np.uint8))
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **({"quality": 95} | options if kind in ("jpeg", "webp") else options))
+    return stream.getvalue()
+
+
+def distance(image: np.ndarray, expected: Image.Image) -> float:
+    assert image.dtype == np.uint8 and image.flags.c_contiguous
+    return float(np.abs(image.astype(int) - np.asarray(expected.convert("RGB")).astype(int)).mean())
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_rgb(kind, tmp_path):
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(encoded(picture(), kind))
+    assert distance(images.read(path), picture()) < 3
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "bmp"])
+def test_grey_becomes_three_equal_channels(kind):
+    image = images.decode(encoded(picture().convert("L"), kind))
+    assert distance(image, picture().convert("L")) < 2
+    assert (image == image[..., :1]).all()
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_alpha_is_dropped(kind):
+    image = picture().convert("RGBA")
+    image.putalpha(Image.new("L", image.size, 200))
+    assert distance(images.decode(encoded(image, kind)), picture()) < 3
+
+
+def test_cmyk_jpeg():
+    image = picture().convert("CMYK")
+    assert distance(images.decode(encoded(image, "jpeg")), image) < 3
+
+
+def test_16_bits_become_8():
+    grey = np.linspace(0, 65535, 48 * 32).reshape(32, 48).astype(np.uint16)
+    image = images.decode(encoded(Image.fromarray(grey), "png"))
+    assert np.abs(image[..., 0].astype(int) - (grey >> 8)).max() <= 1
+
+
+def test_palette():
+    image = picture().convert("P")
+    assert distance(images.decode(encoded(image, "png")), image) == 0
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_undone_as_viewers_do(orientation):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture(), "jpeg", exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    image = images.decode(data)
+    assert image.shape[:2] == expected.size[::-1]
+    assert distance(image, expected) < 2
+
+
+def test_an_exif_thumbnail_does_not_hide_a_cut():
+    """The thumbnail is a JPEG with an end marker of its own."""
+    exif = b"Exif\0\0" + encoded(picture(16, 16), "jpeg")
+    data = encoded(picture(), "jpeg", exif=exif)
+    images.decode(data)
+    with pytest.raises(InputError, match="cut off or broken"):
+        images.decode(data[: len(data) - 40])
+
+
+def test_bytes_after_the_end_are_nobodys_business():
+    """Phones append a video to a photograph."""
+    for kind in FORMATS:
+        assert images.decode(encoded(picture(), kind) + b"\0" * 1000).shape == (32, 48, 3)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_cut_anywhere_is_refused_in_silence(kind, progressive, capfd):
+    options = {"progressive": True} if progressive and kind == "jpeg" else {}
+    data = encoded(picture(), kind, **options)
+    for end in range(1, len(data), 7):
+        with pytest.raises(InputError, match="cut off or broken|not a picture"):
+            images.decode(data[:end])
+    assert capfd.readouterr().err == ""
+
+
+def test_damaged_png_is_refused_in_silence(capfd):
+    data = bytearray(encoded(picture(), "png"))
+    data[len(data) // 2] ^= 0xFF
+    with pytest.raises(InputError, match="cut off or broken"):
+        images.decode(bytes(data))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_small_file_of_a_huge_picture_is_refused_before_decoding():
+    data = bytearray(encoded(Image.new("L", (64, 64)), "bmp"))
+    data[18:26] = struct.pack("<ii", 60000, 60000)
+    with pytest.raises(InputError, match="60000 x 60000 pixels; the limit is 64 megapixels"):
+        images.decode(bytes(data))
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_webp_sizes(lossless):
+    for size in ((1, 1), (301, 7)):
+        assert images.decode(encoded(Image.new("RGB", size), "webp", lossless=lossless)).shape[1::-1] == size
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "is empty"), (b"GIF89a" + b"\0" * 50, "not a picture"), (b"hello", "not a picture"), (b"\xff\xd8\xff", "cut off")],
+)
+def test_no_picture(tmp_path, content, said):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=said) as caught:
+        images.read(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_no_file_folder_and_too_large(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        images.read(tmp_path / "none.jpg")
+    with pytest.raises(InputError, match="is a folder"):
+        images.read(tmp_path)
+    large = tmp_path / "large.jpg"
+    with open(large, "wb") as file:
+        file.truncate(images.LARGEST_FILE + 1)
+    with pytest.raises(InputError, match="the limit is 64 MiB"):
+        images.read(large)
+
+
+def test_write_and_read_back(tmp_path):
+    image = np.asarray(picture())
+    images.write(tmp_path / "a.png", image)
+    assert np.array_equal(images.read(tmp_path / "a.png"), image)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_write_refuses_other_names_and_missing_folders(tmp_path):
+    image = np.asarray(picture())
+    with pytest.raises(InputError, match="must end in one of"):
+        images.write(tmp_path / "a.gif", image)
+    with pytest.raises(InputError, match="cannot be written"):
+        images.write(tmp_path / "none" / "a.png", image)
+    assert not list(tmp_path.iterdir())
