@@ -25,7 +25,7 @@ from edgewing import containers, files, measure
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 
-SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine", ".pte")
+SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine")
 METRICS_LIMIT = 256 * files.MIB
 COLUMNS = ("format", "precision", "size", "NME", "against float", "p50 / p90 / p99 ms", "largest shift px", "gate")
 # Protocol fields that leave the faces, their crops and the measure as they were.
@@ -116,7 +116,7 @@ class Run:
         for entry in self.entries:
             model, parity = entry.contract.model, entry.contract.parity
             if entry.nme is not None and model.format in NEEDS:
-                found.append(f"(a) {entry.name}: this file as run by {entry.accuracy['runtime']}")
+                found.append(f"(a) {entry.name}: run by {entry.accuracy['runtime']}, not by TensorRT")
             elif entry.nme is None and parity is not None:
                 found.append(f"(b) {entry.name}: its parity check, {parity.faces} faces, run by {parity.ran_on}")
         return sorted(found)

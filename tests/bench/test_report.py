@@ -30,7 +30,7 @@ def measured(artefact, run_folder):
             measured=parity(False, p99=3.25, nme=0.056),
             name=HOSTILE,
         ),
-        "trt": artefact(run / "export/tiny-fp16.trt.onnx", exact, "fp16", "tensorrt", measured=parity(p99=0.02)),
+        "trt": artefact(run / "export/tiny-tensorrt-fp16.onnx", exact, "fp16", "tensorrt", measured=parity(p99=0.02)),
     }
     log = [{"step": s, "loss": 10 / (s + 1), "nme": 0.5 / (s + 1)} for s in range(50)]
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log) + '{"step": 50, "lo')
@@ -103,7 +103,7 @@ def test_protocol_contract_training_and_commands_are_there(with_rows):
         "inter-ocular",
         "gtbox crop",
         "uint8 crop in",
-        'layout.flip_pairs: [[0, 16], ',
+        "layout.flip_pairs: [[0, 16], ",
         "python -m bench latency",
         "sha256",
         "loss",
@@ -152,7 +152,7 @@ def test_a_broken_artefact_costs_itself(with_rows, capsys):
 def test_measure_appends_accuracy_and_latency(artefact, run_folder, capsys):
     run = run_folder([(0, 0), (2, 0)])
     artefact(run / "export/tiny-fp32.onnx", template(), measured=parity())
-    artefact(run / "export/tiny-fp16.trt.onnx", template(), "fp16", "tensorrt", measured=parity())
+    artefact(run / "export/tiny-tensorrt-fp16.onnx", template(), "fp16", "tensorrt", measured=parity())
     assert main(["measure", str(run)]) == 0
     found, problems = rows.read(run / "rows.jsonl")
     assert problems == [] and [row["kind"] for row in found] == ["accuracy", "latency"] * 2
