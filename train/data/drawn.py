@@ -81,6 +81,12 @@ def _aim(surface: Surface, pose: tuple[float, float, float], rng: np.random.Gene
     return camera
 
 
+def _look(picture: np.ndarray, where: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """(C, K): what a (h, w, C) picture shows at the K pixels of a map of picture px."""
+    seen = cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(seen.reshape(-1, seen.shape[2])[pixel].T)
+
+
 def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generator, size: int = SIZE):
     """One face of a plan at yaw, pitch, roll (radians) -> (size, size, 3) uint8 RGB, (100, 2) points in image px."""
     surface = Surface(plan)
@@ -96,13 +102,13 @@ def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generato
 
     canvas = Canvas(size)
     skin_px = camera.flatten(view)
-    facing = cv2.resize(normal[..., 2], (TEXTURE_W, TEXTURE_H)) > -0.15
+    facing = cv2.resize(normal[2], (TEXTURE_W, TEXTURE_H)) > -0.15
     dense = {0: canvas.splat(skin_px, view[..., 2], facing, 0)}
     pixels = {0: skin_px}
     hair = scene.Hair(surface, painter.hair, painter.female, plan.age, rng)
     if hair.mask.any():
         painter.roots(hair.mask, hair.colour)
-        outer = view + normal * hair.thickness[..., None]
+        outer = view + cv2.merge(list(normal * hair.thickness))
         pixels[1] = camera.flatten(outer)
         dense[1] = canvas.splat(pixels[1], outer[..., 2], hair.mask & facing, 1)
     layer, texel = canvas.resolve()
@@ -110,32 +116,32 @@ def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generato
     image = scene.background(size, rng)
     hair.curtain(image, camera, surface, level, rng)
     scene.body(image, camera, surface, painter.skin, level, rng)
-    head = np.zeros((size * size, 3), np.float32)
-    flat = layer.ravel()
-    texel = texel.ravel()
+    head = np.zeros((3, size * size), np.float32)
+    flat, texel = layer.ravel(), texel.ravel()
     for index in dense:
         pixel = np.flatnonzero(flat == index)
         own = texel[pixel]
         if index == 0:
             where = texture_map(pixels[0].astype(np.float32), dense[0], own, pixel, size)
-            colour = cv2.remap(painter.texture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            sheen = cv2.remap(painter.gloss, where, None, cv2.INTER_LINEAR)
-            coarse = (where + np.float32(0.5)) * np.float32((COLUMNS / TEXTURE_W, ROWS / TEXTURE_H)) - np.float32(0.5)
-            colour *= cv2.remap(diffuse, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            colour += cv2.remap(shine, coarse, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) * sheen[..., None]
-            head[pixel] = colour.reshape(-1, 3)[pixel]
+            coarse = np.empty_like(where)
+            coarse[..., 0] = (where[..., 0] + np.float32(0.5)) * np.float32(COLUMNS / TEXTURE_W) - np.float32(0.5)
+            coarse[..., 1] = (where[..., 1] + np.float32(0.5)) * np.float32(ROWS / TEXTURE_H) - np.float32(0.5)
+            colour = _look(cv2.merge([*painter.texture, painter.gloss]), where, pixel)
+            light = _look(diffuse, coarse, pixel)
+            sheen = _look(shine, coarse, pixel)
+            head[:, pixel] = colour[:3] * light + sheen * colour[3]
         else:
             cell = (own // TEXTURE_W * ROWS) // TEXTURE_H * COLUMNS + (own % TEXTURE_W * COLUMNS) // TEXTURE_W
-            lit = diffuse.reshape(-1, 3)[cell] + hair.gloss * shine.reshape(-1, 3)[cell]
-            head[pixel] = hair.colours(own) * lit
-    head = head.reshape(size, size, 3)
+            lit = diffuse.reshape(-1, 3)[cell] + np.float32(hair.gloss) * shine.reshape(-1, 3)[cell]
+            head[:, pixel] = hair.colours(own) * lit.T
     # soften the outline by one pixel: grow the head's colour outward, then blend by the blurred coverage
     covered = (layer >= 0).astype(np.float32)
     weight = cv2.GaussianBlur(covered, (3, 3), 0.7)
-    spread = cv2.blur(head, (3, 3))
     rim = np.flatnonzero((weight > 0).ravel() & (flat < 0))
-    head.reshape(-1, 3)[rim] = spread.reshape(-1, 3)[rim] / np.maximum(cv2.blur(covered, (3, 3)).ravel()[rim], 1e-3)[:, None]
-    image += (head - image) * weight[..., None]
+    share = np.maximum(cv2.blur(covered, (3, 3)).ravel()[rim], np.float32(1e-3))
+    for plane in head:
+        plane[rim] = cv2.blur(plane.reshape(size, size), (3, 3)).ravel()[rim] / share
+    image += (head.reshape(3, size, size) - image) * weight
 
     points = surface.landmarks(camera.rotation, camera.project)
     if rng.random() < 0.14:

@@ -1,16 +1,15 @@
 """What the skin shows: tone, blotches, eyes, brows, lips, teeth, stubble, make-up, painted into the head's texture.
 
-Everything is painted from the same curves as the landmarks, in texture px. Textures are float32 RGB, linear in
-reflectance as a camera would encode it (0 to 1).
+Everything is painted from the same curves as the landmarks, in texture px. Colours are RGB from 0 to 1, reflectance
+as a camera would encode it.
 """
 
 from __future__ import annotations
 
-import functools
-
 import cv2
 import numpy as np
 
+from train.data.drawn_brush import Window, blend, patch, polygons_mask, soften, strokes_mask, tint
 from train.data.drawn_raster import TEXTURE_H, TEXTURE_W, to_texture
 from train.data.drawn_shape import IRIS_RADIUS, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, Surface, smooth
 
@@ -22,41 +21,14 @@ HAIR = np.array([(0.05, 0.04, 0.04), (0.10, 0.07, 0.05), (0.22, 0.14, 0.09), (0.
 IRISES = np.array([(0.14, 0.08, 0.05), (0.25, 0.15, 0.08), (0.30, 0.26, 0.14), (0.30, 0.42, 0.52), (0.38, 0.44, 0.42)])
 
 
-@functools.cache
-def noise() -> dict[str, np.ndarray]:
-    """Tileable float32 noise of standard deviation 1: fine, coarse (features of about 24 px), strands (vertical)."""
-    rng = np.random.default_rng(20190423)
-    white = rng.standard_normal((1024, 1024)).astype(np.float32)
-
-    def unit(a: np.ndarray) -> np.ndarray:
-        return ((a - a.mean()) / a.std()).astype(np.float32)
-
-    tiled = np.tile(white, (2, 2))[256:-256, 256:-256]
-    blur = lambda sx, sy: unit(cv2.GaussianBlur(tiled, (0, 0), sx, sigmaY=sy)[256:-256, 256:-256])  # noqa: E731
-    coarse = unit(blur(24, 24) + 0.5 * blur(8, 8))
-    return {"white": white, "fine": blur(1.2, 1.2), "coarse": coarse, "strands": unit(blur(0.8, 14) + 0.7 * blur(3, 20))}
-
-
-def patch(kind: str, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """(height, width) float32: a random piece of the noise of that kind, at most 1024 px a side."""
-    bank = noise()[kind]
-    y, x = rng.integers(0, 1024 - height + 1), rng.integers(0, 1024 - width + 1)
-    piece = bank[y : y + height, x : x + width]
-    return piece[:, ::-1] if rng.random() < 0.5 else piece
-
-
-def soften(mask: np.ndarray, sigma: float) -> np.ndarray:
-    """A Gaussian blur, or the stack blur of the same width where that is many times faster."""
-    if sigma < 1.6:
-        return cv2.GaussianBlur(mask, (0, 0), sigma)
-    side = 2 * int(2.4 * sigma) + 1
-    return cv2.stackBlur(mask, (side, side))
+_ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 class Painter:
     """Paints a face's texture.
 
-    texture: (TEXTURE_H, TEXTURE_W, 3) float32 RGB. gloss: (TEXTURE_H, TEXTURE_W) float32 factor of the highlight.
+    texture: (3, TEXTURE_H, TEXTURE_W) float32 RGB planes. gloss: (TEXTURE_H, TEXTURE_W) float32 factor of the highlight.
     """
 
     def __init__(self, surface: Surface, rng: np.random.Generator):
@@ -70,7 +42,7 @@ class Painter:
         self.hair = HAIR[int(pick * first)] if rng.random() > 0.25 * self.plan.age else HAIR[6 + int(rng.integers(2))]
         self.hair = np.clip(self.hair * (1 + 0.15 * rng.standard_normal()) + 0.01 * rng.standard_normal(3), 0.01, 0.95)
         self.female = rng.random() < 0.5
-        self.texture = np.empty((TEXTURE_H, TEXTURE_W, 3), np.float32)
+        self.texture = np.empty((3, TEXTURE_H, TEXTURE_W), np.float32)
         self.gloss = np.ones((TEXTURE_H, TEXTURE_W), np.float32)
 
     def px(self, points: np.ndarray) -> np.ndarray:
@@ -81,49 +53,27 @@ class Painter:
         """Straight strokes in texture px between (K, 2) plan points."""
         return list(np.stack([self.px(starts), self.px(ends)], axis=1))
 
-    def _mask(self, polygons: list[np.ndarray], soft: float = 0.0) -> tuple[np.ndarray, tuple[slice, slice]]:
-        """Antialiased, blurred mask (float32) of filled polygons in texture px, and the window that it covers."""
-        stacked = np.concatenate(polygons)
-        margin = int(3 * soft) + 3
-        x0, y0 = np.maximum(np.floor(stacked.min(axis=0)).astype(int) - margin, 0)
-        x1, y1 = np.minimum(np.ceil(stacked.max(axis=0)).astype(int) + margin + 1, (TEXTURE_W, TEXTURE_H))
-        mask = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), np.uint8)
-        for polygon in polygons:
-            cv2.fillPoly(mask, [np.rint((polygon - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        if soft:
-            mask = soften(mask, soft)
-        return mask * np.float32(1 / 255), (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
+    def _mask(self, polygons: list[np.ndarray], soft: float = 0.0) -> tuple[np.ndarray, Window]:
+        return polygons_mask(polygons, soft, TEXTURE_H, TEXTURE_W)
 
-    def _strokes(self, lines: list[np.ndarray], width: int, soft: float) -> tuple[np.ndarray, tuple[slice, slice]]:
-        """The same of open lines."""
-        stacked = np.concatenate(lines)
-        margin = int(3 * soft) + width + 3
-        x0, y0 = np.maximum(np.floor(stacked.min(axis=0)).astype(int) - margin, 0)
-        x1, y1 = np.minimum(np.ceil(stacked.max(axis=0)).astype(int) + margin + 1, (TEXTURE_W, TEXTURE_H))
-        mask = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), np.uint8)
-        fixed = np.split(np.rint((stacked - (x0, y0)) * 16).astype(np.int32), np.cumsum([len(line) for line in lines])[:-1])
-        cv2.polylines(mask, fixed, False, 255, width, cv2.LINE_AA, 4)
-        if soft:
-            mask = soften(mask, soft)
-        return mask * np.float32(1 / 255), (slice(y0, y0 + mask.shape[0]), slice(x0, x0 + mask.shape[1]))
+    def _strokes(self, lines: list[np.ndarray], thick: int, soft: float) -> tuple[np.ndarray, Window]:
+        return strokes_mask(lines, thick, soft, TEXTURE_H, TEXTURE_W)
 
-    def _blend(self, mask: np.ndarray, window: tuple[slice, slice], colour: np.ndarray, alpha: float = 1.0) -> None:
-        part = self.texture[window]
-        weight = mask * np.float32(alpha)
-        part += (np.asarray(colour, np.float32) - part) * weight[..., None]
+    def _blend(self, mask: np.ndarray, window: Window, colour, alpha: float = 1.0) -> None:
+        blend(self.texture, mask, window, colour, alpha)
 
-    def _darken(self, mask: np.ndarray, window: tuple[slice, slice], factor) -> None:
-        part = self.texture[window]
-        part *= 1 - (1 - np.asarray(factor, np.float32)) * mask[..., None]
+    def _darken(self, mask: np.ndarray, window: Window, factor) -> None:
+        tint(self.texture, mask, window, factor)
 
-    def _blob(self, centre, radius, tint, soft: float = 8.0) -> None:
-        """A soft elliptic stain: the skin times tint."""
-        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        ring = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius + centre
-        self._darken(*self._mask([self.px(ring)], soft), tint)
+    def _blobs(self, centres, radius, factor, soft: float) -> None:
+        """Soft elliptic stains of one size: the skin times factor."""
+        rings = np.asarray(centres)[:, None, :] + _CIRCLE * radius
+        self._darken(*self._mask(list(self.px(rings.reshape(-1, 2)).reshape(rings.shape)), soft), factor)
 
-    def _line(self, points: np.ndarray, width: int, soft: float, tint) -> None:
-        self._darken(*self._strokes([self.px(smooth(np.asarray(points, float), 14))], width, soft), tint)
+    def _curves(self, curves: list, thick: int, soft: float, factor) -> None:
+        """Smooth lines, each through as many plan points: the skin times factor."""
+        lines = np.concatenate([smooth(np.asarray(curve, float), 14) for curve in curves])
+        self._darken(*self._strokes(list(self.px(lines).reshape(-1, 14, 2)), thick, soft), factor)
 
     def paint(self) -> None:
         """The whole face."""
@@ -140,14 +90,14 @@ class Painter:
         blotch = patch("coarse", TEXTURE_H // 4, TEXTURE_W // 4, rng)
         fine = patch("fine", TEXTURE_H, TEXTURE_W, rng)
         rough = min(abs(rng.normal(0.0, 0.02)), 0.04) + 0.02 * self.plan.age
-        tint = rng.normal(0, 0.012, 3) + np.array([0.02, -0.01, -0.015]) * rng.random()
-        slow = self.skin * (1 + blotch[..., None] * tint)
-        cv2.resize(slow.astype(np.float32), (TEXTURE_W, TEXTURE_H), dst=self.texture)
-        self.texture *= 1 + np.float32(rough) * fine[..., None]
+        tint_ = rng.normal(0, 0.012, 3) + np.array([0.02, -0.01, -0.015]) * rng.random()
+        grain = 1 + np.float32(rough) * fine
+        for plane, tone, t in zip(self.texture, self.skin, tint_):
+            cv2.resize(((1 + blotch * np.float32(t)) * np.float32(tone)), (TEXTURE_W, TEXTURE_H), dst=plane)
+            plane *= grain
         red = np.array([0.97, 0.86, 0.86]) ** (rng.random() * 1.6 * (1 - 0.6 * self.dark))
-        for x in (-0.43, 0.43):
-            self._blob((x, 0.42), (0.2, 0.16), red, 14)
-        self._blob(p[54] + (0, -0.02), (0.13, 0.1), red, 9)
+        self._blobs([(-0.43, 0.42), (0.43, 0.42)], (0.2, 0.16), red, 14)
+        self._blobs([p[54] + (0, -0.02)], (0.13, 0.1), red, 9)
         if rng.random() < 0.12 and self.dark < 0.5:  # freckles
             count = int(rng.integers(60, 200))
             spots = np.stack([rng.normal(0, 0.4, count), rng.normal(0.25, 0.2, count)], axis=1)
@@ -170,7 +120,7 @@ class Painter:
         mask, window = self._mask([self.px(a) for a in polygons], 7 if kind < 2 else 3)
         hairs = patch("fine", *mask.shape, rng) if kind == 0 else patch("strands", *mask.shape, rng)
         strength = rng.uniform(0.1, 0.5) if kind == 0 else rng.uniform(0.6, 0.95)
-        colour = self.hair * (1 + 0.2 * np.clip(hairs, -1.5, 1.5)[..., None])
+        colour = self.hair.astype(np.float32)[:, None, None] * (1 + np.float32(0.2) * np.clip(hairs, -1.5, 1.5))
         self._blend(mask * np.clip(1.05 + 0.35 * hairs, 0.3, 1), window, colour, strength)
         self.gloss[window] *= 1 - 0.8 * mask * strength
 
@@ -178,39 +128,44 @@ class Painter:
         rng, p, age, smile = self.rng, self.plan.points, self.plan.age, self.plan.smile
         depth = np.clip(0.15 + 0.5 * age + 0.45 * smile, 0, 0.95)
         fold = np.array([0.72, 0.60, 0.56])
+        folds, corners, under, outer = [], [], [], []
         for sign, wing, corner in ((-1, 98, 76), (1, 99, 82)):
             start, end = p[wing] + (sign * 0.02, 0.0), p[corner] + (sign * 0.07, 0.0)
-            middle = (start + end) / 2 + (sign * (0.04 + 0.05 * smile), -0.01)
-            self._line([start, middle, end], 4, 2.2, fold ** (depth * 1.3))
-            self._line([p[corner] + (sign * 0.01, 0.0), p[corner] + (sign * 0.05, 0.06)], 3, 1.6, fold ** (0.5 * depth))
+            folds.append([start, (start + end) / 2 + (sign * (0.04 + 0.05 * smile), -0.01), end])
+            corners.append([p[corner] + (sign * 0.01, 0.0), p[corner] + (sign * 0.05, 0.06)])
             eye = p[LEFT_EYE if sign < 0 else RIGHT_EYE]
-            under = eye[[4, 5, 6, 7, 0] if sign > 0 else [0, 7, 6, 5, 4]]
-            self._line(under + (0, 0.05 + 0.02 * age), 6, 3.5, fold ** (0.35 + 0.5 * age))
-            self._blob(eye.mean(axis=0) + (0, -0.02), (0.19, 0.12), np.array([0.88, 0.80, 0.80]) ** rng.uniform(0, 1.2), 6)
-            if age > 0.45 or smile > 0.6:
-                outer = eye[4 if sign > 0 else 0]
-                for dy in (-0.04, 0.0, 0.04):
-                    self._line([outer + (sign * 0.04, dy), outer + (sign * 0.14, 2.2 * dy)], 1, 0.8, fold ** (0.7 * depth))
+            under.append(eye[[4, 5, 6, 7, 0] if sign > 0 else [0, 7, 6, 5, 4]] + (0, 0.05 + 0.02 * age))
+            tail = eye[4 if sign > 0 else 0]
+            outer += [[tail + (sign * 0.04, dy), tail + (sign * 0.14, 2.2 * dy)] for dy in (-0.04, 0.0, 0.04)]
+        self._curves(folds, 3, 2.0, fold ** (depth * 1.3))
+        self._curves(corners, 2, 1.5, fold ** (0.5 * depth))
+        self._curves(under, 5, 3.0, fold ** (0.35 + 0.5 * age))
+        sockets = [p[eye].mean(axis=0) + (0, -0.02) for eye in (LEFT_EYE, RIGHT_EYE)]
+        self._blobs(sockets, (0.19, 0.12), np.array([0.88, 0.80, 0.80]) ** rng.uniform(0, 1.2), 5)
+        if age > 0.45 or smile > 0.6:
+            self._curves(outer, 1, 0.8, fold ** (0.7 * depth))
         if age > 0.45:
-            for y in (-0.62, -0.53, -0.44):
-                wobble = rng.normal(0, 0.012, 5)
-                self._line(np.stack([np.linspace(-0.42, 0.42, 5), y + wobble], axis=1), 2, 1.2, fold ** (age - 0.3))
+            x = np.linspace(-0.42, 0.42, 5)
+            lines = [np.stack([x, y + rng.normal(0, 0.012, 5)], axis=1) for y in (-0.62, -0.53, -0.44)]
+            self._curves(lines, 2, 1.2, fold ** (age - 0.3))
 
     def _nose(self) -> None:
         p, rng = self.plan.points, self.rng
         deep = np.array([0.32, 0.20, 0.17])
+        wide = abs(p[55, 0] - p[57, 0])
+        holes, curves = [], []
         for sign, wing, base in ((-1, 98, 56), (1, 99, 58)):
-            wide = abs(p[55, 0] - p[57, 0])
-            hole = p[base] * 0.75 + p[55 if sign < 0 else 59] * 0.25 + (0, -0.012)
-            angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
-            ring = np.stack([np.cos(angle) * 0.30 * wide, np.sin(angle) * 0.022], axis=1) + hole
+            end = p[55 if sign < 0 else 59]
+            hole = p[base] * 0.75 + end * 0.25 + (0, -0.012)
+            ring = _CIRCLE * (0.30 * wide, 0.022) + hole
             ring[:, 1] -= sign * (ring[:, 0] - hole[0]) * 0.25
-            self._darken(*self._mask([self.px(ring)], 1.1), deep * rng.uniform(0.9, 2.0))
-            curve = [p[wing] + (-sign * 0.03, -0.07), p[wing] + (sign * 0.008, -0.02), p[wing] + (sign * 0.005, 0.03),
-                     p[55 if sign < 0 else 59] + (sign * 0.012, 0.005)]  # fmt: skip
-            self._line(curve, 2, 1.5, np.array([0.62, 0.48, 0.44]))
-        self._line(p[55:60] + (0, 0.004), 3, 1.8, np.array([0.72, 0.60, 0.57]))
-        self._blob(p[57] + (0, 0.06), (0.05, 0.05), np.array([0.86, 0.8, 0.8]), 4)
+            holes.append(self.px(ring))
+            curves.append([p[wing] + (-sign * 0.03, -0.07), p[wing] + (sign * 0.008, -0.02),
+                           p[wing] + (sign * 0.005, 0.03), end + (sign * 0.012, 0.005)])  # fmt: skip
+        self._darken(*self._mask(holes, 1.1), deep * rng.uniform(0.9, 2.0))
+        self._curves(curves, 2, 1.4, np.array([0.62, 0.48, 0.44]))
+        self._curves([p[55:60] + (0, 0.004)], 3, 1.6, np.array([0.72, 0.60, 0.57]))
+        self._blobs([p[57] + (0, 0.06)], (0.05, 0.05), np.array([0.86, 0.8, 0.8]), 3)
 
     def _mouth(self) -> None:
         p, rng, gap = self.plan.points, self.rng, self.plan.gap
@@ -228,17 +183,17 @@ class Painter:
         self.gloss[window] += mask * rng.uniform(0, 1.2)
         upper = np.concatenate([smooth(p[76:83], 25), smooth(p[88:93], 17)[::-1]])
         self._darken(*self._mask([self.px(upper)], 0.8), 1 - 0.22 * rng.random())
-        self._line(p[83:88] + (0, 0.025), 4, 2.5, np.array([0.78, 0.70, 0.68]))
+        self._curves([p[83:88] + (0, 0.025)], 4, 2.5, np.array([0.78, 0.70, 0.68]))
         if gap > 0.015:
             self._cavity(inner)
         line = [p[76] * 0.6 + p[88] * 0.4, *p[[88, 89, 90, 91, 92]], p[82] * 0.6 + p[92] * 0.4]
-        self._line(line, 2, 0.7, np.array([0.35, 0.22, 0.22]) if gap < 0.03 else np.array([0.6, 0.5, 0.5]))
+        self._curves([line], 2, 0.7, np.array([0.35, 0.22, 0.22]) if gap < 0.03 else np.array([0.6, 0.5, 0.5]))
 
     def _cavity(self, inner: np.ndarray) -> None:
         p, rng, gap = self.plan.points, self.rng, self.plan.gap
         mask, window = self._mask([self.px(inner)])
-        inside = np.empty((*mask.shape, 3), np.float32)
-        inside[:] = np.array([0.16, 0.05, 0.05]) * rng.uniform(0.4, 1.6)
+        inside = np.empty((3, *mask.shape), np.float32)
+        inside[:] = (np.array([0.16, 0.05, 0.05]) * rng.uniform(0.4, 1.6))[:, None, None]
         origin = np.array([window[1].start, window[0].start])
         teeth = np.zeros(mask.shape, np.uint8)
         show = rng.random() < 0.93
@@ -251,19 +206,19 @@ class Painter:
             rows.append(np.concatenate([low + (0, 0.02), low[::-1] - (0, rng.uniform(0.02, 0.05))]))
         for part in rows if show else ():
             cv2.fillPoly(teeth, [np.rint((self.px(part) - origin) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        shown = teeth.astype(np.float32)[..., None] / 255
+        shown = teeth * np.float32(1 / 255)
         white = np.array([0.90, 0.87, 0.80]) * rng.uniform(0.7, 1.05)
         across = np.linspace(-1, 1, mask.shape[1], dtype=np.float32)
-        ivory = white.astype(np.float32) * (1 - 0.45 * across**2)[None, :, None]
+        ivory = white.astype(np.float32)[:, None, None] * (1 - 0.45 * across**2)
         gaps = 1 - 0.22 * (np.abs(np.sin(across * np.pi * rng.uniform(3.6, 4.6))) < 0.16)
-        ivory = ivory * gaps.astype(np.float32)[None, :, None]
+        ivory = ivory * gaps.astype(np.float32)
         if gap > 0.15 and rng.random() < 0.7:  # tongue
             centre = self.px(p[94:95] + (0, -0.03))[0] - origin
             axes = (int(0.3 * mask.shape[1]), max(int(0.25 * mask.shape[0]), 1))
             tongue = np.zeros(mask.shape, np.uint8)
             cv2.ellipse(tongue, (int(centre[0]), int(centre[1])), axes, 0, 0, 360, 255, -1, cv2.LINE_AA)
-            tongue = cv2.GaussianBlur(tongue, (0, 0), 2).astype(np.float32)[..., None] / 255
-            inside += (np.array([0.55, 0.25, 0.24], np.float32) - inside) * tongue
+            tongue = soften(tongue, 2) * np.float32(1 / 255)
+            inside += (np.array([0.55, 0.25, 0.24], np.float32)[:, None, None] - inside) * tongue
         inside += (ivory - inside) * shown
         self._blend(mask, window, inside)
         self.gloss[window] *= 1 - 0.8 * mask
@@ -274,26 +229,25 @@ class Painter:
         top, bottom = smooth(eye[order], 21), smooth(eye[[4, 5, 6, 7, 0]], 21)
         mask, window = self._mask([self.px(np.concatenate([top, bottom[1:-1]]))])
         origin = np.array([window[1].start, window[0].start])
-        ball = np.empty((*mask.shape, 3), np.float32)
+        ball = np.empty((3, *mask.shape), np.float32)
         white = np.array([0.98, 0.95, 0.93]) * (1 - 0.12 * self.dark) * rng.uniform(0.85, 1.15)
-        ball[:] = white * (1 - 0.2 * np.linspace(-1, 1, mask.shape[1])[None, :, None] ** 2)
+        ball[:] = white[:, None, None] * (1 - 0.2 * np.linspace(-1, 1, mask.shape[1]) ** 2)
         iris = self.iris_colour
 
         def disc(radius: float, colour: np.ndarray, centre: np.ndarray, soft: float) -> None:
-            angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-            ring = self.px(np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius + centre) - origin
+            ring = self.px(_CIRCLE * radius + centre) - origin
             spot = np.zeros(mask.shape, np.uint8)
             cv2.fillPoly(spot, [np.rint(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-            weight = cv2.GaussianBlur(spot, (0, 0), soft).astype(np.float32)[..., None] / 255
-            ball[:] += (np.asarray(colour, np.float32) - ball) * weight
+            weight = cv2.GaussianBlur(spot, (0, 0), soft) * np.float32(1 / 255)
+            ball[:] += (np.asarray(colour, np.float32)[:, None, None] - ball) * weight
 
         disc(IRIS_RADIUS, iris * 0.45, pupil, 0.8)
         disc(IRIS_RADIUS * 0.84, iris, pupil, 0.9)
         disc(IRIS_RADIUS * rng.uniform(0.32, 0.5), (0.02, 0.02, 0.02), pupil, 0.6)
-        shadow = np.linspace(0.62, 1.25, mask.shape[0], dtype=np.float32).clip(0, 1)[:, None, None]
+        shadow = np.linspace(0.62, 1.25, mask.shape[0], dtype=np.float32).clip(0, 1)[:, None]
         ball *= shadow
         disc(0.015 * rng.uniform(0.5, 1.4), (1.25, 1.25, 1.2), pupil + self.highlight, 0.5)
-        corner = np.array([(0.72, 0.42, 0.40)], np.float32) * self.skin.max()
+        corner = np.array([0.72, 0.42, 0.40]) * self.skin.max()
         self._blend(mask, window, ball)
         inner, inward = (eye[0], 1) if sign > 0 else (eye[4], -1)
         spot = np.array([(0, 0), (inward * 0.03, -0.008), (inward * 0.03, 0.012)]) + inner
@@ -303,8 +257,8 @@ class Painter:
         self._darken(*self._strokes([self.px(top + (0, -0.004))], 2 if made_up else 1, 0.6), ink)
         self._darken(*self._strokes([self.px(bottom + (0, 0.006))], 1, 0.8), ink**0.4)
         crease = eye[order] + np.array([(0, -0.01), (0, -0.035), (0, -0.045), (0, -0.04), (0, -0.015)]) * self.crease
-        self._line(crease, 2, 1.1, np.array([0.55, 0.42, 0.40]))
-        self._line(crease + (0, -0.03), 5, 3, np.array([0.84, 0.74, 0.74]))
+        self._curves([crease], 2, 1.1, np.array([0.55, 0.42, 0.40]))
+        self._curves([crease + (0, -0.03)], 5, 3, np.array([0.84, 0.74, 0.74]))
         if made_up:
             lid = np.concatenate([top, smooth(eye[order] + (0, -0.07), 21)[::-1]])
             self._blend(*self._mask([self.px(lid)], 2.5), self.shadow_colour, 0.5)

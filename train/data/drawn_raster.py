@@ -54,11 +54,11 @@ class Camera:
 
 
 def normals(view: np.ndarray) -> np.ndarray:
-    """(ROWS, COLUMNS, 3) outward unit normals of a grid in camera axes."""
-    across = cv2.Sobel(view, cv2.CV_32F, 1, 0, ksize=3, borderType=cv2.BORDER_REPLICATE)
-    down = cv2.Sobel(view, cv2.CV_32F, 0, 1, ksize=3, borderType=cv2.BORDER_REPLICATE)
-    n = np.cross(across, down)
-    return n / (np.linalg.norm(n, axis=-1, keepdims=True) + 1e-9)
+    """(3, ROWS, COLUMNS) outward unit normals of a (ROWS, COLUMNS, 3) grid in camera axes."""
+    ax, ay, az = cv2.split(cv2.Sobel(view, cv2.CV_32F, 1, 0, ksize=3, borderType=cv2.BORDER_REPLICATE))
+    dx, dy, dz = cv2.split(cv2.Sobel(view, cv2.CV_32F, 0, 1, ksize=3, borderType=cv2.BORDER_REPLICATE))
+    n = np.stack([ay * dz - az * dy, az * dx - ax * dz, ax * dy - ay * dx])
+    return n / (np.sqrt((n * n).sum(axis=0)) + np.float32(1e-9))
 
 
 @dataclass
@@ -89,22 +89,25 @@ def cast_shadow(view: np.ndarray, direction: np.ndarray) -> np.ndarray:
 
 
 def shade(view: np.ndarray, normal: np.ndarray, lights: list[Light]) -> tuple[np.ndarray, np.ndarray]:
-    """Diffuse (ROWS, COLUMNS, 3) and highlight (ROWS, COLUMNS, 3) float32 of a grid under the lights."""
-    diffuse = np.zeros((ROWS, COLUMNS, 3), np.float32)
-    shine = np.zeros((ROWS, COLUMNS, 3), np.float32)
+    """Diffuse and highlight, both (ROWS, COLUMNS, 3) float32, of a grid with (3, ROWS, COLUMNS) normals."""
+    diffuse = np.zeros((3, ROWS, COLUMNS), np.float32)
+    shine = np.zeros((3, ROWS, COLUMNS), np.float32)
+    sky = np.float32(0.85) - np.float32(0.15) * normal[1]  # less ambient light from below
     for light in lights:
         direction = light.direction.astype(np.float32)
-        lambert = np.clip((normal @ direction + light.wrap) / (1 + light.wrap), 0, None)
+        colour, ambient = (v.astype(np.float32)[:, None, None] for v in (light.colour, light.ambient))
+        lambert = np.maximum((np.tensordot(direction, normal, 1) + np.float32(light.wrap)) / np.float32(1 + light.wrap), 0)
         if light.hardness:
-            lambert = lambert * (1 - light.hardness * (1 - cast_shadow(view, light.direction)))
+            lambert *= 1 - np.float32(light.hardness) * (1 - cast_shadow(view, light.direction))
         half = direction + np.array([0, 0, 1], np.float32)
         half /= np.linalg.norm(half)
-        sky = 0.85 - 0.15 * normal[..., 1]  # less ambient light from below
-        diffuse += lambert[..., None] * light.colour.astype(np.float32) + sky[..., None] * light.ambient.astype(np.float32)
+        diffuse += lambert * colour + sky * ambient
         if light.gloss:
-            power = np.clip(normal @ half, 0, None) ** 28 * light.gloss * np.minimum(lambert, 1)
-            shine += power[..., None] * light.colour.astype(np.float32)
-    return diffuse, shine
+            power = np.maximum(np.tensordot(half, normal, 1), 0)
+            for _ in range(5):  # to the 32nd
+                power = power * power
+            shine += power * np.float32(light.gloss) * np.minimum(lambert, 1) * colour
+    return cv2.merge(list(diffuse)), cv2.merge(list(shine))
 
 
 def _dense(grid: np.ndarray) -> np.ndarray:

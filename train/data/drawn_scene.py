@@ -1,6 +1,6 @@
 """What surrounds a drawn face: background, neck and clothes, hair, glasses, things in front, and the camera's faults.
 
-Images are float32 RGB, 0 to 1, until ``develop`` makes them uint8.
+Pictures are planes, (3, H, W) float32 RGB from 0 to 1, until ``develop`` makes them uint8.
 """
 
 from __future__ import annotations
@@ -8,29 +8,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from train.data.drawn_paint import HAIR, patch, soften
+from train.data.drawn_brush import blend, fill, patch, strokes_mask
+from train.data.drawn_paint import HAIR
 from train.data.drawn_raster import TEXTURE_H, TEXTURE_W, Camera
 from train.data.drawn_shape import ANGLES, ROWS, Surface, smooth
 
 
-def fill(image: np.ndarray, polygon: np.ndarray, colour: np.ndarray, soft: float = 0.0, alpha: float = 1.0):
-    """Paint a polygon (image px) into the image, in place; -> its mask float32 and the window (slices) it covers."""
-    margin = int(3 * soft) + 3
-    size = np.array(image.shape[1::-1])
-    x0, y0 = np.clip(np.floor(polygon.min(axis=0)).astype(int) - margin, 0, size - 1)
-    x1, y1 = np.clip(np.ceil(polygon.max(axis=0)).astype(int) + margin + 1, (x0 + 1, y0 + 1), size)
-    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    cv2.fillPoly(mask, [np.rint((polygon - (x0, y0)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    if soft:
-        mask = soften(mask, soft)
-    weight = mask * np.float32(alpha / 255)
-    window = (slice(y0, y1), slice(x0, x1))
-    image[window] += (np.asarray(colour, np.float32) - image[window]) * weight[..., None]
-    return weight, window
-
-
 def background(size: int, rng: np.random.Generator) -> np.ndarray:
-    """(size, size, 3): a gradient with blurred shapes, stripes or noise."""
+    """(3, size, size): a gradient with blurred shapes, stripes or noise."""
     corners = np.clip(rng.beta(0.9, 1.2) + rng.normal(0, 0.15, (2, 2, 1)) + rng.normal(0, rng.choice([0.03, 0.12]), (2, 2, 3)), 0, 1).astype(np.float32)
     small = max(size // 2, 8)
     image = cv2.resize(corners, (small, small), interpolation=cv2.INTER_LINEAR)
@@ -58,12 +43,12 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
     soft = rng.choice([0.0, 1.0, 2.5, 6.0])
     if soft:
         image = cv2.GaussianBlur(image, (0, 0), soft)
-    image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    planes = np.stack(cv2.split(cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)))
     kind = ("coarse", "fine", "strands")[rng.choice(3, p=(0.5, 0.25, 0.25))]
     grain = patch(kind, size, size, rng)
     grain = grain.T if rng.random() < 0.5 else grain
-    image *= 1 + np.float32(min(abs(rng.normal(0, 0.11)), 0.25)) * grain[..., None]
-    return image
+    planes *= 1 + np.float32(min(abs(rng.normal(0, 0.11)), 0.25)) * grain
+    return planes
 
 
 def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, light: np.ndarray, rng) -> None:
@@ -76,21 +61,21 @@ def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, 
     outline = camera.project(neck)
     covered, window = fill(image, outline, skin * light * rng.uniform(0.6, 1.0), 1.0)
     low, high = outline[:, 0].min(), outline[:, 0].max()
-    across = (np.arange(image.shape[1])[window[1]] - (low + high) / 2) / max((high - low) / 2, 1)
+    across = (np.arange(image.shape[2])[window[1]] - (low + high) / 2) / max((high - low) / 2, 1)
     top = np.linspace(-0.45, 0.6, covered.shape[0], dtype=np.float32).clip(None, 0)[:, None]  # the chin's shadow
     tone = 1 - (0.35 * np.clip(across, -1, 1) ** 2)[None, :].astype(np.float32) + top
-    image[window] *= 1 - (1 - tone[..., None]) * covered[..., None]
+    image[:, window[0], window[1]] *= 1 - (1 - tone) * covered
     base = camera.project(np.array([[0.0, chin + rng.uniform(0.22, 0.6), -0.75]]))[0]
     base[0] = base[0] * lean + (1 - lean) * camera.shift[0]
     width = camera.scale * rng.uniform(1.6, 2.3)
     collar = np.array([(-width, 0.55), (-0.55 * width, 0.12), (-0.32 * camera.scale * 1.9, -0.02), (0, rng.uniform(0.05, 0.7)),
                        (0.32 * camera.scale * 1.9, -0.02), (0.55 * width, 0.12), (width, 0.55)])  # fmt: skip
     collar = np.stack([collar[:, 0], collar[:, 1] * camera.scale], axis=1) + base
-    bottom = image.shape[0] + 50.0
+    bottom = image.shape[1] + 50.0
     cloth = np.concatenate([smooth(collar, 30), [(base[0] + width, bottom), (base[0] - width, bottom)]])
     weight, window = fill(image, cloth, colour, 0.8)
     weave = patch("fine" if rng.random() < 0.6 else "strands", *weight.shape, rng)
-    image[window] *= 1 + np.float32(0.14 * rng.random()) * (weave * weight)[..., None]
+    image[:, window[0], window[1]] *= 1 + np.float32(0.14 * rng.random()) * weave * weight
 
 
 class Hair:
@@ -154,8 +139,8 @@ class Hair:
         self.tail = tail
 
     def colours(self, texel: np.ndarray) -> np.ndarray:
-        """(K, 3) reflectance of texels."""
-        return np.clip(self.colour, 0.015, 1).astype(np.float32) * np.exp(self.grain * self.weave.ravel()[texel])[:, None]
+        """(3, K) reflectance of texels."""
+        return np.clip(self.colour, 0.015, 1).astype(np.float32)[:, None] * np.exp(np.float32(self.grain) * self.weave.ravel()[texel])
 
     def curtain(self, image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarray, rng) -> None:
         """Long hair behind the head, in place, before the head is put on."""
@@ -167,7 +152,8 @@ class Hair:
                            (wide * rng.uniform(0.8, 1.3), self.tail * 0.75), (wide + 0.1, 0.4), (wide, -0.5), (0.5, -1.1)])  # fmt: skip
         outline = camera.project(np.column_stack([smooth(points, 60), np.full(60, -0.95)]))
         weight, window = fill(image, outline, np.clip(self.colour, 0.015, 1) * light * 0.75, 1.0)
-        image[window] *= np.exp(np.float32(self.grain) * patch("strands", *weight.shape, rng) * weight)[..., None]
+        streaks = np.float32(self.grain) * patch("strands", *weight.shape, rng) * weight
+        image[:, window[0], window[1]] *= np.exp(streaks)
 
 
 def glasses(image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarray, rng: np.random.Generator) -> None:
@@ -199,10 +185,7 @@ def glasses(image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarr
             lines.append(camera.project(np.column_stack([outer, [z - 0.12, -0.75 if facing > 0 else -0.2]])))
     y = p[[60, 72], 1].mean()
     lines.append(camera.project(np.column_stack([np.array([(-0.12, y), (0, y - 0.03), (0.12, y)]), np.full(3, z)])))
-    mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.polylines(mask, [np.rint(line * 16).astype(np.int32) for line in lines], False, 255, width, cv2.LINE_AA, 4)
-    weight = cv2.GaussianBlur(mask, (3, 3), 0.6).astype(np.float32)[..., None] / 255
-    image += (colour.astype(np.float32) - image) * weight
+    blend(image, *strokes_mask(lines, width, 0.6, *image.shape[1:]), colour)
 
 
 def in_front(image: np.ndarray, landmarks: np.ndarray, skin: np.ndarray, light: np.ndarray, rng: np.random.Generator) -> None:
@@ -224,11 +207,9 @@ def in_front(image: np.ndarray, landmarks: np.ndarray, skin: np.ndarray, light: 
             root = palm + across * offset + along * span * 0.1
             tip = palm + across * offset * 1.15 + along * span * (0.52 - 0.05 * abs(k - 1.4)) * rng.uniform(0.85, 1.1)
             for shift, shade, wide in ((0.12, 0.55, 1.0), (0, 1.0, 0.92), (-0.12, 1.1, 0.5)):
-                mask = np.zeros(image.shape[:2], np.uint8)
-                line = np.rint((np.stack([root, tip]) + across * thick * shift) * 16).astype(np.int32)
-                cv2.polylines(mask, [line], False, 255, max(int(thick * wide), 1), cv2.LINE_AA, 4)
-                weight = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32)[..., None] / 255
-                image += ((tone * shade).astype(np.float32) - image) * weight
+                finger = np.stack([root, tip]) + across * thick * shift
+                mask, window = strokes_mask([finger], max(int(thick * wide), 1), 1.0, *image.shape[1:])
+                blend(image, mask, window, tone * shade)
         return
     colour = np.clip(rng.random() + rng.normal(0, 0.2, 3), 0, 1) * light
     sides = int(rng.integers(4, 9))
@@ -236,41 +217,54 @@ def in_front(image: np.ndarray, landmarks: np.ndarray, skin: np.ndarray, light: 
     radius = span * rng.uniform(0.1, 0.35, (sides, 1))
     outline = target + np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius
     weight, window = fill(image, outline, colour, rng.uniform(0.5, 3))
-    image[window] *= np.exp(np.float32(0.15) * patch("coarse", *weight.shape, rng) * weight)[..., None]
+    image[:, window[0], window[1]] *= np.exp(np.float32(0.15) * patch("coarse", *weight.shape, rng) * weight)
 
 
-def develop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8: exposure, colour cast, blur, low resolution, noise, JPEG; geometry is not touched."""
-    size = image.shape[0]
+def develop(planes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 of (3, H, W) planes: exposure, colour cast, blur, low resolution, noise, JPEG.
+
+    No point of the picture moves.
+    """
+    size = planes.shape[1]
     target = np.clip(rng.normal(0.46, 0.1), 0.2, 0.75)
-    middle = image[size // 4 : 3 * size // 4 : 4, size // 4 : 3 * size // 4 : 4].mean()
+    middle = planes[:, size // 4 : 3 * size // 4 : 4, size // 4 : 3 * size // 4 : 4].mean()
     exposure = (target / max(middle, 1e-3)) ** 0.75 * np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.06, 3))
     contrast = np.exp(rng.normal(0.02, 0.14))
-    lift = 0.45 * (1 - contrast) + rng.normal(0, 0.03)
-    image *= (exposure * contrast).astype(np.float32)
-    image += np.float32(lift)
-    over = np.maximum(image - np.float32(0.8), 0)  # highlights roll off
-    image -= over * over / (over + np.float32(0.22))
+    planes *= (exposure * contrast).astype(np.float32)[:, None, None]
+    planes += np.float32(0.45 * (1 - contrast) + rng.normal(0, 0.03))
+    over = np.maximum(planes - np.float32(0.8), 0)  # highlights roll off
+    over *= over / (over + np.float32(0.22))
+    planes -= over
     if rng.random() < 0.12:
-        grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
-        image = grey[..., None] * (1 + rng.normal(0, 0.04, 3) * (rng.random() < 0.4)).astype(np.float32)
-    if rng.random() < 0.35:  # low resolution, enlarged again
-        small = int(size * rng.uniform(0.28, 0.8))
-        image = cv2.resize(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_LINEAR)
+        grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), planes, 1)
+        planes = grey * (1 + rng.normal(0, 0.04, (3, 1, 1)) * (rng.random() < 0.4)).astype(np.float32)
+    small = int(size * rng.uniform(0.28, 0.8)) if rng.random() < 0.35 else 0  # low resolution, enlarged again
     soft = abs(rng.normal(0, 0.75))
-    if soft > 0.35:
-        image = cv2.GaussianBlur(image, (0, 0), soft)
-    if rng.random() < 0.07:
-        length = int(rng.integers(3, 9))
-        kernel = np.zeros((9, 9), np.float32)
-        step = np.array([np.cos(a := rng.uniform(0, np.pi)), np.sin(a)]) * length / 2
-        cv2.line(kernel, tuple(int(v) for v in np.rint(4 - step)), tuple(int(v) for v in np.rint(4 + step)), 1.0)
-        kernel = (kernel + kernel[::-1, ::-1]) / 2  # symmetric: the blur does not move the face
-        image = cv2.filter2D(image, -1, kernel / kernel.sum())
-    grain = abs(rng.normal(0, 0.025))
-    image += np.float32(grain) * patch("white", size, size, rng)[..., None]
-    out = cv2.convertScaleAbs(np.maximum(image, 0, out=image), alpha=255)
+    kernel = _shake(rng) if rng.random() < 0.07 else None
+    grain = np.float32(abs(rng.normal(0, 0.025))) * patch("white", size, size, rng)
+    for plane in planes:
+        if small:
+            less = cv2.resize(plane, (small, small), interpolation=cv2.INTER_AREA)
+            cv2.resize(less, (size, size), dst=plane, interpolation=cv2.INTER_LINEAR)
+        if soft > 0.35:
+            cv2.GaussianBlur(plane, (0, 0), soft, dst=plane)
+        if kernel is not None:
+            plane[:] = cv2.filter2D(plane, -1, kernel)
+        plane += grain
+    np.clip(planes, 0, 1, out=planes)
+    out = cv2.convertScaleAbs(cv2.merge(list(planes)), alpha=255)
     if rng.random() < 0.6:
-        quality = int(rng.integers(35, 96))
-        out = cv2.imdecode(cv2.imencode(".jpg", out[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)[..., ::-1]
-    return np.ascontiguousarray(out)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))]
+        # the codec takes red for blue here, both ways: only the grain of the artefacts notices
+        out = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR)
+    return out
+
+
+def _shake(rng: np.random.Generator) -> np.ndarray:
+    """(9, 9) kernel of a straight motion blur, symmetric so that nothing moves."""
+    length = int(rng.integers(3, 9))
+    kernel = np.zeros((9, 9), np.float32)
+    step = np.array([np.cos(a := rng.uniform(0, np.pi)), np.sin(a)]) * length / 2
+    cv2.line(kernel, tuple(int(v) for v in np.rint(4 - step)), tuple(int(v) for v in np.rint(4 + step)), 1.0)
+    kernel = kernel + kernel[::-1, ::-1]
+    return kernel / kernel.sum()
