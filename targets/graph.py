@@ -55,6 +55,7 @@ class Decode(nn.Module):
         super().__init__()
         self.threshold, self.power = how.threshold, how.power
         # Crop px relative to the middle of the map: the sums below stay small, which half precision needs.
+        self.register_buffer("one", torch.ones(1, 1, 1, 1))
         self.register_buffer("columns", (torch.arange(width) - (width - 1) / 2) * stride)
         self.register_buffer("rows", (torch.arange(height) - (height - 1) / 2) * stride)
         middle = [(side - 1) / 2 * stride + (stride - 1) / 2 for side in (width, height)]
@@ -62,8 +63,9 @@ class Decode(nn.Module):
 
     def forward(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         peak = heatmaps.amax(dim=(2, 3), keepdim=True)  # B N 1 1
-        # Clamped, not offset: ONNX's exporter takes `+ 1e-12` for a no-op. One division a landmark, not one a cell.
-        above = torch.relu(heatmaps * (1.0 / peak.clamp(min=decoding.FLOOR)) - self.threshold)
+        # Clamped, not offset: ONNX's exporter takes `+ 1e-12` for a no-op. One division a landmark, not one a cell,
+        # and of a tensor: CoreML has a reciprocal of its own for 1.0 / x, 1 / (x + 1e-4).
+        above = torch.relu(heatmaps * (self.one / peak.clamp(min=decoding.FLOOR)) - self.threshold)
         weights = above
         for _ in range(self.power - 1):
             weights = weights * above
@@ -82,16 +84,16 @@ class Deployable(nn.Module):
     The image is (1, S, S, 3) or (1, 3, S, S) by ``interface``, values 0 to 255; the division by 255 is inside.
     """
 
-    def __init__(self, network: nn.Module, decode: Decode, landmarks: int, size: int, interface: Interface):
+    def __init__(self, network: nn.Module, decode: Decode, landmarks: int, cut: bool, size: int, interface: Interface):
         super().__init__()
         self.network, self.decode, self.landmarks, self.interface = network, decode, landmarks, interface
-        self.size = size
+        self.size, self.cut = size, cut
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         if self.interface.axes == "NHWC":
             image = image.permute(0, 3, 1, 2)
         heatmaps = self.network(image.float() * (1.0 / 255.0))[-1]
-        if heatmaps.shape[1] > self.landmarks:  # the boundary, where it was not left out of the head
+        if self.cut:  # the boundary, where it was not left out of the head
             heatmaps = heatmaps[:, : self.landmarks]
         return self.decode(heatmaps)
 
@@ -142,7 +144,7 @@ def plain(model: nn.Module, run: contract.Contract, interface: Interface = Inter
     if heatmaps.shape[1] < n:
         raise InputError(f"the network has {heatmaps.shape[1]} heatmaps, its contract {n} landmarks; train the run again")
     decode = Decode(in_graph(run), *heatmaps.shape[-2:], run.decode.stride)
-    return Deployable(model, decode, n, size, interface).eval()
+    return Deployable(model, decode, n, heatmaps.shape[1] > n, size, interface).eval()
 
 
 def _fold_batch_norms(network: nn.Module) -> None:

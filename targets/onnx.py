@@ -7,7 +7,7 @@ exact but for the rounding of weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,15 @@ def convert(graph: Deployable):
         output_names=[LANDMARKS, SCORES],
         verbose=False,
     )
-    return program.model_proto
+    model = program.model_proto
+    for i, node in enumerate(model.graph.node):
+        node.name = f"{_layer(node)}:{i}"
+    # The exporter's notes are larger than a small network, and name files of the machine they were made on.
+    for noted in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del noted.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    return model
 
 
 def half(model):
@@ -69,12 +77,13 @@ def half(model):
     return small
 
 
-def layer(node) -> str:
-    """The module that a node comes from, as the network names it: ``stacks.0.head``; ``decode``; '' for the graph."""
-    scopes = next((p.value for p in node.metadata_props if p.key == SCOPES), "[]")
-    names: Sequence[str] = [text for text in scopes.strip("[]").replace("'", "").split(", ") if text]
-    # the last entry is the operation itself
-    return names[-2].removeprefix("network.") if len(names) > 1 else ""
+def _layer(node) -> str:
+    """The module that a node comes from, as the network names it: ``stacks.0.head``; ``decode``; ``graph`` for the rest.
+
+    From the exporter's list of scopes, whose last entry is the operation itself.
+    """
+    scopes = ast.literal_eval(next((p.value for p in node.metadata_props if p.key == SCOPES), "[]"))
+    return (scopes[-2].removeprefix("network.") if len(scopes) > 1 else "") or "graph"
 
 
 def write(path: Path, model, about: contract.Contract) -> None:

@@ -6,13 +6,16 @@ peaks, and how far a landmark moves would say nothing.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from edgewing import contract, layouts
+from train import checkpoint, recipes
 from train import model as models
-from train import recipes
 
 SIZE, LAYOUT = 64, "aflw-19"
 
@@ -56,3 +59,53 @@ def fit(network: torch.nn.Module, steps: int, layout: str = LAYOUT, size: int = 
         optimiser.step()
         schedule.step()
     return network.eval()
+
+
+RECIPE = recipes.Recipe("tiny", layout=LAYOUT, width=0.25, input_size=SIZE, data=("discs",))
+
+
+def run_contract(network: torch.nn.Module, recipe: recipes.Recipe) -> contract.Contract:
+    """The contract that a training run would give this network."""
+    size, cells = recipe.input_size, recipe.cells
+    part = contract.layout_part(recipe.layout)
+    channels = part.points + recipe.has_boundary
+    return contract.Contract(
+        layout=part,
+        input=contract.InputPart("image", [1, 3, size, size], "NCHW", "float32", "RGB", [0.0, 1.0], "none"),
+        crop=contract.crop_part(size),
+        outputs=[contract.OutputPart("heatmaps", "heatmaps", [1, channels, cells, cells], "cell", "heat", "float32")],
+        decode=contract.DecodePart(False, recipe.decode, recipe.threshold, recipe.power, recipe.stride),
+        model=contract.ModelPart(
+            recipe.network, recipe.name, "safetensors", "fp32", models.parameters(network), models.macs(network, size)
+        ),
+        training=contract.TrainingPart(["discs"], "none", []),
+        provenance=contract.ProvenancePart("", {}, checkpoint.digest(network)),
+    )
+
+
+def write_run(folder: Path, network: torch.nn.Module, recipe: recipes.Recipe) -> Path:
+    """A run folder as training leaves it, as far as exporting reads it."""
+    checkpoint.save_model(folder / "model.safetensors", network, recipe, run_contract(network, recipe))
+    (folder / "recipe.json").write_text(recipes.dumps(recipe))
+    (folder / "faces").mkdir()
+    for name, count, seed in (("validation", 64, 5), ("calibration", 200, 6)):
+        crops, landmarks = discs(count, seed, recipe.input_size, recipe.layout)
+        names = np.array([f"disc {i}" for i in range(count)])
+        np.savez(folder / "faces" / f"{name}.npz", crops=crops, landmarks=landmarks, names=names)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def network() -> torch.nn.Module:
+    """The mobile network at a quarter of its width, fitted on discs."""
+    threads = torch.get_num_threads()
+    torch.manual_seed(0)
+    try:
+        return fit(models.build(RECIPE), steps=150)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def run(network, tmp_path_factory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "tiny", network, RECIPE)

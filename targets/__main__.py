@@ -1,0 +1,195 @@
+"""`python -m targets RUN --to onnx tflite coreml tensorrt`: a run into files for phones and boards, each one checked.
+
+Every file is run over the run's validation faces and compared with the float model before it gets its name; one that
+fails its gate is called ``.rejected``, and the command exits with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from edgewing import containers, files
+from edgewing.errors import InputError, command
+from targets import parity, ranges, table
+from targets.progress import Progress, silence
+
+QUANTIZATION = "quantization.json"  # written by `python -m compress quantize`: {"ranges": name, "float_layers": [regex]}
+
+
+def main(argv: list[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(argv)
+    with command(arguments.debug):
+        sys.exit(export(arguments, shlex.join(["python", "-m", "targets", *argv])))
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "\n".join(
+        f"  {key:9} {', '.join(t.precisions):18} default {', '.join(t.default):18} also {', '.join(t.aliases)}"
+        for key, t in table.TABLE.items()
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m targets",
+        description="Export a run to files for phones and boards, and check each against the float model.",
+        epilog=f"targets:\n{about}\n\nexample: python -m targets runs/demo-s --to onnx tflite coreml tensorrt",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUN", help="the run's folder, with model.safetensors and faces/")
+    parser.add_argument("--to", nargs="+", required=True, metavar="TARGET", help=f"one or more of {', '.join(table.TABLE)}")
+    parser.add_argument(
+        "--precision", nargs="+", metavar="P", help=f"{', '.join(table.PRECISIONS)} (default: each target's, below)"
+    )
+    parser.add_argument("--data", metavar="DIR", help="check on a labelled folder (default: RUN/faces/validation.npz)")
+    parser.add_argument("--layout", metavar="NAME", help="layout of --data (default: the run's)")
+    parser.add_argument("--debug", action="store_true", help="show what the conversion libraries say, and tracebacks")
+    return parser
+
+
+def export(arguments: argparse.Namespace, typed: str) -> int:
+    """Make and check every file asked for; the exit code: 0, 1 where a gate failed, 2 where a file could not be made."""
+    todo = table.plan(arguments.to, arguments.precision)
+    run = Path(arguments.run)
+    with Progress("targets") as say:
+        say("loading the run")
+        with silence(arguments.debug):
+            job, faces, reference = _open(run, arguments)
+    source = f"parity on {len(faces)} faces of {faces.source}"
+    if any(precision == "int8" for _, precision in todo):
+        source += f"; int8 ranges: {job.ranges}" + (f", float: {', '.join(job.float_layers)}" if job.float_layers else "")
+    print(source, flush=True)
+    folder, code, made = run / "export", 0, []
+    folder.mkdir(exist_ok=True)
+    for key, precision in todo:
+        try:
+            path, result, seconds = _one(job, run, key, precision, reference, faces, arguments.debug)
+        except InputError as error:
+            if arguments.debug:
+                raise
+            print(f"error: {key} {precision}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+            code = 2
+            continue
+        _append_row(run, path, result, typed, arguments.data)
+        made.append(path)
+        size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
+        print(f"{key:8} {precision}  {seconds:5.1f} s  {size / 1e6:6.2f} MB  {path}\n  {result}", flush=True)
+        if result.reasons:
+            print(f"  rejected: {'; '.join(result.reasons)}", flush=True)
+            code = max(code, 1)
+        else:
+            print(f"  next: {table.TABLE[key].next.format(file=path)}", flush=True)
+    if made:
+        bad = sum(table.is_rejected(path) for path in made)
+        print(f"wrote {len(made)} files to {folder}, parity to {run / 'rows.jsonl'}" + (f"; {bad} rejected" if bad else ""))
+        print(f"next: python -m bench report {run}")
+    return code
+
+
+def _open(run: Path, arguments: argparse.Namespace):
+    """The job, the faces to check on, and what the float model says of them."""
+    from targets import graph
+    from targets.job import Job
+    from train import checkpoint
+
+    if not run.is_dir():
+        raise InputError(f"{run}: no such run; train one with: python -m train fit drawn --run {run.name}")
+    network, _, contract = checkpoint.load_model(run)
+    size, points = contract.crop.size, contract.layout.points
+    if arguments.layout and not arguments.data:
+        raise InputError("--layout says how --data is labelled; give --data DIR too")
+    if arguments.data:
+        layout = arguments.layout or contract.layout.name
+        if layout != contract.layout.name:
+            raise InputError(f"--layout {layout}, but the run finds {contract.layout.name}; give faces of that layout")
+        faces = parity.photographs(Path(arguments.data), layout, size)
+    else:
+        faces = parity.stored(run / "faces" / "validation.npz", points, size)
+    calibration = run / "faces" / "calibration.npz"
+    crops = parity.stored(calibration, points, size).crops if calibration.exists() else None
+    job = Job(network, contract, crops, **quantization(run))
+    return job, faces, graph.reference(network, contract, faces.crops)
+
+
+def quantization(run: Path) -> dict:
+    """ranges and float_layers as `compress quantize` measured them for this run, or the defaults."""
+    path = run / QUANTIZATION
+    if not path.exists():
+        return {"ranges": ranges.DEFAULT, "float_layers": ()}
+    try:
+        value = json.loads(files.read(path, files.MIB))
+        chosen = {"ranges": value["ranges"], "float_layers": [str(pattern) for pattern in value["float_layers"]]}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error!r}); write it again: python -m compress quantize {run}") from None
+    ranges.get(chosen["ranges"])
+    return chosen
+
+
+def _one(job, run: Path, key: str, precision: str, reference, faces, debug: bool):
+    """Make one file, check it, give it the name it has earned; (path, parity, seconds of the conversion)."""
+    target = table.TABLE[key]
+    final = target.path(run / "export", run.resolve().name, precision)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=final.parent, prefix=".") as folder, Progress(f"{key} {precision}") as job.say:
+        path = Path(folder, final.name)
+        with silence(debug):
+            try:
+                module = target.load()
+                module.export(job, precision, path)
+                seconds = time.monotonic() - start
+                job.say(f"checking on {len(faces)} faces")
+                result = parity.measure(path, reference, faces)
+                module.embed(path, containers.read(path).replace(parity=result.part))
+            except InputError:
+                raise
+            except Exception as error:  # a conversion library's own kind
+                if debug:
+                    raise
+                why = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+                raise InputError(f"the conversion failed ({why}); --debug shows everything") from error
+        named = table.rejected(final) if result.reasons else final
+        for old in (final, table.rejected(final)):
+            _remove(old)
+        path.rename(named)
+    return named, result, seconds
+
+
+def _remove(path: Path) -> None:
+    """A file or a package, where it exists."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _append_row(run: Path, path: Path, result: parity.Result, typed: str, data: str | None) -> None:
+    from bench import rows
+    from edgewing import measure
+
+    part = result.part
+    protocol = {"data": data or str(run / "faces" / "validation.npz"), "faces": part.faces, "text": part.protocol}
+    rows.append(
+        run / "rows.jsonl",
+        {
+            **rows.header("parity", measure.artefact(path), protocol, typed),
+            "ran_on": part.ran_on,
+            "shift_p50_px": part.p50,
+            "shift_p99_px": part.p99,
+            "shift_max_px": part.max,
+            "nme_float": part.nme_float,
+            "nme": part.nme_artefact,
+            "failed_float": result.failed[0],
+            "failed": result.failed[1],
+            "accepted": part.accepted,
+            "reasons": result.reasons,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Is an artefact still the same network? Landmark shift against the float model in pixels, over the same faces.
+
+The artefact itself is run: its file, by its own runtime, with its decode; CoreML through targets.coreml_evaluator.
+A gate follows, by what the file is: NME and p99 shift for weights of 8 bits or fewer, p99 shift alone for floats.
+
+F faces, N landmarks, S side of the crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import contract, geometry, layouts, metrics, runtimes
+from edgewing.errors import InputError
+
+CROP = 256  # px; shifts are scaled to a crop of this side, so that networks of different sizes can be compared
+NME_LIMIT = 0.01  # of weights of 8 bits or fewer: how much worse NME may be, as a share of the float model's
+SHIFT_LIMIT = {"integer": 2.0, "float": 0.1}  # px of a 256 px crop, 99th percentile
+FLOATS = ("fp32", "fp16")
+FAILED = 0.10  # NME above which a face counts as failed, as FR10 does
+MOST_FACES = 500  # of a folder: evenly spaced over it
+STILL = 1e-3  # px: an artefact whose landmarks move less than this over all faces answers nothing
+
+
+@dataclass(frozen=True)
+class Faces:
+    """crops (F, S, S, 3) uint8 RGB, landmarks (F, N, 2) crop px, and in words where they are from."""
+
+    crops: np.ndarray
+    landmarks: np.ndarray
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+
+@dataclass(frozen=True)
+class Result:
+    """part: what goes into the contract. failed: faces with NME above 10 % (or none), of float and artefact.
+
+    reasons: why it was rejected, a sentence each with both values and the limit; empty where it was accepted.
+    """
+
+    part: contract.ParityPart
+    failed: tuple[int, int]
+    reasons: list[str]
+
+    @property
+    def nme_change(self) -> float:
+        """Relative: 0.01 is one percent worse than float."""
+        return self.part.nme_artefact / self.part.nme_float - 1
+
+    def __str__(self) -> str:
+        p = self.part
+        text = f"shift p50 {p.p50:.3f} p99 {p.p99:.3f} max {p.max:.3f} px, NME {100 * p.nme_artefact:.2f} %"
+        text += f" ({100 * self.nme_change:+.2f} %)"
+        return text + (f", failed faces {self.failed[0]} -> {self.failed[1]}" if self.failed[0] != self.failed[1] else "")
+
+
+def stored(path: Path, points: int, size: int) -> Faces:
+    """Faces that a run has kept (faces/validation.npz, calibration.npz). InputError where they do not fit the run."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            crops, landmarks = data["crops"], data["landmarks"]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; train the run again, or give --data DIR --layout NAME") from None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); train the run again") from None
+    expected = (len(crops), size, size, 3), (len(crops), points, 2)
+    if (crops.shape, landmarks.shape) != expected or crops.dtype != np.uint8 or len(crops) == 0:
+        raise InputError(f"{path}: crops {crops.shape} and landmarks {landmarks.shape}, expected {expected}; train again")
+    return Faces(crops, landmarks.astype(np.float32), f"{path.parent.name}/{path.name}")
+
+
+def photographs(folder: Path, layout: str, size: int) -> Faces:
+    """Faces of a labelled folder, its test part, ``gtbox`` crops; at most MOST_FACES of them."""
+    from train import data
+
+    listing = data.read(folder, layout, split="test")
+    count = len(listing.samples)
+    crops, landmarks = [], []
+    for i in np.unique(np.linspace(0, count - 1, min(count, MOST_FACES)).astype(int)):
+        sample = listing.samples[int(i)]
+        crop = geometry.crop_from_landmarks(sample.landmarks, size)
+        try:
+            crops.append(geometry.warp(data.load(sample), crop.to_image, size))
+        except InputError:  # a broken picture: one face fewer, and the number of faces is reported
+            continue
+        landmarks.append(geometry.apply(crop.to_crop, sample.landmarks))
+    if not crops:
+        raise InputError(f"{folder}: none of {count} pictures can be read; check the folder")
+    return Faces(np.stack(crops), np.stack(landmarks).astype(np.float32), f"{folder.name}, {len(crops)} of {count} faces")
+
+
+def open_artefact(path: Path):
+    """What runs this file: a runtime, or the evaluator for CoreML. Called with crops, it gives runtimes.Points."""
+    if path.suffix == ".mlpackage":
+        from targets.coreml_evaluator import Evaluator
+
+        return Evaluator(path)
+    return runtimes.open(path)
+
+
+def measure(path: Path, reference: runtimes.Points, faces: Faces) -> Result:
+    """Run an artefact over the faces and compare it with the float model's points of the same faces."""
+    artefact = open_artefact(path)
+    about = artefact.contract
+    ran_on = str(artefact.description)
+    if about.model.format == "tensorrt" and about.model.precision != "int8":
+        ran_on += "; fp32 here, the engine's precision is chosen by its builder on the board"
+    return compare(about, ran_on, artefact(faces.crops), reference, faces)
+
+
+def compare(
+    about: contract.Contract, ran_on: str, points: runtimes.Points, reference: runtimes.Points, faces: Faces
+) -> Result:
+    """The figures and the verdict, from what an artefact and the float model said."""
+    scale = CROP / about.crop.size
+    shift = np.linalg.norm(points.landmarks.astype(np.float64) - reference.landmarks, axis=-1) * scale
+    broken = not np.isfinite(shift).all()
+    shift = np.where(np.isfinite(shift), shift, CROP)
+    layout = layouts.get(about.layout.name)
+    boxes = np.stack([geometry.landmark_box(landmarks) for landmarks in faces.landmarks])
+    distance = metrics.normaliser(faces.landmarks, layout, boxes=boxes)
+    ours, theirs = (metrics.errors(p.landmarks, faces.landmarks, distance) for p in (points, reference))
+    p50, p99, largest = (float(v) for v in np.percentile(shift, [50, 99, 100]))
+    nme_float, nme = (metrics.summarise(errors).nme for errors in (theirs, ours))
+    kind = "float" if about.model.precision in FLOATS else "integer"
+    reasons = []
+    if broken:
+        reasons.append("some landmarks are not numbers")
+    moves = np.ptp(points.landmarks, axis=0).max()
+    if len(faces) > 1 and moves < STILL < np.ptp(reference.landmarks, axis=0).max():
+        reasons.append(f"constant output: its landmarks move {moves:.2g} px over {len(faces)} faces")
+    if p99 > SHIFT_LIMIT[kind]:
+        reasons.append(f"p99 shift {p99:.3f} px, limit {SHIFT_LIMIT[kind]:g} px")
+    if kind == "integer" and nme > nme_float * (1 + NME_LIMIT):
+        reasons.append(
+            f"NME {100 * nme:.3f} % is {100 * (nme / nme_float - 1):.2f} % worse than float {100 * nme_float:.3f} %, "
+            f"limit {100 * NME_LIMIT:g} %"
+        )
+    part = contract.ParityPart(
+        protocol=f"{faces.source}, gtbox crops, against the float torch model, px of a {CROP} px crop",
+        ran_on=ran_on,
+        faces=len(faces),
+        p50=p50,
+        p99=p99,
+        max=largest,
+        nme_float=nme_float,
+        nme_artefact=nme if np.isfinite(nme) else 1.0,
+        accepted=not reasons,
+    )
+    return Result(part, (int((theirs > FAILED).sum()), int((ours > FAILED).sum())), reasons)

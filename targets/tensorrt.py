@@ -1,0 +1,170 @@
+"""TensorRT: an ONNX file made for its builder, which runs on the board: ``python -m edgewing.build FILE.onnx``.
+
+fp32 and fp16 are the plain graph; the builder chooses the kernels. int8 carries its scales in the file (explicit QDQ),
+as TensorRT asks for them: symmetric, so all zero points are 0; weights per output channel, activations per tensor; a
+pair on both inputs of an addition, so that it runs in int8 and fuses with the convolution; biases stay float32 (the
+parser refuses int32); no uint8 anywhere, which is why the image is float32 NCHW, 0 to 255. Weights are float with a
+pair behind them, which every version of TensorRT since 8 folds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import contract
+from targets import onnx as plain
+from targets import ranges as ranges_
+from targets.graph import Interface
+from targets.job import Job
+
+FORMAT, INTERFACE = "tensorrt", Interface("NCHW", "float32")
+LIBRARIES = plain.LIBRARIES
+# What runs in int8, and how many of its inputs are activations. A pair before a Resize keeps the maps around it small.
+QUANTIZED = {"Conv": 1, "ConvTranspose": 1, "Add": 2, "Concat": None, "Resize": 1, "AveragePool": 1}
+
+
+def export(job: Job, precision: str, path: Path) -> None:
+    """Write the artefact of that precision, contract inside, parity not yet measured."""
+    model = job.once(FORMAT, lambda: plain.convert(job.graph(INTERFACE)))
+    if precision == "int8":
+        job.say("calibrating")
+        model = quantize(model, job.crops(), job.ranges, job.float_layers)
+    plain.write(path, model, job.contract(FORMAT, INTERFACE, precision, LIBRARIES))
+
+
+embed = plain.embed
+
+
+def quantize(
+    model,
+    crops: np.ndarray,
+    ranges: str = ranges_.DEFAULT,
+    float_layers: Sequence[str] = (),
+):
+    """A copy with explicit quantize and dequantize pairs; decode and ``float_layers`` stay without.
+
+    model: what targets.onnx.convert made of a graph with this file's INTERFACE. crops: (F, S, S, 3) uint8 RGB.
+    ranges: a name of targets.ranges.TABLE. float_layers: regular expressions, searched in the names of the network's
+    modules (``stacks.0.head``).
+    """
+    import onnx
+
+    out = onnx.ModelProto()
+    out.CopyFrom(model)
+    weights = {i.name: onnx.numpy_helper.to_array(i) for i in out.graph.initializer}
+    chosen = [node for node in out.graph.node if _chosen(node, float_layers)]
+    wanted = {name for node in chosen for name in _activation_inputs(node, weights)}
+    measured = ranges_.measure(ranges, activations(model, sorted(wanted), crops))
+    pairs = Pairs(onnx)
+    for node in chosen:
+        for i, name in enumerate(node.input[: QUANTIZED[node.op_type]]):
+            if name in measured:
+                node.input[i] = pairs.activation(name, *measured[name])
+            elif name in weights:  # the constant map of a CoordConv
+                node.input[i] = pairs.activation(name, weights[name].min(), weights[name].max())
+        if node.op_type in ("Conv", "ConvTranspose"):
+            node.input[1] = pairs.weight(node.input[1], weights[node.input[1]], axis=int(node.op_type == "ConvTranspose"))
+    nodes = list(out.graph.node)
+    del out.graph.node[:]
+    out.graph.node.extend(_in_order(pairs.nodes, nodes))
+    out.graph.initializer.extend(pairs.initializers)
+    return out
+
+
+def _chosen(node, float_layers: Sequence[str]) -> bool:
+    layer = node.name.split(":")[0]
+    if node.op_type not in QUANTIZED or layer in ("graph", "decode"):
+        return False
+    return not any(re.search(pattern, layer) for pattern in float_layers)
+
+
+def _activation_inputs(node, weights: dict) -> list[str]:
+    return [name for name in node.input[: QUANTIZED[node.op_type]] if name and name not in weights]
+
+
+class Pairs:
+    """Quantize and dequantize pairs, one for each tensor however many read it."""
+
+    def __init__(self, onnx):
+        self.onnx, self.nodes, self.initializers, self._made = onnx, [], [], {}
+
+    def activation(self, name: str, low: float, high: float) -> str:
+        """Symmetric around 0, over the larger side; the name of the dequantized tensor."""
+        return self._pair(name, np.float32(max(-low, high, 1e-6) / 127), np.int8(0), {})
+
+    def weight(self, name: str, values: np.ndarray, axis: int) -> str:
+        """The same, a scale for each output channel."""
+        largest = np.abs(values).max(axis=tuple(a for a in range(values.ndim) if a != axis))
+        scale = np.maximum(largest / 127, 1e-9).astype(np.float32)
+        return self._pair(name, scale, np.zeros(len(scale), np.int8), {"axis": axis})
+
+    def _pair(self, name: str, scale: np.ndarray, zero: np.ndarray, how: dict) -> str:
+        if name not in self._made:
+            helper, to_tensor = self.onnx.helper, self.onnx.numpy_helper.from_array
+            names = [f"{name}.scale", f"{name}.zero"]
+            self.initializers += [to_tensor(np.asarray(v), n) for v, n in zip((scale, zero), names)]
+            q, dq = f"{name}.int8", f"{name}.dequantized"
+            self.nodes.append(helper.make_node("QuantizeLinear", [name, *names], [q], f"{name}:quantize", **how))
+            self.nodes.append(helper.make_node("DequantizeLinear", [q, *names], [dq], f"{name}:dequantize", **how))
+            self._made[name] = dq
+        return self._made[name]
+
+
+def _in_order(pairs: list, nodes: list) -> list:
+    """Each pair right behind what makes its tensor; those of weights and inputs first."""
+    behind: dict[str, list] = {}
+    made = {name for node in nodes for name in node.output}
+    ordered = []
+    for q, dq in zip(pairs[::2], pairs[1::2]):
+        target = behind.setdefault(q.input[0], []) if q.input[0] in made else ordered
+        target += [q, dq]
+    for node in nodes:
+        ordered.append(node)
+        for name in node.output:
+            ordered += behind.get(name, [])
+    return ordered
+
+
+def activations(model, names: list[str], crops: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """For each crop the tensors of these names, as ONNX Runtime computes them."""
+    import onnx
+    import onnxruntime
+
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    there = {output.name for output in watched.graph.output}
+    watched.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name not in there
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    for crop in crops:
+        image = INTERFACE.tensor(crop[None]).numpy()
+        yield dict(zip(names, session.run(names, {INTERFACE.name: image})))
+
+
+def check(model) -> list[str]:
+    """What TensorRT's parser would refuse in an explicit QDQ file, a line each; empty if nothing."""
+    import onnx
+
+    values = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    problems = [f"{i.name} is uint8" for i in model.graph.initializer if i.data_type == onnx.TensorProto.UINT8]
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and np.any(values[node.input[2]] != 0):
+            problems.append(f"{node.name} has a zero point that is not 0")
+        if node.op_type == "Conv" and len(node.input) > 2 and values[node.input[2]].dtype != np.float32:
+            problems.append(f"{node.name} has a bias of {values[node.input[2]].dtype}")
+        if node.op_type == "Add":
+            quantized = [n in made_by and made_by[n].op_type == "DequantizeLinear" for n in node.input]
+            if any(quantized) and not all(quantized):
+                problems.append(f"{node.name} has a pair on one input only")
+    return problems
+
+
