@@ -11,12 +11,13 @@ from pathlib import Path
 from edgewing import errors, layouts
 from edgewing.errors import InputError
 from train import recipes
+from train.checkpoint import run_folder
 from train.recipes import Recipe
 
 EXAMPLE = """examples:
-  python -m train fit drawn --layout 300w-68 --recipe demo --run runs/demo
-  python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run runs/first --steps 3000
-  torchrun --nproc-per-node 2 -m train fit data/WFLW --layout wflw-98 --recipe paper-wflw --run runs/paper
+  python -m train fit drawn --layout 300w-68 --recipe demo --run demo
+  python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run first --steps 3000
+  torchrun --nproc-per-node 2 -m train fit data/WFLW --layout wflw-98 --recipe paper-wflw --run paper
 """
 
 
@@ -33,14 +34,14 @@ def main(arguments: list[str] | None = None) -> None:
     fit.add_argument("data", nargs="+", metavar="DIR", help="folders with .pts files or WFLW lists, or `drawn`")
     fit.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
     fit.add_argument("--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)} (default: %(default)s)")
-    fit.add_argument("--run", type=Path, required=True, help="folder to write; an unfinished one goes on")
+    fit.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
     fit.add_argument("--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)")
     fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(fit)
     options = parser.parse_args(arguments)
     with errors.command(options.debug):
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
-        run(recipe, options.run, options.cache)
+        run(recipe, run_folder(options.run), options.cache)
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +102,7 @@ def run(recipe: Recipe, folder: Path, root: Path) -> None:
             for path in draw_run(folder, cache):
                 say(f"wrote {path}")
             say(f"wrote {folder}/model.safetensors")
-            say(f"next: python -m compress prune {folder} --run {folder}-s")
+            say(f"next: python -m compress prune {folder} --run {folder.name}-s")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ RECIPE_KEY = "edgewing.recipe"
 LARGEST_FILE = 1 << 30  # bytes; the paper's network has 97 MB
 
 
+def run_folder(name: str) -> Path:
+    """``runs/NAME``, or the path itself where one is given."""
+    return Path(name) if "/" in name else Path("runs") / name
+
+
 class Loaded(NamedTuple):
     network: StackedHourglass
     recipe: Recipe

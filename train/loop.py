@@ -38,6 +38,7 @@ from train.loss import heatmap_loss
 from train.model import StackedHourglass, build
 from train.recipes import Recipe
 from train.stream import Stream, batches
+from train.teacher import Teacher
 
 CHECKPOINT = "checkpoint.safetensors"
 CALIBRATION_FACES = 256
@@ -74,8 +75,16 @@ class Workers:
 class Trainer:
     """Network, averaged weights, optimiser and step of one run; what a checkpoint holds."""
 
-    def __init__(self, recipe: Recipe, steps: int, device: torch.device, initial: StackedHourglass | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        steps: int,
+        device: torch.device,
+        initial: StackedHourglass | None = None,
+        teacher: Teacher | None = None,
+    ):
         self.recipe, self.steps, self.device = recipe, steps, device
+        self.teacher = teacher.to(device) if teacher else None
         torch.manual_seed(recipe.seed)
         layout = device.type == "cuda" or recipe.channels_last
         memory = torch.channels_last if layout and recipe.channels_last else torch.contiguous_format
@@ -107,6 +116,9 @@ class Trainer:
             outputs = self.forward(crops)
         outputs = [o.float() for o in outputs]
         total = heatmap_loss(outputs, target, mask, r.loss, r.weight)
+        if self.teacher is not None:
+            taught = heatmap_loss(outputs, self.teacher(crops, r.cells), mask, r.loss, r.weight)
+            total = (1 - r.distillation) * total + r.distillation * taught
         if r.coordinate_loss:
             total = total + r.coordinate_loss * sum(self.distance(o[:, : self.points], landmarks) for o in outputs)
         return total
@@ -184,12 +196,13 @@ def fit(
     run: Path,
     workers: Workers,
     initial: StackedHourglass | None = None,
-    teachers: list[str] | None = None,
+    teacher: Teacher | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Train and leave a run folder: recipe.json, model.safetensors, metrics.jsonl, faces/, tensorboard/, pictures.
 
-    initial: weights to start from (fine-tuning); a new network without it.
+    initial: weights to start from (fine-tuning); a new network without it. teacher: what the recipe's
+    ``distillation`` listens to beside the labels.
     """
     if cache.meta["layout"] != recipe.layout:
         raise InputError(f"the cache has layout {cache.meta['layout']}, the recipe {recipe.layout}")
@@ -201,7 +214,7 @@ def fit(
     weights = np.array([recipe.weights.get(name, 1.0) for name in names])[cache.sources[train]]
     stream = Stream(train, weights, recipe.batch, recipe.seed)
     steps = recipe.steps or stream.steps(recipe.epochs)
-    trainer = Trainer(recipe, steps, workers.device, initial)
+    trainer = Trainer(recipe, steps, workers.device, initial, teacher)
     augment = Augment(recipe, cache.meta["size"], cache.meta["context"])
     head = workers.rank == 0
     if (run / CHECKPOINT).exists():
@@ -240,7 +253,7 @@ def fit(
             sys.exit(0)
     if head:
         log.close()
-        contract = describe(trainer.average, recipe, names, teachers or [])
+        contract = describe(trainer.average, recipe, names, [teacher.name] if teacher else [])
         checkpoint.save_model(run / checkpoint.MODEL, trainer.average, recipe, contract)
 
 

@@ -52,6 +52,8 @@ class Recipe:
     weight: float = 10.0  # W of the weighted loss map
     coordinate_loss: float = 0.0  # weight of the decoded landmarks' error beside the heatmaps'; 0 is the paper
 
+    distillation: float = 0.5  # share of a teacher's heatmaps in the loss, where there is a teacher (train.teacher)
+
     # augmentation (train.augment); all uniform within +- the number unless said
     rotation: float = 35.0  # degrees
     scale: float = 0.15  # share of the crop's side
@@ -158,7 +160,7 @@ def check(recipe: Recipe) -> Recipe:
     layouts.get(recipe.layout)
     positive = ("stacks", "width", "batch", "sigma", "rate", "evaluate_every", "drawn")
     problems += [f"{key} {getattr(recipe, key)} must be above 0" for key in positive if not getattr(recipe, key) > 0]
-    shares = ("flip", "grey", "blur", "noise", "occlusion", "validation", "threshold", "ema")
+    shares = ("flip", "grey", "blur", "noise", "occlusion", "validation", "threshold", "ema", "distillation")
     problems += [f"{key} {getattr(recipe, key)} is not in 0..1" for key in shares if not 0 <= getattr(recipe, key) <= 1]
     if recipe.steps <= 0 and recipe.epochs <= 0:
         problems.append("steps and epochs are both 0; say how long to train")

@@ -24,12 +24,13 @@ from edgewing import errors, geometry, layouts
 from edgewing.errors import InputError
 from train.data import drawn_scene as scene
 from train.data.drawn_paint import Painter
-from train.data.drawn_raster import Camera, Canvas, Light, normals, rotation, shade, texture_map
-from train.data.drawn_raster import TEXTURE_H, TEXTURE_W
+from train.data.drawn_raster import TEXTURE_H, TEXTURE_W, Camera, Canvas, Light, grid_cell, look_up, normals
+from train.data.drawn_raster import rotation, shade, texture_map
 from train.data.drawn_shape import COLUMNS, ROWS, Plan, Surface, in_layout, sample
 
 LAYOUTS = ("300w-68", "wflw-98", "cofw-29", "aflw-19")
 SIZE = 256  # px of a drawn image's side
+_SHRINK = np.array([[COLUMNS / TEXTURE_W], [ROWS / TEXTURE_H]], np.float32)  # texture px to grid
 
 
 @dataclass
@@ -69,28 +70,23 @@ def _lights(rng: np.random.Generator) -> list[Light]:
     return lights
 
 
-def _aim(surface: Surface, pose: tuple[float, float, float], rng: np.random.Generator, size: int) -> Camera:
-    """The camera that puts the 68 landmarks' box near the middle of the image at a photograph's usual share of it."""
+def _aim(surface: Surface, pose: tuple[float, float, float], rng: np.random.Generator, size: int):
+    """The camera that puts the landmarks' box near the middle of the image at a photograph's usual share of it, and
+    the face's (100, 2) points in its image."""
     camera = Camera(rotation(*pose), float(np.exp(rng.uniform(np.log(7), np.log(40)))))
-    points = surface.landmarks(camera.rotation, camera.project)[:96]
-    box = geometry.landmark_box(points)
+    points = surface.landmarks(camera.rotation, camera.project)
+    box = geometry.landmark_box(points[:96])
     side = (box[2:] - box[:2]).mean()
     camera.scale = size * rng.uniform(0.50, 0.60) / side
     middle = size / 2 - 0.5 + rng.uniform(-0.05, 0.05, 2) * size
     camera.shift = tuple(middle - (box[:2] + box[2:]) / 2 * camera.scale)
-    return camera
-
-
-def _look(picture: np.ndarray, where: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-    """(C, K): what a (h, w, C) picture shows at the K pixels of a map of picture px."""
-    seen = cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.ascontiguousarray(seen.reshape(-1, seen.shape[2])[pixel].T)
+    return camera, points * camera.scale + camera.shift
 
 
 def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generator, size: int = SIZE):
     """One face of a plan at yaw, pitch, roll (radians) -> (size, size, 3) uint8 RGB, (100, 2) points in image px."""
     surface = Surface(plan)
-    camera = _aim(surface, pose, rng, size)
+    camera, points = _aim(surface, pose, rng, size)
     lights = _lights(rng)
     view = camera.view(surface.vertices)
     normal = normals(view)
@@ -122,16 +118,12 @@ def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generato
         pixel = np.flatnonzero(flat == index)
         own = texel[pixel]
         if index == 0:
-            where = texture_map(pixels[0].astype(np.float32), dense[0], own, pixel, size)
-            coarse = np.empty_like(where)
-            coarse[..., 0] = (where[..., 0] + np.float32(0.5)) * np.float32(COLUMNS / TEXTURE_W) - np.float32(0.5)
-            coarse[..., 1] = (where[..., 1] + np.float32(0.5)) * np.float32(ROWS / TEXTURE_H) - np.float32(0.5)
-            colour = _look(cv2.merge([*painter.texture, painter.gloss]), where, pixel)
-            light = _look(diffuse, coarse, pixel)
-            sheen = _look(shine, coarse, pixel)
-            head[:, pixel] = colour[:3] * light + sheen * colour[3]
+            where = texture_map(pixels[0], dense[0], own, pixel, size)
+            coarse = (where + np.float32(0.5)) * _SHRINK - np.float32(0.5)
+            colour = look_up(cv2.merge([*painter.texture, painter.gloss]), where)
+            head[:, pixel] = colour[:3] * look_up(diffuse, coarse) + look_up(shine, coarse) * colour[3]
         else:
-            cell = (own // TEXTURE_W * ROWS) // TEXTURE_H * COLUMNS + (own % TEXTURE_W * COLUMNS) // TEXTURE_W
+            cell = grid_cell(own)
             lit = diffuse.reshape(-1, 3)[cell] + np.float32(hair.gloss) * shine.reshape(-1, 3)[cell]
             head[:, pixel] = hair.colours(own) * lit.T
     # soften the outline by one pixel: grow the head's colour outward, then blend by the blurred coverage
@@ -143,7 +135,6 @@ def render(plan: Plan, pose: tuple[float, float, float], rng: np.random.Generato
         plane[rim] = cv2.blur(plane.reshape(size, size), (3, 3)).ravel()[rim] / share
     image += (head.reshape(3, size, size) - image) * weight
 
-    points = surface.landmarks(camera.rotation, camera.project)
     if rng.random() < 0.14:
         scene.glasses(image, camera, surface, level, rng)
     if rng.random() < 0.10:

@@ -15,6 +15,7 @@ from train.data.drawn_shape import COLUMNS, ROWS
 
 TEXTURE_W, TEXTURE_H = 432, 320
 _TEXELS = TEXTURE_W * TEXTURE_H
+_ENLARGE = np.array([TEXTURE_W / COLUMNS, TEXTURE_H / ROWS])
 _LAYER = 2**19  # key = depth * _LAYER + layer * _TEXELS + texel, exact in a float64
 
 
@@ -116,7 +117,7 @@ def _dense(grid: np.ndarray) -> np.ndarray:
 
 def to_texture(places: np.ndarray) -> np.ndarray:
     """Fractional grid columns and rows -> texture px, the enlargement that ``_dense`` does."""
-    return (places + 0.5) * (TEXTURE_W / COLUMNS, TEXTURE_H / ROWS) - 0.5
+    return places * _ENLARGE + (0.5 * _ENLARGE - 0.5)
 
 
 class Canvas:
@@ -150,22 +151,35 @@ class Canvas:
 
 
 def texture_map(image: np.ndarray, dense: np.ndarray, texel: np.ndarray, pixel: np.ndarray, size: int) -> np.ndarray:
-    """(size, size, 2) float32 texture px of pixel centres: of each pixel its texel, moved by the projection's Jacobian.
+    """(2, K) float32 texture px at the centres of K pixels: of each its texel, moved by the projection's Jacobian.
 
-    image: (ROWS, COLUMNS, 2) px of the grid. dense: (2, texels) from ``splat``. texel, pixel: (K,) int, the pixels that
-    show this grid; elsewhere the map is 0.
+    image: (ROWS, COLUMNS, 2) px of the grid. dense: (2, texels) from ``splat``. texel, pixel: (K,) int, flat.
     """
     du = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=1) * np.float32(COLUMNS / TEXTURE_W / 2)
     dv = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=1) * np.float32(ROWS / TEXTURE_H / 2)
     det = du[..., 0] * dv[..., 1] - du[..., 1] * dv[..., 0]
-    det = np.where(np.abs(det) < 0.02, np.inf, det)
+    det = np.where(np.abs(det) < 0.02, np.float32(np.inf), det)
     inverse = np.stack([dv[..., 1] / det, -dv[..., 0] / det, -du[..., 1] / det, du[..., 0] / det]).reshape(4, -1)
-    row, column = np.divmod(texel.astype(np.int32), TEXTURE_W)
-    y, x = np.divmod(pixel.astype(np.int32), size)
+    row, column = np.divmod(texel.astype(np.int32), np.int32(TEXTURE_W))
+    y, x = np.divmod(pixel.astype(np.int32), np.int32(size))
     rx, ry = x - dense[0][texel], y - dense[1][texel]
-    cell = (row * ROWS) // TEXTURE_H * COLUMNS + (column * COLUMNS) // TEXTURE_W
-    a, b, c, e = inverse[:, cell].astype(np.float32)
-    where = np.zeros((size * size, 2), np.float32)
-    where[pixel, 0] = column + np.clip(a * rx + b * ry, -1.2, 1.2)
-    where[pixel, 1] = row + np.clip(c * rx + e * ry, -1.2, 1.2)
-    return where.reshape(size, size, 2)
+    xx, xy, yx, yy = inverse[:, grid_cell(texel)]
+    u = np.clip(xx * rx + xy * ry, -1.2, 1.2) + column
+    v = np.clip(yx * rx + yy * ry, -1.2, 1.2) + row
+    return np.stack([u, v]).astype(np.float32)
+
+
+def grid_cell(texel: np.ndarray) -> np.ndarray:
+    """(K,) flat index of the grid's vertex beside each flat texel index."""
+    row, column = np.divmod(texel.astype(np.int32), np.int32(TEXTURE_W))
+    return (row * ROWS) // TEXTURE_H * COLUMNS + (column * COLUMNS) // TEXTURE_W
+
+
+def look_up(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(C, K) float32: what a (h, w, C) picture shows, bilinear, at (2, K) px of its own."""
+    count = where.shape[1]
+    wide = 256  # remap wants a picture: the list is folded into rows
+    folded = np.zeros((-(-count // wide) * wide, 2), np.float32)
+    folded[:count] = where.T
+    seen = cv2.remap(picture, folded.reshape(-1, wide, 2), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(seen.reshape(-1, picture.shape[2])[:count].T)

@@ -228,7 +228,7 @@ def develop(planes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = planes.shape[1]
     target = np.clip(rng.normal(0.46, 0.1), 0.2, 0.75)
     middle = planes[:, size // 4 : 3 * size // 4 : 4, size // 4 : 3 * size // 4 : 4].mean()
-    exposure = (target / max(middle, 1e-3)) ** 0.75 * np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.06, 3))
+    exposure = (target / max(middle, 1e-3)) ** 0.75 * np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.045, 3))
     contrast = np.exp(rng.normal(0.02, 0.14))
     planes *= (exposure * contrast).astype(np.float32)[:, None, None]
     planes += np.float32(0.45 * (1 - contrast) + rng.normal(0, 0.03))
@@ -241,7 +241,7 @@ def develop(planes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     small = int(size * rng.uniform(0.28, 0.8)) if rng.random() < 0.35 else 0  # low resolution, enlarged again
     soft = abs(rng.normal(0, 0.75))
     kernel = _shake(rng) if rng.random() < 0.07 else None
-    grain = np.float32(abs(rng.normal(0, 0.025))) * patch("white", size, size, rng)
+    grain = np.float32(abs(rng.normal(0, 0.02))) * patch("white", size, size, rng)
     for plane in planes:
         if small:
             less = cv2.resize(plane, (small, small), interpolation=cv2.INTER_AREA)

@@ -289,13 +289,13 @@ class Surface:
 
     def locate(self, points: np.ndarray) -> np.ndarray:
         """(K, 2) plan points -> (K, 2) fractional column and row of the grid, by the frontal view."""
-        row = np.interp(points[:, 1], self.height, _ROW_NUMBERS)
-        low = np.minimum(row.astype(int), ROWS - 2)
-        part = row - low
-        half = self.half[low] * (1 - part) + self.half[low + 1] * part
-        centre = self.centre[low] * (1 - part) + self.centre[low + 1] * part
-        angle = np.arcsin(np.clip((points[:, 0] - centre) / half, -1, 1))
-        return np.stack([(angle / REACH + 1) / 2 * (COLUMNS - 1), row], axis=1)
+        y = points[:, 1]
+        half, centre = np.interp(y, self.height, self.half), np.interp(y, self.height, self.centre)
+        sine = np.maximum(np.minimum((points[:, 0] - centre) / half, 1), -1)
+        places = np.empty((len(points), 2))
+        places[:, 0] = (np.arcsin(sine) / REACH + 1) * ((COLUMNS - 1) / 2)
+        places[:, 1] = np.interp(y, self.height, _ROW_NUMBERS)
+        return places
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """(K, 3) points of the drawn (bilinear) surface at fractional columns and rows."""

@@ -1,0 +1,1 @@
+"""compress: a run in, a smaller run out."""
