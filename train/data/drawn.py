@@ -77,9 +77,9 @@ def _aim(surface: Surface, pose: tuple[float, float, float], rng: np.random.Gene
     points = surface.landmarks(camera.rotation, camera.project)
     box = geometry.landmark_box(points[:96])
     side = (box[2:] - box[:2]).mean()
-    camera.scale = size * rng.uniform(0.50, 0.60) / side
+    camera.scale = float(size * rng.uniform(0.50, 0.60) / side)
     middle = size / 2 - 0.5 + rng.uniform(-0.05, 0.05, 2) * size
-    camera.shift = tuple(middle - (box[:2] + box[2:]) / 2 * camera.scale)
+    camera.shift = tuple((middle - (box[:2] + box[2:]) / 2 * camera.scale).tolist())
     return camera, points * camera.scale + camera.shift
 
 
