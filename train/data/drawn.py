@@ -50,7 +50,7 @@ class Drawn:
         self.group = self.group or self.name
 
 
-def _pose(rng: np.random.Generator) -> tuple[float, float, float]:
+def sample_pose(rng: np.random.Generator) -> tuple[float, float, float]:
     """Yaw, pitch, roll in radians: mostly near the camera's axis as in photographs, to 60 degrees of yaw either way."""
     yaw = rng.normal(0, 17) if rng.random() < 0.85 else rng.uniform(-60, 60)
     pitch, roll = rng.normal(0, 9), rng.normal(0, 9)
@@ -151,7 +151,7 @@ def draw(seed: int, layout_name: str) -> Drawn:
     if layout_name not in LAYOUTS:
         raise InputError(f"layout {layout_name!r} cannot be drawn: not points of a face; use one of {', '.join(LAYOUTS)}")
     rng = np.random.default_rng([int(seed), 68])
-    image, points = render(sample(rng), _pose(rng), rng)
+    image, points = render(sample(rng), sample_pose(rng), rng)
     return Drawn(f"drawn_{seed:06d}", image, in_layout(points, layout_name).astype(np.float32))
 
 
