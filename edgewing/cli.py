@@ -72,17 +72,19 @@ def run(arguments: argparse.Namespace) -> None:
     from edgewing import images
     from edgewing.landmarker import Landmarker
 
-    box = _box(arguments.box) if arguments.box else None
+    box = None if arguments.box is None else _box(arguments.box)
     if arguments.save and Path(arguments.save).suffix.lower() not in images.SUFFIXES:
         raise InputError(f"{arguments.save}: a picture's name must end in one of {', '.join(images.SUFFIXES)}")
     image = images.read(arguments.image)
+    height, width = image.shape[:2]
+    if box is not None and not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
+        raise InputError(f"--box {arguments.box}: outside the picture of {width} x {height} px")
     with _quiet():
         landmarker = Landmarker(arguments.model, arguments.detector, arguments.threads)
         detector = landmarker.detector.name if box is None else None
     _notice(landmarker.contract)
     faces = landmarker(image, None if box is None else [box])
 
-    height, width = image.shape[:2]
     found = f"{detector} found {len(faces)}" if detector else "box given"
     print(f"{arguments.image}: {width} x {height} px; {found}; {landmarker.runtime.description}")
     if not faces:
@@ -130,20 +132,24 @@ def _box(text: str):
     """x0,y0,x1,y1 as (4,) floats."""
     import numpy as np
 
+    from edgewing import geometry
+
     try:
         box = np.array([float(v) for v in text.split(",")])
     except ValueError:
         box = np.empty(0)
     if box.shape != (4,):
         raise InputError(f"--box {text}: expected four numbers x0,y0,x1,y1 in image pixels")
+    geometry.crop_from_box(box, 1)  # refuses one without area
     return box
 
 
 def doctor(arguments: argparse.Namespace) -> None:
     from edgewing import doctor as checks
 
-    for line in checks.report():
-        print(line)
+    with _quiet():
+        lines = list(checks.report())
+    print("\n".join(lines))
 
 
 def _notice(contract) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MOST_FIELDS = 1_000_000
+MOST_FIELDS = 100_000
 
 
 class WireError(Exception):

@@ -259,7 +259,7 @@ def test_broken_safetensors_header(tmp_path, header):
 
 def test_a_protobuf_of_endless_fields_ends(tmp_path):
     path = tmp_path / "a.onnx"
-    path.write_bytes(b"\x08\x01" * 1_100_000)
+    path.write_bytes(b"\x08\x01" * 110_000)
     with pytest.raises(InputError, match="too many fields"):
         containers.read(path)
 

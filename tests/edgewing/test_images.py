@@ -130,7 +130,12 @@ def test_webp_sizes(lossless):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "is empty"), (b"GIF89a" + b"\0" * 50, "not a picture"), (b"hello", "not a picture"), (b"\xff\xd8\xff", "cut off")],
+    [
+        (b"", "is empty"),
+        (b"GIF89a" + b"\0" * 50, "not a picture"),
+        (b"hello", "not a picture"),
+        (b"\xff\xd8\xff", "cut off"),
+    ],
 )
 def test_no_picture(tmp_path, content, said):
     path = tmp_path / "a.jpg"

@@ -72,7 +72,11 @@ def test_description_names_library_version_and_kernels(model_file):
 
 @pytest.mark.parametrize(
     "crops",
-    [np.zeros((1, SIDE, SIDE, 3), np.float32), np.zeros((1, 8, 8, 3), np.uint8), np.zeros((0, SIDE, SIDE, 3), np.uint8)],
+    [
+        np.zeros((1, SIDE, SIDE, 3), np.float32),
+        np.zeros((1, 8, 8, 3), np.uint8),
+        np.zeros((0, SIDE, SIDE, 3), np.uint8),
+    ],
 )
 def test_wrong_crops_are_refused(onnx_file, crops):
     with pytest.raises(InputError, match=r"this model takes uint8 \(B, 32, 32, 3\)"):

@@ -1,0 +1,230 @@
+"""The commands as a user types them, in a process of their own: output, exit codes, files, bad input in one line."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgewing import contract as contracts
+from edgewing import images
+from tests.edgewing.conftest import tiny_contract, write_onnx
+from tests.edgewing.test_containers import safetensors
+from tests.edgewing.test_landmarker import frame
+
+PLACE = ((70.0, 90.0), (110.0, 100.0))
+BOX = "40,50,140,140"
+
+
+def edgewing(*words, folder=None) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "edgewing", *map(str, words)]
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    environment = os.environ | {"PYTHONPATH": root}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
+
+
+def refused(done: subprocess.CompletedProcess, said: str) -> None:
+    assert done.returncode == 2, done
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: "), done.stderr
+    assert said in done.stderr and done.stdout == ""
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    path = tmp_path / "face.png"
+    images.write(path, frame([PLACE]))
+    return path
+
+
+def test_info(model_file):
+    done = edgewing("info", model_file)
+    assert done.returncode == 0
+    assert "layout     tiny-2, 2 points" in done.stdout and "parity     not measured" in done.stdout
+    assert "notice: drawn for tests, free" in done.stderr
+
+
+def test_info_json_is_the_contract_and_nothing_else(model_file):
+    done = edgewing("info", model_file, "--json")
+    assert contracts.loads(done.stdout).layout.name == "tiny-2"
+    assert "notice" not in done.stdout
+
+
+def test_info_of_a_run_folder(tmp_path, contract):
+    safetensors(tmp_path / "model.safetensors", contracts.dumps(contract))
+    assert "tiny-2, 2 points" in edgewing("info", tmp_path).stdout
+
+
+def test_info_of_everything_a_contract_can_say(tmp_path, contract):
+    full = contract.replace(
+        training=contracts.TrainingPart(["lfpw/trainset"], "research only", ["teacher-4"]),
+        provenance=contracts.ProvenancePart("abc123", {"torch": "2.13.0"}, "f" * 64),
+        parity=contracts.ParityPart("gtbox", "onnxruntime", 40, 0.1, 2.9, 3.0, 0.04, 0.05, False),
+    )
+    text = edgewing("info", write_onnx(tmp_path / "a.onnx", full)).stdout
+    for said in ("lfpw/trainset", "teacher-4", "research only", "abc123", "torch 2.13.0", "REJECTED over 40 faces"):
+        assert said in text
+    assert "p99 2.900" in text and "float 4.00 %, this file 5.00 %" in text
+
+
+def test_text_out_of_a_file_cannot_move_the_cursor(tmp_path, contract):
+    evil = contract.replace(training=dataclasses.replace(contract.training, data_terms="\x1b[2Jfree\nfor all"))
+    done = edgewing("info", write_onnx(tmp_path / "a.onnx", evil))
+    assert "\x1b" not in done.stdout + done.stderr and done.stderr.count("\n") == 1
+
+
+def test_run_writes_what_it_says(model_file, photograph, tmp_path):
+    result, drawn = tmp_path / "out.json", tmp_path / "out.png"
+    done = edgewing("run", photograph, "--model", model_file, "--box", BOX, "--json", result, "--save", drawn)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "notice: drawn for tests, free\n"
+    assert done.stdout.splitlines()[-2:] == [f"wrote {drawn}", f"next: edgewing info {model_file}"]
+    value = json.loads(result.read_text())
+    assert np.abs(np.array(value["faces"][0]["landmarks"]) - PLACE).max() < 0.25
+    assert value["detector"] is None and (value["width"], value["height"]) == (320, 240)
+    assert images.read(drawn).shape == (240, 320, 3)
+
+
+def test_run_finds_faces_by_itself(onnx_file, media, tmp_path):
+    done = edgewing("run", media / "single_face.jpg", "--model", onnx_file, "--json", tmp_path / "a.json")
+    assert done.returncode == 0 and "found 1" in done.stdout
+    assert len(json.loads((tmp_path / "a.json").read_text())["faces"]) == 1
+
+
+def test_run_says_when_there_is_no_face(onnx_file, tmp_path):
+    images.write(tmp_path / "grey.png", np.full((200, 200, 3), 128, np.uint8))
+    done = edgewing("run", tmp_path / "grey.png", "--model", onnx_file, "--detector", "cascade")
+    assert done.returncode == 0 and "no face found; say where it is with --box" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["grey.png", "16bit.png", "alpha.png", "cmyk.jpg"])
+def test_pictures_of_every_kind(onnx_file, tmp_path, kind):
+    picture = Image.fromarray(frame([PLACE]))
+    made = {
+        "grey.png": lambda: picture.convert("L"),
+        "16bit.png": lambda: Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257),
+        "alpha.png": lambda: picture.convert("RGBA"),
+        "cmyk.jpg": lambda: picture.convert("CMYK"),
+    }[kind]()
+    made.save(tmp_path / kind)
+    done = edgewing("run", tmp_path / kind, "--model", onnx_file, "--box", BOX)
+    assert done.returncode == 0 and "face 0" in done.stdout
+
+
+def test_an_exif_rotated_picture_is_found_upright(onnx_file, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to show
+    stored = np.rot90(frame([PLACE]))  # counter-clockwise
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.jpg", quality=98, exif=exif)
+    done = edgewing("run", tmp_path / "a.jpg", "--model", onnx_file, "--box", BOX, "--json", tmp_path / "a.json")
+    assert "320 x 240 px" in done.stdout
+    found = json.loads((tmp_path / "a.json").read_text())["faces"][0]["landmarks"]
+    assert np.abs(np.array(found) - PLACE).max() < 1
+
+
+def test_doctor():
+    done = edgewing("doctor")
+    assert done.returncode == 0 and done.stderr == ""
+    assert "ok       numpy" in done.stdout and "detector cascade" in done.stdout
+    assert all(line.split()[0] in ("ok", "missing") for line in done.stdout.splitlines()[1:])
+
+
+def test_doctor_names_what_to_type():
+    """A process that cannot import the runtimes nor find the detector's package."""
+    code = (
+        "import sys; sys.modules.update({name: None for name in "
+        "('onnxruntime', 'ai_edge_litert', 'tflite_runtime', 'tensorflow')})\n"
+        "from edgewing import cli; cli.main(['doctor'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "pip install 'edgewing[onnx]'" in done.stdout and "pip install 'edgewing[tflite]'" in done.stdout
+    assert "--detector auto            cascade" in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["info", "run", "doctor"])
+def test_help_has_an_example(verb):
+    text = edgewing(verb, "--help").stdout
+    assert f"example: edgewing {verb}" in text
+
+
+# bad input: one line, exit code 2, no file
+
+
+@pytest.fixture
+def run(photograph, tmp_path, onnx_file):
+    """Run with every output asked for; nothing of them may be there afterwards."""
+
+    def call(image=photograph, model=onnx_file, *more):
+        outputs = tmp_path / "out.json", tmp_path / "out.png"
+        before = sorted(tmp_path.iterdir())
+        done = edgewing("run", image, "--model", model, "--json", outputs[0], "--save", outputs[1], *more)
+        assert sorted(tmp_path.iterdir()) == before
+        return done
+
+    return call
+
+
+def test_no_such_picture(run, tmp_path):
+    refused(run(tmp_path / "none.jpg"), "none.jpg: no such file")
+
+
+def test_truncated_jpeg(run, tmp_path):
+    Image.fromarray(frame([PLACE])).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
+    refused(run(tmp_path / "a.jpg"), "cut off or broken")
+
+
+def test_not_a_picture(run, tmp_path):
+    (tmp_path / "a.jpg").write_text("hello")
+    refused(run(tmp_path / "a.jpg"), "expected JPEG, PNG, WebP or BMP")
+
+
+def test_model_cut_in_half(run, tmp_path, model_file):
+    path = tmp_path / model_file.name
+    data = model_file.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    refused(run(model=path), path.name)
+
+
+def test_contract_that_contradicts_its_graph(run, tmp_path, bare_tflite):
+    from tests.edgewing.conftest import write_tflite
+
+    wrong = tiny_contract("NHWC")
+    wrong = wrong.replace(input=dataclasses.replace(wrong.input, dtype="float32"))
+    path = write_tflite(tmp_path / "a.tflite", bare_tflite, wrong)
+    refused(run(model=path), "the contract contradicts the graph: input 'image' is float32, in the graph uint8")
+
+
+def test_no_such_model(run, tmp_path):
+    refused(run(model=tmp_path / "none.onnx"), "none.onnx: no such file")
+    refused(run(model=tmp_path), "not a model file")
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "5,5,5,9", "0,0,nan,5", "", "400,0,500,100"])
+def test_bad_box(run, box, photograph, onnx_file):
+    refused(run(photograph, onnx_file, f"--box={box}"), "box")
+
+
+def test_unknown_detector(run, photograph, onnx_file):
+    refused(run(photograph, onnx_file, "--detector", "cascde"), "did you mean 'cascade'")
+
+
+def test_a_name_that_is_no_picture(photograph, onnx_file, tmp_path):
+    done = edgewing("run", photograph, "--model", onnx_file, "--save", tmp_path / "out.txt")
+    refused(done, "a picture's name must end in one of")
+
+
+def test_info_of_bad_files(tmp_path, contract):
+    refused(edgewing("info", tmp_path / "none.onnx"), "no such file")
+    refused(edgewing("info", tmp_path), "model.safetensors: no such file")
+    refused(edgewing("info", write_onnx(tmp_path / "a.onnx", "{")), "not JSON")
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = edgewing("--debug", "info", tmp_path / "none.onnx")
+    assert done.returncode == 1 and "Traceback" in done.stderr and "InputError" in done.stderr

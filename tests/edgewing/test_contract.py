@@ -1,0 +1,142 @@
+"""The schema: what is written comes back, and whatever contradicts itself is named."""
+
+import dataclasses
+import json
+
+import pytest
+
+from edgewing import contract as contracts
+from edgewing import decoding, layouts
+from edgewing.errors import InputError
+from tests.edgewing.conftest import tiny_contract
+
+PARITY = contracts.ParityPart("gtbox", "onnxruntime 1.0", 40, 0.1, 0.9, 2.0, 0.04, 0.0401, True)
+
+
+def changed(path: str, value) -> str:
+    """The tiny contract's JSON with one value replaced; a path such as ``outputs.0.shape``."""
+    raw = json.loads(contracts.dumps(tiny_contract()))
+    *parents, last = path.split(".")
+    place = raw
+    for key in parents:
+        place = place[int(key) if key.isdigit() else key]
+    place[int(last) if last.isdigit() else last] = value
+    return json.dumps(raw)
+
+
+def test_round_trip(contract):
+    for one in (contract, contract.replace(parity=PARITY)):
+        assert contracts.loads(contracts.dumps(one)) == one
+
+
+def test_fields_of_a_later_schema_are_passed_over(contract):
+    raw = json.loads(contracts.dumps(contract)) | {"colour_space": "sRGB"}
+    raw["crop"]["rotation"] = 0
+    assert contracts.loads(json.dumps(raw)) == contract
+
+
+CONTRADICTIONS = [
+    ("layout.points", 0, "layout.points 0 is not in 1..1000"),
+    ("layout.name", "300w-68", "layout.points 2, but 300w-68 has 68"),
+    ("layout.flip_pairs", [[0, 2]], "a pair names a point"),
+    ("layout.edges", [[0]], "a pair names a point"),
+    ("layout.edges", [[-1, 0]], "a pair names a point"),
+    ("input.dtype", "float64", "input.dtype 'float64'"),
+    ("input.axes", "CHWN", "input.axes 'CHWN'"),
+    ("input.colour", "GRAY", "input.colour 'GRAY'"),
+    ("input.range", [0], "input.range"),
+    ("input.shape", [1, 3, 32], "input.shape [1, 3, 32]"),
+    ("input.shape", [1, 3, 32, 99999], "is not four sizes"),
+    ("input.shape", [1, 1, 32, 32], "has 1 channels, not 3"),
+    ("input.shape", [1, 3, 32, 64], "is not the crop's size 32"),
+    ("crop.size", 64, "is not the crop's size 64"),
+    ("crop.factor", 0, "crop.factor"),
+    ("crop.border", "grey", "crop.border 'grey'"),
+    ("outputs", [], "0 outputs"),
+    ("outputs.1.name", "landmarks", "two outputs have one name"),
+    ("outputs.0.meaning", "keypoints", "meaning 'keypoints'"),
+    ("outputs.0.frame", "image", "frame 'image' is not one of crop, cell"),
+    ("outputs.0.frame", "none", "frame 'none' is not one of crop, cell"),
+    ("outputs.0.shape", [1, 3, 2], "does not end in 2, 2"),
+    ("outputs.0.shape", [1, 0, 2], "shape [1, 0, 2]"),
+    ("outputs.1.shape", [1, 3], "does not end in 2"),
+    ("outputs.0.meaning", "heatmaps", "is not B,2,H,W"),
+    ("decode.in_graph", False, "there is no output 'heatmaps'"),
+    ("decode.method", "softmax", "decode.method 'softmax'"),
+    ("decode.threshold", 1.0, "threshold or power"),
+    ("decode.power", 0, "threshold or power"),
+    ("decode.stride", 0, "decode.stride 0"),
+    ("model.format", "h5", "model.format 'h5'"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), CONTRADICTIONS, ids=[f"{p}={v}" for p, v, _ in CONTRADICTIONS])
+def test_contradictions(path, value, said):
+    with pytest.raises(InputError) as caught:
+        contracts.loads(changed(path, value), "face.onnx")
+    assert said in str(caught.value) and str(caught.value).startswith("face.onnx: broken contract")
+
+
+WRONG_TYPES = [
+    ("layout.points", "2", "layout.points is not int"),
+    ("layout.points", True, "layout.points is not int"),
+    ("layout.points", 2.0, "layout.points is not int"),
+    ("layout", [], "layout.name is missing"),
+    ("input", None, "input.name is missing"),
+    ("outputs", {}, "outputs is not a list"),
+    ("outputs.0", 3, "outputs[0].name is missing"),
+    ("crop.factor", "big", "crop.factor is not float"),
+    ("crop.factor", 10**400, "crop.factor is not float"),
+    ("training.trained_on", [1], "training.trained_on[0] is not str"),
+    ("provenance.versions", {"torch": 2}, "provenance.versions is not a map of texts"),
+    ("parity", {"faces": 1}, "parity.protocol is missing"),
+    ("parity", 0, "parity.protocol is missing"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), WRONG_TYPES)
+def test_wrong_types_are_named(path, value, said):
+    with pytest.raises(InputError) as caught:
+        contracts.loads(changed(path, value))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not JSON"),
+        ("[]", "schema 'list'"),
+        ('{"schema": 2}', "schema 2; this version reads 1"),
+        ('{"schema": NaN}', "NaN is not a number"),
+        ('{"schema": 1}', "layout is missing"),
+        ("[" * 60_000, "not JSON"),
+        (b"\xff\xfe{}", "not JSON"),
+        (" " * (contracts.LIMIT + 1), "the limit is 65536"),
+    ],
+)
+def test_not_a_contract(text, said):
+    with pytest.raises(InputError, match=said):
+        contracts.loads(text)
+
+
+def test_all_problems_in_one_go():
+    raw = json.loads(changed("input.axes", "X"))
+    raw["crop"]["border"] = "x"
+    with pytest.raises(InputError, match=r"input\.axes.*crop\.border"):
+        contracts.loads(json.dumps(raw))
+
+
+def test_written_only_if_right(contract):
+    with pytest.raises(InputError, match="broken contract"):
+        contracts.dumps(dataclasses.replace(contract, outputs=[]))
+    with pytest.raises(InputError, match="the limit is"):
+        contracts.dumps(contract.replace(training=contracts.TrainingPart(["x" * 70_000], "", [])))
+
+
+def test_parts_from_the_projects_own_tables(contract):
+    part, layout = contracts.layout_part("wflw-98"), layouts.get("wflw-98")
+    assert part.points == 98 and len(part.flip_pairs) == len(layout.flip_pairs)
+    assert all(len(e) == 2 for e in part.edges)
+    assert contracts.crop_part(128).factor == pytest.approx(1.344)
+    assert contract.how() == decoding.Decode("centroid", 0.0, 1)
+    assert contract.output("scores").name == "scores" and contract.output("boundary") is None

@@ -1,0 +1,90 @@
+"""NME by hand, AUC against the integral it stands for."""
+
+import numpy as np
+import pytest
+
+from edgewing import layouts, metrics
+from edgewing.errors import InputError
+
+
+@pytest.fixture
+def faces():
+    """(5, 68, 2) true landmarks, px."""
+    return np.random.default_rng(0).uniform(0, 200, (5, 68, 2))
+
+
+def test_nme_by_hand(faces):
+    layout = layouts.get("300w-68")
+    distance = metrics.normaliser(faces, layout)
+    assert np.allclose(distance, np.linalg.norm(faces[:, 36] - faces[:, 45], axis=1))
+    moved = faces + [3.0, 4.0]
+    assert np.allclose(metrics.errors(moved, faces, distance), 5 / distance)
+
+
+def test_normalisers(faces):
+    layout = layouts.get("300w-68")
+    pupils = np.linalg.norm(faces[:, 36:42].mean(axis=1) - faces[:, 42:48].mean(axis=1), axis=1)
+    assert np.allclose(metrics.normaliser(faces, layout, "inter-pupil"), pupils)
+    width, height = (faces.max(axis=1) - faces.min(axis=1)).T
+    assert np.allclose(metrics.normaliser(faces, layout, "box"), np.sqrt(width * height))
+    wflw = np.random.default_rng(1).uniform(0, 200, (2, 98, 2))
+    expected = np.linalg.norm(wflw[:, 60] - wflw[:, 72], axis=1)
+    assert np.allclose(metrics.normaliser(wflw, layouts.get("wflw-98")), expected)
+
+
+def test_the_datasets_own_boxes():
+    layout = next(v for v in layouts.table().values() if "dataset" in v.normalisers.values())
+    name = next(k for k, v in layout.normalisers.items() if v == "dataset")
+    landmarks = np.random.default_rng(0).uniform(0, 50, (2, layout.points, 2))
+    boxes = np.array([[0, 0, 30, 40], [10, 10, 110, 35]], float)
+    assert np.allclose(metrics.normaliser(landmarks, layout, name, boxes), [np.sqrt(1200), 50])
+    with pytest.raises(InputError, match="needs the dataset's boxes"):
+        metrics.normaliser(landmarks, layout, name)
+
+
+@pytest.mark.parametrize("threshold", [0.08, 0.10])
+def test_auc_is_the_area_under_the_ced(threshold):
+    """Closed form against the numerical integral of the step curve, infinities included."""
+    errors = np.append(np.random.default_rng(0).gamma(4, 0.015, 400), [np.inf] * 7)
+    ticks = np.linspace(0, threshold, 200_001)
+    area = np.trapezoid if hasattr(np, "trapezoid") else np.trapz
+    numerical = area(metrics.cumulative_errors(errors, ticks), ticks) / threshold
+    assert metrics.area_under_curve(errors, threshold) == pytest.approx(numerical, abs=1e-5)
+
+
+def test_ced_and_failure_rate_agree():
+    errors = np.array([0.01, 0.08, 0.1, 0.2, np.inf])
+    assert np.allclose(metrics.cumulative_errors(errors, np.array([0.0, 0.08, 0.1, 1.0])), [0, 0.4, 0.6, 0.8])
+    for threshold in (0.08, 0.1):
+        ced = metrics.cumulative_errors(errors, np.array([threshold]))[0]
+        assert metrics.failure_rate(errors, threshold) == pytest.approx(1 - ced)
+
+
+def test_a_face_without_prediction_fails_and_leaves_the_mean(faces):
+    layout = layouts.get("300w-68")
+    distance = metrics.normaliser(faces, layout)
+    predicted = faces + [3.0, 4.0]
+    predicted[2] = np.nan
+    errors = metrics.errors(predicted, faces, distance)
+    assert np.isinf(errors[2])
+    summary = metrics.summarise(errors)
+    assert (summary.faces, summary.failed) == (5, 1)
+    assert summary.nme == pytest.approx((5 / distance)[[0, 1, 3, 4]].mean())
+    assert summary.fr10 >= 0.2
+
+
+def test_perfect_and_hopeless():
+    assert metrics.summarise(np.zeros(3)) == metrics.Summary(3, 0, 0.0, 0.0, 0.0, 1.0, 1.0)
+    hopeless = metrics.summarise(np.full(2, np.inf))
+    assert (hopeless.nme, hopeless.fr08, hopeless.auc10, hopeless.failed) == (np.inf, 1.0, 0.0, 2)
+
+
+def test_refusals(faces):
+    layout = layouts.get("300w-68")
+    with pytest.raises(InputError, match="unknown normaliser of 300w-68 'inter-occular'; did you mean 'inter-ocular'"):
+        metrics.normaliser(faces, layout, "inter-occular")
+    faces[3, 36] = faces[3, 45]
+    with pytest.raises(InputError, match="zero for face 3"):
+        metrics.normaliser(faces, layout)
+    with pytest.raises(InputError, match="no faces to score"):
+        metrics.summarise(np.empty(0))
