@@ -96,13 +96,15 @@ def bars(rows: Sequence[Bar], title: str, x_label: str) -> Markup:
 def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] = ()) -> Markup:
     """Values on a logarithmic axis, the first a filled circle, the next a diamond, the third a ring."""
     values = [value for row in rows for value in row.values if value > 0] + list(limits)
-    low = math.floor(math.log10(max(min(values, default=0.1), 1e-5)))
+    low = max(FLOOR, math.floor(math.log10(min(values, default=0.1))))
     high = max(low + 1, math.ceil(math.log10(max(values, default=1.0))))
 
     def place(value: float) -> float:
         return (math.log10(max(value, 10.0**low)) - low) / (high - low)
 
     labels = [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)]
+    if any(value < 10.0**low for row in rows for value in row.values):
+        labels[0] = (10.0**low, f"\u2264 {10.0**low:g}")
     parts, height = _rows_frame(rows, x_label, labels, place)
     for limit in limits:
         x = NAMES + SPAN * place(limit)
@@ -123,6 +125,7 @@ def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] 
 
 
 NAMES = 118  # where the names of bars end and the plot begins
+FLOOR = -3  # smallest power of ten that is told apart on a logarithmic axis
 SPAN = WIDTH - NAMES - RIGHT - 8
 
 

@@ -71,13 +71,16 @@ def _context(run: report.Run) -> dict:
         "faces": _faces(shown) if shown else [],
         "faces_of": shown.path.name if shown else "",
         "charts": _charts(run),
-        "legend": [(e.name, _colour(e), DASHES.get(e.contract.model.format, "")) for e in run.entries if e.accuracy],
+        "legend": [
+            (e.name, _colour(e), DASHES.get(e.contract.model.format, "")) for e in run.entries if e.nme is not None
+        ],
         "accuracy": [(e.rejected, _accuracy_line(e.accuracy, e.name)) for e in run.entries if e.nme is not None],
         "others": [
             (_accuracy_line(row, f"{row['model']['format']} {row['model']['precision']}"), row) for row in run.others
         ],
         "timed": next((e.latency for e in run.entries if _timed(e)), None),
         "latency": [(e.rejected, _latency_line(e.latency, e.name)) for e in run.entries if _timed(e)],
+        "busy": run.busy,
         "executed": _grouped((e.latency["runtime"], e.name) for e in run.entries if _timed(e)),
         "parity": [(e.rejected, _parity_line(e)) for e in run.entries],
         "parity_notes": _grouped(
@@ -96,7 +99,7 @@ def _headline(run: report.Run, best: report.Entry) -> dict:
     figures = [
         (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} faces"),
         (f"{best.latency['p50_ms']:.2f} ms", "p50 on this machine", f"p99 {best.latency['p99_ms']:.2f} ms"),
-        (report.size(best.about["bytes"]), "file", f"{best.contract.model.parameters / 1e6:.2f} M parameters"),
+        (report.size(best.about["bytes"]), "file", f"{best.contract.model.parameters:,} parameters"),
     ]
     if reference is not None and best.contract.model.precision != "fp32":
         figures.append((report.change(best.nme, reference), "NME against float", f"float: {100 * reference:.2f} %"))

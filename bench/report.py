@@ -34,13 +34,17 @@ IRRELEVANT = ("threads", "list")
 
 @dataclass(frozen=True)
 class Entry:
-    """One artefact with its newest rows; a row is None where nothing was measured."""
+    """One artefact with its newest rows; a row is None where nothing was measured.
+
+    reasons: why it was rejected, as its parity row has it; empty where that row is gone.
+    """
 
     path: Path
     contract: Contract
     about: dict
     accuracy: dict | None
     latency: dict | None
+    reasons: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,9 +62,9 @@ class Entry:
 
     @property
     def reason(self) -> str:
-        """Why it was rejected, in its own figures; empty where it was not."""
-        if not self.rejected:
-            return ""
+        """Why it was rejected: the gate's own words, else the figures in its contract; empty where it was not."""
+        if not self.rejected or self.reasons:
+            return "; ".join(self.reasons)
         p = self.contract.parity
         if p is None:
             return "its parity was not measured"
@@ -108,6 +112,19 @@ class Run:
         if entry.latency is None or "not_run" in entry.latency:
             return f"not run: {needs}" if needs else _missing(entry.latency)
         return " / ".join(f"{entry.latency[f'{name}_ms']:.2f}" for name in ("p50", "p90", "p99"))
+
+    @property
+    def timed(self) -> list[dict]:
+        """The latency rows that have figures."""
+        return [e.latency for e in self.entries if e.latency and "not_run" not in e.latency]
+
+    @property
+    def busy(self) -> str:
+        """A warning where more processes wanted to run than the machine has cores while the times were taken."""
+        busiest = max((row["machine"] for row in self.timed), key=lambda m: m["load"] / m["cores"], default=None)
+        if busiest is None or busiest["load"] <= busiest["cores"]:
+            return ""
+        return f"other work slowed these times: load {busiest['load']:g} on {busiest['cores']} cores"
 
     @property
     def notes(self) -> list[str]:
@@ -166,10 +183,11 @@ def collect(path: Path) -> Run:
                     return row
         return None
 
-    entries = [
-        Entry(file, contract, about[file], *(newest(kind, about[file]["sha256"]) for kind in ("accuracy", "latency")))
-        for file, contract in found
-    ]
+    entries = []
+    for file, contract in found:
+        score, time, parity = (newest(kind, about[file]["sha256"]) for kind in ("accuracy", "latency", "parity"))
+        reasons = tuple(map(str, (parity or {}).get("reasons", ())))
+        entries.append(Entry(file, contract, about[file], score, time, reasons))
     others = [row for row in scored if not same_protocol(row["protocol"], protocol)]
     return Run(path, entries, protocol, ours, others, read_metrics(path / "metrics.jsonl"), problems + broken)
 
@@ -226,12 +244,13 @@ def print_table(run: Run, console: Console) -> None:
     for entry in run.entries:
         table.add_row(*map(Text, run.cells(entry)), style="red" if entry.rejected else None)
     console.print(table)
-    timed = next((e.latency for e in run.entries if e.latency and "not_run" not in e.latency), None)
+    timed = next(iter(run.timed), None)
     lines = list(run.notes)
     lines += [f"accuracy: {protocol_line(run.protocol)}"] if run.protocol else []
     if timed:
         p = timed["protocol"]
         lines.append(f"time: {p['clock']}; {p['threads']} thread(s), mode {p['mode']}, {timed['machine']['cpu']}")
+    lines += [run.busy] if run.busy else []
     lines.append("shift: against the float model, px of a 256 px crop")
     for line in lines:
         console.print(Text(line), style="dim", soft_wrap=True)

@@ -142,6 +142,27 @@ def test_without_accuracy_the_parity_figure_is_marked(with_rows):
     main(["report", str(with_rows)])
 
 
+def test_the_gates_own_words_are_shown(with_rows, capsys):
+    found, _ = rows.read(with_rows / "rows.jsonl")
+    rejected = next(row for row in found if "rejected" in row["artefact"]["path"])
+    words = {"kind": "parity", "accepted": False, "reasons": ["p99 shift 3.250 px, limit 2 px", "and more"]}
+    rows.append(with_rows / "rows.jsonl", rejected | words)
+    main(["report", str(with_rows)])
+    text = text_of((with_rows / "report.html").read_text())
+    for shown in (capsys.readouterr().out, text):
+        assert "tiny-int8.rejected.onnx: p99 shift 3.250 px, limit 2 px; and more" in shown
+
+
+@pytest.mark.parametrize(("load", "said"), [(1.0, False), (7.5, True)])
+def test_times_of_a_busy_machine_are_marked(with_rows, capsys, load, said):
+    found, _ = rows.read(with_rows / "rows.jsonl")
+    for row in [row for row in found if row["kind"] == "latency"]:
+        rows.append(with_rows / "rows.jsonl", row | {"machine": row["machine"] | {"load": load, "cores": 2}})
+    main(["report", str(with_rows)])
+    words = "load 7.5 on 2 cores"
+    assert (words in capsys.readouterr().out) == (words in (with_rows / "report.html").read_text()) == said
+
+
 def test_a_broken_artefact_costs_itself(with_rows, capsys):
     whole = (with_rows / "export/tiny-fp32.onnx").read_bytes()
     (with_rows / "export/cut.onnx").write_bytes(whole[:200])
@@ -208,6 +229,11 @@ def test_ticks_are_round():
     assert charts.ticks(100) == [0, 20, 40, 60, 80, 100]
     assert charts.ticks(2.9) == [0, 0.5, 1, 1.5, 2, 2.5]
     assert all(4 <= len(charts.ticks(end)) <= 9 for end in np.geomspace(1e-3, 1e4, 200))
+
+
+def test_shifts_below_the_axis_stand_at_its_edge():
+    svg = charts.dots([charts.Bar("a", [1e-6, 0.05, 1.0], "#000")], "t", "px")
+    assert "\u2264 0.001" in svg and f'cx="{charts.NAMES:.1f}"' in svg
 
 
 def test_charts_escape_text():
