@@ -26,7 +26,12 @@ def noise() -> dict[str, np.ndarray]:
     tiled = np.tile(white, (2, 2))[256:-256, 256:-256]
     blur = lambda sx, sy: unit(cv2.GaussianBlur(tiled, (0, 0), sx, sigmaY=sy)[256:-256, 256:-256])  # noqa: E731
     coarse = unit(blur(24, 24) + 0.5 * blur(8, 8))
-    return {"white": white, "fine": blur(1.2, 1.2), "coarse": coarse, "strands": unit(blur(0.8, 14) + 0.7 * blur(3, 20))}
+    return {
+        "white": white,
+        "fine": blur(1.2, 1.2),
+        "coarse": coarse,
+        "strands": unit(blur(0.8, 14) + 0.7 * blur(3, 20)),
+    }
 
 
 def patch(kind: str, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
@@ -61,7 +66,9 @@ def polygons_mask(polygons: list[np.ndarray], soft: float, height: int, width: i
     return (soften(mask, soft) if soft else mask) * np.float32(1 / 255), window
 
 
-def strokes_mask(lines: list[np.ndarray], thick: int, soft: float, height: int, width: int) -> tuple[np.ndarray, Window]:
+def strokes_mask(
+    lines: list[np.ndarray], thick: int, soft: float, height: int, width: int
+) -> tuple[np.ndarray, Window]:
     """The same of open (K, 2) lines of a thickness in px."""
     stacked = np.concatenate(lines)
     first, window = _window(stacked, int(3 * soft) + thick + 3, height, width)

@@ -28,7 +28,7 @@ _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 class Painter:
     """Paints a face's texture.
 
-    texture: (3, TEXTURE_H, TEXTURE_W) float32 RGB planes. gloss: (TEXTURE_H, TEXTURE_W) float32 factor of the highlight.
+    texture: (3, TEXTURE_H, TEXTURE_W) float32 RGB planes. gloss: (TEXTURE_H, TEXTURE_W) factor of the highlight.
     """
 
     def __init__(self, surface: Surface, rng: np.random.Generator):
@@ -110,12 +110,14 @@ class Painter:
         rng, p = self.rng, self.plan.points
         kind = rng.choice(4, p=(0.5, 0.25, 0.12, 0.13))  # stubble, full, moustache, goatee
         cheek = p[57, 1] + rng.uniform(-0.12, 0.1)
-        full = np.concatenate([p[2:31], [(0.45, cheek), (0.2, p[79, 1] - 0.07), (0, p[79, 1] - 0.1), (-0.2, p[79, 1] - 0.07),
-                               (-0.45, cheek)]])  # fmt: skip
+        tip = p[79, 1] - 0.07
+        full = np.concatenate([p[2:31], [(0.45, cheek), (0.2, tip), (0, tip - 0.03), (-0.2, tip), (-0.45, cheek)]])
         full[:29] += (full[:29] - (0, 0.5)) * (0.06, 0.12)
         lip = p[[76, 77, 78, 79, 80, 81, 82]]
         tache = np.concatenate([lip * (1.2, 1) + (0, 0.02), lip[::-1] * (1.0, 0.8) + (0, 0.2 * p[57, 1] + 0.03)])
-        chin = np.concatenate([p[[86, 85, 84]] + (0, 0.03), p[[12, 13, 14, 16, 18, 19, 20]][::-1] * (0.7, 1) + (0, 0.03)])
+        chin = np.concatenate(
+            [p[[86, 85, 84]] + (0, 0.03), p[[12, 13, 14, 16, 18, 19, 20]][::-1] * (0.7, 1) + (0, 0.03)]
+        )
         polygons = ([full], [full], [tache], [tache, chin])[kind]
         mask, window = self._mask([self.px(a) for a in polygons], 7 if kind < 2 else 3)
         hairs = patch("fine", *mask.shape, rng) if kind == 0 else patch("strands", *mask.shape, rng)

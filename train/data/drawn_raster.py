@@ -15,6 +15,7 @@ from train.data.drawn_shape import COLUMNS, ROWS
 
 TEXTURE_W, TEXTURE_H = 432, 320
 _TEXELS = TEXTURE_W * TEXTURE_H
+SKIN, HAIR = 0, 1  # layers of the z-buffer
 _ENLARGE = np.array([TEXTURE_W / COLUMNS, TEXTURE_H / ROWS])
 _LAYER = 2**19  # key = depth * _LAYER + layer * _TEXELS + texel, exact in a float64
 
@@ -97,7 +98,9 @@ def shade(view: np.ndarray, normal: np.ndarray, lights: list[Light]) -> tuple[np
     for light in lights:
         direction = light.direction.astype(np.float32)
         colour, ambient = (v.astype(np.float32)[:, None, None] for v in (light.colour, light.ambient))
-        lambert = np.maximum((np.tensordot(direction, normal, 1) + np.float32(light.wrap)) / np.float32(1 + light.wrap), 0)
+        lambert = np.maximum(
+            (np.tensordot(direction, normal, 1) + np.float32(light.wrap)) / np.float32(1 + light.wrap), 0
+        )
         if light.hardness:
             lambert *= 1 - np.float32(light.hardness) * (1 - cast_shadow(view, light.direction))
         half = direction + np.array([0, 0, 1], np.float32)
@@ -121,7 +124,7 @@ def to_texture(places: np.ndarray) -> np.ndarray:
 
 
 class Canvas:
-    """A z-buffer of texel keys. One layer (0 skin, 1 hair) at a time is splatted into it."""
+    """A z-buffer of texel keys. One layer at a time is splatted into it."""
 
     def __init__(self, size: int):
         self.size = size

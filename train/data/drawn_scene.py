@@ -16,7 +16,9 @@ from train.data.drawn_shape import ANGLES, ROWS, Surface, smooth
 
 def background(size: int, rng: np.random.Generator) -> np.ndarray:
     """(3, size, size): a gradient with blurred shapes, stripes or noise."""
-    corners = np.clip(rng.beta(0.9, 1.2) + rng.normal(0, 0.15, (2, 2, 1)) + rng.normal(0, rng.choice([0.03, 0.12]), (2, 2, 3)), 0, 1).astype(np.float32)
+    corners = np.clip(
+        rng.beta(0.9, 1.2) + rng.normal(0, 0.15, (2, 2, 1)) + rng.normal(0, rng.choice([0.03, 0.12]), (2, 2, 3)), 0, 1
+    ).astype(np.float32)
     small = max(size // 2, 8)
     image = cv2.resize(corners, (small, small), interpolation=cv2.INTER_LINEAR)
     for _ in range(int(rng.integers(0, 14))):
@@ -24,7 +26,16 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
         centre = tuple(int(v) for v in rng.integers(0, small, 2))
         kind = rng.integers(4)
         if kind == 0:
-            cv2.ellipse(image, centre, tuple(int(v) for v in rng.integers(3, small // 2, 2)), rng.uniform(0, 180), 0, 360, colour, -1)
+            cv2.ellipse(
+                image,
+                centre,
+                tuple(int(v) for v in rng.integers(3, small // 2, 2)),
+                rng.uniform(0, 180),
+                0,
+                360,
+                colour,
+                -1,
+            )
         elif kind == 1:
             other = tuple(int(v) for v in rng.integers(0, small, 2))
             cv2.rectangle(image, centre, other, colour, -1)
@@ -35,11 +46,32 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
             radius = int(rng.integers(8, 26))
             skin = np.array([0.85, 0.62, 0.5]) * rng.uniform(0.3, 1.1)
             cv2.ellipse(image, (centre[0], centre[1] + 2 * radius), (int(1.8 * radius), radius), 0, 0, 360, colour, -1)
-            cv2.ellipse(image, (centre[0], centre[1] - radius // 3), (radius, int(1.2 * radius)), 0, 0, 360, [0.1, 0.08, 0.07], -1)
+            cv2.ellipse(
+                image,
+                (centre[0], centre[1] - radius // 3),
+                (radius, int(1.2 * radius)),
+                0,
+                0,
+                360,
+                [0.1, 0.08, 0.07],
+                -1,
+            )
             cv2.ellipse(image, centre, (int(0.8 * radius), int(1.1 * radius)), 0, 0, 360, skin.tolist(), -1)
             for side in (-1, 1):
-                cv2.circle(image, (centre[0] + side * radius // 3, centre[1] - radius // 6), max(radius // 8, 1), (0.15, 0.1, 0.1), -1)
-            cv2.line(image, (centre[0] - radius // 3, centre[1] + radius // 2), (centre[0] + radius // 3, centre[1] + radius // 2), (0.5, 0.2, 0.2), max(radius // 8, 1))
+                cv2.circle(
+                    image,
+                    (centre[0] + side * radius // 3, centre[1] - radius // 6),
+                    max(radius // 8, 1),
+                    (0.15, 0.1, 0.1),
+                    -1,
+                )
+            cv2.line(
+                image,
+                (centre[0] - radius // 3, centre[1] + radius // 2),
+                (centre[0] + radius // 3, centre[1] + radius // 2),
+                (0.5, 0.2, 0.2),
+                max(radius // 8, 1),
+            )
     soft = rng.choice([0.0, 1.0, 2.5, 6.0])
     if soft:
         image = cv2.GaussianBlur(image, (0, 0), soft)
@@ -54,8 +86,8 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
 def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, light: np.ndarray, rng) -> None:
     """Neck and clothes behind the chin, in place; light: (3,) factor of what reaches them."""
     chin = surface.height[-1]
-    neck = np.array([(-0.58, 0.4, -0.75), (-0.55, chin + 0.2, -0.75), (-0.62, chin + 0.75, -0.8), (-0.62, chin + 3, -0.8),
-                     (0.62, chin + 3, -0.8), (0.62, chin + 0.75, -0.8), (0.55, chin + 0.2, -0.75), (0.58, 0.4, -0.75)])  # fmt: skip
+    edge = np.array([(0.58, 0.4, -0.75), (0.55, chin + 0.2, -0.75), (0.62, chin + 0.75, -0.8), (0.62, chin + 3, -0.8)])
+    neck = np.concatenate([edge * (-1, 1, 1), edge[::-1]])
     lean = rng.uniform(0.3, 0.9)  # the body follows the head's turn only in part
     colour = np.clip(rng.random() ** 1.5 + rng.normal(0, 0.15, 3), 0.02, 1) * light
     outline = camera.project(neck)
@@ -68,8 +100,9 @@ def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, 
     base = camera.project(np.array([[0.0, chin + rng.uniform(0.22, 0.6), -0.75]]))[0]
     base[0] = base[0] * lean + (1 - lean) * camera.shift[0]
     width = camera.scale * rng.uniform(1.6, 2.3)
-    collar = np.array([(-width, 0.55), (-0.55 * width, 0.12), (-0.32 * camera.scale * 1.9, -0.02), (0, rng.uniform(0.05, 0.7)),
-                       (0.32 * camera.scale * 1.9, -0.02), (0.55 * width, 0.12), (width, 0.55)])  # fmt: skip
+    inner = 0.61 * camera.scale
+    half = np.array([(width, 0.55), (0.55 * width, 0.12), (inner, -0.02)])
+    collar = np.concatenate([half * (-1, 1), [(0, rng.uniform(0.05, 0.7))], half[::-1]])
     collar = np.stack([collar[:, 0], collar[:, 1] * camera.scale], axis=1) + base
     bottom = image.shape[1] + 50.0
     cloth = np.concatenate([smooth(collar, 30), [(base[0] + width, bottom), (base[0] - width, bottom)]])
@@ -131,25 +164,34 @@ class Hair:
         self.weave = np.ascontiguousarray(patch("fine", TEXTURE_H, TEXTURE_W, rng) if cloth else strands)
         self.grain = rng.uniform(0.03, 0.1) if cloth else rng.uniform(0.12, 0.34)
         self.gloss = 0.0 if cloth else rng.uniform(0.2, 1.2)
-        volume = {"cropped": 0.03, "short": rng.uniform(0.05, 0.22), "cap": 0.12, "scarf": 0.09}.get(self.style, rng.uniform(0.08, 0.3))
+        volume = {"cropped": 0.03, "short": rng.uniform(0.05, 0.22), "cap": 0.12, "scarf": 0.09}.get(
+            self.style, rng.uniform(0.08, 0.3)
+        )
         top = np.exp(-(((surface.height + 1.0) / 0.75) ** 2))
         inset = np.clip((y[None, :] - surface.height[:, None]) / 0.18, 0, 1)  # thin at its edge
         sides = np.where(np.abs(angles) > 70, rng.uniform(0.2, 0.9), 0.55)
-        self.thickness = (volume * (sides[None, :] * (1 - top[:, None]) + top[:, None]) * (0.25 + 0.75 * inset)).astype(np.float32)
+        self.thickness = (volume * (sides[None, :] * (1 - top[:, None]) + top[:, None]) * (0.25 + 0.75 * inset)).astype(
+            np.float32
+        )
         self.tail = tail
 
     def colours(self, texel: np.ndarray) -> np.ndarray:
         """(3, K) reflectance of texels."""
-        return np.clip(self.colour, 0.015, 1).astype(np.float32)[:, None] * np.exp(np.float32(self.grain) * self.weave.ravel()[texel])
+        return np.clip(self.colour, 0.015, 1).astype(np.float32)[:, None] * np.exp(
+            np.float32(self.grain) * self.weave.ravel()[texel]
+        )
 
     def curtain(self, image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarray, rng) -> None:
         """Long hair behind the head, in place, before the head is put on."""
         if not self.tail:
             return
         wide = surface.half[ROWS // 2] + rng.uniform(0.1, 0.45)
-        points = np.array([(-0.5, -1.1), (-wide, -0.5), (-wide - 0.1, 0.4), (-wide * rng.uniform(0.8, 1.3), self.tail * 0.75),
-                           (-wide * rng.uniform(0.5, 1.0), self.tail), (0, self.tail * 0.8), (wide * rng.uniform(0.5, 1.0), self.tail),
-                           (wide * rng.uniform(0.8, 1.3), self.tail * 0.75), (wide + 0.1, 0.4), (wide, -0.5), (0.5, -1.1)])  # fmt: skip
+        top = np.array([(0.5, -1.1), (wide, -0.5), (wide + 0.1, 0.4)])
+        sides = []
+        for sign in (-1, 1):
+            low, tip = wide * rng.uniform(0.8, 1.3), wide * rng.uniform(0.5, 1.0)
+            sides.append([*(top * (sign, 1)), (sign * low, self.tail * 0.75), (sign * tip, self.tail)])
+        points = np.array([*sides[0], (0, self.tail * 0.8), *sides[1][::-1]])
         outline = camera.project(np.column_stack([smooth(points, 60), np.full(60, -0.95)]))
         weight, window = fill(image, outline, np.clip(self.colour, 0.015, 1) * light * 0.75, 1.0)
         streaks = np.float32(self.grain) * patch("strands", *weight.shape, rng) * weight
@@ -167,14 +209,22 @@ def glasses(image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarr
     z = float(surface.at(surface.locate(np.array([[0.0, 0.0]])))[0, 2]) + rng.uniform(0.06, 0.14)
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     cos, sin = np.cos(angle), np.sin(angle)
-    shape = np.stack([np.sign(cos) * np.abs(cos) ** (2 / power), np.sign(sin) * np.abs(sin) ** (2 / power)], axis=1) * half
+    shape = (
+        np.stack([np.sign(cos) * np.abs(cos) ** (2 / power), np.sign(sin) * np.abs(sin) ** (2 / power)], axis=1) * half
+    )
     tint = np.clip(rng.uniform(0.02, 0.2) + rng.normal(0, 0.03, 3), 0, 1)
     lines = []
     for sign in (-1, 1):
         centre = np.array([sign * (half[0] + rng.uniform(0.11, 0.125)), p[[60, 72], 1].mean() + 0.03])
         flat = shape + centre
         lens = camera.project(np.column_stack([flat, z - 0.35 * flat[:, 0] ** 2]))
-        fill(image, lens, tint if dark else np.clip(light, 0, 1), 0.7, rng.uniform(0.75, 0.98) if dark else rng.uniform(0, 0.1))
+        fill(
+            image,
+            lens,
+            tint if dark else np.clip(light, 0, 1),
+            0.7,
+            rng.uniform(0.75, 0.98) if dark else rng.uniform(0, 0.1),
+        )
         if rng.random() < 0.35:  # a window mirrored in the lens
             part = lens.mean(axis=0) + (lens[[2, 6, 18, 30]] - lens.mean(axis=0)) * rng.uniform(0.3, 0.8)
             fill(image, part, np.ones(3), 1.0, rng.uniform(0.1, 0.5))
@@ -188,20 +238,42 @@ def glasses(image: np.ndarray, camera: Camera, surface: Surface, light: np.ndarr
     blend(image, *strokes_mask(lines, width, 0.6, *image.shape[1:]), colour)
 
 
-def in_front(image: np.ndarray, landmarks: np.ndarray, skin: np.ndarray, light: np.ndarray, rng: np.random.Generator) -> None:
+def in_front(
+    image: np.ndarray, landmarks: np.ndarray, skin: np.ndarray, light: np.ndarray, rng: np.random.Generator
+) -> None:
     """A hand with fingers or a plain object that hides a part of the face, in place."""
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     span = (high - low).mean()
     target = low + (high - low) * rng.uniform((0, 0.35), (1, 1.1))
     if rng.random() < 0.55:
         direction = rng.uniform(np.pi * 1.1, np.pi * 1.9)  # fingers point up from below the face
-        along, across = np.array([np.cos(direction), np.sin(direction)]), np.array([-np.sin(direction), np.cos(direction)])
+        along, across = (
+            np.array([np.cos(direction), np.sin(direction)]),
+            np.array([-np.sin(direction), np.cos(direction)]),
+        )
         thick = span * rng.uniform(0.075, 0.1)
         tone = skin * light * rng.uniform(0.75, 1.1)
         palm = target - along * span * 0.45
-        fill(image, palm + np.stack([np.cos(a := np.linspace(0, 6.28, 24)), np.sin(a)], axis=1) * span * 0.26, tone * 0.93, 1.0)
+        fill(
+            image,
+            palm + np.stack([np.cos(a := np.linspace(0, 6.28, 24)), np.sin(a)], axis=1) * span * 0.26,
+            tone * 0.93,
+            1.0,
+        )
         bottom = palm - along * span * 2
-        fill(image, np.array([palm - across * span * 0.2, palm + across * span * 0.2, bottom + across * span * 0.2, bottom - across * span * 0.2]), tone * 0.9, 1.5)
+        fill(
+            image,
+            np.array(
+                [
+                    palm - across * span * 0.2,
+                    palm + across * span * 0.2,
+                    bottom + across * span * 0.2,
+                    bottom - across * span * 0.2,
+                ]
+            ),
+            tone * 0.9,
+            1.5,
+        )
         for k in range(4):
             offset = (k - 1.5) * thick * rng.uniform(1.05, 1.25)
             root = palm + across * offset + along * span * 0.1

@@ -41,12 +41,16 @@ HALF = {
     "inner lips": [(0.0, 0.772), (0.085, 0.766), (0.268, 0.752)],  # closed: both edges
     "wing": [(0.195, 0.440)],
 }  # fmt: skip
-ROUND = np.array([(-1.0, 0.9), (-0.3, 0.5), (0.0, 0.62), (0.4, 0.85), (0.8, 1.0), (1.25, 1.0)])  # y, how flat: 1 is an ellipse
+ROUND = np.array(
+    [(-1.0, 0.9), (-0.3, 0.5), (0.0, 0.62), (0.4, 0.85), (0.8, 1.0), (1.25, 1.0)]
+)  # y, how flat: 1 is an ellipse
 BROW_THICKNESS = (0.055, 0.075, 0.070, 0.050)  # inner to outer, at the points 38, 39, 40, 41 of wflw-98
 
 # Depth of the middle line (y, z) without nose and lips, and of the contour points 16 to 8.
-PROFILE = np.array([(-1.45, -0.95), (-1.25, -0.36), (-1.0, -0.12), (-0.75, 0.0), (-0.5, 0.06), (-0.2, 0.07), (0.0, 0.02),
-                    (0.3, 0.05), (0.54, 0.09), (0.75, 0.12), (0.9, 0.08), (1.0, 0.05), (1.13, 0.10), (1.25, 0.0)])  # fmt: skip
+PROFILE = np.array([
+    (-1.45, -0.95), (-1.25, -0.36), (-1.0, -0.12), (-0.75, 0.0), (-0.5, 0.06), (-0.2, 0.07), (0.0, 0.02),
+    (0.3, 0.05), (0.54, 0.09), (0.75, 0.12), (0.9, 0.08), (1.0, 0.05), (1.13, 0.10), (1.25, 0.0),
+])  # fmt: skip
 JAW_DEPTH = np.array([-0.84, -0.83, -0.80, -0.72, -0.60, -0.42, -0.24, -0.09, 0.0])
 # Ridge of the nose: (y, height above the face); y is stretched with the plan's nose.
 NOSE = np.array([(-0.12, 0.0), (-0.02, 0.065), (0.125, 0.14), (0.265, 0.205), (0.38, 0.27), (0.43, 0.275), (0.49, 0.20),
@@ -65,7 +69,12 @@ def _spline(count: int, samples: int, closed: bool) -> np.ndarray:
     base = np.minimum(t.astype(int), count - 1 if closed else count - 2)
     f = t - base
     weights = np.zeros((samples, count))
-    cubic = ((-f + 2 * f**2 - f**3) / 2, (2 - 5 * f**2 + 3 * f**3) / 2, (f + 4 * f**2 - 3 * f**3) / 2, (f**3 - f**2) / 2)
+    cubic = (
+        (-f + 2 * f**2 - f**3) / 2,
+        (2 - 5 * f**2 + 3 * f**3) / 2,
+        (f + 4 * f**2 - 3 * f**3) / 2,
+        (f**3 - f**2) / 2,
+    )
     for offset, weight in zip((-1, 0, 1, 2), cubic):
         index = base + offset
         index = index % count if closed else np.clip(index, 0, count - 1)
@@ -161,7 +170,7 @@ def sample(rng: np.random.Generator) -> Plan:
     p[BASE, 1] -= 0.02 * smile
 
     # eyes and brows
-    openness = np.clip(np.full(2, 1.1 + 0.19 * n[6] - 0.22 * smile) + 0.04 * n[7:9], 0.25, 1.7)
+    openness = np.clip(np.full(2, 1.17 + 0.19 * n[6] - 0.22 * smile) + 0.04 * n[7:9], 0.25, 1.7)
     blink = rng.random()
     if blink < 0.06:
         openness = np.array([0.06, 0.06]) * rng.random()
@@ -225,7 +234,7 @@ class Surface:
         jaw = smooth(np.stack([middle[:, 0], middle[:, 1], half], axis=1), ROWS - ABOVE)
         # the skull: a quarter of an ellipse over the first contour point
         t = np.linspace(0, 1, ABOVE + 1)[:-1] * np.pi / 2
-        top = jaw[0, 1] - 1.42 * np.cos(t) * (1.25 - 0.25 * np.cos(t)) / 1.0
+        top = jaw[0, 1] - 1.42 * np.cos(t) * (1.25 - 0.25 * np.cos(t))
         bulge = np.sin(t) ** 0.75 * (1 + 0.09 * np.sin(2 * t))
         skull = np.stack([np.full(ABOVE, jaw[0, 0]), top, jaw[0, 2] * bulge], axis=1)
         rows = np.concatenate([skull, jaw])
@@ -271,7 +280,7 @@ class Surface:
         spread = np.interp(y, np.array([-0.1, 0.1, 0.3, 0.42, 0.5]) * stretch, [0.13, 0.105, 0.11, 0.125, 0.14])
         spread = (spread * wide).astype(np.float32)
         line = np.interp(y, p[[51, 52, 53, 54, 57], 1], p[[51, 52, 53, 54, 57], 0]).astype(np.float32)
-        z = nose * ridge * np.exp(-np.abs((x - line) / spread) ** 2.2)
+        z = nose * ridge * np.exp(-(np.abs((x - line) / spread) ** 2.2))
         for wing in p[WINGS]:
             z = z + 0.085 * nose * bump(wing[0] * 0.75, wing[1] + 0.02, 0.065 * wide, 0.065)
         for eye, brow in ((p[LEFT_EYE], p[35]), (p[RIGHT_EYE], p[44])):
@@ -346,7 +355,7 @@ def in_layout(points: np.ndarray, layout_name: str) -> np.ndarray:
     """(N, 2) landmarks of a layout from the (100, 2) points of a face; the caller knows that the layout is drawn."""
     brow = lambda a, b: (points[a] + points[b]) / 2  # noqa: E731 - COFW and AFLW mark the ends between both edges
     if layout_name == "cofw-29":
-        first = [brow(33, 41) * 0.5 + points[33] * 0.5, brow(46, 47) * 0.5 + points[46] * 0.5, brow(37, 38), brow(42, 50)]
+        first = [(brow(33, 41) + points[33]) / 2, (brow(46, 47) + points[46]) / 2, brow(37, 38), brow(42, 50)]
         rest = [35, 40, 44, 48, 60, 72, 64, 68, 62, 66, 70, 74, 96, 97, 98, 99, 54, 57, 76, 82, 79, 90, 94, 85, 16]
         return np.concatenate([first, points[rest]])
     if layout_name == "aflw-19":

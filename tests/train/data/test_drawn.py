@@ -10,8 +10,11 @@ import pytest
 
 from edgewing import layouts
 from edgewing.errors import InputError
+from train import data
 from train.data import drawn
+from train.data.drawn_compare import agreement
 from train.data.drawn_raster import Camera, normals, rotation
+from train.data.drawn_render import SIZE, render, sample_pose
 from train.data.drawn_shape import COLUMNS, REACH, Plan, Surface, in_layout, neutral, sample
 
 ROOT = Path(__file__).parents[3]
@@ -20,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 def test_a_number_names_one_face():
     first, again, other = drawn.draw(7, "300w-68"), drawn.draw(7, "300w-68"), drawn.draw(8, "300w-68")
     assert np.array_equal(first.image, again.image) and np.array_equal(first.landmarks, again.landmarks)
-    assert first.image.dtype == np.uint8 and first.image.shape == (drawn.SIZE, drawn.SIZE, 3)
+    assert first.image.dtype == np.uint8 and first.image.shape == (SIZE, SIZE, 3)
     assert np.abs(first.image.astype(int) - other.image).mean() > 5
     assert np.abs(first.landmarks - other.landmarks).mean() > 2
     assert first.source == "drawn" and first.group == first.name != other.name
@@ -32,22 +35,31 @@ def test_faces_are_the_numbered_ones_and_seeds_share_none():
     assert not {face.name for face in three} & {face.name for face in drawn.faces(3, "aflw-19", seed=1)}
 
 
+def test_shapes_are_the_landmarks_of_the_faces():
+    shapes = drawn.shapes(3, "wflw-98", seed=2)
+    assert np.array_equal(shapes, [face.landmarks for face in drawn.faces(3, "wflw-98", seed=2)])
+
+
 def test_every_layout_is_finite_inside_and_from_the_same_picture():
     for seed in range(12):
         by_layout = {name: drawn.draw(seed, name) for name in drawn.LAYOUTS}
         for name, face in by_layout.items():
             assert face.landmarks.shape == (layouts.get(name).points, 2) and face.landmarks.dtype == np.float32
             assert np.isfinite(face.landmarks).all()
-            assert face.landmarks.min() > 0 and face.landmarks.max() < drawn.SIZE - 1
+            assert face.landmarks.min() > 0 and face.landmarks.max() < SIZE - 1
             assert np.array_equal(face.image, by_layout["300w-68"].image)
 
 
 def test_layouts_agree_where_they_mark_the_same_place():
     for seed in range(8):
-        wflw, ibug, cofw, aflw = (drawn.draw(seed, name).landmarks for name in ("wflw-98", "300w-68", "cofw-29", "aflw-19"))
+        wflw, ibug, cofw, aflw = (
+            drawn.draw(seed, name).landmarks for name in ("wflw-98", "300w-68", "cofw-29", "aflw-19")
+        )
         assert np.array_equal(wflw[layouts.get("wflw-98").map_to("300w-68")], ibug)
         # COFW: outer and inner eye corners, pupils, mouth corners, chin; AFLW: eyes, nose tip, mouth corners, chin
-        assert np.array_equal(cofw[[8, 9, 10, 11, 16, 17, 20, 22, 23, 28]], wflw[[60, 72, 64, 68, 96, 97, 54, 76, 82, 16]])
+        assert np.array_equal(
+            cofw[[8, 9, 10, 11, 16, 17, 20, 22, 23, 28]], wflw[[60, 72, 64, 68, 96, 97, 54, 76, 82, 16]]
+        )
         assert np.array_equal(aflw[[6, 8, 9, 11, 13, 15, 17, 18]], wflw[[60, 64, 68, 72, 54, 76, 82, 16]])
 
 
@@ -59,7 +71,9 @@ def test_neutral_face_is_its_own_mirror_image(name):
     mirrored = points[layouts.get(name).flip_index] * (-1, 1)
     assert np.abs(mirrored - points).max() < 1e-3
     left = in_layout(surface.landmarks(rotation(0.5, 0.1, 0), Camera(rotation(0.5, 0.1, 0), 20.0, 100.0).project), name)
-    right = in_layout(surface.landmarks(rotation(-0.5, 0.1, 0), Camera(rotation(-0.5, 0.1, 0), 20.0, 100.0).project), name)
+    right = in_layout(
+        surface.landmarks(rotation(-0.5, 0.1, 0), Camera(rotation(-0.5, 0.1, 0), 20.0, 100.0).project), name
+    )
     # neighbouring samples of the outline, 1 degree apart, may tie: hence half a pixel
     assert np.abs(left[layouts.get(name).flip_index] * (-1, 1) - right).max() < 0.5
 
@@ -99,7 +113,7 @@ def test_pupils_are_dark_between_white_where_the_landmarks_say():
     plan = neutral()
     good = 0
     for seed in range(24):
-        image, points = drawn.render(Plan(plan), (0.0, 0.0, 0.0), np.random.default_rng(seed))
+        image, points = render(Plan(plan), (0.0, 0.0, 0.0), np.random.default_rng(seed))
         outer, inner = points[60] * 0.78 + points[64] * 0.22, points[64] * 0.76 + points[60] * 0.24
         dark, white = _grey(image, [points[96]]), _grey(image, [outer, inner])
         good += float(dark.mean()) + 6 < float(white.mean())
@@ -111,7 +125,7 @@ def test_open_mouth_is_dark_inside_and_closed_is_not():
     opened[[83, 84, 85, 86, 87, 93, 94, 95], 1] += 0.3
     inside, lips = [], []
     for seed in range(16):
-        image, points = drawn.render(Plan(opened, gap=0.3), (0.0, 0.0, 0.0), np.random.default_rng(seed))
+        image, points = render(Plan(opened, gap=0.3), (0.0, 0.0, 0.0), np.random.default_rng(seed))
         # between the teeth above and the tongue below; the chin's skin to compare with
         inside.append(_grey(image, [points[90] * 0.5 + points[94] * 0.5]).mean())
         lips.append(_grey(image, [points[85] * 0.5 + points[16] * 0.5]).mean())
@@ -130,7 +144,7 @@ def test_landmarks_are_vertices_of_the_rendered_surface():
 
 
 def test_poses_reach_both_sides():
-    yaw = np.rad2deg([drawn.sample_pose(np.random.default_rng(seed))[0] for seed in range(400)])
+    yaw = np.rad2deg([sample_pose(np.random.default_rng(seed))[0] for seed in range(400)])
     assert yaw.min() < -45 and yaw.max() > 45 and np.abs(yaw).max() <= 60 and abs(np.median(yaw)) < 5
 
 
@@ -143,6 +157,20 @@ def test_layout_that_is_not_a_face_is_refused_in_one_line(name, word):
         next(drawn.faces(1, name, 0))
 
 
+def test_mean_shape_is_that_of_photographs():
+    """Within a few percent of the eye distance, frontal and turned."""
+    folder = ROOT.parent / "shared" / "data" / "lfpw" / "trainset"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/data (real photographs, not in the repository)")
+    marks = np.stack([face.landmarks for face in data.read(folder, "300w-68").samples])
+    shapes = drawn.shapes(1000, "300w-68")
+    table = agreement(shapes, marks, "300w-68")
+    mean = [float(line[32:].split()[0]) for line in table[1:]]
+    assert len(mean) == 5 and mean[0] < 2 and max(mean) < 4, table
+    stretched = agreement(shapes * (1.0, 1.15), marks, "300w-68")
+    assert float(stretched[1][32:].split()[0]) > 2
+
+
 def test_sheet_command_writes_a_picture_or_says_why_not(tmp_path):
     def command(*arguments):
         line = [sys.executable, "-m", "train.data.drawn", *arguments]
@@ -151,7 +179,7 @@ def test_sheet_command_writes_a_picture_or_says_why_not(tmp_path):
     target = tmp_path / "faces.png"
     done = command("--sheet", str(target), "--layout", "cofw-29")
     assert done.returncode == 0 and str(target) in done.stdout
-    assert cv2.imread(str(target)).shape == (5 * drawn.SIZE, 8 * drawn.SIZE, 3)
+    assert cv2.imread(str(target)).shape == (5 * SIZE, 8 * SIZE, 3)
     refused = command("--sheet", str(tmp_path / "no" / "faces.png"), "--layout", "cofw-29")
     assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["faces.png"]
