@@ -94,6 +94,18 @@ def test_run_finds_faces_by_itself(onnx_file, media, tmp_path):
     assert len(json.loads((tmp_path / "a.json").read_text())["faces"]) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_run_stays_under_150_mb(tflite_file, photograph):
+    """Detector included: nothing may be imported that the verb does not need."""
+    code = (
+        "import sys\nfrom edgewing import cli\ncli.main(sys.argv[1:])\n"
+        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    )
+    command = [sys.executable, "-c", code, "run", str(photograph), "--model", str(tflite_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[-2]) < 150 * 1024
+
+
 def test_run_says_when_there_is_no_face(onnx_file, tmp_path):
     images.write(tmp_path / "grey.png", np.full((200, 200, 3), 128, np.uint8))
     done = edgewing("run", tmp_path / "grey.png", "--model", onnx_file, "--detector", "cascade")
