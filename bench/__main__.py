@@ -100,7 +100,6 @@ def _parser() -> argparse.ArgumentParser:
             help=purpose,
             description=purpose,
             epilog=f"example: python -m bench {name} {example}",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         added.set_defaults(verb=main)
         added.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -129,10 +128,10 @@ def _parser() -> argparse.ArgumentParser:
         "runs/demo-s --data lfpw/testset --layout 300w-68",
     )
     whole.add_argument("run", metavar="RUN", help="a run folder with export/")
-    whole.add_argument("--data", metavar="DIR", help="photographs with landmarks; default: the run's validation faces")
-    whole.add_argument("--layout", default="", metavar="NAME", help="layout of the data; a run knows its own")
-    whole.add_argument("--mode", choices=measure.MODES, default="quick", help="quick: 128 runs, 10 s; full: 1024, 60 s")
-    whole.add_argument("--threads", type=int, default=1, help="threads of the runtime")
+    whole.add_argument("--data", metavar="DIR", help="photographs with landmarks (default: the run's validation faces)")
+    whole.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
+    whole.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
+    whole.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
     report.add_arguments(
         verb("report", _report, "Print the table of one or more runs and write the HTML report.", "runs/demo-s")
     )

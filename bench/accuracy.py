@@ -31,14 +31,18 @@ PROBLEMS_KEPT = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks, a list, or a run")
-    parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data; a run knows its own")
-    parser.add_argument("--json", metavar="OUT", help="write the row here")
+    parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
+    parser.add_argument("--json", metavar="OUT", help="write the row here (default: print only)")
     parser.add_argument("--pictures", metavar="NPZ", help="keep the best, median and worst faces for the report")
-    parser.add_argument("--normaliser", default="", metavar="NAME", help="distance to divide by; empty: the layout's")
-    parser.add_argument("--crop", choices=CROPS, default="gtbox", help="box that the crop is made from")
+    parser.add_argument(
+        "--normaliser", default="", metavar="NAME", help="distance to divide by (default: the layout's own)"
+    )
+    parser.add_argument(
+        "--crop", choices=CROPS, default="gtbox", help="box that the crop is made from (default: %(default)s)"
+    )
     parser.add_argument("--jitter", metavar="SHIFT,SCALE", help="move and scale crops by up to these shares")
-    parser.add_argument("--seed", type=int, default=0, help="of the jitter")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime")
+    parser.add_argument("--seed", type=int, default=0, help="of the jitter (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
 
 
 def score(arguments: argparse.Namespace, command: str) -> dict:
@@ -98,7 +102,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         **vars(summary),
         "per_point": per_point[np.isfinite(errors)].mean(axis=0).tolist() if summary.failed < summary.faces else [],
         "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
-        "faces_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
+        "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
         "problems": faces.problems[:PROBLEMS_KEPT],
     }
     if arguments.pictures:

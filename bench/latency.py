@@ -22,12 +22,10 @@ NEEDS = {"coreml": "needs a Mac", "tensorrt": "needs a GPU"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
-    parser.add_argument("--json", metavar="OUT", help="write the row here")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime")
-    parser.add_argument(
-        "--mode", choices=measure.MODES, default="quick", help="full: 1024 runs, 60 s; quick: 128, 10 s"
-    )
-    parser.add_argument("--faces", metavar="NPZ", help="time these crops (RUN/faces/validation.npz); else seeded noise")
+    parser.add_argument("--json", metavar="OUT", help="write the row here (default: print only)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
+    parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
 
 
 def time_artefact(arguments: argparse.Namespace, command: str) -> dict:

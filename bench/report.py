@@ -258,7 +258,7 @@ def print_table(run: Run, console: Console) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders with export/ and rows.jsonl")
-    parser.add_argument("--html", metavar="OUT", help="where the page goes; default: report.html in the first run")
+    parser.add_argument("--html", metavar="OUT", help="where the page goes (default: report.html in the first run)")
 
 
 def main(arguments: argparse.Namespace, command: str) -> int:

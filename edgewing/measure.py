@@ -42,6 +42,7 @@ class Mode:
 
 
 MODES = {"quick": Mode(128, 10.0), "full": Mode(1024, 60.0)}
+MODE_HELP = "quick: at least 128 runs and 10 s; full: 1024 and 60 s (default: %(default)s)"
 
 
 def measure(runtime, crops: np.ndarray, seconds: float, runs: int, warmup: int = WARMUP) -> dict:
@@ -213,13 +214,12 @@ def main(argv: list[str] | None = None) -> None:
         prog="python -m edgewing.measure",
         description="Measure the latency, load time and peak memory of an artefact on this device.",
         epilog="example: python -m edgewing.measure --model face-int8.tflite --json latency.json",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
     parser.add_argument("--json", required=True, metavar="OUT", help="where the row goes")
-    parser.add_argument("--mode", choices=MODES, default="quick", help="quick: 128 runs, 10 s; full: 1024 runs, 60 s")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime")
-    parser.add_argument("--faces", metavar="NPZ", help="time these crops (RUN/faces/validation.npz); else seeded noise")
+    parser.add_argument("--mode", choices=MODES, default="quick", help=MODE_HELP)
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     arguments = parser.parse_args(argv)
     with command(arguments.debug):

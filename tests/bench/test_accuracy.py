@@ -27,7 +27,7 @@ def test_figures_known_by_hand(artefact, run_folder, tmp_path):
     assert row["fr08"] == row["fr10"] == 0.25
     assert row["auc10"] == pytest.approx(np.mean([1, 1 - 0.3125, 1 - 0.625, 0]))
     assert (row["faces"], row["failed"]) == (4, 0)
-    assert row["faces_errors"] == pytest.approx({"face 0": 0, "face 1": 1 / 32, "face 2": 2 / 32, "face 3": 4 / 32})
+    assert row["face_errors"] == pytest.approx({"face 0": 0, "face 1": 1 / 32, "face 2": 2 / 32, "face 3": 4 / 32})
     assert len(row["per_point"]) == 68 and row["per_point"][0] == pytest.approx(row["nme"])
     ced = dict(zip(np.round(row["ced"]["thresholds"], 3), row["ced"]["share"]))
     assert (ced[0.0], ced[0.04], ced[0.1], ced[0.15]) == (0.25, 0.5, 0.75, 1.0)
@@ -48,7 +48,7 @@ def test_a_face_without_prediction_is_failed_and_null(artefact, run_folder, tmp_
     broken[3] = np.nan
     row = score("--model", artefact(tmp_path / "a.onnx", broken), "--data", run_folder([(0, 0)]))
     assert (row["failed"], row["fr10"], row["auc10"], row["nme"]) == (1, 1.0, 0.0, None)
-    assert row["faces_errors"] == {"face 0": None}
+    assert row["face_errors"] == {"face 0": None}
 
 
 def test_photographs_go_through_the_crop(artefact, photographs, tmp_path):
@@ -71,7 +71,7 @@ def test_jitter_moves_the_crop_and_repeats(artefact, photographs, tmp_path):
     words = ["--model", model, "--data", photographs(3), "--layout", "300w-68", "--jitter", "0.1,0.1"]
     first, again, other = score(*words), score(*words), score(*words, "--seed", 1)
     assert first["nme"] > 0.01
-    assert first["faces_errors"] == again["faces_errors"] != other["faces_errors"]
+    assert first["face_errors"] == again["face_errors"] != other["face_errors"]
     assert first["protocol"]["jitter"] == {"shift": 0.1, "scale": 0.1, "seed": 0}
 
 

@@ -21,7 +21,8 @@ def test_affine_recovers_a_known_map_in_spite_of_a_few_wrong_pairs():
 
 
 def test_crop_shift_is_a_share_of_the_crop():
-    assert detectors.crop_shift(np.array([10, 0, 110, 100.0]), np.array([0, 0, 100, 100.0])) == pytest.approx(10 / 134.4)
+    shift = detectors.crop_shift(np.array([10, 0, 110, 100.0]), np.array([0, 0, 100, 100.0]))
+    assert shift == pytest.approx(10 / 134.4)
 
 
 def test_fit_refuses_an_empty_folder(tmp_path, capsys):
