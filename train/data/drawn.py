@@ -118,7 +118,7 @@ def _write(path: Path, picture: np.ndarray) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m train.data.drawn",
-        description="Look at drawn faces: a contact sheet with their landmarks, or their mean shape beside real faces'.",
+        description="Look at drawn faces: a contact sheet with their landmarks, or their mean shape and real faces'.",
         epilog="example: python -m train.data.drawn --sheet faces.png --layout wflw-98 --seed 3",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -133,9 +133,8 @@ def main() -> None:
         if options.compare:
             real = data.read(options.compare, options.layout)
             marks = np.stack([face.landmarks for face in real.samples])
-            print(
-                "\n".join(real.summary + agreement(shapes(3000, options.layout, options.seed), marks, options.layout))
-            )
+            mine = shapes(3000, options.layout, options.seed)
+            print("\n".join(real.summary + agreement(mine, marks, options.layout)))
         else:
             picture = sheet(options.layout, options.seed, marks=not options.plain)
             _write(options.sheet, picture)

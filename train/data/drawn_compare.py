@@ -58,8 +58,6 @@ def agreement(drawn: np.ndarray, real: np.ndarray, layout_name: str) -> list[str
         far = abs(mine - true) / unit
         spread = [np.sqrt((abs(a - a.mean(axis=0)) ** 2).mean()) / unit for a in aligned]
         name = "all" if high - low == 2 else f"{low:5.2f} to {high:.2f}"
-        counts = f"{len(chosen[0]):7d} {len(chosen[1]):6d}"
-        lines.append(
-            f"{name:16} {counts} {far.mean():8.2f} {far.max():11.1f} ({far.argmax()})     {spread[0]:.1f}, {spread[1]:.1f}"
-        )
+        counts, worst = f"{len(chosen[0]):7d} {len(chosen[1]):6d}", f"{far.max():11.1f} ({far.argmax()})"
+        lines.append(f"{name:16} {counts} {far.mean():8.2f} {worst}     {spread[0]:.1f}, {spread[1]:.1f}")
     return lines
