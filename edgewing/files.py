@@ -43,6 +43,8 @@ def read(path: str | Path, limit: int) -> bytes:
 def write(path: str | Path, data: bytes) -> None:
     """Write beside the final name, then rename: a killed command leaves no partial file under that name."""
     path = Path(path)
+    if not path.name:
+        raise InputError(f"{path}: is a folder; name a file")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(data)

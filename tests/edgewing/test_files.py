@@ -20,6 +20,8 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         files.write(tmp_path / "folder", b"x")  # renaming a file onto a folder fails at the last moment
     assert os.listdir(tmp_path) == ["folder"]
+    with pytest.raises(InputError, match="is a folder"):
+        files.write(".", b"x")
 
 
 def test_limits(tmp_path):
