@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import platform
 import zipfile
 from collections.abc import Iterable
@@ -183,7 +184,7 @@ def _training(run: report.Run) -> list[tuple[str, object]]:
             continue
         points = points[:: max(1, len(points) // CURVE_POINTS)]
         # The first steps are far above the rest and would flatten it.
-        settled = sorted(y for _, y in points)[int(0.97 * (len(points) - 1))]
+        settled = sorted(y for _, y in points)[math.ceil(0.97 * (len(points) - 1))]
         curve = charts.Curve(label, *zip(*points), COLOURS["fp32"])
         found.append((label, charts.curves([curve], label, "step", label, settled * 1.05 or 1.0)))
     return found
