@@ -122,7 +122,8 @@ class Painter:
         mask, window = self._mask([self.px(a) for a in polygons], 7 if kind < 2 else 3)
         hairs = patch("fine", *mask.shape, rng) if kind == 0 else patch("strands", *mask.shape, rng)
         strength = rng.uniform(0.1, 0.5) if kind == 0 else rng.uniform(0.6, 0.95)
-        colour = self.hair.astype(np.float32)[:, None, None] * (1 + np.float32(0.2) * np.clip(hairs, -1.5, 1.5))
+        dark = np.minimum(self.hair, 0.55 * self.skin) if kind == 0 else self.hair  # stubble is a shadow
+        colour = dark.astype(np.float32)[:, None, None] * (1 + np.float32(0.2) * np.clip(hairs, -1.5, 1.5))
         self._blend(mask * np.clip(1.05 + 0.35 * hairs, 0.3, 1), window, colour, strength)
         self.gloss[window] *= 1 - 0.8 * mask * strength
 
@@ -236,19 +237,20 @@ class Painter:
         ball[:] = white[:, None, None] * (1 - 0.2 * np.linspace(-1, 1, mask.shape[1]) ** 2)
         iris = self.iris_colour
 
-        def disc(radius: float, colour: np.ndarray, centre: np.ndarray, soft: float) -> None:
-            ring = self.px(_CIRCLE * radius + centre) - origin
+        shadow = np.linspace(0.62, 1.25, mask.shape[0], dtype=np.float32).clip(0, 1)[:, None]  # of the upper lid
+        discs = (  # radius, colour, centre, softness
+            (IRIS_RADIUS, iris * 0.45, pupil, 0.8),
+            (IRIS_RADIUS * 0.84, iris, pupil, 0.9),
+            (IRIS_RADIUS * rng.uniform(0.32, 0.5), np.full(3, 0.02), pupil, 0.6),
+            (0.015 * rng.uniform(0.5, 1.4), np.array([1.6, 1.6, 1.5]), pupil + self.highlight, 0.5),
+        )
+        rings = self.px(np.concatenate([_CIRCLE * radius + centre for radius, _, centre, _ in discs])) - origin
+        for ring, (_, colour, _, soft) in zip(np.rint(rings * 16).astype(np.int32).reshape(4, -1, 2), discs):
             spot = np.zeros(mask.shape, np.uint8)
-            cv2.fillPoly(spot, [np.rint(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+            cv2.fillPoly(spot, [ring], 255, cv2.LINE_AA, 4)
             weight = cv2.GaussianBlur(spot, (0, 0), soft) * np.float32(1 / 255)
-            ball[:] += (np.asarray(colour, np.float32)[:, None, None] - ball) * weight
-
-        disc(IRIS_RADIUS, iris * 0.45, pupil, 0.8)
-        disc(IRIS_RADIUS * 0.84, iris, pupil, 0.9)
-        disc(IRIS_RADIUS * rng.uniform(0.32, 0.5), (0.02, 0.02, 0.02), pupil, 0.6)
-        shadow = np.linspace(0.62, 1.25, mask.shape[0], dtype=np.float32).clip(0, 1)[:, None]
+            ball += (colour.astype(np.float32)[:, None, None] - ball) * weight
         ball *= shadow
-        disc(0.015 * rng.uniform(0.5, 1.4), (1.25, 1.25, 1.2), pupil + self.highlight, 0.5)
         corner = np.array([0.72, 0.42, 0.40]) * self.skin.max()
         self._blend(mask, window, ball)
         inner, inward = (eye[0], 1) if sign > 0 else (eye[4], -1)

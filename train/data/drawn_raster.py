@@ -13,7 +13,7 @@ import numpy as np
 
 from train.data.drawn_shape import COLUMNS, ROWS
 
-TEXTURE_W, TEXTURE_H = 432, 320
+TEXTURE_W, TEXTURE_H = 384, 288
 _TEXELS = TEXTURE_W * TEXTURE_H
 SKIN, HAIR = 0, 1  # layers of the z-buffer
 _ENLARGE = np.array([TEXTURE_W / COLUMNS, TEXTURE_H / ROWS])

@@ -91,7 +91,7 @@ def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, 
     lean = rng.uniform(0.3, 0.9)  # the body follows the head's turn only in part
     colour = np.clip(rng.random() ** 1.5 + rng.normal(0, 0.15, 3), 0.02, 1) * light
     outline = camera.project(neck)
-    covered, window = fill(image, outline, skin * light * rng.uniform(0.6, 1.0), 1.0)
+    covered, window = fill(image, outline, skin * light * rng.uniform(0.75, 1.1), 1.0)
     low, high = outline[:, 0].min(), outline[:, 0].max()
     across = (np.arange(image.shape[2])[window[1]] - (low + high) / 2) / max((high - low) / 2, 1)
     top = np.linspace(-0.45, 0.6, covered.shape[0], dtype=np.float32).clip(None, 0)[:, None]  # the chin's shadow
