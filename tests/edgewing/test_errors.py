@@ -35,5 +35,6 @@ def test_a_reader_that_goes_away_is_no_error():
 
 
 def test_did_you_mean():
-    assert str(unknown("layout", "wflw98", ["wflw-98", "300w-68"])) == "unknown layout 'wflw98'; did you mean 'wflw-98'?"
+    near = unknown("layout", "wflw98", ["wflw-98", "300w-68"])
+    assert str(near) == "unknown layout 'wflw98'; did you mean 'wflw-98'?"
     assert str(unknown("layout", "x", ["b", "a"])) == "unknown layout 'x'; known: a, b"
