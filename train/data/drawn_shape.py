@@ -44,7 +44,7 @@ HALF = {
 ROUND = np.array(
     [(-1.0, 0.9), (-0.3, 0.5), (0.0, 0.62), (0.4, 0.85), (0.8, 1.0), (1.25, 1.0)]
 )  # y, how flat: 1 is an ellipse
-BROW_THICKNESS = (0.055, 0.075, 0.070, 0.050)  # inner to outer, at the points 38, 39, 40, 41 of wflw-98
+BROW_THICKNESS = (0.070, 0.076, 0.077, 0.070)  # inner to outer, at the points 38, 39, 40, 41 of wflw-98
 
 # Depth of the middle line (y, z) without nose and lips, and of the contour points 16 to 8.
 PROFILE = np.array([
