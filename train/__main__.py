@@ -17,7 +17,7 @@ from train.recipes import Recipe
 EXAMPLE = """examples:
   python -m train fit drawn --layout 300w-68 --recipe demo --run demo
   python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run first --steps 3000
-  torchrun --nproc-per-node 2 -m train fit data/WFLW --layout wflw-98 --recipe paper-wflw --run paper
+  torchrun --nproc-per-node 2 -m -- train fit data/WFLW --layout wflw-98 --recipe paper-wflw --run paper
 """
 
 

@@ -176,7 +176,7 @@ class Trainer:
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint; InputError where it is another recipe's."""
         tensors, metadata = checkpoint.load(path)
-        if metadata.get(checkpoint.RECIPE_KEY) != recipes.dumps(self.recipe):
+        if recipes.loads(metadata.get(checkpoint.RECIPE_KEY, ""), f"recipe in {path}") != self.recipe:
             raise InputError(f"{path}: belongs to another recipe; choose another --run, or delete that folder")
         for prefix, network in (("network.", self.network), ("average.", self.average)):
             part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -311,8 +311,8 @@ def channels(network: nn.Module) -> dict[str, tuple[int, int]]:
 
 
 def parameters(network: nn.Module) -> int:
-    """Trainable parameters."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    """Parameters, those of batch norms included and their statistics not."""
+    return sum(p.numel() for p in network.parameters())
 
 
 def macs(network: nn.Module, size: int) -> int:

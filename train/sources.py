@@ -45,9 +45,10 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
     if DRAWN in recipe.data:
         if len(recipe.data) > 1:
             raise InputError("`drawn` is trained on alone; name it without other folders")
-        from train.data.drawn import faces
+        from train.data.drawn import VERSION, faces
 
-        folder = root / f"drawn-{recipe.layout}-{recipe.drawn}-{recipe.seed}-{size}"
+        # Drawn faces change with the code that draws them, not with files: its version stands in the name.
+        folder = root / f"drawn-{recipe.layout}-{recipe.drawn}-{recipe.seed}-{size}-v{VERSION}"
         if folder.is_dir():
             return Cache.open(folder)
         say(f"drawing {recipe.drawn} faces")

@@ -31,6 +31,7 @@ from train.data.drawn_compare import agreement
 from train.data.drawn_render import aim, render, sample_pose
 from train.data.drawn_shape import Surface, in_layout, sample
 
+VERSION = 1  # of what the code draws; raised when one number gives another face
 LAYOUTS = ("300w-68", "wflw-98", "cofw-29", "aflw-19")
 
 

@@ -1,0 +1,123 @@
+"""Expected heatmaps of the released code: vectors/official.npz, its own output for weights made by a formula."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgewing.errors import InputError
+from train import checkpoint, recipes
+from train.checkpoint import load_model, load_official, save_model
+from train.describe import describe
+from train.model import build
+
+OFFICIAL = np.load(Path(__file__).parent / "vectors" / "official.npz", allow_pickle=False)
+RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, width=0.5)
+
+
+def official_state(points, stacks):
+    """Entry i of the released state dict is filled with frac(sin(12.9898 j + 37.719 (i + 1)) * 43758.5453) - 0.5, scaled."""
+    state = {}
+    for i, (key, shape) in enumerate(json.loads(str(OFFICIAL[f"keys_{points}_points_{stacks}_stacks"]))):
+        if key.endswith("num_batches_tracked"):
+            state[key] = torch.tensor(0)
+            continue
+        value = np.sin(np.arange(np.prod(shape)) * 12.9898 + (i + 1) * 37.719) * 43758.5453
+        u = value - np.floor(value) - 0.5
+        if key.endswith("running_var"):
+            u = 1 + 0.5 * u
+        elif key.endswith("running_mean"):
+            u = 0.2 * u
+        elif key.endswith("bias"):
+            u = 0.1 * u
+        elif len(shape) == 1:
+            u = 1 + 0.4 * u
+        else:
+            u = u * np.sqrt(12 / np.prod(shape[1:]))
+        state[key] = torch.tensor(u.reshape(shape), dtype=torch.float32)
+    return state
+
+
+def official_image():
+    y, x = np.mgrid[:256, :256]
+    channels = (np.sin(x / 17) + 1) / 2, (np.cos(y / 23) + 1) / 2, (np.sin((x + 2 * y) / 31) + 1) / 2
+    return torch.tensor(np.stack(channels)[None], dtype=torch.float32)
+
+
+@pytest.mark.parametrize(("points", "stacks"), [(98, 1), (68, 3)])
+def test_released_weights_give_the_released_heatmaps(points, stacks):
+    network = load_official(official_state(points, stacks))
+    with torch.no_grad():
+        outputs = network(official_image())
+    assert len(outputs) == stacks
+    for i, output in enumerate(outputs):
+        expected = OFFICIAL[f"heatmaps_{points}_points_{stacks}_stacks_{i}"]
+        difference = np.abs(output[0, :, ::8, ::8].numpy() - expected).max()
+        assert difference / np.abs(expected).max() < 1e-5
+
+
+def test_released_file_forms(tmp_path):
+    state = official_state(98, 1)
+    wrapped = {"state_dict": {f"module.{k}": v for k, v in state.items()} | {"unknown.weight": torch.zeros(1)}, "epoch": 3}
+    torch.save(wrapped, tmp_path / "official.pth")
+    weights = load_official(tmp_path / "official.pth").state_dict()
+    expected = load_official(state).state_dict()
+    assert all(torch.equal(weights[k], expected[k]) for k in expected)
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"state_dict": Evil()}))
+    with pytest.raises(InputError, match="cannot be read as weights"):
+        load_official(tmp_path / "evil.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_official_refuses_other_state_dicts(tmp_path):
+    with pytest.raises(InputError, match="not a state dict of the released"):
+        load_official({"conv.weight": torch.zeros(1)})
+    with pytest.raises(InputError, match="no such file"):
+        load_official(tmp_path / "none.pth")
+    broken = official_state(98, 1)
+    broken["l0.weight"] = broken["l0.weight"][:, :8]
+    with pytest.raises(InputError, match="do not fit"):
+        load_official(broken)
+
+
+def test_round_trip_with_recipe_and_contract(tmp_path):
+    network = build(RECIPE).eval()
+    contract = describe(network, RECIPE, ["drawn"], [])
+    save_model(tmp_path / "model.safetensors", network, RECIPE, contract)
+    loaded = load_model(tmp_path)
+    assert loaded.recipe == RECIPE and loaded.contract == contract
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(loaded.network(images)[-1], network(images)[-1])
+    assert contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
+    assert "drawn by edgewing" in contract.training.data_terms
+    assert "research use only" in describe(network, RECIPE, ["lfpw/trainset"], []).training.data_terms
+
+
+def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
+    network = build(RECIPE)
+    path = tmp_path / "model.safetensors"
+    save_model(path, network, RECIPE, describe(network, RECIPE, ["drawn"], []))
+    whole = path.read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"\xff" * 100, whole[:8]):
+        (tmp_path / "broken.safetensors").write_bytes(broken)
+        with pytest.raises(InputError):
+            load_model(tmp_path / "broken.safetensors")
+    with pytest.raises(InputError, match="no such file"):
+        load_model(tmp_path / "nowhere")
+    other = build(recipes.replace(RECIPE, width=1.0))
+    save_model(tmp_path / "other.safetensors", other, RECIPE, describe(network, RECIPE, ["drawn"], []))
+    with pytest.raises(InputError, match="do not fit the recipe"):
+        load_model(tmp_path / "other.safetensors")
+    assert path.read_bytes() == whole
+    assert sorted(p.name for p in tmp_path.iterdir() if "part" in p.name) == []

@@ -1,0 +1,116 @@
+"""Against slow references that are obviously right: a loop over pixels, and scipy's splprep (FITPACK)."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import splev, splprep
+
+from edgewing import layouts
+from train import heatmaps, recipes
+from train.data.drawn import draw
+
+BASE = recipes.replace(recipes.get("mobile"), input_size=128)
+
+
+def face(layout="300w-68", size=128):
+    drawn = draw(3, layout)
+    low, high = drawn.landmarks.min(0), drawn.landmarks.max(0)
+    return ((drawn.landmarks - low) / (high - low) * 0.7 + 0.15) * size
+
+
+def truth(recipe, landmarks):
+    target, mask = heatmaps.GroundTruth(recipe)(torch.from_numpy(landmarks[None].astype(np.float32)))
+    return target[0].numpy(), mask[0].numpy()
+
+
+def test_cell_targets_are_the_papers_windows():
+    recipe = recipes.replace(BASE, targets="cell", sigma=1.75)
+    landmarks = face()
+    landmarks[0] = (1.0, 126.9)  # in a corner: clipped at the border
+    landmarks[1] = (-40.0, 20.0)  # outside: nothing
+    target, _ = truth(recipe, landmarks)
+    for n, (u, v) in enumerate(landmarks):
+        column, row = int(np.floor((u + 0.5) / 4)), int(np.floor((v + 0.5) / 4))
+        for y in range(32):
+            for x in range(32):
+                inside = abs(x - column) <= 3 and abs(y - row) <= 3
+                expected = np.exp(-((x - column) ** 2 + (y - row) ** 2) / (2 * 1.75**2)) if inside else 0.0
+                assert target[n, y, x] == pytest.approx(expected, abs=1e-6)
+
+
+def test_subpixel_targets_are_centred_on_the_landmark():
+    landmarks = face()
+    target, _ = truth(BASE, landmarks)
+    y, x = np.mgrid[:32, :32]
+    for n, (u, v) in enumerate((landmarks - 1.5) / 4):
+        np.testing.assert_allclose(target[n], np.exp(-((x - u) ** 2 + (y - v) ** 2) / (2 * 1.5**2)), atol=1e-6)
+
+
+@pytest.mark.parametrize("targets", ["cell", "subpixel"])
+def test_weight_map_is_the_dilated_target_from_a_fifth_on(targets):
+    recipe = recipes.replace(BASE, targets=targets)
+    target, mask = truth(recipe, face())
+    for channel in range(len(target)):
+        dilated = cv2.dilate(target[channel], np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        np.testing.assert_array_equal(mask[channel], (dilated >= 0.2).astype(np.float32))
+
+
+def test_base_map_is_not_dilated_and_none_is_none():
+    target, mask = truth(recipes.replace(BASE, weight_map="base"), face())
+    np.testing.assert_array_equal(mask, (target >= 0.2).astype(np.float32))
+    recipe = recipes.replace(BASE, weight_map="none")
+    assert heatmaps.GroundTruth(recipe)(torch.from_numpy(face()[None].astype(np.float32)))[1] is None
+
+
+@pytest.mark.parametrize("layout", ["300w-68", "wflw-98", "cofw-29", "aflw-19"])
+def test_boundary_map_is_the_distance_to_fitpacks_splines(layout):
+    recipe = recipes.replace(BASE, layout=layout)
+    landmarks = face(layout)
+    target, _ = truth(recipe, landmarks)
+    points = (landmarks - 1.5) / 4
+    curves = layouts.get(layout).curves.values()
+    samples = []
+    for curve in curves:
+        knots, _ = splprep(points[list(curve)].T, s=0, k=min(3, len(curve) - 1))
+        samples.append(np.array(splev(np.linspace(0, 1, 2000), knots)).T)
+    samples = np.concatenate(samples)
+    y, x = np.mgrid[:32, :32]
+    distance = np.sqrt(((np.stack([x, y], -1).reshape(-1, 1, 2) - samples[None]) ** 2).sum(-1).min(1)).reshape(32, 32)
+    expected = np.where(distance < 3, np.exp(-(distance**2) / 2), 0)
+    # 0.05: a curve is drawn as 4 straight pieces between two points
+    assert np.abs(target[-1] - expected)[np.abs(distance - 3) > 0.1].max() < 0.05
+
+
+def test_splines_of_few_or_coinciding_points():
+    line = np.float32([[0, 0], [2, 2], [2, 2], [4, 4]])  # three distinct points on a line
+    dot = np.float32([[5, 5]] * 4)
+    for points, along in ((line, [0, 4]), (dot, [5, 5])):
+        curve = heatmaps.spline(torch.from_numpy(points[None]), 4)[0].numpy()
+        assert np.isfinite(curve).all()
+        np.testing.assert_allclose(curve[:, 0], curve[:, 1], atol=1e-5)
+        np.testing.assert_allclose(curve[[0, -1], 0], along, atol=1e-5)
+
+
+def test_faces_outside_the_crop_and_collapsed_ones_stay_finite():
+    landmarks = np.stack([face() + 1e4, face() * 0 + 64, face() - 300]).astype(np.float32)
+    for targets in ("cell", "subpixel"):
+        target, mask = heatmaps.GroundTruth(recipes.replace(BASE, targets=targets))(torch.from_numpy(landmarks))
+        assert torch.isfinite(target).all() and torch.isfinite(mask).all()
+        assert target[0].max() < 1e-6
+
+
+def test_a_batch_is_its_faces_one_by_one():
+    faces = np.stack([face(), face() * 0.8 + 5, np.roll(face(), 7, axis=0)]).astype(np.float32)
+    make = heatmaps.GroundTruth(recipes.replace(BASE, targets="cell"))
+    together = make(torch.from_numpy(faces))
+    for i, one in enumerate(faces):
+        alone = make(torch.from_numpy(one[None]))
+        torch.testing.assert_close(together[0][i], alone[0][0], atol=1e-6, rtol=0)
+        torch.testing.assert_close(together[1][i], alone[1][0])
+
+
+def test_no_boundary_for_a_layout_without_curves():
+    recipe = recipes.replace(BASE, layout="lsp-14")
+    target, mask = heatmaps.GroundTruth(recipe)(torch.rand(2, 14, 2) * 128)
+    assert target.shape == mask.shape == (2, 14, 32, 32)

@@ -1,0 +1,202 @@
+"""The whole loop on a few drawn faces and a tiny network: it learns, goes on where it stopped, and loses nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from edgewing import layouts
+from edgewing.errors import InputError
+from train import checkpoint, recipes
+from train.data import cache as caches
+from train.data.drawn import faces
+from train.evaluate import CALIBRATION, VALIDATION, Faces
+from train.loop import CHECKPOINT, Trainer, Workers, fit
+from train.teacher import Teacher
+
+RECIPE = recipes.replace(
+    recipes.get("mobile"), input_size=64, width=0.5, layout="aflw-19", batch=8, steps=6, evaluate_every=3, warmup=2,
+    validation=0.25, coordinate_loss=0.1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache") / "drawn"
+    return caches.build(faces(24, "aflw-19", 0), folder, layouts.get("aflw-19"), caches.dense_enough(64))
+
+
+def weights(run):
+    return checkpoint.load(run / checkpoint.MODEL)[0]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cache, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "undisturbed"
+    fit(RECIPE, cache, run, Workers())
+    return run
+
+
+def test_a_run_folder_holds_what_the_next_stage_needs(undisturbed, cache):
+    loaded = checkpoint.load_model(undisturbed)
+    assert loaded.recipe == recipes.load(undisturbed) == RECIPE
+    assert loaded.contract.training.trained_on == ["drawn"] and loaded.contract.model.parameters > 0
+    assert json.loads((undisturbed / "data.json").read_text())["fingerprint"] == cache.meta["fingerprint"]
+    calibration, validation = (Faces.load(undisturbed / name) for name in (CALIBRATION, VALIDATION))
+    assert len(calibration) == 18 and len(validation) == 6
+    assert not set(calibration.names) & set(validation.names)
+    assert calibration.crops.shape[1:] == (64, 64, 3) and calibration.crops.dtype == np.uint8
+    lines = [json.loads(line) for line in (undisturbed / "metrics.jsonl").read_text().splitlines()]
+    assert [m["step"] for m in lines if "nme" in m] == [3, 6]
+
+
+def test_the_loss_falls(cache, tmp_path):
+    recipe = recipes.replace(RECIPE, steps=60, evaluate_every=60, rate=5e-3)
+    trainer = Trainer(recipe, 60, torch.device("cpu"))
+    images, landmarks = (torch.from_numpy(a) for a in cache.read(np.arange(8)))
+    from train.augment import Augment
+
+    crops, points = Augment(recipe, cache.meta["size"], cache.meta["context"]).plain(images, landmarks)
+    losses = [trainer.update(crops, points) for _ in range(60)]
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_stopping_and_going_on_gives_the_same_weights(undisturbed, cache, tmp_path):
+    """A checkpoint taken in the middle, everything after it lost."""
+    run = tmp_path / "resumed"
+    first = Trainer(RECIPE, RECIPE.steps, torch.device("cpu"))
+    from train.augment import Augment
+    from train.loop import prepare
+    from train.stream import Stream, batches
+
+    train, validation = cache.split(RECIPE.validation, RECIPE.seed)
+    augment = Augment(RECIPE, cache.meta["size"], cache.meta["context"])
+    prepare(run, RECIPE, cache, augment, train, validation)
+    stream = Stream(train, np.ones(len(train)), RECIPE.batch, RECIPE.seed)
+    for step, _, images, landmarks in batches(cache, stream, 0, 4, 0, 1):
+        generator = torch.Generator().manual_seed((RECIPE.seed << 32) + step)
+        first.update(*augment(torch.from_numpy(images), torch.from_numpy(landmarks), generator))
+    first.save(run / CHECKPOINT)
+    fit(RECIPE, cache, run, Workers())
+    ours, expected = weights(run), weights(undisturbed)
+    assert all(torch.equal(ours[k], expected[k]) for k in expected)
+
+
+def test_a_second_start_of_a_finished_run_changes_nothing(undisturbed, cache):
+    before = weights(undisturbed)
+    fit(RECIPE, cache, undisturbed, Workers())
+    after = weights(undisturbed)
+    assert all(torch.equal(after[k], before[k]) for k in before)
+
+
+def test_another_recipe_in_the_same_folder_is_refused(undisturbed, cache):
+    with pytest.raises(InputError, match="another recipe"):
+        fit(recipes.replace(RECIPE, rate=1e-3), cache, undisturbed, Workers())
+
+
+def test_a_checkpoint_cut_in_half_is_an_input_error(undisturbed, cache, tmp_path):
+    run = tmp_path / "broken"
+    run.mkdir()
+    whole = (undisturbed / CHECKPOINT).read_bytes()
+    (run / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a whole safetensors file"):
+        fit(RECIPE, cache, run, Workers())
+
+
+def test_a_loss_that_is_not_finite_changes_nothing_and_is_not_endless(cache, tmp_path):
+    trainer = Trainer(RECIPE, 6, torch.device("cpu"))
+    before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
+    value = trainer.update(torch.full((8, 3, 64, 64), float("nan")), torch.rand(8, 19, 2) * 64)
+    assert np.isnan(value)
+    assert all(torch.equal(v, before[k]) for k, v in trainer.network.state_dict().items())
+    # a rate without bounds: every step after the first is broken
+    recipe = recipes.replace(RECIPE, rate=1e30, clip=0.0, warmup=0, steps=100)
+    said = []
+    with pytest.raises(InputError, match="steps in a row without a finite loss"):
+        fit(recipe, cache, tmp_path / "nan", Workers(), say=said.append)
+    assert sum("the loss is not finite" in line for line in said) == 20
+
+
+def test_weights_of_sources_that_are_not_there_are_named(cache, tmp_path):
+    with pytest.raises(InputError, match="'helen'"):
+        fit(recipes.replace(RECIPE, weights={"helen": 2.0}), cache, tmp_path / "w", Workers())
+
+
+def test_a_teacher_is_listened_to_and_named(undisturbed, cache, tmp_path):
+    recipe = recipes.replace(RECIPE, steps=2, input_size=64, width=0.25)
+    fit(recipe, cache, tmp_path / "taught", Workers(), teacher=Teacher(undisturbed, recipe))
+    fit(recipe, cache, tmp_path / "alone", Workers())
+    assert checkpoint.load_model(tmp_path / "taught").contract.training.teachers == ["mobile"]
+    assert not torch.equal(*(weights(tmp_path / n)["stacks.0.head.bias"] for n in ("taught", "alone")))
+    with pytest.raises(InputError, match="teaches aflw-19"):
+        Teacher(undisturbed, recipes.replace(RECIPE, layout="300w-68"))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_gives_a_finite_loss(cache, precision):
+    trainer = Trainer(recipes.replace(RECIPE, precision=precision), 6, torch.device("cpu"))
+    images, landmarks = (torch.from_numpy(a) for a in cache.read(np.arange(8)))
+    from train.augment import Augment
+
+    crops, points = Augment(RECIPE, cache.meta["size"], cache.meta["context"]).plain(images, landmarks)
+    assert np.isfinite(trainer.update(crops, points))
+
+
+COMMAND = [
+    sys.executable, "-m", "train", "fit", "--layout", "aflw-19", "--recipe", "mobile", "--input-size", "64",
+    "--width", "0.5", "--batch", "8", "--validation", "0.25", "--evaluate-every", "1000",
+]  # fmt: skip
+
+
+def test_sigterm_finishes_the_step_writes_and_exits_0(cache, tmp_path):
+    run = tmp_path / "stopped"
+    command = [*COMMAND, str(cache.folder), "--run", str(run), "--steps", "100000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (run / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "the same command goes on from here" in out
+    step = int(checkpoint.load(run / CHECKPOINT)[1]["step"])
+    assert f"stopped at step {step} " in out and step >= 50
+
+
+def test_two_workers_train_one_network(cache, tmp_path):
+    run = tmp_path / "two"
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517", "-m", "--",
+        *COMMAND[2:], str(cache.folder), "--run", str(run), "--steps", "3",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert checkpoint.load_model(run).recipe.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["nowhere"], "no such folder"),
+        (["{empty}"], "no points found"),
+        (["drawn", "--layout", "300w68"], "did you mean '300w-68'"),
+        (["drawn", "--recipe", "mobil"], "did you mean 'mobile'"),
+        (["drawn", "--loss", "awing"], "loss 'awing'"),
+        (["drawn", "--weights", "a"], "NAME=NUMBER"),
+        (["drawn", "--layout", "lsp-14"], "lsp-14"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(words, text, tmp_path):
+    (tmp_path / "empty").mkdir()
+    words = [w.format(empty=tmp_path / "empty") for w in words]
+    command = [sys.executable, "-m", "train", "fit", *words, "--run", str(tmp_path / "run"), "--cache", str(tmp_path / "c")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert text in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists() and not list(tmp_path.glob("c/*"))
