@@ -1,4 +1,4 @@
-"""`python -m bench VERB`: accuracy, latency, measure, report."""
+"""`python -m bench VERB`: accuracy, latency, measure, training, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import accuracy, latency, report, rows
+from bench import accuracy, latency, report, rows, training
 from bench.faces import VALIDATION
 from edgewing import measure
 from edgewing.errors import InputError, command
@@ -82,6 +82,17 @@ def _one(arguments: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
+def _training(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """The cost of what surrounds the network in training."""
+    row = training.cost(arguments, _command(argv))
+    print(training.describe(row))
+    if arguments.json:
+        measure.write(arguments.json, row)
+        print(f"wrote {arguments.json}")
+    print("next: python -m train fit drawn --layout 300w-68 --recipe demo --run demo")
+    return 0
+
+
 def _report(arguments: argparse.Namespace, argv: list[str]) -> int:
     return report.main(arguments, _command(argv))
 
@@ -132,6 +143,14 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
     whole.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     whole.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    training.add_arguments(
+        verb(
+            "training",
+            _training,
+            "Cost of ground truth and augmentation: the batched code against a face-by-face one.",
+            "--layout wflw-98 --json training.json",
+        )
+    )
     report.add_arguments(
         verb("report", _report, "Print the table of one or more runs and write the HTML report.", "runs/demo-s")
     )

@@ -1,0 +1,66 @@
+"""Imports go one way: everything may use edgewing; targets uses train, compress uses train and targets, bench reads
+faces through train.data; nothing else. Checked in every import statement, also those inside functions."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("edgewing", "train", "compress", "targets", "bench")
+MAY = {
+    "edgewing": set(),
+    "train": {"edgewing"},
+    "targets": {"edgewing", "train"},
+    "compress": {"edgewing", "train", "targets"},
+    "bench": {"edgewing", "train.data"},
+}
+HEAVY = {"torch", "torchvision", "onnx", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorboard", "matplotlib"}
+
+
+def imported(path):
+    """(line, module) of every import in a file, relative ones left out: there are none."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_point_the_right_way(room):
+    wrong = []
+    for path in sorted((ROOT / room).rglob("*.py")):
+        for line, module in imported(path):
+            other = module.split(".")[0]
+            if other not in ROOMS or other == room:
+                continue
+            if (room, path.name, other) == ("bench", "training.py", "train"):
+                continue  # `bench training` measures train itself
+            allowed = any(module == name or module.startswith(f"{name}.") or name.startswith(f"{module}.") for name in MAY[room])
+            # `from train import data` names both train and train.data: the second is what counts
+            if not allowed:
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {room} may not import {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_edgewing_imports_no_training_or_conversion_library():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {module}"
+        for path in sorted((ROOT / "edgewing").rglob("*.py"))
+        for line, module in imported(path)
+        if module.split(".")[0] in HEAVY
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_readers_of_faces_need_no_torch():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {module}"
+        for path in sorted((ROOT / "train" / "data").rglob("*.py"))
+        for line, module in imported(path)
+        if module.split(".")[0] in HEAVY
+    ]
+    assert not wrong, "\n".join(wrong)
