@@ -1,7 +1,7 @@
 """Ground truth for a whole batch, on the device, from coordinates: landmark heatmaps, boundary map, weight map.
 
     truth = GroundTruth(recipe)
-    target, mask = truth(crop_landmarks)        # (B, C, H, W), (B, C, H, W) of 0 and 1
+    target, mask = truth(crop_landmarks)        # (B, C, H, W), (B, C, H, W) bool
 
 Two kinds (arXiv 1904.07399 and its released code, shared in method by both): ``cell`` puts a 7x7 window of a Gaussian
 on the cell that contains the landmark and draws curves through those cells, as published; ``subpixel`` centres Gaussian
@@ -39,27 +39,29 @@ class GroundTruth:
         self.pieces = max(4, round(self.cells / 8))
 
     def __call__(self, landmarks: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(B, N, 2) crop landmarks in px -> target (B, C, H, W) float32 and its mask, None without a weight map."""
+        """(B, N, 2) crop landmarks in px -> target (B, C, H, W) float32 and its mask (bool), None without a weight map."""
         centres = (landmarks.float() - (self.stride - 1) / 2) / self.stride  # cells
         if self.rounded:
             # floor((u + 0.5) / stride): the cell that contains the landmark
             centres = torch.floor((landmarks.float() + 0.5) / self.stride)
+        batch, count = centres.shape[:2]
+        target = centres.new_empty(batch, count + bool(self.curves), self.cells, self.cells)
         x, y = (gaussian(centres[..., i], self.cells, self.sigma, self.rounded) for i in (0, 1))
-        heat = y[..., :, None] * x[..., None, :]
-        mask = None
-        if self.weight_map != "none":
-            if self.weight_map == "dilated":
-                # The 3x3 dilation of a product of two profiles is the product of their dilations.
-                x, y = (F.max_pool1d(profile, 3, 1, 1) for profile in (x, y))
-            mask = (y[..., :, None] * x[..., None, :] >= MASK_LEVEL).float()
-        if not self.curves:
-            return heat, mask
-        edge = boundary_map(centres, self.curves, self.cells, self.pieces)[:, None]
-        heat = torch.cat([heat, edge], dim=1)
-        if mask is not None:
-            wide = F.max_pool2d(edge, 3, 1, 1) if self.weight_map == "dilated" else edge
-            mask = torch.cat([mask, (wide >= MASK_LEVEL).float()], dim=1)
-        return heat, mask
+        torch.mul(y[..., :, None], x[..., None, :], out=target[:, :count])
+        if self.curves:
+            target[:, -1] = boundary_map(centres, self.curves, self.cells, self.pieces)
+        if self.weight_map == "none":
+            return target, None
+        if self.weight_map == "base":
+            return target, target >= MASK_LEVEL
+        mask = torch.empty_like(target, dtype=torch.bool)
+        # The 3x3 dilation of a product of two profiles is the product of their dilations, and it is above the level
+        # where the one is above the level over the other.
+        x, y = (F.max_pool1d(profile, 3, 1, 1) for profile in (x, y))
+        torch.ge(x[..., None, :], MASK_LEVEL / y.clamp(min=1e-9)[..., :, None], out=mask[:, :count])
+        if self.curves:
+            mask[:, -1] = F.max_pool2d(target[:, -1], 3, 1, 1) >= MASK_LEVEL
+        return target, mask
 
 
 def gaussian(centres: Tensor, cells: int, sigma: float, windowed: bool) -> Tensor:
@@ -79,7 +81,7 @@ def boundary_map(points: Tensor, curves: list[tuple[int, ...]], cells: int, piec
     The distance is that to the polyline, computed for the cells around each piece only.
     """
     batch = points.shape[0]
-    starts, ends, owners = [], [], []
+    starts, ends = [], []
     for count in sorted({len(c) for c in curves}):
         index = torch.tensor([c for c in curves if len(c) == count], device=points.device)  # (K, P)
         lines = spline(points[:, index].flatten(0, 1), pieces).reshape(batch, len(index), -1, 2)

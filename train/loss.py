@@ -99,13 +99,15 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def heatmap_loss(outputs: list[Tensor], target: Tensor, mask: Tensor | None, name: str, weight: float) -> Tensor:
     """Mean over all pixels, channels and samples of loss * (weight * mask + 1); the stacks' losses are added.
 
-    outputs: one (B, C, H, W) per stack. target: (B, C, H, W). mask: (B, C, H, W) of 0 and 1, or None for no map.
+    outputs: one (B, C, H, W) per stack. target: (B, C, H, W). mask: (B, C, H, W) bool, or None for no map.
     """
     function = LOSSES[name]
     total = torch.zeros((), dtype=torch.float32, device=target.device)
     for output in outputs:
         loss = function(output, target)
-        total = total + (loss if mask is None else loss * (weight * mask + 1)).mean()
+        total = total + loss.mean()
+        if mask is not None:  # mean(loss * (weight * mask + 1))
+            total = total + weight * (loss * mask).mean()
     return total
 
 

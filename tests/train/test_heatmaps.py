@@ -21,7 +21,7 @@ def face(layout="300w-68", size=128):
 
 def truth(recipe, landmarks):
     target, mask = heatmaps.GroundTruth(recipe)(torch.from_numpy(landmarks[None].astype(np.float32)))
-    return target[0].numpy(), mask[0].numpy()
+    return target[0].numpy(), mask[0].float().numpy()
 
 
 def test_cell_targets_are_the_papers_windows():
@@ -96,7 +96,7 @@ def test_faces_outside_the_crop_and_collapsed_ones_stay_finite():
     landmarks = np.stack([face() + 1e4, face() * 0 + 64, face() - 300]).astype(np.float32)
     for targets in ("cell", "subpixel"):
         target, mask = heatmaps.GroundTruth(recipes.replace(BASE, targets=targets))(torch.from_numpy(landmarks))
-        assert torch.isfinite(target).all() and torch.isfinite(mask).all()
+        assert torch.isfinite(target).all() and mask.shape == target.shape
         assert target[0].max() < 1e-6
 
 

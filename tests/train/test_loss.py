@@ -73,7 +73,7 @@ def test_baselines_by_hand():
 def test_heatmap_loss_weights_masked_pixels_and_adds_stacks():
     target = torch.zeros(1, 1, 2, 2)
     output = torch.full((1, 1, 2, 2), 0.5)
-    mask = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
+    mask = torch.tensor([[[[True, False], [False, False]]]])
     # mse: 0.25 everywhere; one of four pixels counts 11 times: 0.25 * (11 + 3) / 4 = 0.875, for each of two stacks
     assert loss.heatmap_loss([output, output], target, mask, "mse", 10.0).item() == pytest.approx(1.75)
     assert loss.heatmap_loss([output], target, None, "mse", 10.0).item() == pytest.approx(0.25)
