@@ -16,7 +16,6 @@ says how far the mean drawn shape is from that of real faces. numpy and OpenCV o
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import errors, layouts
+from edgewing import errors, images, layouts
 from edgewing.errors import InputError
 from train import data
 from train.data.drawn_compare import agreement
@@ -106,16 +105,6 @@ def sheet(layout_name: str, seed: int, rows: int = 5, columns: int = 8, marks: b
     return np.vstack([np.hstack(tiles[r * columns : (r + 1) * columns]) for r in range(rows)])
 
 
-def _write(path: Path, picture: np.ndarray) -> None:
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
-        os.replace(beside, path)
-    except OSError as error:
-        reason = f"cannot write {path}: {error.strerror}; name a file in a folder you may write to"
-        raise InputError(reason) from error
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m train.data.drawn",
@@ -124,7 +113,7 @@ def main() -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     task = parser.add_mutually_exclusive_group(required=True)
-    task.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
+    task.add_argument("--sheet", type=Path, metavar="FILE", help="write a contact sheet (.png, .jpg)")
     task.add_argument("--compare", type=Path, metavar="DIR", help="compare 3000 shapes with the real faces of a folder")
     parser.add_argument("--layout", default="300w-68", help=f"one of {', '.join(LAYOUTS)}")
     parser.add_argument("--seed", type=int, default=0, help="another number, other faces")
@@ -138,7 +127,7 @@ def main() -> None:
             print("\n".join(real.summary + agreement(mine, marks, options.layout)))
         else:
             picture = sheet(options.layout, options.seed, marks=not options.plain)
-            _write(options.sheet, picture)
+            images.write(options.sheet, picture)
             print(f"wrote {options.sheet}: {picture.shape[1]} x {picture.shape[0]} px, {options.layout}")
             print(f"next: python -m train fit drawn --layout {options.layout} --recipe demo --run demo")
 
