@@ -98,28 +98,32 @@ class Deployable(nn.Module):
         return self.decode(heatmaps)
 
 
-class ConstantCoordinates(nn.Module):
-    """train.model.CoordConv at one size: the coordinates' term is a constant map, but for what a boundary masks."""
+class Ramp(nn.Module):
+    """train.model.BoundaryMask, ``boundary > level``, as a ramp over 6 / 10,000 of the heatmap's range: XNNPACK takes
+    neither GREATER nor the cast of its result, and fuses this into two operations."""
 
-    def __init__(self, coordconv: CoordConv, features: Tensor, boundary: Tensor | None):
-        super().__init__()
-        self.conv, self.masked = coordconv.conv, None
+    def forward(self, boundary: Tensor) -> Tensor:
+        return ((boundary - BOUNDARY_LEVEL) * 1e4).clamp(0.0, 6.0) * (1.0 / 6.0)
+
+
+class ConstantCoordinates(CoordConv):
+    """A CoordConv at one size: the coordinates' term is a constant map, but for what a boundary masks."""
+
+    def __init__(self, coordconv: CoordConv, features: Tensor):
+        nn.Module.__init__(self)
+        self.conv, self.mask = coordconv.conv, None
         maps, weight = coordconv.coordinates(features), coordconv.coord.weight
         same = {"stride": coordconv.coord.stride, "padding": coordconv.coord.padding}
         self.register_buffer("constant", nn.functional.conv2d(maps, weight[:, :3], **same))
-        if boundary is not None:
+        if coordconv.mask is not None:
+            self.mask = Ramp()
             self.masked = nn.Conv2d(2, weight.shape[0], weight.shape[2:], bias=False, **same)
             self.masked.weight = nn.Parameter(weight[:, 3:])
             self.register_buffer("maps", maps[:, :2])
 
     def forward(self, features: Tensor, boundary: Tensor | None = None) -> Tensor:
         out = self.conv(features) + self.constant
-        if self.masked is None:
-            return out
-        # The mask `boundary > level` as a ramp over 6 / 10,000 of the heatmap's range: XNNPACK takes neither GREATER
-        # nor the cast of its result, and fuses this into two operations.
-        mask = ((boundary - BOUNDARY_LEVEL) * 1e4).clamp(0.0, 6.0) * (1.0 / 6.0)
-        return out + self.masked(self.maps * mask)
+        return out if self.mask is None else out + self.masked(self.maps * self.mask(boundary))
 
 
 def build(model: nn.Module, run: contract.Contract, interface: Interface) -> Deployable:
@@ -160,9 +164,9 @@ def _fold_batch_norms(network: nn.Module) -> None:
 
 def _fold_coordinates(network: nn.Module, size: int) -> None:
     """Replace every CoordConv by its form for crops of this size, seen by running one."""
-    seen: dict[CoordConv, tuple] = {}
+    seen: dict[CoordConv, Tensor] = {}
     hooks = [
-        module.register_forward_pre_hook(lambda module, arguments: seen.update({module: arguments}))
+        module.register_forward_pre_hook(lambda module, arguments: seen.update({module: arguments[0]}))
         for module in network.modules()
         if isinstance(module, CoordConv)
     ]
@@ -171,8 +175,7 @@ def _fold_coordinates(network: nn.Module, size: int) -> None:
         hook.remove()
     for name, module in list(network.named_modules()):
         if module in seen:
-            features, boundary = (*seen[module], None)[:2]
-            network.set_submodule(name, ConstantCoordinates(module, features, boundary))
+            network.set_submodule(name, ConstantCoordinates(module, seen[module]))
 
 
 def _drop_last_boundary(network: nn.Module, landmarks: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewing.errors import InputError
 from edgewing import contract
 from targets import onnx as plain
 from targets import ranges as ranges_
@@ -72,6 +73,8 @@ def quantize(
     del out.graph.node[:]
     out.graph.node.extend(_in_order(pairs.nodes, nodes))
     out.graph.initializer.extend(pairs.initializers)
+    if refused := problems(out):
+        raise InputError(f"TensorRT would refuse the int8 file: {'; '.join(refused[:3])}")
     return out
 
 
@@ -149,22 +152,22 @@ def activations(model, names: list[str], crops: np.ndarray) -> Iterator[dict[str
         yield dict(zip(names, session.run(names, {INTERFACE.name: image})))
 
 
-def check(model) -> list[str]:
+def problems(model) -> list[str]:
     """What TensorRT's parser would refuse in an explicit QDQ file, a line each; empty if nothing."""
     import onnx
 
     values = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     made_by = {name: node for node in model.graph.node for name in node.output}
-    problems = [f"{i.name} is uint8" for i in model.graph.initializer if i.data_type == onnx.TensorProto.UINT8]
+    found = [f"{i.name} is uint8" for i in model.graph.initializer if i.data_type == onnx.TensorProto.UINT8]
     for node in model.graph.node:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear") and np.any(values[node.input[2]] != 0):
-            problems.append(f"{node.name} has a zero point that is not 0")
+            found.append(f"{node.name} has a zero point that is not 0")
         if node.op_type == "Conv" and len(node.input) > 2 and values[node.input[2]].dtype != np.float32:
-            problems.append(f"{node.name} has a bias of {values[node.input[2]].dtype}")
+            found.append(f"{node.name} has a bias of {values[node.input[2]].dtype}")
         if node.op_type == "Add":
             quantized = [n in made_by and made_by[n].op_type == "DequantizeLinear" for n in node.input]
             if any(quantized) and not all(quantized):
-                problems.append(f"{node.name} has a pair on one input only")
-    return problems
+                found.append(f"{node.name} has a pair on one input only")
+    return found
 
 

@@ -1,0 +1,94 @@
+"""A tiny network that really finds points, fitted within seconds, and a run folder around it.
+
+Pictures of coloured discs: landmark i is the middle of disc i. Random weights would not do: their heatmaps have no
+peaks, and how far a landmark moves would say nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from edgewing import contract, layouts
+from train import checkpoint, recipes
+from train import model as models
+
+SIZE, LAYOUT = 64, "aflw-19"
+
+
+def discs(count: int, seed: int, size: int = SIZE, layout: str = LAYOUT) -> tuple[np.ndarray, np.ndarray]:
+    """(count, size, size, 3) uint8 crops and (count, N, 2) landmarks in crop px: a grid of N discs, jittered."""
+    rng = np.random.default_rng(seed)
+    n = layouts.get(layout).points
+    side = int(np.ceil(np.sqrt(n)))
+    index = np.arange(n)
+    grid = np.stack([index % side, index // side], axis=1)
+    step = size * 0.8 / side
+    points = (grid + 0.5) * step + size * 0.1 + rng.uniform(-0.3, 0.3, (count, n, 2)) * step
+    colours = 60 + 195 * np.stack([index % 2, index // 2 % 2, index // 4 % 2], axis=1) * 0.9
+    crops = rng.integers(0, 60, (count, size, size, 3), np.uint8)
+    for crop, centres in zip(crops, points):
+        for centre, colour in zip(centres, colours):
+            cv2.circle(crop, np.rint(centre * 16).astype(int).tolist(), int(step * 4), colour.tolist(), -1, cv2.LINE_AA, 4)
+    return crops, points.astype(np.float32)
+
+
+def fit(network: torch.nn.Module, steps: int, layout: str = LAYOUT, size: int = SIZE) -> torch.nn.Module:
+    """Fit the landmark heatmaps (Gaussians of 1.5 cells) for some steps; returns the network in evaluation mode."""
+    torch.manual_seed(0)
+    optimiser = torch.optim.AdamW(network.parameters(), 5e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, total_steps=steps)
+    all_crops, all_points = discs(800, 1, size, layout)
+    network.train()
+    for step in range(steps):
+        some = np.arange(step * 16, step * 16 + 16) % len(all_crops)
+        crops, points = all_crops[some], all_points[some]
+        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+        heatmaps = network(images)
+        cells = torch.arange(heatmaps[-1].shape[-1])
+        centre = torch.from_numpy((points - 1.5) / 4)[..., None]
+        x, y = (torch.exp(-((cells - centre[:, :, axis]) ** 2) / (2 * 1.5**2)) for axis in (0, 1))
+        target = y[..., None] * x[..., None, :]
+        loss = sum(((h[:, : target.shape[1]] - target) ** 2 * (1 + 10 * target)).mean() for h in heatmaps)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return network.eval()
+
+
+RECIPE = recipes.Recipe("tiny", layout=LAYOUT, width=0.25, input_size=SIZE, data=("discs",))
+
+
+def run_contract(network: torch.nn.Module, recipe: recipes.Recipe) -> contract.Contract:
+    """The contract that a training run would give this network."""
+    size, cells = recipe.input_size, recipe.cells
+    part = contract.layout_part(recipe.layout)
+    channels = part.points + recipe.has_boundary
+    return contract.Contract(
+        layout=part,
+        input=contract.InputPart("image", [1, 3, size, size], "NCHW", "float32", "RGB", [0.0, 1.0], "none"),
+        crop=contract.crop_part(size),
+        outputs=[contract.OutputPart("heatmaps", "heatmaps", [1, channels, cells, cells], "cell", "heat", "float32")],
+        decode=contract.DecodePart(False, recipe.decode, recipe.threshold, recipe.power, recipe.stride),
+        model=contract.ModelPart(
+            recipe.network, recipe.name, "safetensors", "fp32", models.parameters(network), models.macs(network, size)
+        ),
+        training=contract.TrainingPart(["discs"], "none", []),
+        provenance=contract.ProvenancePart("", {}, checkpoint.digest(network)),
+    )
+
+
+def write_run(folder: Path, network: torch.nn.Module, recipe: recipes.Recipe) -> Path:
+    """A run folder as training leaves it, as far as exporting reads it."""
+    checkpoint.save_model(folder / "model.safetensors", network, recipe, run_contract(network, recipe))
+    (folder / "recipe.json").write_text(recipes.dumps(recipe))
+    (folder / "faces").mkdir()
+    for name, count, seed in (("validation", 64, 5), ("calibration", 200, 6)):
+        crops, landmarks = discs(count, seed, recipe.input_size, recipe.layout)
+        names = np.array([f"disc {i}" for i in range(count)])
+        np.savez(folder / "faces" / f"{name}.npz", crops=crops, landmarks=landmarks, names=names)
+    return folder
