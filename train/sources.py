@@ -52,8 +52,8 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
         if folder.is_dir():
             return Cache.open(folder)
         say(f"drawing {recipe.drawn} faces")
-        samples = faces(recipe.drawn, recipe.layout, recipe.seed)
-        return caches.build(samples, folder, layout, size, progress=_Progress(recipe.drawn, "drawn"), threads=threads)
+        samples = faces(recipe.drawn, recipe.layout, recipe.seed, processes=threads)
+        return caches.build(samples, folder, layout, size, progress=_Progress(recipe.drawn, "drawn"))
     from train.data import read
 
     listing = read(recipe.data, recipe.layout)
