@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class Faces:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"])
-        except (ValueError, KeyError, OSError, EOFError) as error:
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a set of faces ({error})") from None
         if faces.crops.ndim != 4 or faces.landmarks.ndim != 3 or len(faces.crops) != len(faces.landmarks):
             raise InputError(f"{path}: crops {faces.crops.shape} and landmarks {faces.landmarks.shape} do not fit")
