@@ -73,7 +73,7 @@ def steps(path: Path, precision: str) -> list[str]:
         f"parse the ONNX, flags {flags}, workspace {WORKSPACE >> 20} MiB, build",
         f"   or with trtexec ({trtexec or 'not here'}): "
         + shlex.join(_arguments(trtexec or "trtexec", path, Path("ENGINE"), precision)),
-        f"3. write {out}: {containers.ENGINE_MAGIC.decode()} header, contract ({precision}, TensorRT's version), engine",
+        f"3. write {out}: {containers.ENGINE_MAGIC.decode()} header, contract ({precision}, its versions), engine",
     ]
 
 

@@ -20,7 +20,9 @@ from edgewing.errors import InputError, command
 from targets import parity, ranges, table
 from targets.progress import Progress, silence
 
-QUANTIZATION = "quantization.json"  # written by `python -m compress quantize`: {"ranges": name, "float_layers": [regex]}
+QUANTIZATION = (
+    "quantization.json"  # written by `python -m compress quantize`: {"ranges": name, "float_layers": [regex]}
+)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, with model.safetensors and faces/")
-    parser.add_argument("--to", nargs="+", required=True, metavar="TARGET", help=f"one or more of {', '.join(table.TABLE)}")
+    parser.add_argument(
+        "--to", nargs="+", required=True, metavar="TARGET", help=f"one or more of {', '.join(table.TABLE)}"
+    )
     parser.add_argument(
         "--precision", nargs="+", metavar="P", help=f"{', '.join(table.PRECISIONS)} (default: each target's, below)"
     )
@@ -53,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def export(arguments: argparse.Namespace, typed: str) -> int:
-    """Make and check every file asked for; the exit code: 0, 1 where a gate failed, 2 where a file could not be made."""
+    """Make and check every file asked for; exit code 0, 1 where a gate failed, 2 where a file could not be made."""
     todo = table.plan(arguments.to, arguments.precision)
     run = Path(arguments.run)
     with Progress("targets") as say:
@@ -62,7 +66,9 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
             job, faces, reference = _open(run, arguments)
     source = f"parity on {len(faces)} faces of {faces.source}"
     if any(precision == "int8" for _, precision in todo):
-        source += f"; int8 ranges: {job.ranges}" + (f", float: {', '.join(job.float_layers)}" if job.float_layers else "")
+        source += f"; int8 ranges: {job.ranges}" + (
+            f", float: {', '.join(job.float_layers)}" if job.float_layers else ""
+        )
     print(source, flush=True)
     folder, code, made = run / "export", 0, []
     folder.mkdir(exist_ok=True)
@@ -86,7 +92,8 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
             print(f"  next: {table.TABLE[key].next.format(file=path)}", flush=True)
     if made:
         bad = sum(table.is_rejected(path) for path in made)
-        print(f"wrote {len(made)} files to {folder}, parity to {run / 'rows.jsonl'}" + (f"; {bad} rejected" if bad else ""))
+        count = f"{len(made)} file{'s' * (len(made) > 1)}"
+        print(f"wrote {count} to {folder}, parity to {run / 'rows.jsonl'}" + (f"; {bad} rejected" if bad else ""))
         print(f"next: python -m bench report {run}")
     return code
 
@@ -125,7 +132,9 @@ def quantization(run: Path) -> dict:
         value = json.loads(files.read(path, files.MIB))
         chosen = {"ranges": value["ranges"], "float_layers": [str(pattern) for pattern in value["float_layers"]]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read ({error!r}); write it again: python -m compress quantize {run}") from None
+        raise InputError(
+            f"{path}: cannot be read ({error!r}); write it again: python -m compress quantize {run}"
+        ) from None
     ranges.get(chosen["ranges"])
     return chosen
 
@@ -150,7 +159,9 @@ def _one(job, run: Path, key: str, precision: str, reference, faces, debug: bool
             except Exception as error:  # a conversion library's own kind
                 if debug:
                     raise
-                why = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+                why = (
+                    f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+                )
                 raise InputError(f"the conversion failed ({why}); --debug shows everything") from error
         named = table.rejected(final) if result.reasons else final
         for old in (final, table.rejected(final)):

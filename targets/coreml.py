@@ -1,4 +1,4 @@
-"""CoreML: an ML Program for iOS 16 and later, fp16 or fp32, an image as input. Through coremltools, which runs on Linux.
+"""CoreML: an ML Program for iOS 16 and later, fp16 or fp32, an image as input. Through coremltools, on Linux too.
 
 fp16 is weights and arithmetic of the network; the decode stays float32, because a coordinate above 128 has a
 resolution of 0.125 px in half precision.
@@ -59,7 +59,9 @@ def _in_network(ct):
 def write(path: Path, model, about: contract.Contract) -> None:
     """The package with its contract inside, under its name whole or not at all."""
     model.user_defined_metadata[contract.KEY] = contract.dumps(about)
-    model.short_description = f"{about.layout.points} face landmarks ({about.layout.name}) of a {about.crop.size} px crop"
+    model.short_description = (
+        f"{about.layout.points} face landmarks ({about.layout.name}) of a {about.crop.size} px crop"
+    )
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         beside = Path(folder, path.name)
         model.save(str(beside))

@@ -133,7 +133,9 @@ def _conv(x, weight, bias=None, strides=(1, 1), pad_type="valid", pad=None, dila
     return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride, 0, dilation, int(groups))
 
 
-def _avg_pool(x, kernel_sizes, strides, pad_type, pad=None, exclude_padding_from_average=False, ceil_mode=False) -> Tensor:
+def _avg_pool(
+    x, kernel_sizes, strides, pad_type, pad=None, exclude_padding_from_average=False, ceil_mode=False
+) -> Tensor:
     if any(_pads(pad_type, pad, 2)) or ceil_mode:
         raise InputError("the evaluator does not know CoreML's avg_pool with padding")
     return F.avg_pool2d(x, [int(k) for k in kernel_sizes], [int(s) for s in strides])

@@ -4,7 +4,7 @@ Every target converts the same ``Deployable``, so that a difference between two 
 converters and kernels and of nothing else.
 
 B batch (1 here), N landmarks, C heatmap channels (N, and the boundary last where the layout has one), H, W rows and
-columns of the heatmaps, S side of the crop. Frame of the landmarks: crop px, (0, 0) is the centre of the top-left pixel.
+columns of the heatmaps, S side of the crop. Landmarks are in crop px, (0, 0) the centre of the top-left pixel.
 """
 
 from __future__ import annotations
@@ -146,7 +146,9 @@ def plain(model: nn.Module, run: contract.Contract, interface: Interface = Inter
     with torch.no_grad():
         heatmaps = model.float().eval()(torch.zeros(1, 3, size, size))[-1]
     if heatmaps.shape[1] < n:
-        raise InputError(f"the network has {heatmaps.shape[1]} heatmaps, its contract {n} landmarks; train the run again")
+        raise InputError(
+            f"the network has {heatmaps.shape[1]} heatmaps, its contract {n} landmarks; train the run again"
+        )
     decode = Decode(in_graph(run), *heatmaps.shape[-2:], run.decode.stride)
     return Deployable(model, decode, n, heatmaps.shape[1] > n, size, interface).eval()
 
@@ -221,7 +223,12 @@ def artefact_contract(
             ),
             provenance=contract.ProvenancePart(
                 run.provenance.commit,
-                {**run.provenance.versions, "python": platform.python_version(), "torch": torch.__version__, **versions},
+                {
+                    **run.provenance.versions,
+                    "python": platform.python_version(),
+                    "torch": torch.__version__,
+                    **versions,
+                },
                 run.provenance.weights_sha256,
             ),
             parity=None,

@@ -47,6 +47,17 @@ class Job:
             raise InputError("int8 needs crops to calibrate on, RUN/faces/calibration.npz; train the run again")
         return ranges.choose(self.calibration)
 
+    def measured(self, key: str, activations: Callable[[np.ndarray], Iterator[dict]]) -> dict[str, tuple[float, float]]:
+        """Tensor name -> (low, high) by this job's ranges, from the ``activations`` of its crops.
+
+        The crops are run once for all ranges of the same quantile, so that ranges are quickly compared.
+        """
+        quantile = ranges.get(self.ranges).quantile
+        if (key, quantile) not in self._made:
+            self.say("calibrating")
+            self._made[key, quantile] = ranges.extremes(quantile, activations(self.crops()))
+        return ranges.over_crops(self.ranges, self._made[key, quantile])
+
     def contract(self, form: str, interface: graph.Interface, precision: str, libraries: Sequence[str]) -> Contract:
         """The artefact's contract, with the versions of the libraries that made it."""
         versions = {name: importlib.metadata.version(name) for name in libraries}

@@ -70,7 +70,9 @@ def half(model):
         if values.dtype == np.float32 and values.size >= SMALLEST_HALF:
             name = initializer.name
             initializer.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), name + ".half"))
-            casts.append(onnx.helper.make_node("Cast", [name + ".half"], [name], name + ".widen", to=onnx.TensorProto.FLOAT))
+            casts.append(
+                onnx.helper.make_node("Cast", [name + ".half"], [name], name + ".widen", to=onnx.TensorProto.FLOAT)
+            )
     nodes = list(graph.node)
     del graph.node[:]
     graph.node.extend(casts + nodes)
@@ -78,7 +80,7 @@ def half(model):
 
 
 def _layer(node) -> str:
-    """The module that a node comes from, as the network names it: ``stacks.0.head``; ``decode``; ``graph`` for the rest.
+    """The module a node comes from, as the network names it: ``stacks.0.head``, ``decode``, ``graph`` for the rest.
 
     From the exporter's list of scopes, whose last entry is the operation itself.
     """

@@ -61,26 +61,34 @@ def choose(crops: np.ndarray, count: int = CROPS, seed: int = 0) -> np.ndarray:
     return crops[np.random.default_rng(seed).permutation(len(crops))[:count]]
 
 
-def measure(
-    name: str, samples: Iterable[dict[str, np.ndarray]]
-) -> dict[str, tuple[float, float]]:
-    """Tensor name -> (low, high) over crops.
+Extremes = dict[str, tuple[np.ndarray, np.ndarray]]
 
-    samples: for each crop the activations by tensor name, any shape. A range always contains 0, which every integer
-    format must be able to say exactly (padding, ReLU).
+
+def extremes(quantile: float, samples: Iterable[dict[str, np.ndarray]]) -> Extremes:
+    """Tensor name -> (lowest, highest) of each crop, two arrays; ``quantile`` as in Ranges.
+
+    samples: for each crop the activations by tensor name, any shape.
     """
-    how = get(name)
-    lows: dict[str, list[float]] = {}
-    highs: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     for activations in samples:
         for tensor, values in activations.items():
-            if how.quantile == 1.0:
-                low, high = values.min(), values.max()
+            if quantile == 1.0:
+                pair = values.min(), values.max()
             else:
-                low, high = np.quantile(values, [1 - how.quantile, how.quantile])
-            lows.setdefault(tensor, []).append(float(low))
-            highs.setdefault(tensor, []).append(float(high))
-    return {
-        tensor: (min(how.low(np.array(lows[tensor])), 0.0), max(how.high(np.array(highs[tensor])), 0.0))
-        for tensor in lows
-    }
+                pair = np.quantile(values, [1 - quantile, quantile])
+            found.setdefault(tensor, []).append(pair)
+    return {tensor: tuple(np.array(pairs, np.float64).T) for tensor, pairs in found.items()}
+
+
+def over_crops(name: str, found: Extremes) -> dict[str, tuple[float, float]]:
+    """Tensor name -> (low, high), from what each crop said at the quantile of these ranges.
+
+    A range always contains 0, which every integer format must be able to say exactly (padding, ReLU).
+    """
+    how = get(name)
+    return {tensor: (min(how.low(lows), 0.0), max(how.high(highs), 0.0)) for tensor, (lows, highs) in found.items()}
+
+
+def measure(name: str, samples: Iterable[dict[str, np.ndarray]]) -> dict[str, tuple[float, float]]:
+    """Both in one: tensor name -> (low, high) over crops."""
+    return over_crops(name, extremes(get(name).quantile, samples))

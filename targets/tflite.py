@@ -2,7 +2,8 @@
 ai-edge-quantizer, both imported only here and only when asked for.
 
     flat = convert(graph)                        # 15 s, once
-    int8 = quantize(flat, crops)       # a few seconds, as often as one likes
+    measured = ranges.measure("min-max", activations(flat, crops))
+    int8 = quantize(flat, measured)              # a second, as often as one likes
     write(path, int8, contract)
 
 uint8 NHWC in; signature ``detect`` with outputs ``landmarks`` and ``scores``; the contract in a metadata buffer.
@@ -13,7 +14,8 @@ from __future__ import annotations
 import copy
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,6 @@ import torch
 
 from edgewing import contract, files
 from edgewing.errors import InputError
-from targets import ranges as ranges_
 from targets.graph import LANDMARKS, SCORES, Deployable, Interface
 from targets.job import Job, needs
 
@@ -37,8 +38,7 @@ def export(job: Job, precision: str, path: Path) -> None:
     if precision == "fp16":
         flat = half(flat)
     elif precision == "int8":
-        job.say("calibrating")
-        flat = quantize(flat, job.crops(), job.ranges, job.float_layers)
+        flat = quantize(flat, job.measured(FORMAT, partial(activations, flat)), job.float_layers)
     write(path, flat, job.contract(FORMAT, INTERFACE, precision, LIBRARIES))
 
 
@@ -49,7 +49,9 @@ def convert(graph: Deployable) -> bytes:
     from targets import flatbuffer
 
     image = torch.zeros(graph.interface.shape(graph.size), dtype=torch.uint8)
-    model = litert_torch.signature(SIGNATURE, _with_layer_names(graph), sample_kwargs={graph.interface.name: image}).convert()
+    model = litert_torch.signature(
+        SIGNATURE, _with_layer_names(graph), sample_kwargs={graph.interface.name: image}
+    ).convert()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "fp32.tflite")
         model.export(str(path))
@@ -68,16 +70,11 @@ def half(flat: bytes) -> bytes:
     return bytes(q.quantize(enable_progress_report=False).quantized_model)
 
 
-def quantize(
-    flat: bytes,
-    crops: np.ndarray,
-    ranges: str = ranges_.DEFAULT,
-    float_layers: Sequence[str] = (),
-) -> bytes:
-    """Full int8: weights per channel, activations by ``ranges`` over crops, decode in float.
+def quantize(flat: bytes, measured: dict[str, tuple[float, float]], float_layers: Sequence[str] = ()) -> bytes:
+    """Full int8: weights per channel, activations within measured ranges, decode in float.
 
-    flat: what ``convert`` made. crops: (F, S, S, 3) uint8 RGB, in the order they are to be seen.
-    ranges: a name of targets.ranges.TABLE. float_layers: regular expressions, searched in the names of the network's
+    flat: what ``convert`` made. measured: tensor name -> (low, high), by targets.ranges from ``activations``.
+    float_layers: regular expressions, searched in the names of the network's
     modules (``stacks.0.head``); what they find stays in float.
     """
     with needs(FORMAT, "ai-edge-quantizer"):
@@ -94,9 +91,10 @@ def quantize(
     q.update_quantization_recipe(".*", TFLOperationName.OUTPUT, algorithm_key=untouched)
     for tensor in (t for t in outputs if _stays_float(t.name, float_layers)):
         q.update_quantization_recipe(f"^{re.escape(tensor.name)};?$", everything, algorithm_key=untouched)
-    measured = ranges_.measure(ranges, activations(flat, crops))
     # Pixels k / 255 are exact in 8 bits if the range is exactly this, and not that of some crops.
-    measured |= {o.outputs[0].name: (0.0, 1.0) for o in operations if o.kind == "MUL" and _reads_cast(o, operations)}
+    measured = measured | {
+        o.outputs[0].name: (0.0, 1.0) for o in operations if o.kind == "MUL" and _reads_cast(o, operations)
+    }
     statistics = {
         tensor.name: {
             key: np.full((1,) * len(tensor.shape), value, np.float32)

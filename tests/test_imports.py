@@ -1,5 +1,6 @@
-"""Imports go one way: everything may use edgewing; targets uses train, compress uses train and targets, bench reads
-faces through train.data; nothing else. Checked in every import statement, also those inside functions."""
+"""Imports go one way: everything may use edgewing; targets uses train and appends its parity through bench.rows,
+compress uses train and targets, bench reads faces through train.data; nothing else. Checked in every import statement,
+also those inside functions."""
 
 import ast
 from pathlib import Path
@@ -11,7 +12,7 @@ ROOMS = ("edgewing", "train", "compress", "targets", "bench")
 MAY = {
     "edgewing": set(),
     "train": {"edgewing"},
-    "targets": {"edgewing", "train"},
+    "targets": {"edgewing", "train", "bench.rows"},
     "compress": {"edgewing", "train", "targets"},
     "bench": {"edgewing", "train.data"},
 }

@@ -10,6 +10,7 @@ import torch
 from tests.targets.discs import RECIPE, fit, write_run
 from train import model as models
 
+
 @pytest.fixture(scope="session")
 def network() -> torch.nn.Module:
     """The mobile network at a quarter of its width, fitted on discs."""

@@ -32,7 +32,9 @@ def discs(count: int, seed: int, size: int = SIZE, layout: str = LAYOUT) -> tupl
     crops = rng.integers(0, 60, (count, size, size, 3), np.uint8)
     for crop, centres in zip(crops, points):
         for centre, colour in zip(centres, colours):
-            cv2.circle(crop, np.rint(centre * 16).astype(int).tolist(), int(step * 4), colour.tolist(), -1, cv2.LINE_AA, 4)
+            cv2.circle(
+                crop, np.rint(centre * 16).astype(int).tolist(), int(step * 4), colour.tolist(), -1, cv2.LINE_AA, 4
+            )
     return crops, points.astype(np.float32)
 
 
@@ -91,4 +93,6 @@ def write_run(folder: Path, network: torch.nn.Module, recipe: recipes.Recipe) ->
         crops, landmarks = discs(count, seed, recipe.input_size, recipe.layout)
         names = np.array([f"disc {i}" for i in range(count)])
         np.savez(folder / "faces" / f"{name}.npz", crops=crops, landmarks=landmarks, names=names)
+    # Its few channels leave less room than a real network's: the widest ranges, as `compress quantize` would choose.
+    (folder / "quantization.json").write_text('{"ranges": "min-max", "float_layers": []}')
     return folder

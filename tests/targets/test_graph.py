@@ -27,7 +27,9 @@ def heatmaps(kind: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["peaks", "second peaks", "empty"])
-@pytest.mark.parametrize("how", [decoding.Decode(), decoding.Decode("centroid", 0.1, 4), decoding.Decode("centroid", 0, 1)])
+@pytest.mark.parametrize(
+    "how", [decoding.Decode(), decoding.Decode("centroid", 0.1, 4), decoding.Decode("centroid", 0, 1)]
+)
 def test_decode_equals_numpy_decode(kind, how):
     """Weak peaks (down to 0.003), peaks above 1, peaks at the border, a map that is not square."""
     maps = heatmaps(kind)

@@ -12,7 +12,9 @@ def test_aliases_lead_to_their_target_and_no_two_targets_share_one():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("name, hint", [("tflit", "did you mean 'tflite'?"), ("androyd", "'android'"), ("xyz", "known:")])
+@pytest.mark.parametrize(
+    "name, hint", [("tflit", "did you mean 'tflite'?"), ("androyd", "'android'"), ("xyz", "known:")]
+)
 def test_unknown_target_says_what_is_near(name, hint):
     with pytest.raises(InputError, match="unknown target") as error:
         table.get(name)
@@ -36,9 +38,7 @@ def test_plan_refuses_what_cannot_be():
 
 
 def test_file_names_differ_between_targets_that_share_a_suffix(tmp_path):
-    names = [
-        t.path(tmp_path, "demo-s", precision).name for t in table.TABLE.values() for precision in t.precisions
-    ]
+    names = [t.path(tmp_path, "demo-s", precision).name for t in table.TABLE.values() for precision in t.precisions]
     assert len(names) == len(set(names))
     assert "demo-s-int8.tflite" in names and "demo-s-tensorrt-int8.onnx" in names
     rejected = table.rejected(tmp_path / "demo-s-int8.tflite")
