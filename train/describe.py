@@ -20,9 +20,12 @@ DRAWN = "Trained on faces drawn by edgewing itself; no terms of others apply."
 
 
 def describe(network: StackedHourglass, recipe: Recipe, sources: list[str], teachers: list[str]) -> Contract:
-    """sources: names of the data trained on, such as ``lfpw/trainset``; ``drawn`` for faces that the project draws."""
+    """sources: names of the data trained on, such as ``lfpw/trainset``; ``drawn`` for faces that the project draws.
+
+    What a teacher was trained on counts as trained on: its terms pass on to who learns from it.
+    """
     layout, size = layouts.get(recipe.layout), recipe.input_size
-    drawn = all(source == "drawn" for source in sources) and not teachers
+    drawn = all(source == "drawn" for source in sources)
     return contracts.check(
         Contract(
             layout=contracts.layout_part(layout.name),

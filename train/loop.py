@@ -253,7 +253,9 @@ def fit(
             sys.exit(0)
     if head:
         log.close()
-        contract = describe(trainer.average, recipe, names, [teacher.name] if teacher else [])
+        taught_on = teacher.contract.training.trained_on if teacher else []
+        sources = list(dict.fromkeys([*names, *taught_on]))
+        contract = describe(trainer.average, recipe, sources, [teacher.name] if teacher else [])
         checkpoint.save_model(run / checkpoint.MODEL, trainer.average, recipe, contract)
 
 

@@ -22,7 +22,8 @@ class Teacher:
     def __init__(self, run: str | Path, student: Recipe):
         """InputError where the teacher has another layout, or other channels, than the student."""
         self.network, self.recipe, self.contract = load_model(run)
-        self.name = self.contract.model.name
+        folder = Path(run) if Path(run).is_dir() else Path(run).parent
+        self.name = f"{folder.resolve().name} (weights {self.contract.provenance.weights_sha256[:12]})"
         ours, theirs = (student.layout, student.has_boundary), (self.recipe.layout, self.recipe.has_boundary)
         if ours != theirs:
             raise InputError(f"{run}: teaches {theirs[0]} (boundary: {theirs[1]}), the student has {ours[0]} ({ours[1]})")
