@@ -1,4 +1,4 @@
-"""The builder for the board, as far as a machine without TensorRT goes: what it refuses, and the steps it would take."""
+"""The builder for the board, as far as a machine without TensorRT goes: what it refuses, and the steps it takes."""
 
 import importlib.util
 import shutil
@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 from edgewing import build, contract, layouts
 from edgewing.errors import InputError
 
-ABSENT = (
+FOUND = shutil.which("trtexec") or shutil.which(build.TRTEXEC)
+ABSENT = importlib.util.find_spec("tensorrt") is None and not FOUND
     importlib.util.find_spec("tensorrt") is None and not shutil.which("trtexec") and not shutil.which(build.TRTEXEC)
 )
 
