@@ -12,8 +12,6 @@ from edgewing.errors import InputError
 
 FOUND = shutil.which("trtexec") or shutil.which(build.TRTEXEC)
 ABSENT = importlib.util.find_spec("tensorrt") is None and not FOUND
-    importlib.util.find_spec("tensorrt") is None and not shutil.which("trtexec") and not shutil.which(build.TRTEXEC)
-)
 
 
 def artefact(path, form="tensorrt", precision="int8"):
