@@ -199,9 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     one = verb(run, "Find the landmarks of the faces in a picture.", example)
     one.add_argument("image", help="JPEG, PNG, WebP or BMP")
     one.add_argument("--model", required=True, metavar="FILE", help="an .onnx or .tflite with its contract inside")
-    one.add_argument(
-        "--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px"
-    )
+    one.add_argument("--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px")
     one.add_argument("--detector", default="auto", metavar="NAME", help="one that `edgewing doctor` lists")
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument("--json", metavar="OUT", help="write boxes, landmarks and scores here")

@@ -21,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from edgewing import contract, decoding
 from edgewing.errors import InputError
 from edgewing.runtimes import Points
+from train.decode import Decode
 from train.model import BOUNDARY_LEVEL, CoordConv, Stack, StackedHourglass
 
 LANDMARKS, SCORES = "landmarks", "scores"  # the outputs' names in every container
@@ -42,40 +43,6 @@ class Interface:
         images = torch.from_numpy(np.ascontiguousarray(crops))
         images = images if self.axes == "NHWC" else images.permute(0, 3, 1, 2).contiguous()
         return images if self.dtype == "uint8" else images.float()
-
-
-class Decode(nn.Module):
-    """edgewing.decoding's centroid as tensor operations that every delegate accepts: no arg max, top-k or gather.
-
-    (B, N, H, W) heatmaps -> (B, N, 2) landmarks in crop px, (B, N) scores in [0, 1]. Its class name is what
-    quantizers are told to leave in float.
-    """
-
-    def __init__(self, how: decoding.Decode, height: int, width: int, stride: float):
-        super().__init__()
-        self.threshold, self.power = how.threshold, how.power
-        # Crop px relative to the middle of the map: the sums below stay small, which half precision needs.
-        self.register_buffer("one", torch.ones(1, 1, 1, 1))
-        self.register_buffer("columns", (torch.arange(width) - (width - 1) / 2) * stride)
-        self.register_buffer("rows", (torch.arange(height) - (height - 1) / 2) * stride)
-        middle = [(side - 1) / 2 * stride + (stride - 1) / 2 for side in (width, height)]
-        self.register_buffer("middle", torch.tensor(middle))
-
-    def forward(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-        peak = heatmaps.amax(dim=(2, 3), keepdim=True)  # B N 1 1
-        # Clamped, not offset: ONNX's exporter takes `+ 1e-12` for a no-op. One division a landmark, not one a cell,
-        # and of a tensor: CoreML has a reciprocal of its own for 1.0 / x, 1 / (x + 1e-4).
-        above = torch.relu(heatmaps * (self.one / peak.clamp(min=decoding.FLOOR)) - self.threshold)
-        weights = above
-        for _ in range(self.power - 1):
-            weights = weights * above
-        column, row = weights.sum(dim=2), weights.sum(dim=3)  # B N W, B N H
-        total = column.sum(dim=2).clamp(min=decoding.FLOOR)
-        x = (column * self.columns).sum(dim=2) / total
-        y = (row * self.rows).sum(dim=2) / total
-        # min(max(peak, 0), 1), written so that TFLite fuses it: RELU_0_TO_1 is refused by XNNPACK, RELU6 is not.
-        scores = (peak * 6.0).clamp(0.0, 6.0).flatten(1) * (1.0 / 6.0)
-        return torch.stack([x, y], dim=-1) + self.middle, scores
 
 
 class Deployable(nn.Module):

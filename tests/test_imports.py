@@ -16,7 +16,16 @@ MAY = {
     "compress": {"edgewing", "train", "targets"},
     "bench": {"edgewing", "train.data"},
 }
-HEAVY = {"torch", "torchvision", "onnx", "coremltools", "litert_torch", "ai_edge_quantizer", "tensorboard", "matplotlib"}
+HEAVY = {
+    "torch",
+    "torchvision",
+    "onnx",
+    "coremltools",
+    "litert_torch",
+    "ai_edge_quantizer",
+    "tensorboard",
+    "matplotlib",
+}
 
 
 def imported(path):
@@ -40,7 +49,9 @@ def test_arrows_point_the_right_way(room):
                 continue
             if (room, path.name, other) == ("bench", "training.py", "train"):
                 continue  # `bench training` measures train itself
-            allowed = any(module == name or module.startswith(f"{name}.") or name.startswith(f"{module}.") for name in MAY[room])
+            allowed = any(
+                module == name or module.startswith(f"{name}.") or name.startswith(f"{module}.") for name in MAY[room]
+            )
             # `from train import data` names both train and train.data: the second is what counts
             if not allowed:
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {room} may not import {module}")

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     fit.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
     fit.add_argument("--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)} (default: %(default)s)")
     fit.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
-    fit.add_argument("--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)")
+    fit.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces (default: %(default)s)")
     fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(fit)
     options = parser.parse_args(arguments)

@@ -196,4 +196,3 @@ def _translate(name: str) -> str | None:
             return None
         return place.format(*groups) + (f".{_OFFICIAL_BLOCK[rest]}" if rest else "")
     return None
-

@@ -1,6 +1,5 @@
-"""Heatmaps -> landmarks in torch: edgewing.decoding's centroid, for training, evaluation and the exported graphs.
+"""Heatmaps -> landmarks in torch: edgewing.decoding's centroid, for the loss on coordinates and for exported graphs.
 
-The operations are those that every delegate takes: no arg max, top-k, gather or boolean tensors.
 B batch, N landmarks, H, W heatmap rows and columns.
 """
 
@@ -9,32 +8,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edgewing.decoding import FLOOR
+from edgewing import decoding
 
 
-class Centroid(nn.Module):
-    """(B, N, H, W) -> (B, N, 2) crop landmarks in px and (B, N) scores, as edgewing.decoding.decode to 0.01 px.
+class Decode(nn.Module):
+    """edgewing.decoding's centroid as tensor operations that every delegate accepts: no arg max, top-k or gather.
 
-    H, W: of the maps, fixed as in an exported graph. stride: crop pixels per cell. threshold, power: see Decode.
+    (B, N, H, W) heatmaps -> (B, N, 2) landmarks in crop px, (B, N) scores in [0, 1]. Its class name is what
+    quantizers are told to leave in float.
     """
 
-    def __init__(self, height: int, width: int, stride: float, threshold: float, power: int):
+    def __init__(self, how: decoding.Decode, height: int, width: int, stride: float):
         super().__init__()
-        self.stride, self.threshold, self.power = stride, threshold, power
-        self.middle = [(width - 1) / 2, (height - 1) / 2]
-        # Coordinates from the map's middle, in half maps: within [-1, 1], as half precision and int8 neighbours like it.
-        self.half = [max(m, 0.5) for m in self.middle]
-        for name, size, half in (("x", width, self.half[0]), ("y", height, self.half[1])):
-            axis = (torch.arange(size, dtype=torch.float32) - (size - 1) / 2) / half
-            self.register_buffer(name, axis, persistent=False)
+        self.threshold, self.power = how.threshold, how.power
+        # Crop px relative to the middle of the map: the sums below stay small, which half precision needs.
+        self.register_buffer("one", torch.ones(1, 1, 1, 1))
+        self.register_buffer("columns", (torch.arange(width) - (width - 1) / 2) * stride)
+        self.register_buffer("rows", (torch.arange(height) - (height - 1) / 2) * stride)
+        middle = [(side - 1) / 2 * stride + (stride - 1) / 2 for side in (width, height)]
+        self.register_buffer("middle", torch.tensor(middle))
 
     def forward(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-        peak = heatmaps.amax(dim=(-2, -1), keepdim=True)
-        weights = torch.relu(heatmaps / peak.clamp(min=FLOOR) - self.threshold) ** self.power
-        columns, rows = weights.sum(dim=-2), weights.sum(dim=-1)  # (B, N, W), (B, N, H)
-        total = columns.sum(dim=-1).clamp(min=FLOOR)
-        x = (columns * self.x).sum(dim=-1) / total
-        y = (rows * self.y).sum(dim=-1) / total
-        cells = [v * half + middle for v, half, middle in zip((x, y), self.half, self.middle)]
-        landmarks = torch.stack(cells, dim=-1) * self.stride + (self.stride - 1) / 2
-        return landmarks, peak[..., 0, 0].clamp(0, 1)
+        peak = heatmaps.amax(dim=(2, 3), keepdim=True)  # B N 1 1
+        # Clamped, not offset: ONNX's exporter takes `+ 1e-12` for a no-op. One division a landmark, not one a cell,
+        # and of a tensor: CoreML has a reciprocal of its own for 1.0 / x, 1 / (x + 1e-4).
+        above = torch.relu(heatmaps * (self.one / peak.clamp(min=decoding.FLOOR)) - self.threshold)
+        weights = above
+        for _ in range(self.power - 1):
+            weights = weights * above
+        column, row = weights.sum(dim=2), weights.sum(dim=3)  # B N W, B N H
+        total = column.sum(dim=2).clamp(min=decoding.FLOOR)
+        x = (column * self.columns).sum(dim=2) / total
+        y = (row * self.rows).sum(dim=2) / total
+        # min(max(peak, 0), 1), written so that TFLite fuses it: RELU_0_TO_1 is refused by XNNPACK, RELU6 is not.
+        scores = (peak * 6.0).clamp(0.0, 6.0).flatten(1) * (1.0 / 6.0)
+        return torch.stack([x, y], dim=-1) + self.middle, scores

@@ -35,8 +35,12 @@ def describe(network: StackedHourglass, recipe: Recipe, sources: list[str], teac
             crop=contracts.crop_part(size),
             outputs=[
                 contracts.OutputPart(
-                    "heatmaps", "heatmaps", [1, layout.points + recipe.has_boundary, recipe.cells, recipe.cells],
-                    "cell", "probability", "float32",
+                    "heatmaps",
+                    "heatmaps",
+                    [1, layout.points + recipe.has_boundary, recipe.cells, recipe.cells],
+                    "cell",
+                    "probability",
+                    "float32",
                 )  # fmt: skip
             ],
             decode=contracts.DecodePart(False, recipe.decode, recipe.threshold, recipe.power, recipe.stride),

@@ -39,7 +39,7 @@ class GroundTruth:
         self.pieces = max(4, round(self.cells / 8))
 
     def __call__(self, landmarks: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(B, N, 2) crop landmarks in px -> target (B, C, H, W) float32 and its mask (bool), None without a weight map."""
+        """(B, N, 2) crop landmarks in px -> target (B, C, H, W) and its mask (bool), or None without a weight map."""
         centres = (landmarks.float() - (self.stride - 1) / 2) / self.stride  # cells
         if self.rounded:
             # floor((u + 0.5) / stride): the cell that contains the landmark

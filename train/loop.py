@@ -30,7 +30,7 @@ from edgewing.errors import InputError
 from train import checkpoint, recipes
 from train.augment import Augment
 from train.data.cache import Cache
-from train.decode import Centroid
+from train.decode import Decode
 from train.describe import describe
 from train.evaluate import CALIBRATION, VALIDATION, Faces, append_metrics, errors
 from train.heatmaps import GroundTruth
@@ -94,7 +94,7 @@ class Trainer:
         self.optimiser = _optimiser(recipe, self.network)
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
         self.truth = GroundTruth(recipe)
-        self.centroid = Centroid(recipe.cells, recipe.cells, 1.0, recipe.threshold, recipe.power).to(device)
+        self.decode = Decode(recipe.how, recipe.cells, recipe.cells, 1.0).to(device)
         self.points = layouts.get(recipe.layout).points
         self.step = 0
         self.forward: nn.Module | Callable = torch.compile(self.network) if recipe.compile else self.network
@@ -126,7 +126,7 @@ class Trainer:
     def distance(self, heatmaps: Tensor, landmarks: Tensor) -> Tensor:
         """Mean distance in cells between decoded and true landmarks, over those that lie inside the map."""
         true = (landmarks - (self.recipe.stride - 1) / 2) / self.recipe.stride
-        predicted, _ = self.centroid(heatmaps)
+        predicted, _ = self.decode(heatmaps)
         inside = ((true >= 0) & (true <= self.recipe.cells - 1)).all(dim=-1)
         error = ((predicted - true) ** 2).sum(dim=-1).add(1e-4).sqrt()
         return (error * inside).sum() / inside.sum().clamp(min=1)
@@ -171,7 +171,8 @@ class Trainer:
         return found
 
     def save(self, path: Path) -> None:
-        checkpoint.save(path, self.tensors(), {"step": str(self.step), checkpoint.RECIPE_KEY: recipes.dumps(self.recipe)})
+        metadata = {"step": str(self.step), checkpoint.RECIPE_KEY: recipes.dumps(self.recipe)}
+        checkpoint.save(path, self.tensors(), metadata)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint; InputError where it is another recipe's."""
@@ -314,8 +315,9 @@ class _Log:
                 self.board.add_scalar("loss", np.nanmean(self.loss), step)
                 self.board.add_scalar("rate", rate, step)
             if self.bar is None and (step % 200 == 0 or step == self.steps):
-                left = (self.steps - step) * (time.monotonic() - self.start) / max(1, step - self.first)
-                self.say(f"step {step}/{self.steps}  loss {np.nanmean(self.loss):.3f}  {speed:.0f} faces/s  {left / 60:.1f} min left")
+                left = (self.steps - step) * (time.monotonic() - self.start) / max(1, step - self.first) / 60
+                loss = np.nanmean(self.loss)
+                self.say(f"step {step}/{self.steps}  loss {loss:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
 
     def evaluate(self, step: int, face_errors: np.ndarray) -> None:
         summary = metrics.summarise(face_errors)

@@ -81,7 +81,7 @@ def l1(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def wing(prediction: Tensor, target: Tensor, omega: float = WING_OMEGA, epsilon: float = WING_EPSILON) -> Tensor:
-    """Feng et al., CVPR 2018: omega ln(1 + d / epsilon) where d < omega, else d - omega + omega ln(1 + omega/epsilon)."""
+    """Feng et al., CVPR 2018: omega ln(1 + d / epsilon) where d < omega, else d - omega + its value there."""
     prediction, target = _widen(prediction, target)
     d = (target - prediction).abs()
     near = omega * torch.log1p(d / epsilon)

@@ -12,9 +12,9 @@ import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgewing import layouts
 from edgewing.decoding import Decode
 from edgewing.errors import InputError, unknown
-from edgewing import layouts
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Recipe:
 
     # data
     data: tuple[str, ...] = ()  # folders, or `drawn`
-    weights: dict[str, float] = field(default_factory=dict)  # source name -> how often a face of it is taken, 1 if absent
+    weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
     drawn: int = 3000  # faces that `drawn` draws
     validation: float = 0.05  # share of groups (identities) kept out of training
     seed: int = 0
@@ -127,7 +127,18 @@ RECIPES: dict[str, Recipe] = {
         # The default: 160 px, about 80 MMAC.
         Recipe("mobile"),
         # Small enough to train within `make demo`: minutes on two cores.
-        Recipe("demo", input_size=128, width=0.75, steps=600, rate=4e-3, drawn=2500, rotation=20.0, occlusion=0.2),
+        Recipe(
+            "demo",
+            input_size=128,
+            width=0.75,
+            steps=450,
+            rate=4e-3,
+            warmup=50,
+            evaluate_every=150,
+            drawn=2000,
+            rotation=20.0,
+            occlusion=0.2,
+        ),  # fmt: skip
     )
 }
 

@@ -24,9 +24,9 @@ class Teacher:
         self.network, self.recipe, self.contract = load_model(run)
         folder = Path(run) if Path(run).is_dir() else Path(run).parent
         self.name = f"{folder.resolve().name} (weights {self.contract.provenance.weights_sha256[:12]})"
-        ours, theirs = (student.layout, student.has_boundary), (self.recipe.layout, self.recipe.has_boundary)
+        ours, theirs = (f"{r.layout}, boundary: {r.has_boundary}" for r in (student, self.recipe))
         if ours != theirs:
-            raise InputError(f"{run}: teaches {theirs[0]} (boundary: {theirs[1]}), the student has {ours[0]} ({ours[1]})")
+            raise InputError(f"{run}: teaches {theirs}; the student has {ours}")
         self.network.requires_grad_(False)
 
     def to(self, device: torch.device) -> Teacher:

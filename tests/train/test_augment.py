@@ -23,7 +23,9 @@ def dotted(count, seed=0):
     y, x = np.mgrid[:CACHE, :CACHE]
     for image, points in zip(images, landmarks):
         for u, v in points:
-            image[...] = np.maximum(image, (255 * np.exp(-((x - u) ** 2 + (y - v) ** 2) / 8))[..., None].astype(np.uint8))
+            image[...] = np.maximum(
+                image, (255 * np.exp(-((x - u) ** 2 + (y - v) ** 2) / 8))[..., None].astype(np.uint8)
+            )
     return torch.from_numpy(images), torch.from_numpy(landmarks)
 
 
@@ -37,7 +39,9 @@ def centroid(picture, point, reach=5):
     return np.array([(window * x).sum(), (window * y).sum()]) / window.sum()
 
 
-@pytest.mark.parametrize("fields", [{"rotation": 0.0, "shift": 0.0, "flip": 0.0}, {"flip": 1.0}, {}], ids=["scale", "flip", "all"])
+@pytest.mark.parametrize(
+    "fields", [{"rotation": 0.0, "shift": 0.0, "flip": 0.0}, {"flip": 1.0}, {}], ids=["scale", "flip", "all"]
+)
 def test_points_move_with_the_picture(fields):
     images, landmarks = dotted(6)
     augment = Augment(recipes.replace(RECIPE, **fields), CACHE, CONTEXT)
@@ -71,7 +75,8 @@ def test_plain_is_the_gtbox_crop():
     square = geometry.Crop(tight.centre, CONTEXT * tight.side, CACHE)
     cached = geometry.warp(picture, square.to_image, CACHE)
     crops, landmarks = Augment(RECIPE, CACHE, CONTEXT).plain(
-        torch.from_numpy(cached[None]), torch.from_numpy(geometry.apply(square.to_crop, points)[None].astype(np.float32))
+        torch.from_numpy(cached[None]),
+        torch.from_numpy(geometry.apply(square.to_crop, points)[None].astype(np.float32)),
     )
     expected = geometry.warp(picture, tight.to_image, SIZE)
     assert np.abs(crops[0].permute(1, 2, 0).numpy() * 255 - expected).mean() < 1.5

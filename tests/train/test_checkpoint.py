@@ -19,7 +19,7 @@ RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, width=0.5)
 
 
 def official_state(points, stacks):
-    """Entry i of the released state dict is filled with frac(sin(12.9898 j + 37.719 (i + 1)) * 43758.5453) - 0.5, scaled."""
+    """Entry i is filled with frac(sin(12.9898 j + 37.719 (i + 1)) * 43758.5453) - 0.5 over its index j, scaled."""
     state = {}
     for i, (key, shape) in enumerate(json.loads(str(OFFICIAL[f"keys_{points}_points_{stacks}_stacks"]))):
         if key.endswith("num_batches_tracked"):
@@ -61,7 +61,10 @@ def test_released_weights_give_the_released_heatmaps(points, stacks):
 
 def test_released_file_forms(tmp_path):
     state = official_state(98, 1)
-    wrapped = {"state_dict": {f"module.{k}": v for k, v in state.items()} | {"unknown.weight": torch.zeros(1)}, "epoch": 3}
+    wrapped = {
+        "state_dict": {f"module.{k}": v for k, v in state.items()} | {"unknown.weight": torch.zeros(1)},
+        "epoch": 3,
+    }
     torch.save(wrapped, tmp_path / "official.pth")
     weights = load_official(tmp_path / "official.pth").state_dict()
     expected = load_official(state).state_dict()

@@ -15,7 +15,14 @@ def test_every_recipe_is_legal_and_survives_json(name):
 def test_the_papers_recipe_is_its_section_6():
     for name, layout in (("paper-wflw", "wflw-98"), ("paper-300w", "300w-68"), ("paper-cofw", "cofw-29")):
         r = recipes.get(name)
-        assert (r.layout, r.network, r.stacks, r.input_size, r.cells, r.has_boundary) == (layout, "paper", 4, 256, 64, True)
+        assert (r.layout, r.network, r.stacks, r.input_size, r.cells, r.has_boundary) == (
+            layout,
+            "paper",
+            4,
+            256,
+            64,
+            True,
+        )
         assert (r.optimiser, r.rate, r.weight_decay, r.epochs) == ("rmsprop", 1e-4, 1e-5, 240)
         assert r.schedule == "step" and [m * r.epochs for m in r.milestones] == [80, 160]
         assert (r.rotation, r.scale, r.flip, r.shift * 256) == (50, 0.15, 0.5, 25)
@@ -40,7 +47,9 @@ def test_unknown_names_suggest_the_nearest():
         recipes.loads('{"name": "mobile", "stack": 2}')
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"name": 3}', '{"name": "x", "steps": "many"}', '{"name": "x", "compile": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"name": 3}', '{"name": "x", "steps": "many"}', '{"name": "x", "compile": 1}']
+)
 def test_broken_json_is_an_input_error(text):
     with pytest.raises(InputError):
         recipes.loads(text)

@@ -18,7 +18,10 @@ def test_drawn_faces_are_drawn_once(tmp_path):
     assert len(cache) == 6 and said == ["drawing 6 faces"]
     again = open_cache(recipe, tmp_path, Workers(), said.append)
     assert again.folder == cache.folder and len(said) == 1
-    assert open_cache(recipes.replace(recipe, data=(str(cache.folder),)), tmp_path, Workers(), said.append).folder == cache.folder
+    assert (
+        open_cache(recipes.replace(recipe, data=(str(cache.folder),)), tmp_path, Workers(), said.append).folder
+        == cache.folder
+    )
 
 
 def test_folders_are_read_and_what_is_left_out_is_said(tmp_path):
@@ -51,7 +54,9 @@ def test_pictures_of_a_run(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "recipe.json").write_text(recipes.dumps(recipe))
-    (run / "metrics.jsonl").write_text('{"step": 50, "loss": 2.0}\n{"step": 100, "loss": 1.0}\n{"step": 100, "nme": 0.1}\n')
+    (run / "metrics.jsonl").write_text(
+        '{"step": 50, "loss": 2.0}\n{"step": 100, "loss": 1.0}\n{"step": 100, "nme": 0.1}\n'
+    )
     for path in draw_run(run, cache):
         picture = cv2.imread(str(path))
         assert picture.shape[0] > 300 and picture.std() > 10
