@@ -13,7 +13,9 @@ from train.checkpoint import run_folder
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser("python -m compress", description="Make a run smaller: prune its channels, choose its int8.")
+    parser = argparse.ArgumentParser(
+        "python -m compress", description="Make a run smaller: prune its channels, choose its int8."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     raw = argparse.RawDescriptionHelpFormatter
     prune = verbs.add_parser(
@@ -32,19 +34,23 @@ def main(arguments: list[str] | None = None) -> None:
     names = ", ".join(importance.TABLE)
     prune.add_argument("--importance", default="taylor", metavar="NAME", help=f"{names} (default: %(default)s)")
     prune.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
-    prune.add_argument("--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)")
+    prune.add_argument(
+        "--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)"
+    )
     prune.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(prune)
     quantize = verbs.add_parser(
         "quantize",
         help="choose the ranges of int8, and what stays in float",
-        description="Try ranges of activations on the run's int8 file, and where none passes leave in float what hurts most;\n"
-        "writes RUN/quantization.json, which python -m targets reads. Exit code 1 if nothing passes.",
+        description="Try ranges of activations on the run's int8 file; where none passes, leave in float what hurts most.\n"
+        "Writes RUN/quantization.json, which python -m targets reads. Exit code 1 if nothing passes.",
         epilog="example:\n  python -m compress quantize runs/demo-s",
         formatter_class=raw,
     )
     quantize.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
-    quantize.add_argument("--to", default="tflite", metavar="TARGET", help="where int8 is measured (default: %(default)s)")
+    quantize.add_argument(
+        "--to", default="tflite", metavar="TARGET", help="where int8 is measured (default: %(default)s)"
+    )
     quantize.add_argument("--debug", action="store_true", help="show what the conversion libraries say, and tracebacks")
     options = parser.parse_args(arguments)
     with errors.command(options.debug):

@@ -45,7 +45,9 @@ def run(
     recipe = recipe_of(shortened(loaded.recipe))
     for name in FIXED:
         if getattr(recipe, name) != getattr(loaded.recipe, name):
-            raise InputError(f"--{name.replace('_', '-')}: pruning keeps the network of {source}; train another run instead")
+            raise InputError(
+                f"--{name.replace('_', '-')}: pruning keeps the network of {source}; train another run instead"
+            )
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
         if workers.rank == 0:
@@ -62,12 +64,16 @@ def run(
         if (recipe.data, recipe.seed, recipe.validation) != tuple(
             getattr(loaded.recipe, name) for name in ("data", "seed", "validation")
         ):
-            say(f"other data or seed than {source}: faces that it held out may be trained on here, and the other way round")
+            say(f"other data or seed than {source}: this run holds out other faces than that one")
         fit(recipe, cache, folder, workers, pruned, Teacher(source, recipe), say)
         if workers.rank == 0:
             for path in draw_run(folder, cache):
                 say(f"wrote {path}")
-            rows = (source.name, loaded), ("pruned", Loaded(*_read(folder / PRUNED), None)), (folder.name, load_model(folder))
+            rows = (
+                (source.name, loaded),
+                ("pruned", Loaded(*_read(folder / PRUNED), None)),
+                (folder.name, load_model(folder)),
+            )
             for line in table(rows, faces):
                 say(line)
             say(f"wrote {folder / checkpoint.MODEL}")
@@ -86,7 +92,13 @@ def shortened(recipe: Recipe) -> Recipe:
 
 
 def start(
-    source: Path, folder: Path, loaded: Loaded, recipe: Recipe, budget: float, importance: str, say: Callable[[str], None]
+    source: Path,
+    folder: Path,
+    loaded: Loaded,
+    recipe: Recipe,
+    budget: float,
+    importance: str,
+    say: Callable[[str], None],
 ) -> None:
     """Write the pruned network that fine-tuning starts from, unless an interrupted run has left it."""
     how = {"source": checkpoint.digest(loaded.network), "macs": budget, "importance": importance}
@@ -94,7 +106,9 @@ def start(
     if path.exists():
         _, metadata = checkpoint.load(path)
         if metadata.get(KEY) != json.dumps(how):
-            raise InputError(f"{path}: was pruned from other weights or in another way; choose another --run, or delete it")
+            raise InputError(
+                f"{path}: was pruned from other weights or in another way; choose another --run, or delete it"
+            )
         say(f"{path}: pruned already")
         return
     if (folder / "recipe.json").exists():
@@ -115,7 +129,7 @@ def _read(path: Path) -> tuple[StackedHourglass, Recipe]:
 
 
 def table(rows, faces: Faces) -> list[str]:
-    """Lines for (name, (network, recipe, ...)): parameters, multiply-accumulates, NME on the source's validation faces."""
+    """Lines for (name, (network, recipe, ...)): parameters, multiply-accumulates, NME on the source's faces."""
     lines = [f"{'':16} parameters       MACs  NME on {len(faces)} validation faces"]
     for name, (network, recipe, _) in rows:
         cost = macs(network, recipe.input_size) / 1e6

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -130,8 +131,12 @@ def quantization(run: Path) -> dict:
         return {"ranges": ranges.DEFAULT, "float_layers": ()}
     try:
         value = json.loads(files.read(path, files.MIB))
+        if not isinstance(value["ranges"], str) or not isinstance(value["float_layers"], list):
+            raise TypeError("ranges is not a name, or float_layers not a list")
         chosen = {"ranges": value["ranges"], "float_layers": [str(pattern) for pattern in value["float_layers"]]}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        for pattern in chosen["float_layers"]:
+            re.compile(pattern)
+    except (ValueError, KeyError, TypeError, RecursionError, re.error) as error:
         raise InputError(
             f"{path}: cannot be read ({error!r}); write it again: python -m compress quantize {run}"
         ) from None
