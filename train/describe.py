@@ -19,8 +19,8 @@ PHOTOGRAPHS = (
 DRAWN = "Trained on faces drawn by edgewing itself; no terms of others apply."
 
 
-def describe(network: StackedHourglass, recipe: Recipe, sources: list[str], teachers: list[str]) -> Contract:
-    """sources: names of the data trained on, such as ``lfpw/trainset``; ``drawn`` for faces that the project draws.
+def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list[str], teachers: list[str]) -> Contract:
+    """name: the run's. sources: names of the data trained on, such as ``lfpw/trainset``; ``drawn`` for faces that the project draws.
 
     What a teacher was trained on counts as trained on: its terms pass on to who learns from it.
     """
@@ -45,7 +45,7 @@ def describe(network: StackedHourglass, recipe: Recipe, sources: list[str], teac
             ],
             decode=contracts.DecodePart(False, recipe.decode, recipe.threshold, recipe.power, recipe.stride),
             model=contracts.ModelPart(
-                recipe.name, recipe.name, "safetensors", "fp32", parameters(network), macs(network, size)
+                name, recipe.name, "safetensors", "fp32", parameters(network), macs(network, size)
             ),
             training=contracts.TrainingPart(sources, DRAWN if drawn else PHOTOGRAPHS, teachers),
             provenance=contracts.ProvenancePart(commit(), versions(), digest(network)),

@@ -256,7 +256,7 @@ def fit(
         log.close()
         taught_on = teacher.contract.training.trained_on if teacher else []
         sources = list(dict.fromkeys([*names, *taught_on]))
-        contract = describe(trainer.average, recipe, sources, [teacher.name] if teacher else [])
+        contract = describe(trainer.average, recipe, run.resolve().name, sources, [teacher.name] if teacher else [])
         checkpoint.save_model(run / checkpoint.MODEL, trainer.average, recipe, contract)
 
 

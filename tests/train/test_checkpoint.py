@@ -95,7 +95,7 @@ def test_official_refuses_other_state_dicts(tmp_path):
 
 def test_round_trip_with_recipe_and_contract(tmp_path):
     network = build(RECIPE).eval()
-    contract = describe(network, RECIPE, ["drawn"], [])
+    contract = describe(network, RECIPE, "first", ["drawn"], [])
     save_model(tmp_path / "model.safetensors", network, RECIPE, contract)
     loaded = load_model(tmp_path)
     assert loaded.recipe == RECIPE and loaded.contract == contract
@@ -104,13 +104,13 @@ def test_round_trip_with_recipe_and_contract(tmp_path):
         assert torch.equal(loaded.network(images)[-1], network(images)[-1])
     assert contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
     assert "drawn by edgewing" in contract.training.data_terms
-    assert "research use only" in describe(network, RECIPE, ["lfpw/trainset"], []).training.data_terms
+    assert "research use only" in describe(network, RECIPE, "first", ["lfpw/trainset"], []).training.data_terms
 
 
 def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
     network = build(RECIPE)
     path = tmp_path / "model.safetensors"
-    save_model(path, network, RECIPE, describe(network, RECIPE, ["drawn"], []))
+    save_model(path, network, RECIPE, describe(network, RECIPE, "first", ["drawn"], []))
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"\xff" * 100, whole[:8]):
         (tmp_path / "broken.safetensors").write_bytes(broken)
@@ -119,7 +119,7 @@ def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_model(tmp_path / "nowhere")
     other = build(recipes.replace(RECIPE, width=1.0))
-    save_model(tmp_path / "other.safetensors", other, RECIPE, describe(network, RECIPE, ["drawn"], []))
+    save_model(tmp_path / "other.safetensors", other, RECIPE, describe(network, RECIPE, "first", ["drawn"], []))
     with pytest.raises(InputError, match="do not fit the recipe"):
         load_model(tmp_path / "other.safetensors")
     assert path.read_bytes() == whole
