@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import accuracy, latency, report, rows, training
+from bench import accuracy, artefacts, latency, report, rows, training
 from bench.faces import VALIDATION
 from edgewing import measure
 from edgewing.errors import InputError, command
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
 def _measure(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Accuracy and latency of every artefact of a run. What cannot be measured costs its row, not the others."""
     run = Path(arguments.run)
-    found, problems = report.artefacts(run)
+    found, problems = artefacts.find(run)
     for problem in problems:
         print(f"passed over: {problem}", file=sys.stderr)
     if not found:

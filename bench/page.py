@@ -18,7 +18,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from bench import charts, report, rows
+from bench import artefacts, charts, rows
 from edgewing import files, measure
 from edgewing.errors import InputError
 
@@ -30,7 +30,7 @@ PICTURES_LIMIT = 64 * files.MIB
 CURVE_POINTS = 400  # more than a chart has pixels for
 
 
-def render(runs: list[report.Run], command: str) -> str:
+def render(runs: list[artefacts.Run], command: str) -> str:
     """The page's text for one run or several."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -49,25 +49,25 @@ def render(runs: list[report.Run], command: str) -> str:
     )
 
 
-def pick(run: report.Run) -> report.Entry | None:
+def pick(run: artefacts.Run) -> artefacts.Entry | None:
     """The file to take: the fastest here that passed its gate and was scored."""
     fit = [e for e in run.entries if not e.rejected and e.nme is not None and _timed(e)]
     return min(fit, key=lambda e: e.latency["p50_ms"], default=None)
 
 
-def _context(run: report.Run) -> dict:
+def _context(run: artefacts.Run) -> dict:
     best = pick(run)
     # Where every file was rejected there is still something to look at.
     shown = best or next((e for e in run.entries if e.accuracy and e.accuracy.get("pictures")), None)
     return {
         "name": run.path.name,
         "path": str(run.path),
-        "columns": report.COLUMNS,
+        "columns": artefacts.COLUMNS,
         "lines": [{"cells": run.cells(e), "rejected": e.rejected, "best": e is best} for e in run.entries],
         "notes": run.notes,
         "rejections": run.rejections,
         "problems": run.problems,
-        "protocol": report.protocol_line(run.protocol) if run.protocol else "",
+        "protocol": artefacts.protocol_line(run.protocol) if run.protocol else "",
         "best": _headline(run, best) if best else None,
         "faces": _faces(shown) if shown else [],
         "faces_of": shown.path.name if shown else "",
@@ -90,20 +90,20 @@ def _context(run: report.Run) -> dict:
         "contracts": [(e.path.name, _contract_text(e)) for e in run.entries],
         "training": _training(run),
         "rows": run.rows,
-        "line": report.protocol_line,
-        "size": report.size,
+        "line": artefacts.protocol_line,
+        "size": artefacts.size,
     }
 
 
-def _headline(run: report.Run, best: report.Entry) -> dict:
+def _headline(run: artefacts.Run, best: artefacts.Entry) -> dict:
     reference, parity = run.reference(best), best.contract.parity
     figures = [
         (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} faces"),
         (f"{best.latency['p50_ms']:.2f} ms", "p50 on this machine", f"p99 {best.latency['p99_ms']:.2f} ms"),
-        (report.size(best.about["bytes"]), "file", f"{best.contract.model.parameters:,} parameters"),
+        (artefacts.size(best.about["bytes"]), "file", f"{best.contract.model.parameters:,} parameters"),
     ]
     if reference is not None and best.contract.model.precision != "fp32":
-        figures.append((report.change(best.nme, reference), "NME against float", f"float: {100 * reference:.2f} %"))
+        figures.append((artefacts.change(best.nme, reference), "NME against float", f"float: {100 * reference:.2f} %"))
     if parity:
         figures.append((f"{parity.p99:.2f} px", "shift at p99", f"largest {parity.max:.2f} px of 256"))
     return {"name": best.name, "file": best.path.name, "figures": figures}
@@ -114,7 +114,7 @@ def _accuracy_line(row: dict, name: str) -> list[str]:
     return [name, *figures, f"{row['auc08']:.4f}", f"{row['auc10']:.4f}", str(row["failed"])]
 
 
-def _contract_text(entry: report.Entry) -> str:
+def _contract_text(entry: artefacts.Entry) -> str:
     """A field a line, lists on theirs: as indented JSON the flip pairs alone would fill pages."""
     lines = []
     for part, value in asdict(entry.contract).items():
@@ -132,7 +132,7 @@ def _latency_line(row: dict, name: str) -> list[str]:
     ]
 
 
-def _parity_line(entry: report.Entry) -> list[str]:
+def _parity_line(entry: artefacts.Entry) -> list[str]:
     p = entry.contract.parity
     if p is None:
         return [entry.name, "not measured", "", "", "", "", ""]
@@ -148,7 +148,7 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{', '.join(names)}: {text}" for text, names in groups.items()]
 
 
-def _charts(run: report.Run) -> dict:
+def _charts(run: artefacts.Run) -> dict:
     """The SVGs by name; a chart that has nothing to show is left out."""
     found = {}
     scored = [e for e in run.entries if e.nme is not None]
@@ -174,7 +174,7 @@ def _charts(run: report.Run) -> dict:
     return found
 
 
-def _training(run: report.Run) -> list[tuple[str, object]]:
+def _training(run: artefacts.Run) -> list[tuple[str, object]]:
     """A chart for each figure that training logged by step: name and SVG."""
     wanted = {"loss": ("loss", 1.0), "nme": ("NME on held-out faces, %", 100.0)}
     found = []
@@ -190,7 +190,7 @@ def _training(run: report.Run) -> list[tuple[str, object]]:
     return found
 
 
-def _faces(entry: report.Entry) -> list[dict]:
+def _faces(entry: artefacts.Entry) -> list[dict]:
     """Pictures with true and predicted points, as JPEG data URIs; empty where none were kept."""
     path = Path(entry.accuracy.get("pictures") or "") if entry.accuracy else Path("")
     if not path.is_file():
@@ -222,11 +222,11 @@ def _faces(entry: report.Entry) -> list[dict]:
     return found
 
 
-def _timed(entry: report.Entry) -> bool:
+def _timed(entry: artefacts.Entry) -> bool:
     return entry.latency is not None and "not_run" not in entry.latency
 
 
-def _colour(entry: report.Entry) -> str:
+def _colour(entry: artefacts.Entry) -> str:
     return COLOURS.get(entry.contract.model.precision, OTHER_COLOUR)
 
 

@@ -1,4 +1,4 @@
-"""Ground truth and augmentation of one face, as per-sample pipelines do it: numpy, scipy and OpenCV, a loop over points.
+"""Ground truth and augmentation of one face, as per-sample pipelines do it: numpy, scipy, OpenCV, a loop over points.
 
 What `bench training` compares the batched code with. Same maps as train.heatmaps with ``cell`` targets: a 7x7 window of
 a Gaussian per landmark, splines through the cells drawn into a mask, a distance transform, a dilation per channel.

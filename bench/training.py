@@ -67,7 +67,8 @@ def cost(arguments: argparse.Namespace, command: str) -> dict:
     ratio = np.array(times["one_by_one"]) / np.array(times["batched"])
     protocol = {
         "clock": "processor time of ground truth and augmentation, one thread, the two ways in turn",
-        "faces": BATCH, "rounds": ROUNDS, "layout": recipe.layout, "input_size": recipe.input_size, "cells": recipe.cells,
+        "faces": BATCH, "rounds": ROUNDS, "layout": recipe.layout, "input_size": recipe.input_size,
+        "cells": recipe.cells,
     }  # fmt: skip
     return {
         **rows.header("training", {}, protocol, command),
@@ -83,7 +84,8 @@ def describe(row: dict) -> str:
     """The figures in lines for a terminal."""
     p = row["protocol"]
     return (
-        f"protocol: {p['clock']}; {p['rounds']} rounds of {p['faces']} drawn faces, {p['layout']}, {p['input_size']} px\n"
+        f"protocol: {p['clock']}; {p['rounds']} rounds of {p['faces']} drawn faces, {p['layout']}, "
+        f"{p['input_size']} px\n"
         f"batched {row['batched_ms_per_face']:.2f} ms a face, one by one {row['one_by_one_ms_per_face']:.2f} ms: "
         f"{row['ratio']:.1f} times less (p10 {row['ratio_p10']:.1f}, p90 {row['ratio_p90']:.1f})"
     )

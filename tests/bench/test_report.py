@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from bench import charts, report, rows
+from bench import artefacts, charts, rows
 from bench.__main__ import main
 from edgewing import measure
 
@@ -118,7 +118,7 @@ def test_newest_row_counts_and_protocols_do_not_mix(with_rows):
     newer = found[0] | {"nme": 0.0777}
     rows.append(with_rows / "rows.jsonl", other)
     rows.append(with_rows / "rows.jsonl", newer)
-    run = report.collect(with_rows)
+    run = artefacts.collect(with_rows)
     assert run.protocol["normaliser"] == "inter-ocular"
     assert run.entries[0].nme == 0.0777
     assert [row["nme"] for row in run.others] == [0.001]
@@ -126,7 +126,7 @@ def test_newest_row_counts_and_protocols_do_not_mix(with_rows):
 
 def test_rows_of_another_file_are_not_used(with_rows, artefact):
     artefact(with_rows / "export/tiny-fp32.onnx", template() + 1, measured=parity())
-    entry = report.collect(with_rows).entries[0]
+    entry = artefacts.collect(with_rows).entries[0]
     assert entry.accuracy is None and entry.latency is None
 
 
@@ -136,7 +136,7 @@ def test_without_accuracy_the_parity_figure_is_marked(with_rows):
     path.unlink()
     for row in kept:
         rows.append(path, row)
-    run = report.collect(with_rows)
+    run = artefacts.collect(with_rows)
     assert "5.60 % (b)" in [run.cells(entry)[3] for entry in run.entries]
     assert any("parity" in note for note in run.notes)
     main(["report", str(with_rows)])
