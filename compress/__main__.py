@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     quantize = verbs.add_parser(
         "quantize",
         help="choose the ranges of int8, and what stays in float",
-        description="Try ranges of activations on the run's int8 file; where none passes, leave in float what hurts most.\n"
+        description="Try ranges of activations on the run's int8 file; where none passes, what hurts stays float.\n"
         "Writes RUN/quantization.json, which python -m targets reads. Exit code 1 if nothing passes.",
         epilog="example:\n  python -m compress quantize runs/demo-s",
         formatter_class=raw,

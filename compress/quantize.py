@@ -116,14 +116,20 @@ def pattern(block: str) -> str:
     return rf"^{re.escape(block)}(\.|$)"
 
 
-def run(source: Path, target: str, debug: bool) -> int:
-    """Choose, say why, write RUN/quantization.json. 0; 1 where nothing passes the gate."""
-    with Progress("quantize") as say:
-        say("loading the run")
-        with silence(debug):
-            bench = Bench(source, target)
-    print(f"int8 {target} of {source}, px of a 256 px crop over {len(bench.faces)} faces of {bench.faces.source}")
-    print(f"{'ranges':26} {'p50':>6} {'p99':>7} {'max':>7}   NME     change", flush=True)
+@dataclass(frozen=True)
+class Choice:
+    """best: what to use. trials: all that were measured, in order. sensitivity: of the blocks, where it was needed."""
+
+    best: Trial
+    trials: list[Trial]
+    sensitivity: dict[str, float]
+
+
+def choose(bench: Bench, debug: bool = False) -> Choice:
+    """Of the ranges that pass the gate those with the smallest p99 shift; where none do, blocks go to float.
+
+    Prints a line for each file measured.
+    """
     trials: list[Trial] = []
 
     def attempt(name: str, float_layers: tuple[str, ...] = ()) -> Trial:
@@ -138,8 +144,8 @@ def run(source: Path, target: str, debug: bool) -> int:
     shift: dict[str, float] = {}
     if not best.accepted:
         print(f"no ranges pass; measuring block by block with {best.ranges}", flush=True)
-        with Progress("quantize") as say:
-            say("each block alone in int8")
+        with Progress("quantize") as bench.job.say:
+            bench.job.say("each block alone in int8")
             with silence(debug):
                 shift = bench.sensitivity(best.ranges)
         print("p99 shift of one block alone: " + ", ".join(f"{k} {v:.2f}" for k, v in list(shift.items())[:5]))
@@ -149,6 +155,19 @@ def run(source: Path, target: str, debug: bool) -> int:
             best = min(best, attempt(best.ranges, kept), key=_rank)
             if best.accepted:
                 break
+    return Choice(best, trials, shift)
+
+
+def run(source: Path, target: str, debug: bool = False) -> int:
+    """Choose, say why, write RUN/quantization.json. 0; 1 where nothing passes the gate."""
+    with Progress("quantize") as say:
+        say("loading the run")
+        bench = Bench(source, target)
+    faces = f"{len(bench.faces)} faces of {bench.faces.source}"
+    print(f"int8 {target} of {source}; shifts in px of a {parity.CROP} px crop, over {faces}")
+    print(f"{'ranges':26} {'p50':>6} {'p99':>7} {'max':>7}   NME     change", flush=True)
+    choice = choose(bench, debug)
+    best = choice.best
     record = {
         "ranges": best.ranges,
         "float_layers": list(best.float_layers),
@@ -157,8 +176,8 @@ def run(source: Path, target: str, debug: bool) -> int:
         "faces": len(bench.faces),
         "protocol": best.parity.part.protocol,
         "ran_on": best.parity.part.ran_on,
-        "trials": [trial.record() for trial in trials],
-        "sensitivity": shift,
+        "trials": [trial.record() for trial in choice.trials],
+        "sensitivity": choice.sensitivity,
     }
     path = source / QUANTIZATION
     files.write(path, (json.dumps(record, indent=1) + "\n").encode())
