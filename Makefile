@@ -42,10 +42,10 @@ demo: $(INSTALLED)  ## train, compress, export and measure a model; DATA=DIR LAY
 	@test ! -e $(FAILED) || { echo "error: a stage failed its gate; its reason stands above"; exit 1; }
 
 test: $(INSTALLED)  ## the tests, in minutes
-	$(PY) -m pytest -q -m "not full"
+	$(PY) -m pytest -q -rs -m "not full"
 
 test-full: $(INSTALLED)  ## the tests and those that take long
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -rs
 
 lint: $(INSTALLED)  ## style and format
 	$(BIN)/ruff check .
