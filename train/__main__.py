@@ -38,8 +38,21 @@ def main(arguments: list[str] | None = None) -> None:
     fit.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces (default: %(default)s)")
     fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(fit)
+    packed = verbs.add_parser(
+        "pack",
+        help="a run's weights as one small file",
+        description="Write a run's weights as fp16 safetensors, recipe and contract inside, for a repository to keep.",
+        epilog="example:\n  python -m train pack runs/first --out models/first.safetensors",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    packed.add_argument("source", metavar="RUN", help="the run's folder")
+    packed.add_argument("--out", type=Path, required=True, metavar="FILE", help="written here; loads as a run does")
+    packed.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
     with errors.command(options.debug):
+        if options.verb == "pack":
+            pack(run_folder(options.source), options.out)
+            return
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
         run(recipe, run_folder(options.run), options.cache)
 
@@ -79,6 +92,18 @@ def _pair(text: str) -> tuple[str, float]:
         return name, float(number)
     except ValueError:
         raise InputError(f"--weights {text!r}: expected NAME=NUMBER, such as lfpw/trainset=4") from None
+
+
+def pack(source: Path, out: Path) -> None:
+    """The weights in half precision; the contract's sha256 becomes that of the rounded weights."""
+    from train.checkpoint import digest, load_model, save_model
+
+    network, recipe, contract = load_model(source)
+    network = network.half()
+    provenance = dataclasses.replace(contract.provenance, weights_sha256=digest(network))
+    save_model(out, network, recipe, contract.replace(provenance=provenance))
+    print(f"wrote {out}: {out.stat().st_size / 1e6:.2f} MB")
+    print(f"next: edgewing info {out}")
 
 
 def run(recipe: Recipe, folder: Path, root: Path) -> None:

@@ -51,6 +51,7 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> No
         safetensors.torch.save_file(tensors, part, metadata)
         with open(part, "rb") as file:
             os.fsync(file.fileno())
+        part.chmod(0o644)  # safetensors writes for the owner alone
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from None

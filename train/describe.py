@@ -20,7 +20,7 @@ DRAWN = "Trained on faces drawn by edgewing itself; no terms of others apply."
 
 
 def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list[str], teachers: list[str]) -> Contract:
-    """name: the run's. sources: names of the data trained on, such as ``lfpw/trainset``; ``drawn`` for faces that the project draws.
+    """name: the run's. sources: what it was trained on, such as ``lfpw/trainset``; ``drawn`` for drawn faces.
 
     What a teacher was trained on counts as trained on: its terms pass on to who learns from it.
     """

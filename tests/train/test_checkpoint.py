@@ -124,3 +124,19 @@ def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
         load_model(tmp_path / "other.safetensors")
     assert path.read_bytes() == whole
     assert sorted(p.name for p in tmp_path.iterdir() if "part" in p.name) == []
+
+
+def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
+    from train.__main__ import main
+
+    network = build(RECIPE).eval()
+    save_model(tmp_path / "run" / "model.safetensors", network, RECIPE, describe(network, RECIPE, "run", ["drawn"], []))
+    main(["pack", str(tmp_path / "run"), "--out", str(tmp_path / "packed.safetensors")])
+    loaded = load_model(tmp_path / "packed.safetensors")
+    sizes = [path.stat().st_size for path in (tmp_path / "packed.safetensors", tmp_path / "run" / "model.safetensors")]
+    assert sizes[0] < 0.7 * sizes[1]
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.network(images)[-1], network(images)[-1], atol=5e-3, rtol=0)
+    assert loaded.contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
+    assert "wrote" in capsys.readouterr().out
