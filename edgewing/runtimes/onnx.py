@@ -55,7 +55,7 @@ def library() -> ModuleType:
     try:
         return importlib.import_module("onnxruntime")
     except ImportError:
-        raise InputError("needs ONNX Runtime; pip install 'edgewing[onnx]'") from None
+        raise InputError("needs ONNX Runtime; pip install onnxruntime") from None
 
 
 def _tensor(value) -> Tensor:

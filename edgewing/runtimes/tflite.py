@@ -70,7 +70,7 @@ def library() -> tuple[ModuleType, str, str]:
             return importlib.import_module(module), distribution, metadata.version(distribution)
         except (ImportError, metadata.PackageNotFoundError):
             continue
-    raise InputError("needs LiteRT; pip install 'edgewing[tflite]'")
+    raise InputError("needs LiteRT; pip install ai-edge-litert")
 
 
 def _tensors(details: dict) -> list[Tensor]:

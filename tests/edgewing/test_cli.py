@@ -153,7 +153,7 @@ def test_doctor_names_what_to_type():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
-    assert "pip install 'edgewing[onnx]'" in done.stdout and "pip install 'edgewing[tflite]'" in done.stdout
+    assert "pip install onnxruntime" in done.stdout and "pip install ai-edge-litert" in done.stdout
     assert "--detector auto            cascade" in done.stdout
 
 
