@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from edgewing import layouts
 from train.recipes import Recipe
 
-# Strengths that the paper does not state. Half of what makes a face unrecognisable on a contact sheet.
+# Strengths that the paper does not state: ours, chosen by looking at preview.png, not by measurement.
 BLUR_SIGMA = (0.5, 2.0)  # crop pixels
 BLUR_KERNEL = 9
 LOW_RESOLUTION = (1.5, 4.0)  # how many times fewer pixels each way
@@ -126,7 +126,7 @@ class Augment:
             ramp = torch.linspace(-1, 1, self.size, device=crops.device)
             crops.mul_(1 + signed[:, 5:6] * ramp[None, None, None, :] + signed[:, 6:7] * ramp[None, None, :, None])
             crops.clamp_(0, 1)
-            # x + g x (1 - x): what a gamma does, a tenth of its price; monotonic for |g| < 1
+            # x + g x (1 - x): what a gamma does, without a power; monotonic for |g| < 1
             crops.addcmul_(crops * (1 - crops), signed[:, 7:8])
         rows = grey.nonzero().flatten().to(crops.device)
         if len(rows):

@@ -31,7 +31,7 @@ class _AdaptiveWing(torch.autograd.Function):
         difference = target - prediction
         d = difference.abs()
         k = alpha - target
-        # Powers as exp(k log .): half the time of pow, and at d = 0 exactly 0, since k > 0.
+        # Powers as exp(k log .): cheaper than pow, and at d = 0 exactly 0, since k > 0.
         q = (d / epsilon).log_().mul_(k).exp_()  # (d / epsilon)^k
         edge = (k * math.log(theta / epsilon)).exp_()  # (theta / epsilon)^k
         slope_far = k.mul_(omega / theta) * edge / (1 + edge)  # A; k now holds omega k / theta

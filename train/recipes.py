@@ -107,7 +107,7 @@ class Recipe:
 
 
 def _paper(name: str, layout: str, **fields) -> Recipe:
-    """arXiv 1904.07399, section 6; the batch size is not in its text (16 fits the four-stack network on 16 GB)."""
+    """arXiv 1904.07399, section 6; the batch size is not in its text: 16 is ours."""
     return Recipe(
         name, layout, network="paper", stacks=4, input_size=256, targets="cell", sigma=1.75,
         optimiser="rmsprop", rate=1e-4, weight_decay=1e-5, schedule="step", warmup=0, epochs=240, batch=16,
@@ -124,7 +124,7 @@ RECIPES: dict[str, Recipe] = {
         _paper("paper-300w", "300w-68"),
         _paper("paper-cofw", "cofw-29"),
         _paper("paper-lsp", "lsp-14", boundary=False),
-        # The default: 160 px, about 80 MMAC.
+        # The default: 160 px; what it costs stands in its contract.
         Recipe("mobile"),
         # Small enough to train within `make demo`: minutes on two cores.
         Recipe(
