@@ -1,19 +1,24 @@
 """`python -m compress prune`: a run in, a pruned and fine-tuned run out, with the source as its teacher.
 
-The pruned start is kept in the new run (pruned.safetensors): a run that was interrupted goes on from the same network.
+Channels go by dependency groups; the rest is fine-tuned with the run as teacher, for a third of its steps at half its
+rate on its own data. The pruned start is kept in the new run (pruned.safetensors): a run that was interrupted goes on
+from the same network.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+from compress import importance as importances
 from compress.prune import prune
 from edgewing.errors import InputError
 from train import checkpoint, recipes
-from train.checkpoint import Loaded, load_model
+from train.__main__ import add_fields, from_options
+from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION, VALIDATION, Faces, errors
 from train.model import StackedHourglass, build, macs, parameters
 from train.recipes import Recipe
@@ -22,6 +27,33 @@ PRUNED = "pruned.safetensors"
 KEY = "edgewing.pruned"
 SHARE = 3  # of the source's steps one in so many is spent on fine-tuning, at half its rate
 FIXED = ("network", "block", "stacks", "width", "input_size", "heatmap_size", "boundary", "coordinates")
+
+PURPOSE = "remove channels and fine-tune, the run itself as teacher"
+EXAMPLE = "runs/demo --run demo-s --macs 0.7"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
+    parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
+    parser.add_argument(
+        "--macs", type=float, default=0.7, metavar="SHARE", help="multiply-accumulates to keep (default: %(default)s)"
+    )
+    names = ", ".join(importances.TABLE)
+    parser.add_argument("--importance", default="taylor", metavar="NAME", help=f"{names} (default: %(default)s)")
+    parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)"
+    )
+    add_fields(parser)
+
+
+def main(options: argparse.Namespace) -> None:
+    def changed(recipe):
+        if options.epochs is not None and options.steps is None:
+            options.steps = 0  # or the source's steps would win
+        return from_options(recipe, options, data=tuple(options.data or recipe.data))
+
+    run(options.source, run_folder(options.run), options.macs, options.importance, options.cache, changed)
 
 
 def run(

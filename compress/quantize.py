@@ -2,11 +2,13 @@
 
 Every candidate is converted, run over the run's validation faces and held against the float model (targets.parity). If
 no ranges pass the gate, the blocks of the network are tried one by one, and those that hurt most stay in float until
-the file passes. The choice goes into RUN/quantization.json, which `python -m targets` reads.
+the file passes. The choice goes into RUN/quantization.json, which `python -m targets` reads. Exit code 1 if
+nothing passes.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import tempfile
@@ -26,8 +28,21 @@ from train.checkpoint import load_model
 from train.evaluate import CALIBRATION, VALIDATION
 from train.model import BLOCKS, StackedHourglass
 
+PURPOSE = "choose the ranges of int8, and what stays in float"
+EXAMPLE = "runs/demo-s"
 SENSITIVITY_FACES = 64  # of the validation faces, evenly spaced: enough to rank blocks by
 MOST_FLOAT = 0.5  # share of the blocks that may stay in float: beyond, fp16 is the better file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
+    parser.add_argument(
+        "--to", default="tflite", metavar="TARGET", help="where int8 is measured (default: %(default)s)"
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    return run(options.source, options.to, options.debug)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     fit.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
     fit.add_argument("--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)} (default: %(default)s)")
     fit.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
+    fit.add_argument("--initial", metavar="RUN", help="start from this run's weights (default: a new network)")
     fit.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces (default: %(default)s)")
     fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(fit)
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
             pack(run_folder(options.source), options.out)
             return
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
-        run(recipe, run_folder(options.run), options.cache)
+        run(recipe, run_folder(options.run), options.cache, options.initial)
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
@@ -106,8 +107,8 @@ def pack(source: Path, out: Path) -> None:
     print(f"next: edgewing info {out}")
 
 
-def run(recipe: Recipe, folder: Path, root: Path) -> None:
-    """Read, cache, train."""
+def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) -> None:
+    """Read, cache, train; from the weights of the run ``initial`` where one is named."""
     from train.loop import Workers, fit
     from train.sources import open_cache
 
@@ -120,7 +121,8 @@ def run(recipe: Recipe, folder: Path, root: Path) -> None:
             if getattr(recipe, f.name) != getattr(recipes.get(recipe.name), f.name)
         }
         say(f"recipe {recipe.name}" + "".join(f", {k} {v}" for k, v in changed.items()) + f"; on {workers.device}")
-        fit(recipe, cache, folder, workers, say=lambda text: say(text) if workers.rank == 0 else None)
+        start = starting_weights(initial, recipe) if initial else None
+        fit(recipe, cache, folder, workers, start, say=lambda text: say(text) if workers.rank == 0 else None)
         if workers.rank == 0:
             from train.preview import draw_run
 
@@ -128,6 +130,17 @@ def run(recipe: Recipe, folder: Path, root: Path) -> None:
                 say(f"wrote {path}")
             say(f"wrote {folder}/model.safetensors")
             say(f"next: python -m compress prune {folder} --run {folder.name}-s")
+
+
+def starting_weights(source: str, recipe: Recipe):
+    """The network of another run, for this recipe. InputError where it is not the recipe's network."""
+    from train.checkpoint import load_model
+    from train.model import build, channels
+
+    network = load_model(source).network
+    if channels(network) != channels(build(recipe)):
+        raise InputError(f"--initial {source}: is another network than the recipe's; give that run's recipe and fields")
+    return network
 
 
 if __name__ == "__main__":

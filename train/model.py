@@ -29,6 +29,7 @@ MOBILE_CHANNELS = (32, 48, 80, 128, 128)
 MOBILE_STEM = 16
 MOBILE_REPEATS = (1, 2, 2, 2)  # blocks on the way down to 1/8, 1/16, 1/32, 1/64
 INVERTED_NARROW = 32  # channels up to which an inverted residual expands by 2, not 4
+SMALLEST_MAP = 4  # cells; a 3x3 convolution on 2x2 sees mostly padding, for 44 % of the parameters (128 px)
 BOUNDARY_LEVEL = 0.05  # a boundary heatmap above this is boundary, in the released code
 
 
@@ -233,11 +234,12 @@ def mobile_hourglass(
 ) -> StackedHourglass:
     """The same shape from mobile blocks, its channels growing with depth.
 
-    cells: heatmap rows; the hourglass is as deep as they divide evenly by 2, at most as the paper's.
+    cells: heatmap rows; the hourglass is as deep as they divide evenly by 2 and SMALLEST_MAP allows, at most as the
+    paper's.
     stem_stride: 4 or 2, crop pixels per cell.
     """
     make = BLOCKS[block]
-    depth = next(d for d in range(PAPER_DEPTH, -1, -1) if cells % 2**d == 0)
+    depth = next(d for d in range(PAPER_DEPTH, -1, -1) if cells % 2**d == 0 and cells >> d >= SMALLEST_MAP)
     widths = [max(8, round(c * width / 8) * 8) for c in MOBILE_CHANNELS[: depth + 1]]
     first = max(8, round(MOBILE_STEM * width / 8) * 8)
     stem = nn.Sequential(conv_bn(3, first, 3, 2), make(first, widths[0], stem_stride // 2), make(widths[0], widths[0]))
