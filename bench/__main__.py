@@ -1,4 +1,4 @@
-"""`python -m bench VERB`: accuracy, latency, measure, training, report."""
+"""`python -m bench VERB`: accuracy, latency, race, measure, training, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import accuracy, artefacts, latency, report, rows, training
+from bench import accuracy, artefacts, latency, peers, race, report, rows, training
 from bench.faces import VALIDATION
 from edgewing import measure
 from edgewing.errors import InputError, command
@@ -93,6 +93,20 @@ def _training(arguments: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
+def _race(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Several files in turn, a row each."""
+    made = race.race(arguments, _command(argv))
+    race.print_table(made)
+    if arguments.to:
+        for row in made:
+            rows.append(arguments.to, row)
+        print(f"wrote {arguments.to}")
+    print(
+        f"next: python -m bench accuracy --model {shlex.quote(made[-1]['artefact']['path'])} --data DIR --layout NAME"
+    )
+    return 0
+
+
 def _report(arguments: argparse.Namespace, argv: list[str]) -> int:
     return report.main(arguments, _command(argv))
 
@@ -105,12 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure exported artefacts and report.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    def verb(name: str, main, purpose: str, example: str) -> argparse.ArgumentParser:
+    def verb(name: str, main, purpose: str, example: str, more: str = "") -> argparse.ArgumentParser:
         added = verbs.add_parser(
             name,
             help=purpose,
             description=purpose,
-            epilog=f"example: python -m bench {name} {example}",
+            epilog=f"{more}\nexample: python -m bench {name} {example}".lstrip(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         added.set_defaults(verb=main)
         added.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -130,6 +145,16 @@ def _parser() -> argparse.ArgumentParser:
             _one,
             "Latency, load time and peak memory of one artefact on this machine.",
             "--model face-int8.tflite --json latency.json",
+        )
+    )
+    race.add_arguments(
+        verb(
+            "race",
+            _race,
+            "Processor time of several files in one process, in turn, against a reference; also models of others.",
+            "edgewing-s edgewing-m --reference cache/mediapipe/modules/face_landmark/face_landmark.tflite "
+            "--to rows.jsonl",
+            peers.__doc__,
         )
     )
     whole = verb(

@@ -39,6 +39,14 @@ def format_of(path: str | Path) -> str:
 
 def read(path: str | Path) -> Contract:
     """The validated contract of a model file. InputError: no file, cut off, no contract, a broken contract."""
+    contract = carried(path)
+    if contract is None:
+        raise InputError(f"{path}: has no {KEY} inside; export it with `python -m targets`")
+    return contract
+
+
+def carried(path: str | Path) -> Contract | None:
+    """As ``read``, and None for a whole file that has no contract inside: a model of others."""
     format_of(path)
     _, text_of = _FORMATS[Path(path).suffix.lower()]
     inner = _mlmodel(Path(path)) if text_of is _coreml else Path(path)
@@ -47,9 +55,7 @@ def read(path: str | Path) -> Contract:
             text = text_of(file, size)
         except (_Broken, WireError, struct.error) as error:
             raise InputError(f"{path}: cut off or damaged ({error}); export or copy it again") from None
-    if text is None:
-        raise InputError(f"{path}: has no {KEY} inside; export it with `python -m targets`")
-    return contracts.loads(text, str(path))
+    return None if text is None else contracts.loads(text, str(path))
 
 
 def with_engine_header(contract: Contract, engine: bytes) -> bytes:

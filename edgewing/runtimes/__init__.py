@@ -79,10 +79,10 @@ class Runtime:
         outputs, c = self.raw(crops), self.contract
         if c.decode.in_graph:
             out = c.output("landmarks")
-            landmarks = outputs[out.name].astype(np.float32)
+            landmarks = outputs[out.name].astype(np.float32, copy=False)
             if out.frame == "cell":
                 landmarks = landmarks * c.decode.stride + (c.decode.stride - 1) / 2
-            return Points(landmarks, outputs[c.output("scores").name].astype(np.float32))
+            return Points(landmarks, outputs[c.output("scores").name].astype(np.float32, copy=False))
         heatmaps = outputs[c.output("heatmaps").name][:, : c.layout.points]
         return Points(*decoding.decode(heatmaps, c.decode.stride, c.how()))
 
@@ -93,10 +93,13 @@ class Runtime:
             raise InputError(f"crops {crops.dtype} {crops.shape}; this model takes uint8 (B, {size}, {size}, 3), B > 0")
         parts = []
         for start in range(0, len(crops), batch):
-            part = crops[start : start + batch]
-            filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
+            part = filled = crops[start : start + batch]
+            if len(part) < batch:
+                filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
             # a runtime may hand out its own buffer, which the next run overwrites
             parts.append({k: v[: len(part)].copy() for k, v in self.graph.run(self.input(filled)).items()})
+        if len(parts) == 1:
+            return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def input(self, crops: np.ndarray) -> np.ndarray:

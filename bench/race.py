@@ -1,0 +1,181 @@
+"""Several artefacts timed in one process, in turn, so that whatever else the machine does hits all of them alike.
+
+    python -m bench race runs/first-s/export/*.tflite --reference face_landmark.tflite --to rows.jsonl
+
+Round by round every model makes one unrecorded call, which brings its weights back into the caches, and five recorded
+ones, on one thread. Processor time of the process is the figure to compare; wall-clock stands beside it. For our
+artefacts the clock covers uint8 crop to landmarks and scores, decode included; for files without a contract
+(bench.peers) the graph alone, so what prepares their input and reads their output is not held against them.
+
+The ratio to the reference is of medians; its interval is a bootstrap over rounds, the same rounds drawn for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from bench import latency, peers, rows
+from edgewing import containers, measure, models, runtimes
+from edgewing.errors import InputError
+
+RECORDED, UNRECORDED = 5, 1  # calls of a model in a round
+WARMUP_ROUNDS = 3
+INPUTS = 16  # crops of noise that a model goes round
+RESAMPLES, INTERVAL = 2000, 0.95
+CLOCK = (
+    "process time, and wall clock; with a contract: uint8 crop in, landmarks and scores out, decode included; "
+    "without: the graph alone; batch 1"
+)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One file in the race. about: measure.artefact's. model: as rows have it. inputs go round; call makes one run."""
+
+    about: dict
+    model: dict
+    runtime: str
+    inputs: list[np.ndarray]
+    call: Callable[[np.ndarray], object]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="artefacts, shipped models by name, models of others")
+    parser.add_argument("--reference", metavar="FILE", help="what the others' time is divided by (default: the first)")
+    parser.add_argument("--rounds", type=int, default=120, help="of five recorded calls each (default: %(default)s)")
+    parser.add_argument("--to", metavar="ROWS", help="append a row for each file to this JSON-lines file")
+
+
+def race(arguments: argparse.Namespace, command: str) -> list[dict]:
+    """One row per file, the reference first. InputError where a file cannot be timed here or is named twice."""
+    if arguments.rounds < 1:
+        raise InputError(f"--rounds {arguments.rounds}: give 1 or more")
+    named = [models.find(name) for name in arguments.files]
+    reference = models.find(arguments.reference) if arguments.reference else named[0]
+    paths = [reference, *(path for path in named if path != reference)]
+    if len(set(paths)) < len(named):
+        raise InputError("a file is named twice; name each once")
+    entrants = [_enter(path) for path in paths]
+    cpu, wall = _run(entrants, arguments.rounds)
+    protocol = {
+        "clock": CLOCK,
+        "rounds": arguments.rounds,
+        "recorded_calls": RECORDED,
+        "unrecorded_calls": UNRECORDED,
+        "warmup_rounds": WARMUP_ROUNDS,
+        "threads": 1,
+        "batch": 1,
+        "input": f"{INPUTS} inputs of noise, seed 0",
+        "interval": f"{INTERVAL:.0%} bootstrap over rounds, {RESAMPLES} resamples",
+        "in_turn": [entrant.about["path"] for entrant in entrants],
+    }
+    made = []
+    for i, entrant in enumerate(entrants):
+        low, high = ratio_interval(cpu[i], cpu[0])
+        made.append(
+            {
+                **rows.header("race", entrant.about, protocol, command),
+                "model": entrant.model,
+                "runtime": entrant.runtime,
+                "calls": int(cpu[i].size),
+                **_figures("cpu", cpu[i]),
+                **_figures("wall", wall[i]),
+                "reference": {"path": entrants[0].about["path"], "sha256": entrants[0].about["sha256"]},
+                "ratio": float(np.median(cpu[i]) / np.median(cpu[0])),
+                "ratio_low": low,
+                "ratio_high": high,
+            }
+        )
+    return made
+
+
+def ratio_interval(times: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """The interval of the ratio of medians; times, reference: (rounds, RECORDED) ms of the same rounds."""
+    rounds = len(times)
+    chosen = np.random.default_rng(0).integers(0, rounds, (RESAMPLES, rounds))
+    ours, theirs = (np.median(t[chosen].reshape(RESAMPLES, -1), axis=1) for t in (times, reference))
+    low, high = np.quantile(ours / theirs, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+    return float(low), float(high)
+
+
+def print_table(made: list[dict]) -> None:
+    """The race as a table, fastest first."""
+    p = made[0]["protocol"]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("file", "runtime", "bytes", "CPU ms p10 / p50 / p90", "wall p50 / p90", "ratio", "95 %", "sha256"):
+        table.add_column(name, justify="left" if name in ("file", "runtime", "sha256") else "right", no_wrap=True)
+    for row in sorted(made, key=lambda row: row["cpu_ms"]):
+        table.add_row(
+            *(
+                Text(cell)
+                for cell in (
+                    row["model"]["file"],
+                    row["runtime"].split(",")[0],
+                    f"{row['artefact']['bytes']:,}",
+                    " / ".join(f"{row[name]:.3f}" for name in ("cpu_p10_ms", "cpu_ms", "cpu_p90_ms")),
+                    f"{row['wall_ms']:.3f} / {row['wall_p90_ms']:.3f}",
+                    f"{row['ratio']:.3f}",
+                    f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}",
+                    row["artefact"]["sha256"][:12],
+                )
+            )
+        )
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+    machine = made[0]["machine"]
+    print(
+        f"protocol: {p['clock']}; {p['rounds']} rounds of {p['recorded_calls']} calls, in turn, 1 thread; {p['input']}"
+    )
+    print(f"reference: {made[0]['reference']['path']}; on {machine['cpu']}, load {machine['load']:g}")
+
+
+def _enter(path: Path) -> Entrant:
+    contract = containers.carried(path)
+    about, form = measure.artefact(path), containers.format_of(path)
+    if contract is None:
+        peer = peers.open(path)
+        model = {"file": path.name, "name": path.stem, "format": form, "contract": False}
+        model["input"] = f"{peer.input.dtype} {list(peer.input.shape)}"
+        return Entrant(about, model, str(peer.description), peer.noise(INPUTS), peer.run)
+    if contract.model.format in latency.NEEDS:
+        raise InputError(f"{path}: not run: {latency.NEEDS[contract.model.format]}; leave it out of the race")
+    runtime, size = runtimes.open(path), contract.crop.size
+    crops = np.random.default_rng(0).integers(0, 256, (INPUTS, 1, size, size, 3), np.uint8)
+    model = {"file": path.name, "name": contract.model.name, "format": form, "precision": contract.model.precision}
+    model |= {"layout": contract.layout.name, "size": size, "contract": True}
+    return Entrant(about, model, str(runtime.description), list(crops), runtime)
+
+
+def _run(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.ndarray]:
+    """(E, rounds, RECORDED) ms of processor time and of wall clock."""
+    cpu, wall = (np.zeros((len(entrants), rounds, RECORDED)) for _ in range(2))
+    counter = 0
+    numbers = range(-WARMUP_ROUNDS, rounds)
+    for number in track(numbers, description="race", transient=True, disable=not os.isatty(1)):
+        for i, entrant in enumerate(entrants):
+            for call in range(-UNRECORDED, RECORDED):
+                counter += 1
+                tensor = entrant.inputs[counter % INPUTS]
+                wall_start, start = time.perf_counter_ns(), time.process_time_ns()
+                entrant.call(tensor)
+                end, wall_end = time.process_time_ns(), time.perf_counter_ns()
+                if number >= 0 and call >= 0:
+                    cpu[i, number, call] = (end - start) / 1e6
+                    wall[i, number, call] = (wall_end - wall_start) / 1e6
+    return cpu, wall
+
+
+def _figures(clock: str, times: np.ndarray) -> dict:
+    low, middle, high = np.quantile(times, [0.1, 0.5, 0.9])
+    return {f"{clock}_ms": float(middle), f"{clock}_p10_ms": float(low), f"{clock}_p90_ms": float(high)}

@@ -1,0 +1,87 @@
+"""The models that come with the package, by name: a name is accepted wherever a model's path is.
+
+    >>> Landmarker("edgewing-m")
+
+The files lie beside this one, each with its full contract inside. Their float weights, recipes and cards are in the
+repository's folder ``models``, which the package leaves out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewing.errors import InputError, unknown
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """name: what a user types. layout: of its landmarks. files: format -> file name, in FOLDER."""
+
+    name: str
+    layout: str
+    files: dict[str, str]
+
+    @property
+    def present(self) -> dict[str, Path]:
+        """format -> file, those that this installation has."""
+        return {form: FOLDER / file for form, file in self.files.items() if (FOLDER / file).is_file()}
+
+
+def _shipped(name: str, layout: str) -> Shipped:
+    return Shipped(name, layout, {"tflite": f"{name}.tflite", "onnx": f"{name}.onnx"})
+
+
+SHIPPED = {
+    model.name: model
+    for model in (
+        _shipped("edgewing-s", "300w-68"),
+        _shipped("edgewing-m", "300w-68"),
+        _shipped("edgewing-98", "wflw-98"),
+    )
+}
+PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-98")  # the first that is there is the default
+_SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine", ".safetensors")
+
+
+def path(name: str, form: str = "") -> Path:
+    """The file of a shipped model. form: ``tflite`` or ``onnx``; '' for TFLite where LiteRT is installed, else ONNX.
+
+    InputError: no such name, no such format, or this installation came without the file.
+    """
+    if name not in SHIPPED:
+        raise unknown("model", name, SHIPPED)
+    model = SHIPPED[name]
+    if form and form not in model.files:
+        raise unknown(f"format of {name}", form, model.files)
+    present = model.present
+    wanted = [form] if form else ["tflite", "onnx"] if _has_litert() else ["onnx", "tflite"]
+    found = next((present[form] for form in wanted if form in present), None)
+    if found is None:
+        what = f"the {form} file of {name}" if form else name
+        raise InputError(f"{what} is not in this installation ({FOLDER}); name a model file")
+    return found
+
+
+def default() -> str:
+    """The name of the model that is used where none is named. InputError where none came with this installation."""
+    name = next((name for name in PREFERRED if SHIPPED[name].present), None)
+    if name is None:
+        raise InputError(f"no model came with this installation ({FOLDER}); name a model file")
+    return name
+
+
+def find(text: str | Path) -> Path:
+    """The file behind what a user typed: a path as it is, or the name of a shipped model."""
+    given = Path(text)
+    if given.suffix.lower() in _SUFFIXES or len(given.parts) != 1 or given.exists():
+        return given
+    return path(str(text))
+
+
+def _has_litert() -> bool:
+    """Whether the module is there; it is not loaded for the question."""
+    return importlib.util.find_spec("ai_edge_litert") is not None
