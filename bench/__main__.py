@@ -73,13 +73,22 @@ def _one(arguments: argparse.Namespace, argv: list[str]) -> int:
     """`accuracy` and `latency`: one artefact, one row."""
     row, text = _row(argv[0], arguments, _command(argv))
     print(text)
-    if arguments.json:
-        measure.write(arguments.json, row)
-        print(f"wrote {arguments.json}")
+    _keep(arguments, [row])
     model = shlex.quote(arguments.model)
     others = {"accuracy": f"latency --model {model}", "latency": f"accuracy --model {model} --data DIR --layout NAME"}
     print(f"next: python -m bench {others[argv[0]]}")
     return 0
+
+
+def _keep(arguments: argparse.Namespace, made: list[dict]) -> None:
+    """Rows to where --json and --to say, and the lines that tell of it."""
+    if getattr(arguments, "json", None):
+        measure.write(arguments.json, made[0])
+        print(f"wrote {arguments.json}")
+    if arguments.to:
+        for row in made:
+            rows.append(arguments.to, row)
+        print(f"wrote {arguments.to}")
 
 
 def _training(arguments: argparse.Namespace, argv: list[str]) -> int:
@@ -97,10 +106,7 @@ def _race(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Several files in turn, a row each."""
     made = race.race(arguments, _command(argv))
     race.print_table(made)
-    if arguments.to:
-        for row in made:
-            rows.append(arguments.to, row)
-        print(f"wrote {arguments.to}")
+    _keep(arguments, made)
     print(
         f"next: python -m bench accuracy --model {shlex.quote(made[-1]['artefact']['path'])} --data DIR --layout NAME"
     )

@@ -2,7 +2,7 @@
 
 `python -m bench accuracy --model face-int8.tflite --data lfpw/testset --layout 300w-68 --json OUT` prints the protocol
 and the figures; the JSON has them as fractions, with the error of every face by name (for paired comparisons) and of
-every point.
+every point; and the same figures by pose and by size of the face (bench.groups).
 
 F: faces, N: landmarks.
 """
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import rows
+from bench import groups, rows
 from bench.faces import CROPS, Face, Jitter, open_faces
-from edgewing import files, geometry, layouts, measure, metrics, runtimes
+from edgewing import files, geometry, layouts, measure, metrics, models, runtimes
 from edgewing.errors import InputError
 
 CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
@@ -29,10 +29,11 @@ PROBLEMS_KEPT = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
+    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact, or a shipped model")
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks, a list, or a run")
     parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
     parser.add_argument("--json", metavar="OUT", help="write the row here (default: print only)")
+    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
     parser.add_argument("--pictures", metavar="NPZ", help="keep the best, median and worst faces for the report")
     parser.add_argument(
         "--normaliser", default="", metavar="NAME", help="distance to divide by (default: the layout's own)"
@@ -47,15 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def score(arguments: argparse.Namespace, command: str) -> dict:
     """The accuracy row for parsed arguments. command: what reproduces it."""
-    about = measure.artefact(arguments.model)
-    runtime = runtimes.open(arguments.model, threads=arguments.threads)
+    model = models.find(arguments.model)
+    about = measure.artefact(model)
+    runtime = runtimes.open(model, threads=arguments.threads)
     contract = runtime.contract
     jitter = _jitter(arguments.jitter, arguments.seed)
     faces = open_faces(arguments.data, arguments.layout, contract.crop.size, arguments.crop, jitter)
-    layout, from_model, from_data = _shared_points(layouts.get(contract.layout.name), faces.layout)
+    layout, from_model, from_data = shared_points(layouts.get(contract.layout.name), faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
-    predicted, true, boxes, indices = [], [], [], []
+    predicted, labelled, boxes, indices = [], [], [], []
     for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
         try:
             face = faces.face(index)
@@ -63,13 +65,14 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
             faces.problems.append(str(error))
             continue
         predicted.append(_predict(runtime, face)[from_model])
-        true.append(face.landmarks[from_data])
+        labelled.append(face.landmarks)
         boxes.append(face.box)
         indices.append(index)
     if not indices:
         raise InputError(f"{arguments.data}: no face could be read; first problem: {'; '.join(faces.problems[:1])}")
 
-    predicted, true = np.array(predicted), np.array(true)
+    predicted, labelled = np.array(predicted), np.array(labelled)
+    true = labelled[:, from_data]
     known_boxes = None if any(box is None for box in boxes) else np.array(boxes)
     normaliser = arguments.normaliser or layout.default_normaliser
     distance = metrics.normaliser(true, layout, normaliser, known_boxes)
@@ -100,6 +103,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         },
         "runtime": str(runtime.description),
         **vars(summary),
+        "parts": _parts(faces, labelled, errors),
         "per_point": per_point[np.isfinite(errors)].mean(axis=0).tolist() if summary.failed < summary.faces else [],
         "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
         "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
@@ -126,12 +130,22 @@ def describe(row: dict) -> str:
         f"NME {percent(row['nme'])}  FR08 {percent(row['fr08'])}  FR10 {percent(row['fr10'])}  "
         f"AUC08 {row['auc08']:.4f}  AUC10 {row['auc10']:.4f}  faces without a prediction: {row['failed']}"
     )
+    lines += groups.describe(row["parts"])
     return "\n".join(lines)
 
 
 def percent(fraction: float | None) -> str:
     """A fraction of a file as the percent of a table; an NME over no face at all has none."""
     return "none" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _parts(faces, labelled: np.ndarray, errors: np.ndarray) -> dict[str, dict]:
+    """Figures by pose and by size, as far as these faces let them be told apart."""
+    turned = groups.by_yaw(labelled, faces.layout, errors)
+    found = {"pose": turned} if turned else {}
+    if faces.in_pictures:  # a run's crops are all of one size
+        found["size"] = groups.by_size(labelled, errors)
+    return found
 
 
 def _jitter(text: str | None, seed: int) -> Jitter | None:
@@ -146,7 +160,7 @@ def _jitter(text: str | None, seed: int) -> Jitter | None:
     return Jitter(shift, scale, seed)
 
 
-def _shared_points(model: layouts.Layout, data: layouts.Layout) -> tuple[layouts.Layout, np.ndarray, np.ndarray]:
+def shared_points(model: layouts.Layout, data: layouts.Layout) -> tuple[layouts.Layout, np.ndarray, np.ndarray]:
     """The layout that is scored, and for each of its points the index in the model's and in the data's layout."""
     if data.name in (model.name, *model.maps):
         return data, model.map_to(data.name), np.arange(data.points)

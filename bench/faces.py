@@ -56,6 +56,8 @@ class Jitter:
 class RunFaces:
     """The validation crops of a run folder, at the run's input size; image px are crop px here."""
 
+    in_pictures = False
+
     def __init__(self, run: Path, layout: str, size: int):
         self.layout = layouts.get(layout or _layout_of(run))
         path = run / VALIDATION
@@ -87,6 +89,8 @@ class RunFaces:
 
 class PhotographFaces:
     """The test faces of a dataset folder, cropped from the original photographs, one at a time."""
+
+    in_pictures = True
 
     def __init__(self, folder: Path, layout: str, size: int, crop: str = "gtbox", jitter: Jitter | None = None):
         if not layout:

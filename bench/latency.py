@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from bench import rows
-from edgewing import containers, measure
+from edgewing import containers, measure, models
 from edgewing.errors import InputError
 
 # Formats that need a machine other than a plain CPU: their figure is not to be had here, and no other stands in for it.
@@ -21,8 +21,9 @@ NEEDS = {"coreml": "needs a Mac", "tensorrt": "needs a GPU"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
+    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact, or a shipped model")
     parser.add_argument("--json", metavar="OUT", help="write the row here (default: print only)")
+    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
     parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
@@ -30,18 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def time_artefact(arguments: argparse.Namespace, command: str) -> dict:
     """The latency row for parsed arguments. InputError with the reason where this machine cannot run the format."""
-    needs = NEEDS.get(containers.read(arguments.model).model.format)
+    model = models.find(arguments.model)
+    needs = NEEDS.get(containers.read(model).model.format)
     if needs:
-        raise InputError(f"{arguments.model}: not run: {needs}; measure it there with python -m edgewing.measure")
+        raise InputError(f"{model}: not run: {needs}; measure it there with python -m edgewing.measure")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "row.json"
-        call = [sys.executable, "-m", "edgewing.measure", "--model", arguments.model, "--json", str(out)]
+        call = [sys.executable, "-m", "edgewing.measure", "--model", str(model), "--json", str(out)]
         call += ["--threads", str(arguments.threads), "--mode", arguments.mode]
         call += ["--faces", arguments.faces] if arguments.faces else []
         child = subprocess.run(call, capture_output=True, text=True)
         if child.returncode:
             lines = child.stderr.strip().splitlines() or [f"ended with code {child.returncode} and no word"]
-            raise InputError(f"{arguments.model}: not measured: {lines[-1].removeprefix('error: ')}")
+            raise InputError(f"{model}: not measured: {lines[-1].removeprefix('error: ')}")
         row = json.loads(out.read_text(encoding="utf-8"))
     return {**row, **rows.header("latency", row["artefact"], row["protocol"], command)}
 

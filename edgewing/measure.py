@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import files
+from edgewing import files, models
 from edgewing.errors import InputError, command
 
 CLOCK = "model: uint8 crop in, landmarks and scores out, decode included; batch 1"
@@ -160,11 +160,12 @@ def crops_of(path: Path, size: int) -> np.ndarray:
 
 def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = None) -> dict:
     """One latency row of this device: what ``measure`` gives, and everything that was the case meanwhile."""
-    about = artefact(model)
+    path = models.find(model)
+    about = artefact(path)
     start = time.perf_counter_ns()
     from edgewing import runtimes  # inside the clock: the library's own loading is part of a cold load
 
-    runtime = runtimes.open(model, threads=threads)
+    runtime = runtimes.open(path, threads=threads)
     loaded = time.perf_counter_ns()
     contract = runtime.contract
     size = contract.crop.size
@@ -215,7 +216,7 @@ def main(argv: list[str] | None = None) -> None:
         description="Measure the latency, load time and peak memory of an artefact on this device.",
         epilog="example: python -m edgewing.measure --model face-int8.tflite --json latency.json",
     )
-    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact with its contract inside")
+    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact, or a shipped model")
     parser.add_argument("--json", required=True, metavar="OUT", help="where the row goes")
     parser.add_argument("--mode", choices=MODES, default="quick", help=MODE_HELP)
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")

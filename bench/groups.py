@@ -1,0 +1,116 @@
+"""Accuracy of parts of a set of faces: by how far the head is turned, by how large the face is, by any label.
+
+Every part has its number of faces, and its NME an interval (a bootstrap over faces), because the parts are small.
+
+F: faces, N: landmarks.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from edgewing import metrics
+from edgewing.layouts import Layout
+from train.data import drawn, drawn_shape
+
+YAW = (0, 15, 30, 45)  # degrees, the lower ends; the last is open above
+SIZE = (0, 64, 96, 128, 192)  # px, likewise
+YAW_HOW = "head turned by so many degrees: weak-perspective fit of a mean head to the true points but for the contour"
+SIZE_HOW = "longer side of the box of the true points, px of the picture"
+RESAMPLES, INTERVAL = 1000, 0.95
+
+
+def part(how: str, labels: list[str], face_errors: np.ndarray, order: list[str]) -> dict:
+    """One way to divide the faces. labels: of each face, '' where it belongs to no group. order: the groups' names.
+
+    Returns ``how`` and ``groups``: name -> faces, failed, nme with nme_low and nme_high, fr08, fr10, auc08, auc10.
+    """
+    labels = np.array(labels)
+    groups = {name: _figures(face_errors[labels == name]) for name in order if (labels == name).any()}
+    return {"how": how, "groups": groups}
+
+
+def by_yaw(landmarks: np.ndarray, layout: Layout, face_errors: np.ndarray) -> dict | None:
+    """landmarks: (F, N, 2) true points. None for a layout that is not of a face."""
+    if layout.name not in drawn.LAYOUTS:
+        return None
+    return part(YAW_HOW, _labels(np.abs(yaw(landmarks, layout)), YAW), face_errors, _names(YAW))
+
+
+def by_size(landmarks: np.ndarray, face_errors: np.ndarray) -> dict:
+    """landmarks: (F, N, 2) true points, px of the original picture."""
+    return part(SIZE_HOW, _labels(np.ptp(landmarks, axis=1).max(axis=-1), SIZE), face_errors, _names(SIZE))
+
+
+def yaw(landmarks: np.ndarray, layout: Layout) -> np.ndarray:
+    """(F,) estimated yaw in degrees, positive with the nose to the right of the picture, of (F, N, 2) points.
+
+    The mean drawn head (train.data.drawn_shape) is fitted by least squares in weak perspective, without the contour,
+    whose points slide along the head as it turns. On 400 drawn heads of other shapes and expressions, turned by up to
+    60 degrees, the median error is 1.5 degrees and the 90th percentile 4.9 (tests hold it to 3 and 8).
+    """
+    inner = _inner(layout)
+    head = _mean_head(layout.name)[inner]
+    seen = landmarks[:, inner] - landmarks[:, inner].mean(axis=1, keepdims=True)
+    camera = np.einsum("kn,fnc->fck", np.linalg.pinv(head - head.mean(axis=0)), seen)  # (F, 2, 3)
+    left, _, right = np.linalg.svd(camera, full_matrices=False)
+    rotation = left @ right  # the nearest two rows of a rotation
+    ahead = np.cross(rotation[:, 0], rotation[:, 1])
+    return np.rad2deg(np.arctan2(-ahead[:, 0], ahead[:, 2]))
+
+
+def describe(parts: dict[str, dict]) -> list[str]:
+    """A line per group for a terminal."""
+    lines = []
+    for name, division in parts.items():
+        lines.append(f"by {name} ({division['how']}):")
+        for group, figures in division["groups"].items():
+            lines.append(f"  {group:>9}  {figures['faces']:>5} faces  {cells(figures)}")
+    return lines
+
+
+def cells(figures: dict) -> str:
+    """``NME 3.21 % (3.02 to 3.44)  FR10 0.00 %``; an NME over no predicted face at all has no figure."""
+    failure = f"FR08 {100 * figures['fr08']:.2f} %  FR10 {100 * figures['fr10']:.2f} %  AUC10 {figures['auc10']:.4f}"
+    if figures["nme"] is None:
+        return f"NME none  {failure}"
+    nme, low, high = (100 * figures[key] for key in ("nme", "nme_low", "nme_high"))
+    return f"NME {nme:.2f} % ({low:.2f} to {high:.2f})  {failure}"
+
+
+def _figures(face_errors: np.ndarray) -> dict:
+    low, high = _interval(face_errors[np.isfinite(face_errors)])
+    return {**vars(metrics.summarise(face_errors)), "nme_low": low, "nme_high": high}
+
+
+def _interval(face_errors: np.ndarray) -> tuple[float, float]:
+    if not len(face_errors):
+        return float("nan"), float("nan")
+    drawn_again = np.random.default_rng(0).integers(0, len(face_errors), (RESAMPLES, len(face_errors)))
+    means = face_errors[drawn_again].mean(axis=1)
+    low, high = np.quantile(means, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+    return float(low), float(high)
+
+
+def _labels(values: np.ndarray, starts: tuple[int, ...]) -> list[str]:
+    names = _names(starts)
+    return [names[i] for i in np.searchsorted(starts, values, side="right") - 1]
+
+
+def _names(starts: tuple[int, ...]) -> list[str]:
+    """(0, 15, 30) -> 0-15, 15-30, 30+."""
+    return [f"{a}-{b}" for a, b in zip(starts, starts[1:])] + [f"{starts[-1]}+"]
+
+
+def _inner(layout: Layout) -> np.ndarray:
+    return np.setdiff1d(np.arange(layout.points), layout.curves.get("contour", ()))
+
+
+@functools.cache
+def _mean_head(layout_name: str) -> np.ndarray:
+    """(N, 3) the mean drawn head's landmarks, facing the camera."""
+    surface = drawn_shape.Surface(drawn_shape.Plan(drawn_shape.neutral()))
+    points = surface.at(surface.locate(surface.plan.points))
+    return drawn_shape.in_layout(points, layout_name)
