@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from compress import finetune, quantize
+from compress import distill, finetune, quantize
 from edgewing import errors
 
-VERBS = {"prune": finetune, "quantize": quantize}
+VERBS = {"distill": distill, "prune": finetune, "quantize": quantize}
 
 
 def main(arguments: list[str] | None = None) -> None:

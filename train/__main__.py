@@ -14,6 +14,8 @@ from train import recipes
 from train.checkpoint import run_folder
 from train.recipes import Recipe
 
+# Fields that are written by the commands themselves.
+NO_OPTION = ("name", "data", "layout", "channels", "unlabelled", "corrected")
 EXAMPLE = """examples:
   python -m train fit drawn --layout 300w-68 --recipe demo --run demo
   python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run first --steps 3000
@@ -62,7 +64,7 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
     """An option for each field of a recipe."""
     group = parser.add_argument_group("recipe", "any field of the recipe; their meaning is in train/recipes.py")
     for field, hint in typing.get_type_hints(Recipe).items():
-        if field in ("name", "data", "layout", "channels"):
+        if field in NO_OPTION:
             continue
         option = "--" + field.replace("_", "-")
         if hint is bool:
@@ -79,7 +81,7 @@ def from_options(recipe: Recipe, options: argparse.Namespace, **fields) -> Recip
     """The recipe with the fields that were given on the command line."""
     for field in dataclasses.fields(Recipe):
         value = getattr(options, field.name, None)
-        if value is None or field.name in ("name", "data", "layout", "channels"):
+        if value is None or field.name in NO_OPTION:
             continue
         if field.name == "weights":
             value = dict(_pair(text) for text in value)
@@ -121,7 +123,7 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
             if getattr(recipe, f.name) != getattr(recipes.get(recipe.name), f.name)
         }
         say(f"recipe {recipe.name}" + "".join(f", {k} {v}" for k, v in changed.items()) + f"; on {workers.device}")
-        start = starting_weights(initial, recipe) if initial else None
+        start = starting_weights(initial, recipe, say) if initial else None
         fit(recipe, cache, folder, workers, start, say=lambda text: say(text) if workers.rank == 0 else None)
         if workers.rank == 0:
             from train.preview import draw_run
@@ -132,14 +134,23 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
             say(f"next: python -m compress prune {folder} --run {folder.name}-s")
 
 
-def starting_weights(source: str, recipe: Recipe):
-    """The network of another run, for this recipe. InputError where it is not the recipe's network."""
-    from train.checkpoint import load_model
-    from train.model import build, channels
+def starting_weights(source: str, recipe: Recipe, say):
+    """The recipe's network with the weights of another run wherever shapes agree: another layout has another head.
 
-    network = load_model(source).network
-    if channels(network) != channels(build(recipe)):
+    InputError where less than half of the weights agree.
+    """
+    from train.checkpoint import load_model
+    from train.model import build
+
+    network = build(recipe)
+    ours, theirs = network.state_dict(), load_model(source).network.state_dict()
+    taken = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
+    share = sum(v.numel() for v in taken.values()) / sum(v.numel() for v in ours.values())
+    if share < 0.5:
         raise InputError(f"--initial {source}: is another network than the recipe's; give that run's recipe and fields")
+    network.load_state_dict(ours | taken)
+    new = sorted({name.rpartition(".")[0] for name in ours if name not in taken})
+    say(f"weights of {source}" + (f", but for {', '.join(new)}" if new else ""))
     return network
 
 

@@ -42,6 +42,13 @@ class Augment:
 
         ``generator`` is on the CPU: the same numbers on every device.
         """
+        return self.with_clean(images, landmarks, generator)[:2]
+
+    def with_clean(
+        self, images: Tensor, landmarks: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As a call, and third the same crops (B, 3, T, T) with nothing covered, lit, blurred or noisy: what a teacher
+        looks at, who should know better than the student."""
         r, count, device = self.recipe, len(images), images.device
 
         def draw(*shape: int) -> Tensor:
@@ -57,10 +64,11 @@ class Augment:
         noisy = chance[:, 4] < r.noise
         grain = torch.randn(int(noisy.sum()), 3, self.size, self.size, generator=generator)
         moves = [v.to(device) for v in (angle, zoom, shift, flip)]
-        made, moved = [], []
+        made, moved, clean = [], [], []
         step = PART if device.type == "cpu" else count
         for part in (slice(i, i + step) for i in range(0, count, step)):
             crops, points = self._warp(images[part], landmarks[part], *(v[part] for v in moves))
+            clean.append(crops.clone())
             self._cover(crops, chance[part, 0] < r.occlusion, cover[part].to(device))
             self._light(crops, light[part].to(device), chance[part, 1] < r.grey)
             self._soften(crops, chance[part], soft[part], coarse)
@@ -71,7 +79,7 @@ class Augment:
                 crops[noisy[part].to(device)] += those.to(device)
             made.append(crops.clamp_(0, 1))
             moved.append(points)
-        return torch.cat(made), torch.cat(moved)
+        return torch.cat(made), torch.cat(moved), torch.cat(clean)
 
     def plain(self, images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """The same without chance: nothing turned, moved, mirrored or covered."""

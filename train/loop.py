@@ -38,7 +38,7 @@ from train.loss import heatmap_loss
 from train.model import StackedHourglass, build
 from train.recipes import Recipe
 from train.stream import Stream, batches
-from train.teacher import Teacher
+from train.teacher import Credits, Teacher
 
 CHECKPOINT = "checkpoint.safetensors"
 CALIBRATION_FACES = 256
@@ -107,8 +107,9 @@ class Trainer:
             return r.rate * warm * 0.1 ** sum(done >= share for share in r.milestones)
         return r.rate * warm * (0.5 * (1 + math.cos(math.pi * min(1.0, done))) * 0.99 + 0.01)
 
-    def loss(self, crops: Tensor, landmarks: Tensor) -> Tensor:
-        """crops (B, 3, T, T), landmarks (B, N, 2) crop px -> scalar, float32."""
+    def loss(self, crops: Tensor, landmarks: Tensor, clean: Tensor | None = None) -> Tensor:
+        """crops (B, 3, T, T), landmarks (B, N, 2) crop px -> scalar, float32. clean: the crops as a teacher should see
+        them, where that is not as the student does."""
         r = self.recipe
         target, mask = self.truth(landmarks)
         half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(r.precision)
@@ -117,7 +118,8 @@ class Trainer:
         outputs = [o.float() for o in outputs]
         total = heatmap_loss(outputs, target, mask, r.loss, r.weight)
         if self.teacher is not None:
-            taught = heatmap_loss(outputs, self.teacher(crops, r.cells), mask, r.loss, r.weight)
+            shown = self.teacher(crops if clean is None else clean, r.cells, len(outputs))
+            taught = sum(heatmap_loss([o], h, mask, r.loss, r.weight) for o, h in zip(outputs, shown))
             total = (1 - r.distillation) * total + r.distillation * taught
         if r.coordinate_loss:
             total = total + r.coordinate_loss * sum(self.distance(o[:, : self.points], landmarks) for o in outputs)
@@ -131,12 +133,12 @@ class Trainer:
         error = ((predicted - true) ** 2).sum(dim=-1).add(1e-4).sqrt()
         return (error * inside).sum() / inside.sum().clamp(min=1)
 
-    def update(self, crops: Tensor, landmarks: Tensor) -> float:
+    def update(self, crops: Tensor, landmarks: Tensor, clean: Tensor | None = None) -> float:
         """One step; the loss, or NaN where it was not finite, in which case nothing changes but the step."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         before = _statistics(self.network)
-        loss = self.loss(crops, landmarks)
+        loss = self.loss(crops, landmarks, clean)
         value = loss.item()
         self.step += 1
         if not math.isfinite(value):
@@ -199,16 +201,20 @@ def fit(
     initial: StackedHourglass | None = None,
     teacher: Teacher | None = None,
     say: Callable[[str], None] = print,
+    credits: Credits | None = None,
 ) -> None:
     """Train and leave a run folder: recipe.json, model.safetensors, metrics.jsonl, faces/, tensorboard/, pictures.
 
     initial: weights to start from (fine-tuning); a new network without it. teacher: what the recipe's
-    ``distillation`` listens to beside the labels.
+    ``distillation`` listens to beside the labels. credits: who made labels, named in the contract with the teacher.
+    Sources that the recipe calls unlabelled are trained on and never validated on.
     """
     if cache.meta["layout"] != recipe.layout:
         raise InputError(f"the cache has layout {cache.meta['layout']}, the recipe {recipe.layout}")
     train, validation = cache.split(recipe.validation, recipe.seed)
     names = [source["name"] for source in cache.meta["sources"]]
+    made = np.isin(cache.sources[validation], [names.index(n) for n in recipe.unlabelled_names if n in names])
+    train, validation = np.sort(np.concatenate([train, validation[made]])), validation[~made]
     for name in recipe.weights:
         if name not in names:
             raise InputError(f"weights names {name!r}, but the data are {', '.join(names)}")
@@ -233,7 +239,7 @@ def fit(
     for step, chosen, images, landmarks in batches(cache, stream, trainer.step, steps, workers.rank, workers.world):
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step * workers.world + workers.rank)
         images, landmarks = (torch.from_numpy(a).to(workers.device, non_blocking=True) for a in (images, landmarks))
-        loss = trainer.update(*augment(images, landmarks, generator))
+        loss = trainer.update(*augment.with_clean(images, landmarks, generator))
         broken = broken + 1 if math.isnan(loss) else 0
         if broken:
             say(f"step {step}: the loss is not finite, step skipped; faces: {', '.join(cache.names(chosen[:8]))} ...")
@@ -254,9 +260,9 @@ def fit(
             sys.exit(0)
     if head:
         log.close()
-        taught_on = teacher.contract.training.trained_on if teacher else []
-        sources = list(dict.fromkeys([*names, *taught_on]))
-        contract = describe(trainer.average, recipe, run.resolve().name, sources, [teacher.name] if teacher else [])
+        credits = (teacher.credits if teacher else Credits()) + (credits or Credits())
+        sources = list(dict.fromkeys([*names, *credits.trained_on]))
+        contract = describe(trainer.average, recipe, run.resolve().name, sources, list(credits.teachers))
         checkpoint.save_model(run / checkpoint.MODEL, trainer.average, recipe, contract)
 
 

@@ -26,6 +26,8 @@ class Recipe:
 
     # data
     data: tuple[str, ...] = ()  # folders, or `drawn`
+    unlabelled: tuple[str, ...] = ()  # folders of pictures that teachers label (compress distill)
+    corrected: tuple[str, ...] = ()  # sources of data whose labels teachers replace
     weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
     drawn: int = 3000  # faces that `drawn` draws
     validation: float = 0.05  # share of groups (identities) kept out of training
@@ -86,6 +88,11 @@ class Recipe:
     decode: str = "centroid"  # centroid | quarter (the paper's)
     threshold: float = 0.4  # of the centroid, relative to a landmark's maximum
     power: int = 2  # of the centroid
+
+    @property
+    def unlabelled_names(self) -> list[str]:
+        """The sources' names of ``unlabelled``."""
+        return [Path(folder).resolve().name for folder in self.unlabelled]
 
     @property
     def cells(self) -> int:

@@ -53,7 +53,7 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
             return Cache.open(folder)
         say(f"drawing {recipe.drawn} faces")
         samples = faces(recipe.drawn, recipe.layout, recipe.seed, processes=threads)
-        return caches.build(samples, folder, layout, size, progress=_Progress(recipe.drawn, "drawn"))
+        return caches.build(samples, folder, layout, size, progress=Progress(recipe.drawn, "drawn"))
     from train.data import read
 
     listing = read(recipe.data, recipe.layout)
@@ -63,14 +63,14 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
         say(f"left out: {problem}")
     if len(listing.problems) > 10:
         say(f"left out: {len(listing.problems) - 10} more")
-    progress = _Progress(len(listing.samples), "cut out")
+    progress = Progress(len(listing.samples), "cut out")
     cache = caches.find_or_build(listing.samples, root, layout, size, progress=progress, threads=threads)
     for problem in cache.meta["first_problems"][:10]:
         say(f"left out: {problem}")
     return cache
 
 
-class _Progress:
+class Progress:
     """A bar on a terminal, a line for every fifth part elsewhere."""
 
     def __init__(self, total: int, what: str):

@@ -1,10 +1,12 @@
-"""A teacher: a trained network whose heatmaps a student learns from, beside the labels.
+"""Teachers: trained networks whose heatmaps a student learns from, beside the labels.
 
 B batch, C channels, T crop pixels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,33 +15,61 @@ from torch.nn import functional as F
 
 from edgewing.errors import InputError
 from train.checkpoint import load_model
+from train.model import StackedHourglass
 from train.recipes import Recipe
 
 
-class Teacher:
-    """``teacher(crops, cells)``: its heatmaps of the very crops that the student sees, at the student's size."""
+@dataclass(frozen=True)
+class Credits:
+    """What a contract says of teachers: their names, and what they were trained on, whose terms pass on."""
 
-    def __init__(self, run: str | Path, student: Recipe):
-        """InputError where the teacher has another layout, or other channels, than the student."""
-        self.network, self.recipe, self.contract = load_model(run)
-        folder = Path(run) if Path(run).is_dir() else Path(run).parent
-        self.name = f"{folder.resolve().name} (weights {self.contract.provenance.weights_sha256[:12]})"
-        ours, theirs = (f"{r.layout}, boundary: {r.has_boundary}" for r in (student, self.recipe))
-        if ours != theirs:
-            raise InputError(f"{run}: teaches {theirs}; the student has {ours}")
-        self.network.requires_grad_(False)
+    teachers: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] = ()
+
+    def __add__(self, other: Credits) -> Credits:
+        together = (self.teachers + other.teachers, self.trained_on + other.trained_on)
+        return Credits(*(tuple(dict.fromkeys(names)) for names in together))
+
+
+class Teacher:
+    """``teacher(crops, cells, stacks)``: heatmaps of the very crops that the student sees, at the student's size; the
+    mean of all networks where there are several."""
+
+    def __init__(self, runs: str | Path | Sequence[str | Path], student: Recipe):
+        """InputError where a teacher has another layout, or other channels, than the student."""
+        self.networks: list[tuple[StackedHourglass, int]] = []
+        self.credits = Credits()
+        for run in [runs] if isinstance(runs, str | Path) else runs:
+            network, recipe, contract = load_model(run)
+            ours, theirs = (f"{r.layout}, boundary: {r.has_boundary}" for r in (student, recipe))
+            if ours != theirs:
+                raise InputError(f"{run}: teaches {theirs}; the student has {ours}")
+            self.networks.append((network.requires_grad_(False), recipe.input_size))
+            name = f"{contract.model.name} (weights {contract.provenance.weights_sha256[:12]})"
+            self.credits += Credits((name,), tuple(contract.training.trained_on))
 
     def to(self, device: torch.device) -> Teacher:
-        self.network.to(device, memory_format=torch.channels_last)
+        for network, _ in self.networks:
+            network.to(device, memory_format=torch.channels_last)
         return self
 
     @torch.no_grad()
-    def __call__(self, crops: Tensor, cells: int) -> Tensor:
-        """crops (B, 3, T, T) -> (B, C, cells, cells) in [0, 1], the last stack's."""
-        size = self.recipe.input_size
-        if crops.shape[-1] != size:
-            crops = F.interpolate(crops, size=(size, size), mode="bilinear", align_corners=False)
-        heatmaps = self.network(crops)[-1].float()
-        if heatmaps.shape[-1] != cells:
-            heatmaps = F.interpolate(heatmaps, size=(cells, cells), mode="bilinear", align_corners=False)
-        return heatmaps.clamp(0, 1)
+    def __call__(self, crops: Tensor, cells: int, stacks: int = 1) -> list[Tensor]:
+        """crops (B, 3, T, T) -> for each of the student's ``stacks`` (B, C, cells, cells) in [0, 1].
+
+        Where student and teacher have the same number of stacks, stack by stack; else the student's are spread over the
+        teacher's, last to last.
+        """
+        total: list[Tensor] = []
+        for network, size in self.networks:
+            heatmaps = network(_resize(crops, size))
+            matched = [heatmaps[max(0, round((i + 1) * len(heatmaps) / stacks) - 1)] for i in range(stacks)]
+            matched = [_resize(h.float(), cells).clamp(0, 1) for h in matched]
+            total = [a + b for a, b in zip(total, matched)] if total else matched
+        return [h / len(self.networks) for h in total]
+
+
+def _resize(images: Tensor, size: int) -> Tensor:
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)

@@ -103,3 +103,15 @@ def test_every_change_happens_and_values_stay_in_range():
         assert (crops - plain).abs().max() > 0.01, name
         assert 0 <= crops.min() and crops.max() <= 1
         assert (moved - Augment(recipe, CACHE, CONTEXT).plain(images, landmarks)[1]).abs().max() < 1e-3
+
+
+def test_the_clean_crops_are_the_same_crops_before_light_and_dirt():
+    recipe = recipes.replace(recipes.get("mobile"), input_size=64, layout="aflw-19", occlusion=1.0, noise=1.0)
+    images = torch.randint(0, 256, (4, 120, 120, 3), dtype=torch.uint8)
+    landmarks = torch.rand(4, 19, 2) * 100 + 10
+    make = Augment(recipe, 120, 1.5)
+    crops, points, clean = make.with_clean(images, landmarks, torch.Generator().manual_seed(3))
+    calm = recipes.replace(recipe, occlusion=0.0, noise=0.0, blur=0.0, light=0.0, grey=0.0)
+    expected, same, _ = Augment(calm, 120, 1.5).with_clean(images, landmarks, torch.Generator().manual_seed(3))
+    assert torch.equal(points, same) and torch.allclose(clean, expected, atol=1e-6)
+    assert (crops - clean).abs().mean() > 0.01

@@ -1,0 +1,243 @@
+"""`python -m compress distill`: a student from one teacher or several.
+
+The student learns from the labels and, in equal parts (--distillation), from its teachers' heatmaps of the same crops
+before anything covers or blurs them, through the same loss, stack by stack where both have the same number. Pictures
+without points (--unlabelled) get theirs from the teachers, in several views, mirrored and at several scales; a face
+is kept only where the views agree (--consistency). Machine-made labels can be replaced in the same way (--correct).
+Labels belong to the weights that made them: with a better teacher everything is labelled anew.
+
+A teacher that is an .onnx file of others (compress/foreign.json) labels, and teaches no heatmaps; its layout may be
+another one where a point map exists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+
+from compress import pseudo
+from compress.pseudo import Labeller, Labels, Picture
+from edgewing import files, layouts
+from edgewing.errors import InputError
+from train import recipes
+from train.__main__ import add_fields, from_options, starting_weights
+from train.checkpoint import MODEL, run_folder
+from train.data import cache as caches
+from train.data import pictures, read
+from train.data.cache import Cache
+from train.data.samples import Sample, load
+from train.recipes import Recipe
+from train.sources import Progress
+from train.teacher import Credits
+
+PURPOSE = "train a student from teachers, with labels, their heatmaps and the labels they make"
+EXAMPLE = """runs/m data/lfpw/trainset data/helen/trainset --unlabelled data/utkface --recipe small --run s
+  python -m compress distill pfld_ghostone_112.onnx data/WFLW --layout wflw-98 --recipe small --run w98"""
+# Share of the landmark box's longer side that views may lie apart on average. Hand labels of one photograph lie 2.5 %
+# of the distance of the eye corners apart, which is half of that side.
+CONSISTENCY = 0.01
+LARGEST_LABELS = 1024 * files.MIB
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", metavar="TEACHER|DIR", nargs="+", help="runs or .onnx files, then labelled folders")
+    parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
+    parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)} (default: %(default)s)")
+    parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DIR", help="folders of pictures or tar files")
+    parser.add_argument(
+        "--correct", nargs="+", default=[], metavar="SOURCE", help="labelled sources whose labels teachers replace"
+    )
+    parser.add_argument(
+        "--consistency",
+        type=float,
+        default=CONSISTENCY,
+        metavar="SHARE",
+        help="how far views may lie apart, as a share of the face (default: %(default)s)",
+    )
+    parser.add_argument("--initial", metavar="RUN", help="start from this run's weights (default: a new network)")
+    parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of faces (default: %(default)s)")
+    add_fields(parser)
+
+
+def main(options: argparse.Namespace) -> None:
+    teachers, data = _apart(options.sources)
+    recipe = from_options(
+        recipes.get(options.recipe),
+        options,
+        layout=options.layout,
+        data=tuple(data),
+        unlabelled=tuple(options.unlabelled),
+        corrected=tuple(options.correct),
+    )
+    run(teachers, recipe, run_folder(options.run), options.cache, options.consistency, options.initial)
+
+
+def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
+    """Teachers (runs, weights, .onnx files) and folders of labelled faces."""
+    teachers = [s for s in sources if Path(s).suffix in (".onnx", ".safetensors") or (Path(s) / MODEL).is_file()]
+    data = [s for s in sources if s not in teachers]
+    if not teachers:
+        raise InputError(f"{sources[0]}: no teacher; name a run (with {MODEL} in it) or an .onnx file first")
+    if not data:
+        raise InputError(f"no labelled faces beside {teachers[0]}; name folders after the teachers")
+    return teachers, data
+
+
+def run(
+    teachers: list[str], recipe: Recipe, folder: Path, root: Path, consistency: float, initial: str | None = None
+) -> None:
+    """Label what needs labels, build the cache, train, write ``folder``."""
+    from train.loop import Workers, fit
+    from train.preview import draw_run
+    from train.teacher import Teacher
+
+    with Workers.join() as workers:
+        say = print if workers.rank == 0 else (lambda text: None)
+        cache, credits = prepared(teachers, recipe, root, consistency, say)
+        ours = [source for source in teachers if Path(source).suffix.lower() != ".onnx"]
+        teacher = Teacher(ours, recipe) if ours and recipe.distillation else None
+        start = starting_weights(initial, recipe, say) if initial else None
+        fit(recipe, cache, folder, workers, start, teacher, say, credits)
+        if workers.rank == 0:
+            for path in draw_run(folder, cache):
+                say(f"wrote {path}")
+            say(f"wrote {folder / MODEL}")
+            say(f"next: python -m compress quantize {folder}")
+
+
+@dataclass
+class Face:
+    """A face with its picture, as the cache takes it."""
+
+    image: np.ndarray
+    landmarks: np.ndarray
+    group: str
+    source: str
+    name: str
+
+
+def prepared(
+    teachers: list[str], recipe: Recipe, root: Path, consistency: float, say: Callable[[str], None]
+) -> tuple[Cache, Credits]:
+    """The cache of labelled, corrected and newly labelled faces, and whom to name for the labels."""
+    listing = read(recipe.data, recipe.layout)
+    for line in [*listing.summary, *(f"left out: {problem}" for problem in listing.problems[:10])]:
+        say(line)
+    known = sorted({sample.source for sample in listing.samples})
+    for source in recipe.corrected:
+        if source not in known:
+            raise InputError(f"--correct {source}: no such source; the data are {', '.join(known)}")
+    layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
+    if not (recipe.unlabelled or recipe.corrected):
+        progress = Progress(len(listing.samples), "cut out")
+        return caches.find_or_build(listing.samples, root, layout, size, progress=progress), Credits()
+    labellers = [Labeller(teacher, layout) for teacher in teachers]
+    what = f"{caches.fingerprint(listing.samples)} {recipe.corrected} {recipe.unlabelled_names} {consistency}"
+    what += "".join(_stamp(Path(folder)) for folder in recipe.unlabelled)
+    place = caches.cache_folder(root, pseudo.key(labellers, what), size)
+    if not place.is_dir():
+        faces = _Faces(listing.samples, recipe, labellers, root, consistency, say)
+        caches.build(faces, place, layout, size)
+        faces.report()
+    return Cache.open(place), reduce(add, (labeller.credits for labeller in labellers))
+
+
+class _Faces:
+    """All faces of a cache in order, labels by teachers where they are wanted."""
+
+    def __init__(self, samples, recipe: Recipe, labellers, root: Path, consistency: float, say):
+        self.samples, self.recipe, self.labellers, self.root = samples, recipe, labellers, root
+        self.consistency, self.say = consistency, say
+        self.lines: list[str] = []
+
+    def __iter__(self) -> Iterator[Sample | Face]:
+        for source in dict.fromkeys(sample.source for sample in self.samples):
+            members = [i for i in range(len(self.samples)) if self.samples[i].source == source]
+            if source not in self.recipe.corrected:
+                yield from (self.samples[i] for i in members)
+                continue
+            labels = self._labels(source, lambda members=members: self._pictures(members))
+            by_name = dict(zip(labels.names, range(len(labels.names))))
+            for sample in (self.samples[i] for i in members):
+                place = by_name.get(sample.name)
+                if place is not None and labels.spread[place] <= self.consistency:
+                    sample.landmarks = labels.landmarks[place]
+                    yield sample
+        for folder, source in zip(self.recipe.unlabelled, self.recipe.unlabelled_names):
+            labels = self._labels(source, lambda folder=folder: self._found(folder))
+            kept = {n: i for i, n in enumerate(labels.names) if labels.spread[i] <= self.consistency}
+            for picture in self._found(folder):
+                if picture.name in kept:
+                    name = f"{source}/{picture.name}"
+                    yield Face(picture.image, labels.landmarks[kept[picture.name]], name, source, name)
+
+    def _pictures(self, members: list[int]) -> Iterator[Picture]:
+        for sample in (self.samples[i] for i in members):
+            try:
+                yield Picture(sample.name, load(sample), sample.landmarks)
+            except InputError as error:
+                self.lines.append(f"left out: {error}")
+
+    def _found(self, folder: str) -> Iterator[Picture]:
+        for found in pictures.read(folder):
+            if not isinstance(found, InputError):
+                yield Picture(*found)
+
+    def _labels(self, source: str, pictures_: Callable[[], Iterator[Picture]]) -> Labels:
+        """The labels of a source, from the file below the cache's root if these teachers have made them before."""
+        stamp = "".join(
+            _stamp(Path(f)) for f, n in zip(self.recipe.unlabelled, self.recipe.unlabelled_names) if n == source
+        )
+        stamp = stamp or caches.fingerprint(s for s in self.samples if s.source == source)
+        path = self.root / f"labels-{pseudo.key(self.labellers, f'{source} {stamp} {self.recipe.layout}')[:16]}.npz"
+        if not path.is_file():
+            teachers = ", ".join(labeller.credits.teachers[0] for labeller in self.labellers)
+            self.say(f"{source}: labels by {teachers}")
+            told = [0]
+
+            def progress(done: int) -> None:
+                if done - told[0] >= 500:
+                    told[0] = done
+                    self.say(f"labelled {done} faces of {source}")
+
+            _write(path, pseudo.label(pictures_(), self.labellers, progress))
+        labels = _read(path)
+        kept = float((labels.spread <= self.consistency).mean())
+        self.lines.append(
+            f"{source}: {kept:.1%} of {len(labels.names)} faces kept, views at most {self.consistency:g} apart"
+        )
+        return labels
+
+    def report(self) -> None:
+        for line in self.lines:
+            self.say(line)
+
+
+def _stamp(folder: Path) -> str:
+    """Names and sizes of the files of a folder."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{path.relative_to(folder)} {path.stat().st_size}\0" for path in found)
+
+
+def _write(path: Path, labels: Labels) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, names=np.array(labels.names), landmarks=labels.landmarks, spread=labels.spread)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, buffer.getvalue())
+
+
+def _read(path: Path) -> Labels:
+    try:
+        with np.load(io.BytesIO(files.read(path, LARGEST_LABELS)), allow_pickle=False) as arrays:
+            return Labels(arrays["names"].tolist(), arrays["landmarks"], arrays["spread"])
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not labels ({error}); delete the file, they are made again") from None

@@ -1,0 +1,137 @@
+"""python -m compress distill: what the student learns from, what it is checked on, and what its contract says."""
+
+import json
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+
+from compress import __main__ as command
+from edgewing import images
+from tests.train.data.folders import write_pts
+from train import checkpoint, recipes
+from train.__main__ import main as train
+from train.data.drawn import faces
+from train.evaluate import VALIDATION, Faces
+
+SMALL = ["--input-size", "64", "--width", "0.25", "--batch", "8", "--evaluate-every", "100", "--validation", "0.25"]
+
+
+def write(folder, count, seed):
+    folder.mkdir(parents=True)
+    for i, face in enumerate(faces(count, "300w-68", seed)):
+        images.write(folder / f"{i}.png", face.image)
+        write_pts(folder / f"{i}.pts", face.landmarks)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two labelled folders, a shard of pictures, and a run that has learnt a little from the first."""
+    place = tmp_path_factory.mktemp("distill")
+    write(place / "data/one", 16, 1)
+    write(place / "data/two", 8, 2)
+    write(place / "loose", 6, 3)
+    (place / "data/wild").mkdir()
+    with tarfile.open(place / "data/wild/0.tar", "w") as tar:
+        for path in sorted((place / "loose").glob("*.png")):
+            tar.add(path, arcname=path.name)
+    train(["fit", str(place / "data/one"), "--run", str(place / "teacher"), "--cache", str(place / "cache"),
+           "--steps", "20", "--rate", "5e-3", *SMALL])  # fmt: skip
+    return place
+
+
+def distill(place, run, *more, teacher="teacher"):
+    data = [place / "data/one", place / "data/two"]
+    with pytest.raises(SystemExit) as end:
+        command.main(
+            [str(a) for a in ("distill", place / teacher, *data, "--run", run, "--cache", place / "cache", "--steps", 3,
+                              *SMALL, *more)]
+        )  # fmt: skip
+    return end.value.code
+
+
+ALL = ["--unlabelled", "{place}/data/wild", "--correct", "data/two", "--consistency", "1"]
+
+
+def everything(place):
+    return [a.format(place=place) for a in ALL]
+
+
+@pytest.fixture(scope="module")
+def student(place):
+    assert distill(place, place / "student", *everything(place)) == 0
+    return place / "student"
+
+
+def test_the_student_is_an_ordinary_run_that_names_its_teacher_and_all_data(place, student):
+    loaded, teacher = checkpoint.load_model(student), checkpoint.load_model(place / "teacher")
+    about = loaded.contract.training
+    assert about.teachers == [f"teacher (weights {teacher.contract.provenance.weights_sha256[:12]})"]
+    assert about.trained_on == ["data/one", "data/two", "wild"] and "research" in about.data_terms
+    assert loaded.recipe.unlabelled == (f"{place}/data/wild",) and loaded.recipe.corrected == ("data/two",)
+    assert recipes.load(student) == loaded.recipe
+
+
+def test_it_is_never_checked_on_labels_that_a_teacher_made_for_unlabelled_pictures(student):
+    names = Faces.load(student / VALIDATION).names
+    assert len(names) and not any("wild" in name for name in names)
+    meta = json.loads((student / "data.json").read_text())
+    assert {s["name"]: s["count"] for s in meta["sources"]} == {"data/one": 16, "data/two": 8, "wild": 6}
+
+
+def test_corrected_labels_are_the_teachers_and_the_others_are_not_touched(place, student):
+    from train.data.cache import Cache
+
+    def landmarks(cache, source):
+        number = [s["name"] for s in cache.meta["sources"]].index(source)
+        return cache.landmarks(np.flatnonzero(cache.sources == number))
+
+    meta = json.loads((student / "data.json").read_text())
+    found = [Cache.open(p.parent) for p in (place / "cache").glob("*/meta.json")]
+    ours = next(c for c in found if c.meta["fingerprint"] == meta["fingerprint"])
+    plain = place / "plain"
+    assert distill(place, plain) == 0
+    meta = json.loads((plain / "data.json").read_text())
+    found = [Cache.open(p.parent) for p in (place / "cache").glob("*/meta.json")]
+    original = next(c for c in found if c.meta["fingerprint"] == meta["fingerprint"])
+    assert np.array_equal(landmarks(ours, "data/one"), landmarks(original, "data/one"))
+    moved = np.abs(landmarks(ours, "data/two") - landmarks(original, "data/two")).mean()
+    assert moved > 0.5  # a teacher of twenty steps sees things its own way
+
+
+def test_labels_are_kept_for_the_same_teacher_and_made_anew_for_another(place, student, capsys):
+    before = {p.name for p in (place / "cache").glob("labels-*.npz")}
+    assert len(before) == 2
+    shutil.copytree(student, place / "again")
+    assert distill(place, place / "again", *everything(place)) == 0  # a finished run: nothing is labelled, nothing lost
+    assert "labels by" not in capsys.readouterr().out
+    assert {p.name for p in (place / "cache").glob("labels-*.npz")} == before
+    assert distill(place, place / "next", *everything(place), teacher="student") == 0
+    assert "wild: labels by student (weights" in capsys.readouterr().out
+    assert len(list((place / "cache").glob("labels-*.npz"))) == 4
+    assert [t.split()[0] for t in checkpoint.load_model(place / "next").contract.training.teachers] == ["student"]
+
+
+def test_faces_whose_views_disagree_are_left_out_and_counted(place, capsys):
+    assert distill(place, place / "strict", *everything(place)[:-1], "0.0000001") == 0
+    assert "wild: 0.0% of 6 faces kept" in capsys.readouterr().out
+    assert [s["name"] for s in json.loads((place / "strict/data.json").read_text())["sources"]] == ["data/one"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["nowhere", "data/one"], "no teacher"),
+        (["{place}/teacher"], "no labelled faces"),
+        (["{place}/teacher", "{place}/data/one", "--correct", "data/three"], "the data are data/one"),
+        (["{place}/teacher", "{place}/data/one", "--layout", "wflw-98"], "98"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(place, capsys, arguments, message):
+    with pytest.raises(SystemExit) as end:
+        command.main(["distill", *(a.format(place=place) for a in arguments), "--run", str(place / "wrong"), *SMALL])
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert end.value.code == 2 and len(lines) == 1 and message in lines[0]
+    assert not (place / "wrong").exists()
