@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -27,11 +27,12 @@ from compress import pseudo
 from compress.pseudo import Labeller, Labels, Picture
 from edgewing import files, layouts
 from edgewing.errors import InputError
+from edgewing.geometry import landmark_box
 from train import recipes
 from train.__main__ import add_fields, from_options, starting_weights
 from train.checkpoint import MODEL, run_folder
+from train.data import READERS, Listing, pictures, read
 from train.data import cache as caches
-from train.data import pictures, read
 from train.data.cache import Cache
 from train.data.samples import Sample, load
 from train.recipes import Recipe
@@ -165,7 +166,7 @@ class _Faces:
             if source not in self.recipe.corrected:
                 yield from (self.samples[i] for i in members)
                 continue
-            labels = self._labels(source, lambda members=members: self._pictures(members))
+            labels = self._labels(source, lambda members=members: self._pictures(self.samples[i] for i in members))
             by_name = dict(zip(labels.names, range(len(labels.names))))
             for sample in (self.samples[i] for i in members):
                 place = by_name.get(sample.name)
@@ -177,19 +178,26 @@ class _Faces:
             kept = {n: i for i, n in enumerate(labels.names) if labels.spread[i] <= self.consistency}
             for picture in self._found(folder):
                 if picture.name in kept:
-                    name = f"{source}/{picture.name}"
+                    name = f"{source}/{picture.name.removeprefix(f'{source}/')}"
                     yield Face(picture.image, labels.landmarks[kept[picture.name]], name, source, name)
 
-    def _pictures(self, members: list[int]) -> Iterator[Picture]:
-        for sample in (self.samples[i] for i in members):
+    def _pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
+        for sample in samples:
             try:
-                yield Picture(sample.name, load(sample), sample.landmarks)
+                yield Picture(sample.name, load(sample), landmark_box(sample.landmarks))
             except InputError as error:
                 self.lines.append(f"left out: {error}")
 
     def _found(self, folder: str) -> Iterator[Picture]:
+        """The pictures of a folder; where they have points, of whatever layout, these say where the face is."""
+        listing = _labelled(folder)
+        if listing is not None:
+            yield from self._pictures(listing.samples)
+            return
         for found in pictures.read(folder):
-            if not isinstance(found, InputError):
+            if isinstance(found, InputError):
+                self.lines.append(f"left out: {found}")
+            else:
                 yield Picture(*found)
 
     def _labels(self, source: str, pictures_: Callable[[], Iterator[Picture]]) -> Labels:
@@ -220,6 +228,19 @@ class _Faces:
     def report(self) -> None:
         for line in self.lines:
             self.say(line)
+
+
+def _labelled(folder: str) -> Listing | None:
+    """The faces of a folder with points, in the first layout that reads them; None where there are only pictures."""
+    path = Path(folder)
+    if not path.is_dir() or not any(reader.recognises(path) for reader in READERS.values()):
+        return None
+    for name in layouts.table():
+        try:
+            return read(folder, name)
+        except InputError:
+            continue  # of another layout
+    return None
 
 
 def _stamp(folder: Path) -> str:

@@ -34,11 +34,11 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Picture:
-    """A face to label. landmarks: (N, 2) image px as labelled before, or None: the face then fills the picture."""
+    """A face to label. box: (4,) around its landmarks, image px, or None: the face then fills the picture."""
 
     name: str
     image: np.ndarray
-    landmarks: np.ndarray | None = None
+    box: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def label(pictures: Iterable[Picture], labellers: list[Labeller], say: Callable[
     landmarks, spreads = [], []
     for part in _batches(iter(pictures)):
         images = [picture.image for picture in part]
-        boxes = np.stack([_box(picture) for picture in part])
+        boxes = np.stack([_filling(p.image) if p.box is None else p.box for p in part])
         first = labellers[0]
-        for _ in range(sum(picture.landmarks is None for picture in part) and PASSES):
+        for _ in range(sum(picture.box is None for picture in part) and PASSES):
             boxes = _boxes(first(images, boxes, VIEWS[:1])[0])
         seen = [labeller(images, boxes) for labeller in labellers]
         means = [views.mean(axis=0) for views in seen]
@@ -133,11 +133,9 @@ def _batches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
         yield part
 
 
-def _box(picture: Picture) -> np.ndarray:
-    """(4,) the landmark box; without landmarks that of a face whose ``gtbox`` crop is the picture's middle square."""
-    if picture.landmarks is not None:
-        return geometry.landmark_box(picture.landmarks)
-    height, width = picture.image.shape[:2]
+def _filling(image: np.ndarray) -> np.ndarray:
+    """(4,) the landmark box of a face whose ``gtbox`` crop is the picture's middle square."""
+    height, width = image.shape[:2]
     side = min(height, width) / geometry.FACTOR
     return np.array([width - side, height - side, width + side, height + side]) / 2
 

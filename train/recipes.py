@@ -91,8 +91,8 @@ class Recipe:
 
     @property
     def unlabelled_names(self) -> list[str]:
-        """The sources' names of ``unlabelled``."""
-        return [Path(folder).resolve().name for folder in self.unlabelled]
+        """The sources' names of ``unlabelled``, made as those of labelled folders are."""
+        return ["/".join(Path(folder).resolve().parts[-2:]) for folder in self.unlabelled]
 
     @property
     def cells(self) -> int:

@@ -69,7 +69,7 @@ def test_the_student_is_an_ordinary_run_that_names_its_teacher_and_all_data(plac
     loaded, teacher = checkpoint.load_model(student), checkpoint.load_model(place / "teacher")
     about = loaded.contract.training
     assert about.teachers == [f"teacher (weights {teacher.contract.provenance.weights_sha256[:12]})"]
-    assert about.trained_on == ["data/one", "data/two", "wild"] and "research" in about.data_terms
+    assert about.trained_on == ["data/one", "data/two", "data/wild"] and "research" in about.data_terms
     assert loaded.recipe.unlabelled == (f"{place}/data/wild",) and loaded.recipe.corrected == ("data/two",)
     assert recipes.load(student) == loaded.recipe
 
@@ -78,7 +78,7 @@ def test_it_is_never_checked_on_labels_that_a_teacher_made_for_unlabelled_pictur
     names = Faces.load(student / VALIDATION).names
     assert len(names) and not any("wild" in name for name in names)
     meta = json.loads((student / "data.json").read_text())
-    assert {s["name"]: s["count"] for s in meta["sources"]} == {"data/one": 16, "data/two": 8, "wild": 6}
+    assert {s["name"]: s["count"] for s in meta["sources"]} == {"data/one": 16, "data/two": 8, "data/wild": 6}
 
 
 def test_corrected_labels_are_the_teachers_and_the_others_are_not_touched(place, student):
@@ -109,15 +109,28 @@ def test_labels_are_kept_for_the_same_teacher_and_made_anew_for_another(place, s
     assert "labels by" not in capsys.readouterr().out
     assert {p.name for p in (place / "cache").glob("labels-*.npz")} == before
     assert distill(place, place / "next", *everything(place), teacher="student") == 0
-    assert "wild: labels by student (weights" in capsys.readouterr().out
+    assert "data/wild: labels by student (weights" in capsys.readouterr().out
     assert len(list((place / "cache").glob("labels-*.npz"))) == 4
     assert [t.split()[0] for t in checkpoint.load_model(place / "next").contract.training.teachers] == ["student"]
 
 
 def test_faces_whose_views_disagree_are_left_out_and_counted(place, capsys):
     assert distill(place, place / "strict", *everything(place)[:-1], "0.0000001") == 0
-    assert "wild: 0.0% of 6 faces kept" in capsys.readouterr().out
+    assert "data/wild: 0.0% of 6 faces kept" in capsys.readouterr().out
     assert [s["name"] for s in json.loads((place / "strict/data.json").read_text())["sources"]] == ["data/one"]
+
+
+def test_points_of_any_layout_say_where_the_face_of_a_picture_is(place):
+    """The first folder as if it had no labels: its faces are found by its points, and labelled by the teacher."""
+    run = place / "boxes"
+    with pytest.raises(SystemExit) as end:
+        command.main(
+            [str(a) for a in ("distill", place / "teacher", place / "data/two", "--unlabelled", place / "data/one",
+                              "--consistency", 1, "--run", run, "--cache", place / "cache", "--steps", 1, *SMALL)]
+        )  # fmt: skip
+    assert end.value.code == 0
+    sources = json.loads((run / "data.json").read_text())["sources"]
+    assert {s["name"]: s["count"] for s in sources} == {"data/two": 8, "data/one": 16}
 
 
 @pytest.mark.parametrize(

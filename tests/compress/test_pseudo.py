@@ -7,6 +7,7 @@ from compress import pseudo
 from compress.pseudo import Labeller, Picture, label
 from edgewing import layouts
 from edgewing.errors import InputError
+from edgewing.geometry import landmark_box
 from tests.compress import foreigners
 
 LAYOUT = layouts.get("aflw-19")
@@ -30,7 +31,11 @@ def expected(channels):
 def test_labels_are_image_pixels_whatever_the_view(tmp_path):
     image = foreigners.dots(POSITIONS)
     points = expected(symmetric()).astype(np.float32)
-    made = labelled(tmp_path, symmetric(), [Picture("a", image, points), Picture("b", image, points + 3)])
+    made = labelled(
+        tmp_path,
+        symmetric(),
+        [Picture("a", image, landmark_box(points)), Picture("b", image, landmark_box(points + 3))],
+    )
     assert made.names == ["a", "b"]
     assert np.abs(made.landmarks - points).max() < 0.3 and made.spread.max() < 0.01
 
@@ -44,7 +49,7 @@ def test_views_that_disagree_are_told_from_those_that_agree(tmp_path):
     """Left and right of a pair look at different colours: mirrored, the same landmark is found somewhere else."""
     image, points = foreigners.dots(POSITIONS), expected(symmetric()).astype(np.float32)
     fickle = [0 if i < LAYOUT.flip_index[i] else 1 for i in range(LAYOUT.points)]
-    made = labelled(tmp_path, fickle, [Picture("a", image, points)])
+    made = labelled(tmp_path, fickle, [Picture("a", image, landmark_box(points))])
     assert made.spread[0] > 0.05
 
 
@@ -54,7 +59,7 @@ def test_the_mean_of_two_labellers_is_between_them_and_their_difference_is_no_do
     one = foreigners.write(tmp_path / "one.onnx", [0] * LAYOUT.points, LAYOUT.name)
     two = foreigners.write(tmp_path / "two.onnx", [1] * LAYOUT.points, LAYOUT.name)
     labellers = [Labeller(path, LAYOUT) for path in (one, two)]
-    made = label([Picture("a", image, points)], labellers, lambda done: None)
+    made = label([Picture("a", image, landmark_box(points))], labellers, lambda done: None)
     assert np.allclose(made.landmarks[0], np.mean(POSITIONS[:2], axis=0), atol=0.3)
     assert labellers[0].credits.teachers[0].startswith("centres (Apache-2.0")
 
