@@ -1,4 +1,4 @@
-"""`python -m bench VERB`: accuracy, latency, race, measure, training, report."""
+"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, training, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import accuracy, artefacts, latency, peers, race, report, rows, training
+from bench import accuracy, agreement, artefacts, latency, peers, race, report, rows, training
 from bench.faces import VALIDATION
 from edgewing import measure
 from edgewing.errors import InputError, command
@@ -102,6 +102,14 @@ def _training(arguments: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
+def _agreement(arguments: argparse.Namespace, argv: list[str]) -> int:
+    row = agreement.compare(arguments, _command(argv))
+    print(agreement.describe(row))
+    _keep(arguments, [row])
+    print(f"next: python -m bench accuracy --model {shlex.quote(arguments.model)} --data DIR --layout NAME")
+    return 0
+
+
 def _race(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Several files in turn, a row each."""
     made = race.race(arguments, _command(argv))
@@ -151,6 +159,14 @@ def _parser() -> argparse.ArgumentParser:
             _one,
             "Latency, load time and peak memory of one artefact on this machine.",
             "--model face-int8.tflite --json latency.json",
+        )
+    )
+    agreement.add_arguments(
+        verb(
+            "agreement",
+            _agreement,
+            "A model's landmarks against its teacher's on UTKFace, by age and by sex.",
+            "--model edgewing-s --teacher runs/large --data utkface --to rows.jsonl",
         )
     )
     race.add_arguments(
