@@ -51,7 +51,9 @@ LARGEST_LABELS = 1024 * files.MIB
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", metavar="TEACHER|DIR", nargs="+", help="runs or .onnx files, then labelled folders")
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
-    parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)} (default: %(default)s)")
+    parser.add_argument(
+        "--recipe", default="small", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
+    )
     parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
     parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DIR", help="folders of pictures or tar files")
     parser.add_argument(

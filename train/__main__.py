@@ -35,7 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     fit.add_argument("data", nargs="+", metavar="DIR", help="folders with .pts files or WFLW lists, or `drawn`")
     fit.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
-    fit.add_argument("--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)} (default: %(default)s)")
+    fit.add_argument(
+        "--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
+    )
     fit.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
     fit.add_argument("--initial", metavar="RUN", help="start from this run's weights (default: a new network)")
     fit.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces (default: %(default)s)")

@@ -202,12 +202,14 @@ def fit(
     teacher: Teacher | None = None,
     say: Callable[[str], None] = print,
     credits: Credits | None = None,
+    wrap: Callable[[StackedHourglass], nn.Module] | None = None,
 ) -> None:
     """Train and leave a run folder: recipe.json, model.safetensors, metrics.jsonl, faces/, tensorboard/, pictures.
 
     initial: weights to start from (fine-tuning); a new network without it. teacher: what the recipe's
     ``distillation`` listens to beside the labels. credits: who made labels, named in the contract with the teacher.
-    Sources that the recipe calls unlabelled are trained on and never validated on.
+    Sources that the recipe calls unlabelled are trained on and never validated on. wrap: around the network where it
+    is trained, not where it is evaluated or saved (compress.fakequant).
     """
     if cache.meta["layout"] != recipe.layout:
         raise InputError(f"the cache has layout {cache.meta['layout']}, the recipe {recipe.layout}")
@@ -222,6 +224,8 @@ def fit(
     stream = Stream(train, weights, recipe.batch, recipe.seed)
     steps = recipe.steps or stream.steps(recipe.epochs)
     trainer = Trainer(recipe, steps, workers.device, initial, teacher)
+    if wrap:
+        trainer.forward = wrap(trainer.network)
     augment = Augment(recipe, cache.meta["size"], cache.meta["context"])
     head = workers.rank == 0
     if (run / CHECKPOINT).exists():

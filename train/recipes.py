@@ -153,7 +153,11 @@ RECIPES: dict[str, Recipe] = {
 
 
 def get(name: str) -> Recipe:
-    """The recipe of that name; InputError with the nearest name if there is none."""
+    """The recipe of that name, or of a run that is named by its path (``runs/first``), pruned widths and all.
+
+    InputError with the nearest name if there is none."""
+    if (Path(name) / "recipe.json").is_file():
+        return load(Path(name))
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return RECIPES[name]

@@ -58,3 +58,9 @@ def test_broken_json_is_an_input_error(text):
 def test_recipes_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipes.get("mobile").steps = 3
+
+
+def test_a_run_can_stand_for_its_recipe(tmp_path):
+    recipe = recipes.replace(recipes.get("mobile"), width=0.5, channels={"stacks.0.conv_last": (16, 8)})
+    (tmp_path / "recipe.json").write_text(recipes.dumps(recipe))
+    assert recipes.get(str(tmp_path)) == recipe
