@@ -20,6 +20,7 @@ class Job:
     """model: the float network. run: its contract. calibration: (F, S, S, 3) uint8 RGB crops for int8, or None.
 
     ranges, float_layers: how int8 is done (targets.ranges; regular expressions of module names kept in float).
+    compared: other ranges that this job will be given later.
     say: called with what is being done now, for a progress line.
     """
 
@@ -28,6 +29,7 @@ class Job:
     calibration: np.ndarray | None = None
     ranges: str = ranges.DEFAULT
     float_layers: Sequence[str] = ()
+    compared: Sequence[str] = ()
     say: Callable[[str], None] = lambda text: None
     _made: dict = field(default_factory=dict)
 
@@ -50,13 +52,17 @@ class Job:
     def measured(self, key: str, activations: Callable[[np.ndarray], Iterator[dict]]) -> dict[str, tuple[float, float]]:
         """Tensor name -> (low, high) by this job's ranges, from the ``activations`` of its crops.
 
-        The crops are run once for all ranges of the same quantile, so that ranges are quickly compared.
+        The crops are run once for these ranges, or at once for all that are to be ``compared``.
         """
         quantile = ranges.get(self.ranges).quantile
         if (key, quantile) not in self._made:
             self.say("calibrating")
-            self._made[key, quantile] = ranges.extremes(quantile, activations(self.crops()))
-        return ranges.over_crops(self.ranges, self._made[key, quantile])
+            wanted = [ranges.get(name).quantile for name in (self.ranges, *self.compared)]
+            found = ranges.collect(wanted, activations(self.crops()))
+            self._made |= {(key, quantile): part for quantile, part in found.items()}
+        if (key, self.ranges) not in self._made:
+            self._made[key, self.ranges] = ranges.over_crops(self.ranges, self._made[key, quantile])
+        return self._made[key, self.ranges]
 
     def contract(self, form: str, interface: graph.Interface, precision: str, libraries: Sequence[str]) -> Contract:
         """The artefact's contract, with the versions of the libraries that made it."""

@@ -31,19 +31,21 @@ def _mean(values: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Ranges:
-    """quantile: of one crop's values, 1 for its largest (and, mirrored, its smallest). low, high: over the crops."""
+    """quantile: of one crop's values, 1 for its largest (and, mirrored, its smallest); None where the values of all
+    crops are counted together (``Histogram``), and ``least_error`` chooses. low, high: over the crops."""
 
-    quantile: float
-    low: Callable[[np.ndarray], float]
-    high: Callable[[np.ndarray], float]
+    quantile: float | None
+    low: Callable[[np.ndarray], float] = _mean
+    high: Callable[[np.ndarray], float] = _mean
 
 
 TABLE = {
     "moving-average": Ranges(1.0, _moving_average, _moving_average),
-    "mean-min-max": Ranges(1.0, _mean, _mean),
+    "mean-min-max": Ranges(1.0),
     "min-max": Ranges(1.0, lambda v: float(v.min()), lambda v: float(v.max())),
-    "percentile": Ranges(0.9999, _mean, _mean),
-    "percentile-99.9": Ranges(0.999, _mean, _mean),
+    "percentile": Ranges(0.9999),
+    "percentile-99.9": Ranges(0.999),
+    "mse": Ranges(None),
 }
 
 
@@ -61,34 +63,101 @@ def choose(crops: np.ndarray, count: int = CROPS, seed: int = 0) -> np.ndarray:
     return crops[np.random.default_rng(seed).permutation(len(crops))[:count]]
 
 
-Extremes = dict[str, tuple[np.ndarray, np.ndarray]]
+class Histogram:
+    """How often each value came, of one tensor over all crops, in bins of one width that doubles when a larger value
+    comes: memory stays the same however many crops there are. The middle of a bin is at 0, which int8 says exactly."""
+
+    SIDE = 4096  # bins on either side of 0; at least half of one side is in use, 8 or more for each int8 step
+
+    def __init__(self):
+        self.width, self.counts = 0.0, np.zeros(2 * self.SIDE + 1, np.int64)
+
+    def add(self, values: np.ndarray) -> None:
+        """Count float values of any shape."""
+        largest = float(np.abs(values).max(initial=0.0))
+        if largest > 0 and self.width == 0.0:
+            self.width = 2 * largest / self.SIDE
+        while largest > self.width * self.SIDE:
+            self._grow()
+        bins = np.rint(values.ravel() / (self.width or 1.0)).astype(np.int64) + self.SIDE
+        self.counts += np.bincount(bins, minlength=len(self.counts))
+
+    def _grow(self) -> None:
+        wider = np.rint(np.arange(-self.SIDE, self.SIDE + 1) / 2).astype(np.int64) + self.SIDE
+        self.counts = np.bincount(wider, self.counts, len(self.counts)).astype(np.int64)
+        self.width *= 2
+
+    def values(self) -> tuple[np.ndarray, np.ndarray]:
+        """The values that came (middles of their bins), rising, and how often each."""
+        there = np.flatnonzero(self.counts)
+        return (there - self.SIDE) * self.width, self.counts[there]
 
 
-def extremes(quantile: float, samples: Iterable[dict[str, np.ndarray]]) -> Extremes:
-    """Tensor name -> (lowest, highest) of each crop, two arrays; ``quantile`` as in Ranges.
+SHARES = np.linspace(0.2, 1.0, 41)  # of the largest value, and of the smallest: what ``least_error`` tries
 
-    samples: for each crop the activations by tensor name, any shape.
+
+def least_error(histogram: Histogram) -> tuple[float, float]:
+    """(low, high) for which int8 changes the values least, in the mean of squares: narrower ranges clip, wider ones
+    round more coarsely. All pairs of SHARES of the extremes are tried."""
+    values, counts = histogram.values()
+    low, high = min(values[0], 0.0), max(values[-1], 0.0)
+    if high == low:
+        return low, high
+    best = np.inf, low, high
+    for bottom in low * SHARES if low < 0 else [0.0]:
+        for top in high * SHARES if high > 0 else [0.0]:
+            error = float(((int8(values, bottom, top) - values) ** 2) @ counts)
+            best = min(best, (error, bottom, top))
+    return float(best[1]), float(best[2])
+
+
+def int8(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """What 256 steps from low to high make of float values: clipped and rounded, 0 exact (low <= 0 <= high)."""
+    step = (high - low) / 255
+    zero = np.rint(-low / step)
+    return (np.clip(np.rint(values / step) + zero, 0, 255) - zero) * step
+
+
+Found = dict[str, tuple[np.ndarray, np.ndarray]] | dict[str, Histogram]
+
+
+def collect(quantiles: Iterable[float | None], samples: Iterable[dict[str, np.ndarray]]) -> dict[float | None, Found]:
+    """Each of ``quantiles`` (as in Ranges) -> tensor name -> what ``over_crops`` needs: (lowest, highest) of each crop,
+    two arrays, or a Histogram of all.
+
+    samples: for each crop the activations by tensor name, any shape. They are gone through once.
     """
-    found: dict[str, list[tuple[float, float]]] = {}
+    quantiles = list(dict.fromkeys(quantiles))
+    found: dict[float | None, dict] = {quantile: {} for quantile in quantiles}
     for activations in samples:
         for tensor, values in activations.items():
-            if quantile == 1.0:
-                pair = values.min(), values.max()
-            else:
-                pair = np.quantile(values, [1 - quantile, quantile])
-            found.setdefault(tensor, []).append(pair)
-    return {tensor: tuple(np.array(pairs, np.float64).T) for tensor, pairs in found.items()}
+            for quantile in quantiles:
+                if quantile is None:
+                    found[quantile].setdefault(tensor, Histogram()).add(values)
+                    continue
+                if quantile == 1.0:
+                    pair = values.min(), values.max()
+                else:
+                    pair = np.quantile(values, [1 - quantile, quantile])
+                found[quantile].setdefault(tensor, []).append(pair)
+    return {
+        quantile: tensors if quantile is None else {t: tuple(np.array(v, np.float64).T) for t, v in tensors.items()}
+        for quantile, tensors in found.items()
+    }
 
 
-def over_crops(name: str, found: Extremes) -> dict[str, tuple[float, float]]:
-    """Tensor name -> (low, high), from what each crop said at the quantile of these ranges.
+def over_crops(name: str, found: Found) -> dict[str, tuple[float, float]]:
+    """Tensor name -> (low, high), from what was collected for these ranges.
 
     A range always contains 0, which every integer format must be able to say exactly (padding, ReLU).
     """
     how = get(name)
+    if how.quantile is None:
+        return {tensor: least_error(histogram) for tensor, histogram in found.items()}
     return {tensor: (min(how.low(lows), 0.0), max(how.high(highs), 0.0)) for tensor, (lows, highs) in found.items()}
 
 
 def measure(name: str, samples: Iterable[dict[str, np.ndarray]]) -> dict[str, tuple[float, float]]:
     """Both in one: tensor name -> (low, high) over crops."""
-    return over_crops(name, extremes(get(name).quantile, samples))
+    quantile = get(name).quantile
+    return over_crops(name, collect([quantile], samples)[quantile])
