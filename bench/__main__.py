@@ -115,9 +115,10 @@ def _race(arguments: argparse.Namespace, argv: list[str]) -> int:
     made = race.race(arguments, _command(argv))
     race.print_table(made)
     _keep(arguments, made)
-    print(
-        f"next: python -m bench accuracy --model {shlex.quote(made[-1]['artefact']['path'])} --data DIR --layout NAME"
-    )
+    ours = [row for row in made if row["model"]["contract"]]
+    if ours:
+        fastest = min(ours, key=lambda row: row["cpu_ms"])["artefact"]["path"]
+        print(f"next: python -m bench accuracy --model {shlex.quote(fastest)} --data DIR --layout NAME")
     return 0
 
 

@@ -25,9 +25,12 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def info(arguments: argparse.Namespace) -> None:
-    from edgewing import containers
+    from edgewing import containers, models
 
-    path = Path(arguments.file)
+    if arguments.file is None:
+        _shipped(arguments.json)
+        return
+    path = models.find(arguments.file)
     if path.is_dir() and path.suffix != ".mlpackage":
         path = path / "model.safetensors"  # a run folder
     contract = containers.read(path)
@@ -37,6 +40,44 @@ def info(arguments: argparse.Namespace) -> None:
     for name, value in _lines(contract):
         print(f"{name:<10} {_printable(value)}")
     _notice(contract)
+
+
+def _shipped(as_json: bool) -> None:
+    """What came with this installation: a line for each file, or all of them as JSON."""
+    from edgewing import containers, models
+
+    found = [
+        (model, form, path, containers.read(path))
+        for model in models.SHIPPED.values()
+        for form, path in model.present.items()
+    ]
+    if as_json:
+        about = [
+            {"name": m.name, "format": form, "file": str(path), "bytes": path.stat().st_size}
+            | dataclasses.asdict(c.model)
+            | {"name": m.name, "layout": c.layout.name, "size": c.crop.size}
+            | {"parity": dataclasses.asdict(c.parity) if c.parity else None}
+            for m, form, path, c in found
+        ]
+        print(json.dumps(about, indent=1))
+        return
+    if not found:
+        print(f"no model came with this installation ({models.FOLDER})")
+        print("next: edgewing info FILE")
+        return
+    default = models.default()
+    print(f"{'model':<13} {'format':<7} {'layout':<8} {'px':>4} {'M MAC':>6} {'kB':>6}  NME, validation faces")
+    for model, form, path, c in found:
+        p = c.parity
+        nme = f"{100 * p.nme_artefact:.2f} % of {p.faces}" if p else "not measured"
+        size = path.stat().st_size / 1e3
+        print(
+            f"{model.name:<13} {form:<7} {c.layout.name:<8} {c.crop.size:>4} {c.model.macs / 1e6:>6.1f} {size:>6.0f}  "
+            f"{nme}{', the default' if path == models.path(default) else ''}"
+        )
+    print(f"next: edgewing info {default}")
+    for terms in sorted({c.training.data_terms for *_, c in found if c.training.data_terms}):
+        print(f"notice: {_printable(terms)}", file=sys.stderr)
 
 
 def _lines(c) -> Iterator[tuple[str, str]]:
@@ -69,9 +110,10 @@ def _lines(c) -> Iterator[tuple[str, str]]:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from edgewing import images
+    from edgewing import images, models
     from edgewing.landmarker import Landmarker
 
+    model = arguments.model or models.default()
     box = None if arguments.box is None else _box(arguments.box)
     if arguments.save and Path(arguments.save).suffix.lower() not in images.SUFFIXES:
         raise InputError(f"{arguments.save}: a picture's name must end in one of {', '.join(images.SUFFIXES)}")
@@ -80,7 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
     if box is not None and not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
         raise InputError(f"--box {arguments.box}: outside the picture of {width} x {height} px")
     with _quiet():
-        landmarker = Landmarker(arguments.model, arguments.detector, arguments.threads)
+        landmarker = Landmarker(model, arguments.detector, arguments.threads)
         detector = landmarker.detector.name if box is None else None
     _notice(landmarker.contract)
     faces = landmarker(image, None if box is None else [box])
@@ -96,22 +138,24 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         from edgewing import files
 
-        files.write(arguments.json, (_as_json(arguments, landmarker, image, detector, faces) + "\n").encode())
+        files.write(
+            arguments.json, (_as_json(arguments.image, model, landmarker, image, detector, faces) + "\n").encode()
+        )
         print(f"wrote {arguments.json}")
     if arguments.save:
         from edgewing import drawing
 
         images.write(arguments.save, drawing.draw_faces(image, faces, landmarker.contract.layout.edges))
         print(f"wrote {arguments.save}")
-    print(f"next: edgewing info {arguments.model}")
+    print(f"next: edgewing info {model}")
 
 
-def _as_json(arguments: argparse.Namespace, landmarker, image, detector: str | None, faces: list) -> str:
+def _as_json(name: str, model: str, landmarker, image, detector: str | None, faces: list) -> str:
     value = {
-        "image": str(arguments.image),
+        "image": str(name),
         "width": image.shape[1],
         "height": image.shape[0],
-        "model": str(arguments.model),
+        "model": str(model),
         "layout": landmarker.contract.layout.name,
         "frame": "image px, (0, 0) is the centre of the top-left pixel",
         "detector": detector,
@@ -191,14 +235,14 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(verb=function)
         return added
 
-    one = verb(info, "Show what a model file says of itself.", "edgewing info face-int8.tflite --json")
-    one.add_argument("file", help="an exported model, or a run folder")
+    one = verb(info, "Show what a model says of itself, or which models there are.", "edgewing info edgewing-s --json")
+    one.add_argument("file", nargs="?", help="a shipped model, an exported file, or a run; without it the shipped ones")
     one.add_argument("--json", action="store_true", help="print the whole contract as JSON")
 
-    example = "edgewing run portrait.jpg --model face-int8.tflite --save points.png"
+    example = "edgewing run portrait.jpg --save points.png"
     one = verb(run, "Find the landmarks of the faces in a picture.", example)
     one.add_argument("image", help="JPEG, PNG, WebP or BMP")
-    one.add_argument("--model", required=True, metavar="FILE", help="an .onnx or .tflite with its contract inside")
+    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
     one.add_argument("--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px")
     one.add_argument("--detector", default="auto", metavar="NAME", help="one that `edgewing doctor` lists")
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")

@@ -239,3 +239,4 @@ _FORMATS = {
     ".engine": ("tensorrt", _engine),
     ".safetensors": ("safetensors", _safetensors),
 }
+SUFFIXES = tuple(_FORMATS)

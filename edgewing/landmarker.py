@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import detection, geometry, runtimes
+from edgewing import detection, geometry, models, runtimes
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 
@@ -29,10 +29,12 @@ class Landmarker:
     """A model and a detector. The detector is opened when the first frame without boxes comes.
 
     >>> faces = Landmarker("face-int8.tflite")(edgewing.images.read("portrait.jpg"))
+
+    path: a model file, or the name of one that came with the package (edgewing.models).
     """
 
     def __init__(self, path: str | Path, detector: str = "auto", threads: int = 1):
-        self.runtime = runtimes.open(path, threads)
+        self.runtime = runtimes.open(models.find(path), threads)
         self._detector_name, self._threads, self._detector = detector, threads, None
 
     @property

@@ -12,6 +12,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewing import containers
 from edgewing.errors import InputError, unknown
 
 FOLDER = Path(__file__).parent
@@ -44,7 +45,6 @@ SHIPPED = {
     )
 }
 PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-98")  # the first that is there is the default
-_SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine", ".safetensors")
 
 
 def path(name: str, form: str = "") -> Path:
@@ -77,11 +77,11 @@ def default() -> str:
 def find(text: str | Path) -> Path:
     """The file behind what a user typed: a path as it is, or the name of a shipped model."""
     given = Path(text)
-    if given.suffix.lower() in _SUFFIXES or len(given.parts) != 1 or given.exists():
+    if given.suffix.lower() in containers.SUFFIXES or len(given.parts) != 1 or given.exists():
         return given
     return path(str(text))
 
 
 def _has_litert() -> bool:
-    """Whether the module is there; it is not loaded for the question."""
-    return importlib.util.find_spec("ai_edge_litert") is not None
+    """Whether LiteRT is there, under its name or its former one; it is not loaded for the question."""
+    return any(importlib.util.find_spec(name) is not None for name in ("ai_edge_litert", "tflite_runtime"))

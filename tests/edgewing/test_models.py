@@ -1,0 +1,120 @@
+"""The shipped models, on a copy of the package that has tiny ones: names, the default, what commands do with them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgewing
+from edgewing import images, models
+from edgewing.errors import InputError
+from tests.edgewing.conftest import tiny_contract, write_onnx
+from tests.edgewing.test_landmarker import frame
+
+PLACE = ((70.0, 90.0), (110.0, 100.0))
+BOX = "40,50,140,140"
+
+
+@pytest.fixture
+def package(tmp_path, tflite_file):
+    """A folder with a copy of the package in which edgewing-s and edgewing-m are tiny models; -98 is not there."""
+    home = tmp_path / "home"
+    shutil.copytree(
+        Path(edgewing.__file__).parent,
+        home / "edgewing",
+        ignore=shutil.ignore_patterns("__pycache__", "*.tflite", "*.onnx"),
+    )
+    for name in ("edgewing-s", "edgewing-m"):
+        write_onnx(home / "edgewing/models" / f"{name}.onnx", tiny_contract())
+    shutil.copy(tflite_file, home / "edgewing/models/edgewing-m.tflite")
+    images.write(home / "face.png", frame([PLACE]))
+    return home
+
+
+def call(package, *words, code="from edgewing import cli; cli.main()"):
+    environment = os.environ | {"PYTHONPATH": str(package)}
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=package, env=environment, timeout=120)
+
+
+def test_run_takes_the_default_and_says_its_terms_on_stderr(package):
+    done = call(package, "run", "face.png", "--box", BOX, "--json", "out.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "notice: drawn for tests, free\n"
+    value = json.loads((package / "out.json").read_text())
+    assert value["model"] == "edgewing-m" and "litert" in value["runtime"]["library"]
+    assert np.abs(np.array(value["faces"][0]["landmarks"]) - PLACE).max() < 0.25
+    assert "free" not in (package / "out.json").read_text()
+    assert done.stdout.splitlines()[-1] == "next: edgewing info edgewing-m"
+
+
+def test_without_litert_the_onnx_file_is_taken(package):
+    code = "import sys; sys.modules['ai_edge_litert'] = None\nfrom edgewing import cli; cli.main()"
+    done = call(package, "run", "face.png", "--box", BOX, "--json", "out.json", code=code)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((package / "out.json").read_text())["runtime"]["library"] == "onnxruntime"
+
+
+def test_a_name_stands_for_its_file(package):
+    done = call(package, "run", "face.png", "--box", BOX, "--model", "edgewing-s")
+    assert done.returncode == 0 and "onnxruntime" in done.stdout  # there is no edgewing-s.tflite here
+    assert "layout     tiny-2, 2 points" in call(package, "info", "edgewing-s").stdout
+    code = "from edgewing.landmarker import Landmarker; print(Landmarker('edgewing-m').contract.layout.name)"
+    assert call(package, code=code).stdout == "tiny-2\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "edgewing-x"], "unknown model 'edgewing-x'; did you mean 'edgewing-"),
+        (["--model", "edgewing-98"], "edgewing-98 is not in this installation"),
+        (["--model", "edgewing-m.tflite"], "edgewing-m.tflite: no such file"),
+    ],
+)
+def test_names_that_are_none(package, words, said):
+    done = call(package, "run", "face.png", "--box", BOX, *words)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr, done.stderr
+
+
+def test_info_lists_what_is_there(package):
+    done = call(package, "info")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[:3] for line in lines[1:-1]] == [
+        ["edgewing-s", "onnx", "tiny-2"],
+        ["edgewing-m", "tflite", "tiny-2"],
+        ["edgewing-m", "onnx", "tiny-2"],
+    ]
+    assert [line[-1] == "default" for line in lines[1:-1]] == [False, True, False]
+    assert done.stderr == "notice: drawn for tests, free\n"
+    about = json.loads(call(package, "info", "--json").stdout)
+    assert [(a["name"], a["format"], a["size"]) for a in about][0] == ("edgewing-s", "onnx", 32)
+    assert about[1]["bytes"] == (package / "edgewing/models/edgewing-m.tflite").stat().st_size
+
+
+def test_nothing_shipped_is_said(package):
+    for file in (package / "edgewing/models").glob("*.[to]*"):
+        file.unlink()
+    assert "no model came with this installation" in call(package, "info").stdout
+    done = call(package, "run", "face.png", "--box", BOX)
+    assert done.returncode == 2 and "no model came with this installation" in done.stderr
+
+
+def test_paths_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for text in ("a.tflite", "runs/a", "/x/edgewing-s", "folder"):
+        assert models.find(text) == Path(text)
+    with pytest.raises(InputError, match="unknown model"):
+        models.find("elsewhere")
+
+
+def test_formats_by_name():
+    with pytest.raises(InputError, match="did you mean 'tflite'"):
+        models.path("edgewing-s", "tflit")
+    assert [m.layout for m in models.SHIPPED.values()] == ["300w-68", "300w-68", "wflw-98"]
+    assert set(models.PREFERRED) == set(models.SHIPPED)
