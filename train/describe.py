@@ -26,6 +26,7 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list
     """
     layout, size = layouts.get(recipe.layout), recipe.input_size
     drawn = all(source == "drawn" for source in sources)
+    notes = [recipe.note] if recipe.note else []
     return contracts.check(
         Contract(
             layout=contracts.layout_part(layout.name),
@@ -47,7 +48,7 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list
             model=contracts.ModelPart(
                 name, recipe.name, "safetensors", "fp32", parameters(network), macs(network, size)
             ),
-            training=contracts.TrainingPart(sources, DRAWN if drawn else PHOTOGRAPHS, teachers),
+            training=contracts.TrainingPart(sources, " ".join([DRAWN if drawn else PHOTOGRAPHS, *notes]), teachers),
             provenance=contracts.ProvenancePart(commit(), versions(), digest(network)),
         )
     )

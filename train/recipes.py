@@ -28,6 +28,7 @@ class Recipe:
     data: tuple[str, ...] = ()  # folders, or `drawn`
     unlabelled: tuple[str, ...] = ()  # folders of pictures that teachers label (compress distill)
     corrected: tuple[str, ...] = ()  # sources of data whose labels teachers replace
+    note: str = ""  # what else the contract says of the data, such as what the weights must not be scored on
     weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
     drawn: int = 3000  # faces that `drawn` draws
     validation: float = 0.05  # share of groups (identities) kept out of training

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from train import recipes
-from train.checkpoint import save_model
+from train.checkpoint import load_model, save_model
 from train.describe import describe
 from train.model import build
 from train.teacher import Credits, Teacher
@@ -46,3 +46,9 @@ def test_stacks_are_matched_last_to_last(tmp_path, stacks, expected):
 def test_credits_add_up_without_repeating():
     both = Credits(("a",), ("x", "y")) + Credits(("b", "a"), ("y", "z"))
     assert both == Credits(("a", "b"), ("x", "y", "z"))
+
+
+def test_a_note_of_the_recipe_stands_with_the_terms_of_the_data(tmp_path):
+    run = saved(tmp_path / "noted", 1, note="Not to be scored on the test list.")
+    terms = load_model(run).contract.training.data_terms
+    assert terms.endswith("Not to be scored on the test list.") and terms != "Not to be scored on the test list."
