@@ -1,4 +1,4 @@
-"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, training, report."""
+"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, training, report, card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import accuracy, agreement, artefacts, latency, peers, race, report, rows, training
+from bench import accuracy, agreement, artefacts, card, latency, peers, race, report, rows, training
 from bench.faces import VALIDATION
 from edgewing import measure
 from edgewing.errors import InputError, command
@@ -122,6 +122,14 @@ def _race(arguments: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
+def _card(arguments: argparse.Namespace, argv: list[str]) -> int:
+    written = card.write(arguments)
+    for path in written:
+        print(f"wrote {path}")
+    print(f"next: git add {shlex.join(map(str, written))}")
+    return 0
+
+
 def _report(arguments: argparse.Namespace, argv: list[str]) -> int:
     return report.main(arguments, _command(argv))
 
@@ -201,6 +209,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_arguments(
         verb("report", _report, "Print the table of one or more runs and write the HTML report.", "runs/demo-s")
+    )
+    card.add_arguments(
+        verb("card", _card, "Write the card of shipped models from their contract and committed rows.", "edgewing-s")
     )
     return parser
 

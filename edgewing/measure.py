@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import array
+import contextlib
 import datetime
 import hashlib
 import json
@@ -80,7 +81,10 @@ def measure(runtime, crops: np.ndarray, seconds: float, runs: int, warmup: int =
 
 
 def artefact(path: str | Path) -> dict:
-    """Which file this was: path, bytes and sha256. A folder (.mlpackage) is hashed over its files, names included."""
+    """Which file this was: path (from here, where it lies below), bytes and sha256.
+
+    A folder (.mlpackage) is hashed over its files, names included.
+    """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file; give an exported artefact")
@@ -93,6 +97,8 @@ def artefact(path: str | Path) -> dict:
                 digest.update(block)
                 size += len(block)
         whole.update(f"{file.relative_to(path).as_posix()}\0{digest.hexdigest()}\n".encode())
+    with contextlib.suppress(ValueError):
+        path = path.relative_to(Path.cwd())  # a row is read elsewhere: a machine's folders say nothing there
     return {"path": str(path), "sha256": digest.hexdigest() if path.is_file() else whole.hexdigest(), "bytes": size}
 
 
