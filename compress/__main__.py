@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from compress import distill, finetune, quantize
+from compress import distill, finetune, qat, quantize
 from edgewing import errors
 
-VERBS = {"distill": distill, "prune": finetune, "quantize": quantize}
+VERBS = {"distill": distill, "prune": finetune, "quantize": quantize, "qat": qat}
 
 
 def main(arguments: list[str] | None = None) -> None:

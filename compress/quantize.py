@@ -1,9 +1,11 @@
 """`python -m compress quantize`: which ranges int8 takes, and what stays in float, by measuring the converted file.
 
 Every candidate is converted, run over the run's validation faces and held against the float model (targets.parity). If
-no ranges pass the gate, the blocks of the network are tried one by one, and those that hurt most stay in float until
-the file passes. The choice goes into RUN/quantization.json, which `python -m targets` reads. Exit code 1 if
-nothing passes.
+no ranges pass, the blocks of the network are tried one by one, and those that hurt most stay in float until the file
+passes. What passes is the gate's to say, unless --limit and --nme ask for more: what ships has --limit 1 --nme 0.5. The
+choice goes into RUN/quantization.json, which `python -m targets` reads. Beside the file stands the same network with
+its activations and weights rounded in torch (compress.fakequant): what quantization-aware training trains. Exit code 1
+if nothing passes.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from compress.fakequant import FakeQuantized, supported
 from edgewing import files, runtimes
 from edgewing.errors import InputError
-from targets import graph, parity, ranges, table
+from targets import graph, parity, ranges, table, tflite
 from targets.__main__ import QUANTIZATION
 from targets.job import Job
 from targets.progress import Progress, silence
@@ -29,9 +32,11 @@ from train.evaluate import CALIBRATION, VALIDATION
 from train.model import BLOCKS, StackedHourglass
 
 PURPOSE = "choose the ranges of int8, and what stays in float"
-EXAMPLE = "runs/demo-s"
+EXAMPLE = "runs/demo-s --limit 1 --nme 0.5 --sensitivity"
 SENSITIVITY_FACES = 64  # of the validation faces, evenly spaced: enough to rank blocks by
-MOST_FLOAT = 0.5  # share of the blocks that may stay in float: beyond, fp16 is the better file
+# Share of the blocks that may stay in float: beyond, fp16 is the better file. What hurts goes to float and not to
+# activations of 16 bits (16x8), which TFLite has too: XNNPACK does not run them, and the file took 58 times as long.
+MOST_FLOAT = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,58 +45,121 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", default="tflite", metavar="TARGET", help="where int8 is measured (default: %(default)s)"
     )
 
+    add_limits(parser)
+    parser.add_argument("--sensitivity", action="store_true", help="measure block by block and print the table")
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """The options that ``limit_of`` reads."""
+    parser.add_argument(
+        "--limit",
+        type=float,
+        metavar="PX",
+        help=f"p99 shift to stay below, px of {parity.CROP} (default: the gate's, {parity.SHIFT_LIMIT['integer']:g})",
+    )
+    parser.add_argument(
+        "--nme",
+        type=float,
+        metavar="PERCENT",
+        help=f"how much worse NME may get, relative (default: the gate's, {100 * parity.NME_LIMIT:g})",
+    )
+
+
+def limit_of(options: argparse.Namespace) -> Limit:
+    return Limit(options.limit, None if options.nme is None else options.nme / 100)
+
 
 def main(options: argparse.Namespace) -> int:
-    return run(options.source, options.to, options.debug)
+    limit = limit_of(options)
+    with Progress("quantize") as say:
+        say("loading the run")
+        bench = Bench(options.source, options.to)
+    return decide(bench, limit, options.sensitivity, options.debug)[0]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a file must reach beyond the gate: p99 shift in px of 256, and NME relative to float; None: the gate's."""
+
+    shift: float | None = None
+    nme: float | None = None
+
+    def __post_init__(self):
+        for name, value, gate in (("limit", self.shift, parity.SHIFT_LIMIT["integer"]), ("nme", self.nme, None)):
+            if value is not None and not 0 < value <= (gate or parity.NME_LIMIT):
+                shown, most = (value, gate) if gate else (100 * value, 100 * parity.NME_LIMIT)
+                raise InputError(f"--{name} {shown:g}: give a number above 0 and at most {most:g}, which is the gate's")
+
+    def reasons(self, result: parity.Result) -> list[str]:
+        """Why a file does not pass, the gate's reasons first; empty where it does."""
+        p99, change, found = result.part.p99, result.nme_change, list(result.reasons)
+        if self.shift is not None and p99 > self.shift:
+            found.append(f"p99 shift {p99:.3f} px, asked for {self.shift:g} px")
+        if self.nme is not None and change > self.nme:
+            found.append(f"NME {100 * change:.2f} % worse than float, asked for {100 * self.nme:g} %")
+        return found
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One int8 file: how it was made, and its parity."""
+    """One int8 file: how it was made, its parity, and why it does not pass (empty where it does)."""
 
     ranges: str
     float_layers: tuple[str, ...]
     parity: parity.Result
+    reasons: list[str]
 
     @property
     def accepted(self) -> bool:
-        return not self.parity.reasons
+        return not self.reasons
 
     def __str__(self) -> str:
-        p = self.parity.part
         kept = f" + {len(self.float_layers)} float" if self.float_layers else ""
-        verdict = "passes" if self.accepted else "fails"
-        change = f"{100 * self.parity.nme_change:+.2f} %"
-        shifts = f"{p.p50:6.3f} {p.p99:7.3f} {p.max:7.3f}"
-        return f"{self.ranges + kept:26} {shifts}   {100 * p.nme_artefact:.2f} % {change:>9}  {verdict}"
+        return line(self.ranges + kept, self.parity, "passes" if self.accepted else "fails")
 
     def record(self) -> dict:
-        p = self.parity.part
         return {
-            "ranges": self.ranges, "float_layers": list(self.float_layers), "p50": p.p50, "p99": p.p99, "max": p.max,
-            "nme_float": p.nme_float, "nme": p.nme_artefact, "accepted": self.accepted, "reasons": self.parity.reasons,
+            "ranges": self.ranges, "float_layers": list(self.float_layers), **figures(self.parity),
+            "accepted": self.accepted, "reasons": self.reasons,
         }  # fmt: skip
+
+
+def line(name: str, result: parity.Result, verdict: str = "") -> str:
+    """One row of the table, under HEADER."""
+    p, change = result.part, f"{100 * result.nme_change:+.2f} %"
+    shifts = f"{p.p50:6.3f} {p.p99:7.3f} {p.max:7.3f}"
+    return f"{name:26} {shifts}   {100 * p.nme_artefact:.2f} % {change:>9}  {verdict}".rstrip()
+
+
+def figures(result: parity.Result) -> dict:
+    p = result.part
+    return {"p50": p.p50, "p99": p.p99, "max": p.max, "nme_float": p.nme_float, "nme": p.nme_artefact}
+
+
+HEADER = f"{'ranges':26} {'p50':>6} {'p99':>7} {'max':>7}   NME     change"
 
 
 class Bench:
     """Makes and measures int8 files of one run for one target; conversion and activations are made once."""
 
     def __init__(self, source: Path, target: str):
-        key, self.target = table.get(target)
+        self.key, self.target = table.get(target)
         if "int8" not in self.target.precisions:
             known = [name for name, row in table.TABLE.items() if "int8" in row.precisions]
-            raise InputError(f"--to {key}: has no int8; give one of {', '.join(known)}")
+            raise InputError(f"--to {self.key}: has no int8; give one of {', '.join(known)}")
         if not source.is_dir():
             raise InputError(f"{source}: no such run; train one with: python -m train fit drawn --run {source.name}")
         self.source = source
-        self.network, _, contract = load_model(source)
+        self.network, _, self.contract = load_model(source)
+        contract = self.contract
         size, points = contract.crop.size, contract.layout.points
         self.faces = parity.stored(source / VALIDATION, points, size)
         self.job = Job(self.network, contract, parity.stored(source / CALIBRATION, points, size).crops)
+        self.job.compared = tuple(ranges.TABLE)
         self.reference = graph.reference(self.network, contract, self.faces.crops)
 
-    def measure(self, name: str, float_layers: tuple[str, ...] = (), some: int | None = None) -> Trial:
-        """The file with these ranges and float layers, on all faces or evenly on ``some``."""
+    def measure(self, name: str, float_layers: tuple[str, ...] = (), some: int | None = None) -> parity.Result:
+        """Parity of the file with these ranges and float layers, on all faces or evenly on ``some``."""
         self.job.ranges, self.job.float_layers = name, float_layers
         faces, reference = self.faces, self.reference
         if some is not None and some < len(faces):
@@ -101,7 +169,18 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             path = self.target.path(Path(folder), self.source.resolve().name, "int8")
             self.target.load().export(self.job, "int8", path)
-            return Trial(name, float_layers, parity.measure(path, reference, faces))
+            return parity.measure(path, reference, faces)
+
+    def fake(self, name: str, float_layers: tuple[str, ...] = ()) -> parity.Result | None:
+        """The same of the network rounded in torch; None where that is not known of the target or the network."""
+        if self.key != tflite.FORMAT or not supported(self.network):
+            return None
+        self.job.ranges, self.job.compared = name, ()
+        network = FakeQuantized(self.network, self.contract.layout.points, float_layers=float_layers)
+        network.ranges = self.job.measured("fake", network.activations)
+        points = graph.reference(network, self.contract, self.faces.crops)
+        about = self.job.contract(tflite.FORMAT, tflite.INTERFACE, "int8", tflite.LIBRARIES)
+        return parity.compare(about, "fake quantization in torch", points, self.reference, self.faces)
 
     def sensitivity(self, name: str) -> dict[str, float]:
         """Block -> p99 shift in px of 256 where this block alone is int8; the largest first."""
@@ -109,7 +188,7 @@ class Bench:
         shift = {}
         for block in blocks:
             others = tuple(pattern(other) for other in blocks if other != block)
-            shift[block] = self.measure(name, others, SENSITIVITY_FACES).parity.part.p99
+            shift[block] = self.measure(name, others, SENSITIVITY_FACES).part.p99
         return dict(sorted(shift.items(), key=lambda item: -item[1]))
 
 
@@ -133,17 +212,17 @@ def pattern(block: str) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """best: what to use. trials: all that were measured, in order. sensitivity: of the blocks, where it was needed."""
+    """best: what to use. trials: all that were measured, in order. sensitivity: of blocks, if it was measured."""
 
     best: Trial
     trials: list[Trial]
     sensitivity: dict[str, float]
 
 
-def choose(bench: Bench, debug: bool = False) -> Choice:
-    """Of the ranges that pass the gate those with the smallest p99 shift; where none do, blocks go to float.
+def choose(bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debug: bool = False) -> Choice:
+    """Of the ranges that pass those with the smallest p99 shift; where none do, blocks go to float.
 
-    Prints a line for each file measured.
+    sensitivity: measure and print it of all blocks, needed or not. Prints a line for each file measured.
     """
     trials: list[Trial] = []
 
@@ -151,56 +230,71 @@ def choose(bench: Bench, debug: bool = False) -> Choice:
         with Progress("quantize") as bench.job.say:
             bench.job.say(name + _in_float(float_layers))
             with silence(debug):
-                trials.append(bench.measure(name, float_layers))
+                result = bench.measure(name, float_layers)
+        trials.append(Trial(name, float_layers, result, limit.reasons(result)))
         print(trials[-1], flush=True)
         return trials[-1]
 
     best = min((attempt(name) for name in ranges.TABLE), key=_rank)
     shift: dict[str, float] = {}
-    if not best.accepted:
-        print(f"no ranges pass; measuring block by block with {best.ranges}", flush=True)
+    if sensitivity or not best.accepted:
+        why = "" if best.accepted else "no ranges pass; "
+        print(f"{why}measuring block by block with {best.ranges}", flush=True)
         with Progress("quantize") as bench.job.say:
             bench.job.say("each block alone in int8")
             with silence(debug):
                 shift = bench.sensitivity(best.ranges)
-        print("p99 shift of one block alone: " + ", ".join(f"{k} {v:.2f}" for k, v in list(shift.items())[:5]))
-        kept: tuple[str, ...] = ()
-        for block in list(shift)[: int(len(shift) * MOST_FLOAT)]:
-            kept += (pattern(block),)
-            best = min(best, attempt(best.ranges, kept), key=_rank)
-            if best.accepted:
-                break
+        print(f"p99 shift in px where one block alone is int8, {SENSITIVITY_FACES} faces:")
+        for block, value in list(shift.items())[: None if sensitivity else 5]:
+            print(f"  {block:30} {value:.3f}")
+    kept: tuple[str, ...] = ()
+    for block in list(shift)[: int(len(shift) * MOST_FLOAT)]:
+        if best.accepted:
+            break
+        kept += (pattern(block),)
+        best = min(best, attempt(best.ranges, kept), key=_rank)
     return Choice(best, trials, shift)
 
 
-def run(source: Path, target: str, debug: bool = False) -> int:
-    """Choose, say why, write RUN/quantization.json. 0; 1 where nothing passes the gate."""
-    with Progress("quantize") as say:
-        say("loading the run")
-        bench = Bench(source, target)
+def decide(
+    bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debug: bool = False
+) -> tuple[int, Choice, parity.Result | None]:
+    """Choose, say why, write RUN/quantization.json.
+
+    First of the result the exit code: 0, or 1 where nothing passes. Last the parity of the fake-quantized network.
+    """
+    source, target = bench.source, bench.key
     faces = f"{len(bench.faces)} faces of {bench.faces.source}"
     print(f"int8 {target} of {source}; shifts in px of a {parity.CROP} px crop, over {faces}")
-    print(f"{'ranges':26} {'p50':>6} {'p99':>7} {'max':>7}   NME     change", flush=True)
-    choice = choose(bench, debug)
+    print(HEADER, flush=True)
+    choice = choose(bench, limit, sensitivity, debug)
     best = choice.best
+    fake = bench.fake(best.ranges, best.float_layers)
     record = {
         "ranges": best.ranges,
         "float_layers": list(best.float_layers),
         "target": target,
         "accepted": best.accepted,
+        "limit": limit.shift or parity.SHIFT_LIMIT["integer"],
+        "nme_limit": limit.nme or parity.NME_LIMIT,
         "faces": len(bench.faces),
         "protocol": best.parity.part.protocol,
         "ran_on": best.parity.part.ran_on,
+        "fake": fake and figures(fake),
         "trials": [trial.record() for trial in choice.trials],
         "sensitivity": choice.sensitivity,
     }
     path = source / QUANTIZATION
     files.write(path, (json.dumps(record, indent=1) + "\n").encode())
+    if fake:
+        print("side by side, the same ranges and blocks:")
+        print(line("  converted file", best.parity))
+        print(line("  fake-quantized, torch", fake))
     if not best.accepted:
-        print(f"nothing passes the gate; the nearest is {best.ranges}: {'; '.join(best.parity.reasons)}")
+        print(f"nothing passes; the nearest is {best.ranges}: {'; '.join(best.reasons)}")
     print(f"wrote {path}: {best.ranges}{_in_float(best.float_layers)}")
     print(f"next: python -m targets {source} --to onnx tflite coreml tensorrt")
-    return 0 if best.accepted else 1
+    return (0 if best.accepted else 1), choice, fake
 
 
 def _in_float(patterns: tuple[str, ...]) -> str:

@@ -127,19 +127,18 @@ def collect(quantiles: Iterable[float | None], samples: Iterable[dict[str, np.nd
 
     samples: for each crop the activations by tensor name, any shape. They are gone through once.
     """
-    quantiles = list(dict.fromkeys(quantiles))
     found: dict[float | None, dict] = {quantile: {} for quantile in quantiles}
+    inner = [quantile for quantile in found if quantile not in (None, 1.0)]
     for activations in samples:
         for tensor, values in activations.items():
-            for quantile in quantiles:
-                if quantile is None:
-                    found[quantile].setdefault(tensor, Histogram()).add(values)
-                    continue
-                if quantile == 1.0:
-                    pair = values.min(), values.max()
-                else:
-                    pair = np.quantile(values, [1 - quantile, quantile])
+            pairs = {1.0: (values.min(), values.max())} if 1.0 in found else {}
+            if inner:  # in one call, which sorts once
+                ends = np.quantile(values, [1 - q for q in inner] + inner)
+                pairs |= {q: (ends[i], ends[len(inner) + i]) for i, q in enumerate(inner)}
+            for quantile, pair in pairs.items():
                 found[quantile].setdefault(tensor, []).append(pair)
+            if None in found:
+                found[None].setdefault(tensor, Histogram()).add(values)
     return {
         quantile: tensors if quantile is None else {t: tuple(np.array(v, np.float64).T) for t, v in tensors.items()}
         for quantile, tensors in found.items()

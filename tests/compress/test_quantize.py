@@ -3,13 +3,15 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
 from compress import __main__ as command
 from compress import quantize
+from compress.fakequant import FakeQuantized
 from edgewing.errors import InputError
-from targets import parity, ranges
+from targets import graph, parity, ranges
 from targets.__main__ import quantization
 from tests.targets.discs import LAYOUT, fit, write_run
 from train.model import build
@@ -34,7 +36,7 @@ def bench(source):
 @pytest.fixture
 def few(monkeypatch):
     """Faces and ranges, where the choice between ranges is not what is tested."""
-    for name in ("percentile", "percentile-99.9", "mean-min-max"):
+    for name in ("percentile", "percentile-99.9", "mean-min-max", "mse"):
         monkeypatch.delitem(ranges.TABLE, name)
     monkeypatch.setattr(quantize, "SENSITIVITY_FACES", 8)
 
@@ -56,6 +58,11 @@ def test_the_best_that_passes_is_written_where_targets_reads_it(source, capfd):
     assert len({t["p99"] for t in trials}) == len(trials)  # every one really is another file
     assert quantization(source) == {"ranges": best["ranges"], "float_layers": []}
     assert all(name in out for name in ranges.TABLE)
+    # The network rounded in torch is as far from float as the file is, and stands beside it.
+    fake = written["fake"]
+    assert 0.5 < fake["p50"] / best["p50"] < 2 and fake["nme_float"] == best["nme_float"]
+    assert "fake-quantized, torch" in out and "converted file" in out
+    assert written["limit"] == 2.0 and written["nme_limit"] == 0.01 and written["sensitivity"] == {}
     assert out.splitlines()[-2].startswith(f"wrote {source / 'quantization.json'}: {best['ranges']}")
     assert out.splitlines()[-1] == f"next: python -m targets {source} --to onnx tflite coreml tensorrt"
 
@@ -73,6 +80,56 @@ def test_blocks_that_hurt_go_to_float_until_it_passes(bench, monkeypatch, few):
     assert choice.best.accepted and choice.best is mixed[-1] and not any(t.accepted for t in mixed[:-1])
     assert [len(t.float_layers) for t in mixed] == list(range(1, len(mixed) + 1))
     assert choice.best.float_layers == tuple(quantize.pattern(b) for b in blocks[: len(mixed)])
+
+
+def test_a_stricter_limit_than_the_gates(source, bench, tmp_path, capfd, few):
+    """Files that pass the gate, but not what ships: blocks go to float. The table of blocks is there on request."""
+    alone = {name: bench.measure(name) for name in ranges.TABLE}
+    least = min(result.part.p99 for result in alone.values())
+    run = tmp_path / "tiny"
+    shutil.copytree(source, run)
+    assert not any(result.reasons for result in alone.values())
+    assert typed("quantize", run, "--limit", f"{0.95 * least:.4f}") == 0
+    written = json.loads((run / "quantization.json").read_text())
+    plain = [t for t in written["trials"] if not t["float_layers"]]
+    assert not any(t["accepted"] for t in plain) and "asked for" in plain[0]["reasons"][-1]
+    assert written["accepted"] and written["float_layers"] and written["fake"]["p99"] < 1.5 * least
+    assert written["limit"] == pytest.approx(0.95 * least, abs=1e-3)
+    capfd.readouterr()
+    assert typed("quantize", run, "--sensitivity") == 0
+    written, out = json.loads((run / "quantization.json").read_text()), capfd.readouterr().out
+    assert written["float_layers"] == [] and sorted(written["sensitivity"]) == sorted(quantize.blocks_of(bench.network))
+    for block, shift in written["sensitivity"].items():
+        assert f"{block:30} {shift:.3f}" in out
+
+
+@pytest.mark.parametrize("float_layers", [(), (r"^stem\.1(\.|$)", r"^stacks\.0\.hourglass\.middle(\.|$)")])
+def test_rounded_in_torch_is_nearer_to_the_file_than_float_is(bench, tmp_path, float_layers):
+    name = "min-max"
+    bench.job.ranges, bench.job.float_layers = name, float_layers
+    path = tmp_path / "tiny.tflite"
+    bench.target.load().export(bench.job, "int8", path)
+    file = parity.open_artefact(path)(bench.faces.crops)
+    fake = FakeQuantized(bench.network, bench.contract.layout.points, float_layers=float_layers)
+    fake.ranges = bench.job.measured("fake", fake.activations)
+    rounded = graph.reference(fake, bench.contract, bench.faces.crops)
+
+    def apart(one, other):
+        return np.linalg.norm(one.landmarks - other.landmarks, axis=-1).mean()
+
+    assert apart(rounded, file) < 0.75 * apart(bench.reference, file)
+    result = bench.fake(name, float_layers)
+    assert result.part.p50 == pytest.approx(bench.measure(name, float_layers).part.p50, rel=0.3)
+
+
+def test_limits_by_hand(bench):
+    name = next(iter(ranges.TABLE))
+    result = bench.measure(name)
+    p99, change = result.part.p99, result.nme_change
+    assert quantize.Limit().reasons(result) == []
+    assert quantize.Limit(shift=0.9 * p99).reasons(result) == [f"p99 shift {p99:.3f} px, asked for {0.9 * p99:g} px"]
+    tight = quantize.Limit(shift=min(2.0, 1.1 * p99), nme=1e-9).reasons(result)
+    assert bool(tight) == (change > 1e-9) and all(reason.startswith("NME") for reason in tight)
 
 
 def test_nothing_passes(source, tmp_path, monkeypatch, capfd, few):
@@ -113,6 +170,8 @@ def test_bad_input_is_one_line(source, tmp_path, capfd):
     says("no such run", tmp_path / "nothing")
     says("did you mean 'tflite'", source, "--to", "tflit")
     says("has no int8; give one of tflite, tensorrt", source, "--to", "onnx")
+    says("--limit 3: give a number above 0 and at most 2, which is the gate's", source, "--limit", 3)
+    says("--nme 0: give a number above 0 and at most 1", source, "--nme", 0)
     run = tmp_path / "tiny"
     shutil.copytree(source, run)
     (run / "faces/calibration.npz").unlink()

@@ -1,0 +1,201 @@
+"""`python -m compress qat`: a run in, a run out whose weights have seen int8.
+
+The network is fine-tuned while it is computed as the TFLite file will compute it (compress.fakequant), for 300 steps at
+a twentieth of its rate. Its float self is the only teacher: what the labels had to say was learnt before, and both see
+the same crops. Ranges are measured before the first step and stay; they are kept in the new run (ranges.json), and an
+interrupted run goes on with the same. The result is an ordinary run with float weights, quantized by the targets' own
+tools like any other; `quantize` chooses how, and exit code 1 says that nothing passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from compress import quantize
+from compress.fakequant import FakeQuantized, Ranges
+from compress.finetune import FIXED
+from edgewing import files
+from edgewing.errors import InputError
+from targets import graph, parity, ranges
+from targets.__main__ import quantization
+from targets.progress import Progress, silence
+from train import checkpoint
+from train.__main__ import add_fields, from_options
+from train.checkpoint import Loaded, load_model, run_folder
+from train.evaluate import CALIBRATION
+from train.model import StackedHourglass
+from train.recipes import Recipe
+
+RANGES = "ranges.json"
+STEPS, RATE = 300, 1 / 20  # of the source's rate: far from where the network is, its float self has nothing to say
+
+PURPOSE = "fine-tune a run in int8, the run itself as teacher"
+EXAMPLE = "runs/demo-s --run demo-s-qat --limit 1 --nme 0.5"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
+    parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
+    parser.add_argument(
+        "--ranges",
+        metavar="NAME",
+        help=f"of activations: {', '.join(ranges.TABLE)} (default: those that `quantize` chose for RUN, "
+        f"{ranges.DEFAULT} before it has)",
+    )
+    quantize.add_limits(parser)
+    parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)"
+    )
+    add_fields(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    def changed(recipe):
+        if options.epochs is not None and options.steps is None:
+            options.steps = 0  # or our own would win
+        return from_options(recipe, options, data=tuple(options.data or recipe.data))
+
+    limit = quantize.limit_of(options)
+    return run(options.source, run_folder(options.run), options.ranges, limit, options.cache, changed, options.debug)
+
+
+def run(
+    source: Path,
+    folder: Path,
+    name: str | None,
+    limit: quantize.Limit,
+    root: Path,
+    recipe_of: Callable[[Recipe], Recipe],
+    debug: bool = False,
+) -> int:
+    """Fine-tune the run ``source`` in int8 with ranges of that name (None: its own), write and quantize ``folder``.
+
+    root: of the caches. recipe_of: what the command line changes in the recipe. Returns the exit code.
+    """
+    from train.loop import Workers, fit
+    from train.preview import draw_run
+    from train.sources import open_cache
+    from train.teacher import Teacher
+
+    if not source.is_dir():
+        raise InputError(f"{source}: no such run; train one with: python -m train fit drawn --run {source.name}")
+    if folder.resolve() == source.resolve():
+        raise InputError(f"--run {folder}: is the run to fine-tune; choose another name")
+    name = name or quantization(source)["ranges"]
+    loaded = load_model(source)
+    recipe = recipe_of(shortened(loaded.recipe))
+    for field in FIXED:
+        if getattr(recipe, field) != getattr(loaded.recipe, field):
+            raise InputError(
+                f"--{field.replace('_', '-')}: int8 keeps the network of {source}; train another run instead"
+            )
+    with Workers.join() as workers:
+        say = print if workers.rank == 0 else (lambda text: None)
+        if workers.rank == 0:
+            start(source, folder, loaded, name, say)
+        if workers.world > 1:
+            import torch.distributed
+
+            torch.distributed.barrier()
+        cache = open_cache(recipe, root, workers, say)
+        measured, points = read(folder / RANGES), loaded.contract.layout.points
+
+        def rounded(network: StackedHourglass) -> FakeQuantized:
+            return FakeQuantized(network, points, measured)
+
+        how = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs:g} epochs"
+        say(f"fine-tuning in int8 for {how} at rate {recipe.rate:g}, teacher {source}; on {workers.device}")
+        fit(recipe, cache, folder, workers, loaded.network, Teacher(source, recipe), say, wrap=rounded)
+        if workers.rank != 0:
+            return 0
+        for path in draw_run(folder, cache):
+            say(f"wrote {path}")
+        say(f"wrote {folder / checkpoint.MODEL}")
+    return _quantized(source, folder, limit, debug)
+
+
+def shortened(recipe: Recipe) -> Recipe:
+    """The source's recipe for fine-tuning in int8. Rounding to 8 bits leaves no room for half precision."""
+    taught = {"distillation": 1.0, "coordinate_loss": 0.0, "unlabelled": (), "corrected": ()}
+    known = {name: weight for name, weight in recipe.weights.items() if name not in recipe.unlabelled_names}
+    # A teacher sees crops before they are disturbed (train.augment); here it must see what the student does.
+    same = dict.fromkeys(("light", "grey", "blur", "noise", "occlusion"), 0.0)
+    return dataclasses.replace(
+        recipe, steps=STEPS, warmup=10, rate=recipe.rate * RATE, schedule="cosine", precision="fp32", compile=False,
+        weights=known, **taught, **same,
+    )  # fmt: skip
+
+
+def start(source: Path, folder: Path, loaded: Loaded, name: str, say: Callable[[str], None]) -> None:
+    """Write the ranges that fine-tuning keeps to, unless an interrupted run has left them."""
+    path = folder / RANGES
+    how = {"source": checkpoint.digest(loaded.network), "ranges": name}
+    if path.exists():
+        if {key: _record(path)[key] for key in how} != how:
+            raise InputError(
+                f"{path}: was measured on other weights or in another way; choose another --run, or delete it"
+            )
+        say(f"{path}: measured already")
+        return
+    if (folder / "recipe.json").exists():
+        raise InputError(f"{folder}: is a run that was not fine-tuned in int8; choose another --run")
+    contract = loaded.contract
+    stored = parity.stored(source / CALIBRATION, contract.layout.points, contract.crop.size)
+    crops = ranges.choose(stored.crops)
+    say(f"measuring ranges ({name}) on {len(crops)} crops")
+    fake = FakeQuantized(loaded.network, contract.layout.points)
+    measured = ranges.measure(name, fake.activations(crops))
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(path, (json.dumps({**how, "measured": measured}, indent=1) + "\n").encode())
+
+
+def read(path: Path) -> Ranges:
+    """The ranges of a run's ranges.json by site. InputError where it is broken."""
+    try:
+        return {str(site): (float(low), float(high)) for site, (low, high) in _record(path)["measured"].items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: cannot be read ({error!r}); delete it and start again") from None
+
+
+def _record(path: Path) -> dict:
+    try:
+        record = json.loads(files.read(path, files.MIB))
+        if not isinstance(record, dict) or not {"source", "ranges", "measured"} <= record.keys():
+            raise ValueError("not the ranges of a run")
+        return record
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({error!r}); delete it and start again") from None
+
+
+def _quantized(source: Path, folder: Path, limit: quantize.Limit, debug: bool) -> int:
+    """Choose ranges for the new run, and hold all there is against the source's float network: what was gained."""
+    bench = quantize.Bench(folder, "tflite")
+    with Progress("quantize") as bench.job.say:
+        code, choice, _ = quantize.decide(bench, limit, debug=debug)
+        before = load_model(source)
+        own, bench.reference = bench.reference, graph.reference(before.network, before.contract, bench.faces.crops)
+        best = choice.best
+        with silence(debug):
+            converted = bench.measure(best.ranges, best.float_layers)
+            fake = bench.fake(best.ranges, best.float_layers)
+        about = bench.job.contract("tflite", graph.Interface("NHWC", "uint8"), "fp32", ())
+    rows = {
+        "float": parity.compare(about, "torch", own, bench.reference, bench.faces),
+        "fake": fake,
+        "converted": converted,
+    }
+    path = folder / quantize.QUANTIZATION
+    record = json.loads(path.read_bytes())
+    record["against"] = {"run": source.name} | {key: quantize.figures(result) for key, result in rows.items()}
+    files.write(path, (json.dumps(record, indent=1) + "\n").encode())
+    print(f"against the float network of {source}:")
+    for key, text in (("float", "this run, float"), ("fake", "fake-quantized, torch"), ("converted", "converted file")):
+        print(quantize.line(f"  {text}", rows[key]))
+    print(f"wrote {path}")
+    print(f"next: python -m targets {folder} --to onnx tflite coreml tensorrt")
+    return code
