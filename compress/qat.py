@@ -175,11 +175,11 @@ def _record(path: Path) -> dict:
 def _quantized(source: Path, folder: Path, limit: quantize.Limit, debug: bool) -> int:
     """Choose ranges for the new run, and hold all there is against the source's float network: what was gained."""
     bench = quantize.Bench(folder, "tflite")
+    code, choice, _ = quantize.decide(bench, limit, debug=debug)
+    best, before = choice.best, load_model(source)
+    own, bench.reference = bench.reference, graph.reference(before.network, before.contract, bench.faces.crops)
     with Progress("quantize") as bench.job.say:
-        code, choice, _ = quantize.decide(bench, limit, debug=debug)
-        before = load_model(source)
-        own, bench.reference = bench.reference, graph.reference(before.network, before.contract, bench.faces.crops)
-        best = choice.best
+        bench.job.say(f"against {source}")
         with silence(debug):
             converted = bench.measure(best.ranges, best.float_layers)
             fake = bench.fake(best.ranges, best.float_layers)

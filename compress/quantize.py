@@ -44,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", default="tflite", metavar="TARGET", help="where int8 is measured (default: %(default)s)"
     )
-
     add_limits(parser)
     parser.add_argument("--sensitivity", action="store_true", help="measure block by block and print the table")
 
@@ -85,10 +84,12 @@ class Limit:
     nme: float | None = None
 
     def __post_init__(self):
-        for name, value, gate in (("limit", self.shift, parity.SHIFT_LIMIT["integer"]), ("nme", self.nme, None)):
-            if value is not None and not 0 < value <= (gate or parity.NME_LIMIT):
-                shown, most = (value, gate) if gate else (100 * value, 100 * parity.NME_LIMIT)
-                raise InputError(f"--{name} {shown:g}: give a number above 0 and at most {most:g}, which is the gate's")
+        asked = (("--limit", self.shift, parity.SHIFT_LIMIT["integer"], 1), ("--nme", self.nme, parity.NME_LIMIT, 100))
+        for option, value, gate, unit in asked:
+            if value is not None and not 0 < value <= gate:
+                raise InputError(
+                    f"{option} {unit * value:g}: give a number above 0 and at most {unit * gate:g}, the gate's"
+                )
 
     def reasons(self, result: parity.Result) -> list[str]:
         """Why a file does not pass, the gate's reasons first; empty where it does."""
@@ -269,7 +270,8 @@ def decide(
     print(HEADER, flush=True)
     choice = choose(bench, limit, sensitivity, debug)
     best = choice.best
-    fake = bench.fake(best.ranges, best.float_layers)
+    with Progress("quantize") as bench.job.say:
+        fake = bench.fake(best.ranges, best.float_layers)
     record = {
         "ranges": best.ranges,
         "float_layers": list(best.float_layers),
