@@ -1,8 +1,13 @@
 """`python -m compress prune`: a run in, a pruned and fine-tuned run out, with the source as its teacher.
 
-Channels go by dependency groups; the rest is fine-tuned with the run as teacher, for a third of its steps at half its
-rate on its own data. The pruned start is kept in the new run (pruned.safetensors): a run that was interrupted goes on
-from the same network.
+Channels go by dependency groups until a share of the multiply-accumulates is left, or a share of the time that a
+latency table predicts: --table FILE, from `python -m compress costs` on the target, or one measured here now and kept
+as latency.json in the new run. What is left is fine-tuned with the run as teacher, for a third of its steps at half its
+rate on its own data.
+
+With --rounds N channels go in N steps of the same proportion, each fine-tuned before the next: all but the last share
+half of the steps, in runs of their own within the new one (round-1, round-2, ...). The pruned start of each is kept
+(pruned.safetensors): the same command goes on where an interrupted one stopped, from the same network.
 """
 
 from __future__ import annotations
@@ -10,12 +15,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 from compress import importance as importances
+from compress.costs import Costs, Latency, measured
 from compress.prune import prune
+from edgewing import files
 from edgewing.errors import InputError
+from targets.progress import Progress, silence
 from train import checkpoint, recipes
 from train.__main__ import add_fields, from_options
 from train.checkpoint import Loaded, load_model, run_folder
@@ -24,20 +33,24 @@ from train.model import StackedHourglass, build, macs, parameters
 from train.recipes import Recipe
 
 PRUNED = "pruned.safetensors"
+TABLE = "latency.json"
+MACS = 0.7  # kept where neither --macs nor --latency says otherwise
 KEY = "edgewing.pruned"
 SHARE = 3  # of the source's steps one in so many is spent on fine-tuning, at half its rate
 FIXED = ("network", "block", "stacks", "width", "input_size", "heatmap_size", "boundary", "coordinates")
 
 PURPOSE = "remove channels and fine-tune, the run itself as teacher"
-EXAMPLE = "runs/demo --run demo-s --macs 0.7"
+EXAMPLE = "runs/first --run first-s --latency 0.5 --rounds 3"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
-    parser.add_argument(
-        "--macs", type=float, default=0.7, metavar="SHARE", help="multiply-accumulates to keep (default: %(default)s)"
-    )
+    share = parser.add_mutually_exclusive_group()
+    share.add_argument("--macs", type=float, metavar="SHARE", help=f"multiply-accumulates to keep (default: {MACS})")
+    share.add_argument("--latency", type=float, metavar="SHARE", help="predicted time to keep, decode included")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="of latencies (default: measured on this machine)")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="steps to prune in (default: %(default)s)")
     names = ", ".join(importances.TABLE)
     parser.add_argument("--importance", default="taylor", metavar="NAME", help=f"{names} (default: %(default)s)")
     parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
@@ -53,13 +66,44 @@ def main(options: argparse.Namespace) -> None:
             options.steps = 0  # or the source's steps would win
         return from_options(recipe, options, data=tuple(options.data or recipe.data))
 
-    run(options.source, run_folder(options.run), options.macs, options.importance, options.cache, changed)
+    wanted = Wanted(options.macs, options.latency, options.table, options.importance, options.rounds)
+    run(options.source, run_folder(options.run), wanted, options.cache, changed)
 
 
-def run(
-    source: Path, folder: Path, budget: float, importance: str, root: Path, recipe_of: Callable[[Recipe], Recipe]
-) -> None:
-    """Prune the run ``source`` to ``budget`` of its multiply-accumulates, fine-tune, write ``folder``.
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """How to prune: the share of the multiply-accumulates or of the latency to keep, the table's file, the importance's
+    name, the rounds. InputError where these do not go together."""
+
+    macs: float | None = None
+    latency: float | None = None
+    table: Path | None = None
+    importance: str = "taylor"
+    rounds: int = 1
+
+    def __post_init__(self):
+        if self.table and self.latency is None:
+            raise InputError(f"--table {self.table}: is for --latency SHARE; give that too")
+        if not 0 < self.share < 1:
+            raise InputError(f"{self.option} {self.share:g}: give the share of {self.unit} to keep, between 0 and 1")
+        if self.rounds < 1:
+            raise InputError(f"--rounds {self.rounds}: give 1 or more")
+
+    @property
+    def share(self) -> float:
+        return self.latency if self.latency is not None else MACS if self.macs is None else self.macs
+
+    @property
+    def option(self) -> str:
+        return "--macs" if self.latency is None else "--latency"
+
+    @property
+    def unit(self) -> str:
+        return "the multiply-accumulates" if self.latency is None else "the predicted latency"
+
+
+def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Callable[[Recipe], Recipe]) -> None:
+    """Prune the run ``source``, fine-tune, write ``folder``.
 
     root: of the caches. recipe_of: what the command line changes in the recipe of the fine-tuning.
     """
@@ -82,22 +126,31 @@ def run(
             )
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
-        if workers.rank == 0:
-            start(source, folder, loaded, recipe, budget, importance, say)
-        if workers.world > 1:
-            import torch.distributed
-
-            torch.distributed.barrier()
-        pruned, widths = _read(folder / PRUNED)
-        recipe = recipes.replace(recipe, channels=widths.channels)
-        cache = open_cache(recipe, root, workers, say)
-        how = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs:g} epochs"
-        say(f"fine-tuning for {how} at rate {recipe.rate:g}, teacher {source}; on {workers.device}")
+        latency = table_of(source, folder, loaded, wanted, say) if workers.rank == 0 and wanted.latency else None
         if (recipe.data, recipe.seed, recipe.validation) != tuple(
             getattr(loaded.recipe, name) for name in ("data", "seed", "validation")
         ):
             say(f"other data or seed than {source}: this run holds out other faces than that one")
-        fit(recipe, cache, folder, workers, pruned, Teacher(source, recipe), say)
+        cache = None
+        for number in range(1, wanted.rounds + 1):
+            last = number == wanted.rounds
+            target = folder if last else folder / f"round-{number}"
+            before = loaded if number == 1 else load_model(folder / f"round-{number - 1}")
+            ours = recipe if wanted.rounds == 1 else part(recipe, wanted.rounds, last)
+            if workers.rank == 0:
+                start(source, target, loaded, before, wanted, number, latency, say)
+            if workers.world > 1:
+                import torch.distributed
+
+                torch.distributed.barrier()
+            pruned, widths = _read(target / PRUNED)
+            ours = recipes.replace(ours, channels=widths.channels)
+            cache = cache or open_cache(ours, root, workers, say)
+            if not last and (target / checkpoint.MODEL).exists():
+                continue
+            how = f"{ours.steps} steps" if ours.steps else f"{ours.epochs:g} epochs"
+            say(f"fine-tuning for {how} at rate {ours.rate:g}, teacher {source}; on {workers.device}")
+            fit(ours, cache, target, workers, pruned, Teacher(source, ours), say)
         if workers.rank == 0:
             for path in draw_run(folder, cache):
                 say(f"wrote {path}")
@@ -110,6 +163,35 @@ def run(
                 say(line)
             say(f"wrote {folder / checkpoint.MODEL}")
             say(f"next: python -m compress quantize {folder}")
+
+
+def table_of(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Callable[[str], None]) -> Latency:
+    """The table asked for, kept in the new run as the one that counts; else the one kept there; else measured now."""
+    kept = folder / TABLE
+    if wanted.table:
+        latency = Latency.load(wanted.table)
+    elif kept.exists():
+        return Latency.load(kept)
+    else:
+        with Progress("latency") as progress, silence(False):
+            command = shlex.join(["python", "-m", "compress", "prune", str(source), "--latency", f"{wanted.latency:g}"])
+            latency = measured(loaded.network, loaded.recipe, loaded.contract, command, progress)
+    total = Costs(loaded.network, loaded.recipe, latency).initial
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(kept, latency.dumps())
+    say(f"latency of {source} by the table: {total:.3f} ms, {latency.about.get('runtime')}")
+    return latency
+
+
+def part(recipe: Recipe, rounds: int, last: bool) -> Recipe:
+    """The recipe of one round of several: the last has half of the steps, the others share the other half."""
+    share = 0.5 if last else 0.5 / (rounds - 1)
+    return dataclasses.replace(
+        recipe,
+        steps=max(1, round(recipe.steps * share)) if recipe.steps else 0,
+        epochs=recipe.epochs * share,
+        warmup=round(recipe.warmup * share),
+    )
 
 
 def shortened(recipe: Recipe) -> Recipe:
@@ -127,13 +209,20 @@ def start(
     source: Path,
     folder: Path,
     loaded: Loaded,
-    recipe: Recipe,
-    budget: float,
-    importance: str,
+    before: Loaded,
+    wanted: Wanted,
+    number: int,
+    latency: Latency | None,
     say: Callable[[str], None],
 ) -> None:
-    """Write the pruned network that fine-tuning starts from, unless an interrupted run has left it."""
-    how = {"source": checkpoint.digest(loaded.network), "macs": budget, "importance": importance}
+    """Write the pruned network that a round's fine-tuning starts from, unless an interrupted run has left it.
+
+    before: the network that this round prunes; loaded: the source, whose cost the shares are of.
+    """
+    how = {"source": checkpoint.digest(loaded.network), wanted.option.removeprefix("--"): wanted.share}
+    how |= {"importance": wanted.importance}
+    if wanted.rounds > 1:
+        how |= {"round": number, "rounds": wanted.rounds}
     path = folder / PRUNED
     if path.exists():
         _, metadata = checkpoint.load(path)
@@ -145,9 +234,16 @@ def start(
         return
     if (folder / "recipe.json").exists():
         raise InputError(f"{folder}: is a run that was not pruned; choose another --run")
-    pruned = prune(loaded.network, loaded.recipe, budget, importance, Faces.load(source / CALIBRATION))
-    share = pruned.macs[1] / pruned.macs[0]
-    say(f"pruned {source} by {importance}: {share:.1%} of the multiply-accumulates are left")
+    first = Costs(loaded.network, loaded.recipe, latency).initial
+    costs = Costs(before.network, before.recipe, latency)
+    target = first * wanted.share ** (number / wanted.rounds)
+    pruned = prune(before.network, before.recipe, costs, target, wanted.importance, Faces.load(source / CALIBRATION))
+    of = f"{source}, round {number} of {wanted.rounds}," if wanted.rounds > 1 else str(source)
+    sizes = [macs(network, loaded.recipe.input_size) for network in (loaded.network, pruned.network)]
+    left = f"{sizes[1] / sizes[0]:.1%} of the multiply-accumulates are left"
+    if latency:
+        left += f", {pruned.cost[1] / first:.1%} of the latency ({pruned.cost[1]:.3f} ms)"
+    say(f"pruned {of} by {wanted.importance}: {left}")
     metadata = {checkpoint.RECIPE_KEY: recipes.dumps(pruned.recipe), KEY: json.dumps(how)}
     checkpoint.save(path, pruned.network.state_dict(), metadata)
 

@@ -1,6 +1,6 @@
 """Structured pruning: whole channels go, by dependency groups through concatenations, skips and stacks.
 
-    pruned = prune(network, recipe, 0.7, "taylor", faces)
+    pruned = prune(network, recipe, Costs(network, recipe), 0.7, "taylor", faces)
     pruned.network, pruned.recipe                        # an ordinary network and the recipe that builds it
 
 The widths that are left are written into the recipe, so a pruned run is an ordinary recipe plus weights and loads
@@ -9,54 +9,52 @@ without Torch-Pruning. Channels go in blocks of eight.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
 from compress import importance as importances
-from compress.groups import Graph, Group, Member
+from compress.costs import Costs
+from compress.groups import Graph, Group
 from edgewing.errors import InputError
 from train import recipes
 from train.evaluate import Faces
-from train.model import StackedHourglass, build, channels, macs
+from train.model import StackedHourglass, build, channels
 from train.recipes import Recipe
 
 ROUND_TO = 8  # channels; what vector units and delegates take at once
+THRIFT = 0.5  # power of the milliseconds saved that importance is weighed against: 0 would not look at them
 MOST = 0.75  # share of a part's channels that may go: beyond, one layer would starve to save others
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """network: with fewer channels, in evaluation mode. recipe: with the widths that are left. macs: before, after.
+    """network: with fewer channels, in evaluation mode. recipe: with the widths that are left. cost: before, after.
 
     removed: convolution -> (channels read, channels written) that are gone, by their old indices.
     """
 
     network: StackedHourglass
     recipe: Recipe
-    macs: tuple[int, int]
+    cost: tuple[float, float]
     removed: dict[str, tuple[set[int], set[int]]]
 
 
-def prune(network: StackedHourglass, recipe: Recipe, budget: float, importance: str, faces: Faces) -> Pruned:
-    """Take channels away until the convolutions need at most ``budget`` of their multiply-accumulates.
+def prune(
+    network: StackedHourglass, recipe: Recipe, costs: Costs, target: float, importance: str, faces: Faces
+) -> Pruned:
+    """Take channels away until the network needs at most ``target``, in the unit of ``costs``: what it needs now.
 
-    importance: magnitude, taylor (first-order, from the loss on ``faces``), lamp. The network given is not changed.
-    InputError: an unknown importance, a budget outside 0..1, or one that cannot be met.
+    importance: magnitude, taylor (first-order, from the loss on ``faces``), lamp. The network given is not changed,
+    ``costs`` are reduced. InputError: an unknown importance, or a target that cannot be met.
     """
-    if not 0 < budget < 1:
-        raise InputError(f"--macs {budget:g}: give the share of the multiply-accumulates to keep, between 0 and 1")
     graph = Graph(network, recipe.input_size)
     groups = graph.groups()
     worth = importances.get(importance)(graph.network, groups, recipe, faces)
-    costs = Costs(graph.network, recipe.input_size)
     before = costs.total()
     removed: dict[str, tuple[set[int], set[int]]] = {}
-    for group, gone in choose(groups, worth, costs, budget * before):
+    for group, gone in choose(groups, worth, costs, target):
         for member in group.members:
             read, written = removed.setdefault(member.convolution, (set(), set()))
             (written if member.out else read).update(c for channel in gone for c in member.channels[channel])
@@ -64,34 +62,33 @@ def prune(network: StackedHourglass, recipe: Recipe, budget: float, importance: 
     pruned = _recipe(recipe, graph.network)
     rebuilt = build(pruned)
     rebuilt.load_state_dict(graph.network.state_dict())
-    return Pruned(rebuilt.eval(), pruned, (before, macs(rebuilt, recipe.input_size)), removed)
+    return Pruned(rebuilt.eval(), pruned, (before, costs.total()), removed)
 
 
 def choose(groups: list[Group], worth: list[np.ndarray], costs: Costs, target: float) -> list[tuple[Group, list[int]]]:
     """Groups and their channels to remove until ``costs`` are at most ``target``; ``costs`` are reduced accordingly.
 
     The next block always comes from where the share of importance lost so far is smallest, so that all parts of the
-    network lose about the same share. (Least importance for what is saved looks thriftier and was worse in every
-    trial: it starves single layers.) InputError where the target cannot be met.
+    network lose about the same share; where costs are milliseconds, that share is weighed against what the block saves.
+    InputError where the target cannot be met.
     """
-    waiting: list[tuple[float, int, _Part]] = []
-    for group, importance in zip(groups, worth):
-        for channels_ in group.parts():
-            order = np.argsort(importance[channels_], kind="stable")
-            heapq.heappush(waiting, _Part(group, importance, channels_[order]).entry(len(waiting)))
+    parts = [
+        _Part(group, importance, channels_[np.argsort(importance[channels_], kind="stable")])
+        for group, importance in zip(groups, worth)
+        for channels_ in group.parts()
+    ]
     gone: dict[str, tuple[Group, list[int]]] = {}
     while costs.total() > target:
-        share, order, part = heapq.heappop(waiting) if waiting else (np.inf, 0, None)
-        if share == np.inf:
+        rank, part = min(((part.rank(costs), part) for part in parts), key=lambda pair: pair[0], default=(np.inf, None))
+        if rank == np.inf:
             left, asked = costs.total() / costs.initial, target / costs.initial
             raise InputError(
-                f"--macs {asked:g} cannot be met; in blocks of {ROUND_TO} channels the least is {left:.2f}"
+                f"{costs.option} {asked:g} cannot be met; in blocks of {ROUND_TO} channels the least is {left:.2f}"
             )
         block = part.block()
         costs.remove(part.group.members, block)
         gone.setdefault(part.group.root, (part.group, []))[1].extend(block.tolist())
         part.taken += block.size
-        heapq.heappush(waiting, part.entry(order))
     return list(gone.values())
 
 
@@ -111,54 +108,15 @@ class _Part:
         enough = left - size >= max(ROUND_TO, len(self.channels) * (1 - MOST))
         return self.channels[self.taken : self.taken + (size if enough else 0)]
 
-    def entry(self, order: int) -> tuple[float, int, _Part]:
-        """(share of importance gone with the next block; infinite where none may go, order of equals, self)."""
+    def rank(self, costs: Costs) -> float:
+        """What speaks against taking the next block; infinite where none may go, or none is saved."""
         block = self.block()
+        saved = costs.saving(self.group.members, block) if block.size else 0.0
+        if saved <= 0:
+            return np.inf
         lost = self.importance[self.channels[: self.taken + block.size]].sum()
-        share = lost / max(self.importance[self.channels].sum(), 1e-30) if block.size else np.inf
-        return float(share), order, self
-
-
-class Costs:
-    """Multiply-accumulates of the convolutions as their widths shrink, without running anything."""
-
-    def __init__(self, network: nn.Module, size: int):
-        self._widths: dict[str, list[int]] = {}
-        self._unit: dict[str, int] = {}  # multiply-accumulates for one channel in and one out
-        self._depthwise = set()
-        hooks = []
-        for name, module in network.named_modules():
-            if not isinstance(module, nn.Conv2d):
-                continue
-            self._widths[name] = [module.in_channels, module.out_channels]
-            if module.groups > 1:
-                self._depthwise.add(name)
-            hooks.append(module.register_forward_hook(self._observe(name)))
-        with torch.no_grad():
-            network(torch.zeros(1, 3, size, size))
-        for hook in hooks:
-            hook.remove()
-        self._now = {name: self._of(name, *widths) for name, widths in self._widths.items()}
-        self.initial = self.total()
-
-    def _observe(self, name: str):
-        def observe(module, _, output):
-            self._unit[name] = output[0, 0].numel() * module.weight[0, 0].numel()
-
-        return observe
-
-    def _of(self, name: str, read: int, written: int) -> int:
-        return self._unit[name] * written * (1 if name in self._depthwise else read)
-
-    def total(self) -> int:
-        return sum(self._now.values())
-
-    def remove(self, members: Iterable[Member], gone: np.ndarray) -> None:
-        """Take these channels of a group away."""
-        for member in members:
-            name = member.convolution
-            self._widths[name][int(member.out)] -= sum(len(member.channels[channel]) for channel in gone)
-            self._now[name] = self._of(name, *self._widths[name])
+        share = lost / max(self.importance[self.channels].sum(), 1e-30)
+        return float(share / saved**THRIFT) if costs.option == "--latency" else float(share)
 
 
 def _recipe(recipe: Recipe, network: nn.Module) -> Recipe:
