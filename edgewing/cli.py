@@ -73,7 +73,7 @@ def _shipped(as_json: bool) -> None:
         size = path.stat().st_size / 1e3
         print(
             f"{model.name:<13} {form:<7} {c.layout.name:<8} {c.crop.size:>4} {c.model.macs / 1e6:>6.1f} {size:>6.0f}  "
-            f"{nme}{', the default' if path == models.path(default) else ''}"
+            f"{nme}{'  (default)' if path == models.path(default) else ''}"
         )
     print(f"next: edgewing info {default}")
     for terms in sorted({c.training.data_terms for *_, c in found if c.training.data_terms}):

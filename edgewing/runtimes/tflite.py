@@ -22,19 +22,26 @@ _LIBRARIES = [
 
 
 class Interpreter:
-    """A graph in LiteRT, called by its one signature."""
+    """A graph in LiteRT. Names are those of its one signature; calls go past the signature's own runner, which sizes
+    and allocates all tensors anew every time."""
 
     def __init__(self, interpreter, description: Description):
         self.interpreter, self.description = interpreter, description
         signatures = list(interpreter.get_signature_list())
         if len(signatures) != 1:
             raise ValueError(f"{len(signatures)} signatures where 1 is expected")
-        self._runner = interpreter.get_signature_runner(signatures[0])
-        self.inputs = _tensors(self._runner.get_input_details())
-        self.outputs = _tensors(self._runner.get_output_details())
+        runner = interpreter.get_signature_runner(signatures[0])
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        self.inputs, self.outputs = _tensors(inputs), _tensors(outputs)
+        self._into = [d["index"] for d in inputs.values()]
+        self._from = {name: d["index"] for name, d in outputs.items()}
+        if set(self._into) != {d["index"] for d in interpreter.get_input_details()}:
+            raise ValueError("a signature that is not of the main graph")
 
     def run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
-        return self._runner(**{self.inputs[0].name: tensor})
+        self.interpreter.set_tensor(self._into[0], tensor)
+        self.interpreter.invoke()
+        return {name: self.interpreter.get_tensor(index) for name, index in self._from.items()}
 
 
 def load(path: Path, contract: Contract, threads: int) -> Interpreter:

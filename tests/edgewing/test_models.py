@@ -89,7 +89,7 @@ def test_info_lists_what_is_there(package):
         ["edgewing-m", "tflite", "tiny-2"],
         ["edgewing-m", "onnx", "tiny-2"],
     ]
-    assert [line[-1] == "default" for line in lines[1:-1]] == [False, True, False]
+    assert [line[-1] == "(default)" for line in lines[1:-1]] == [False, True, False]
     assert done.stderr == "notice: drawn for tests, free\n"
     about = json.loads(call(package, "info", "--json").stdout)
     assert [(a["name"], a["format"], a["size"]) for a in about][0] == ("edgewing-s", "onnx", 32)
