@@ -182,7 +182,7 @@ def test_measure_appends_accuracy_and_latency(artefact, run_folder, capsys):
     # the command of a row repeats it
     words = found[0]["command"].split()
     assert words[:4] == ["python", "-m", "bench", "accuracy"] and main(words[3:]) == 0
-    assert capsys.readouterr().out.count("NME 3.12 %") == 3
+    assert capsys.readouterr().out.count("NME 3.12 %  FR08") == 3
     assert main(["report", str(run)]) == 0
 
 
