@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from compress import distill, finetune, qat, quantize
+from compress import distill, finetune, ladder, qat, quantize, sweep, table
 from edgewing import errors
 
-VERBS = {"distill": distill, "prune": finetune, "quantize": quantize, "qat": qat}
+VERBS = {
+    "distill": distill,
+    "prune": finetune,
+    "costs": table,
+    "quantize": quantize,
+    "qat": qat,
+    "ladder": ladder,
+    "sweep": sweep,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,111 @@
+"""python -m compress sweep and ladder, on tiny runs: exported, scored, timed, drawn; and gone on with."""
+
+import json
+import shutil
+
+import cv2
+import pytest
+
+from compress import __main__ as command
+from compress import measuring
+from edgewing import layouts
+from train import recipes
+from train.data import cache as caches
+from train.data.drawn import faces
+from train.loop import Workers, fit
+
+RECIPE = recipes.replace(
+    recipes.get("mobile"), input_size=64, width=0.5, layout="aflw-19", batch=8, steps=4, warmup=1, validation=0.25,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("sweep")
+
+
+@pytest.fixture(scope="module")
+def source(folder):
+    """A run of a few steps, on a cache that is itself named as its data."""
+    cache = caches.build(faces(24, "aflw-19", 0), folder / "drawn", layouts.get("aflw-19"), caches.dense_enough(64))
+    fit(recipes.replace(RECIPE, data=(str(folder / "drawn"),)), cache, folder / "source", Workers())
+    return folder / "source"
+
+
+def typed(*arguments):
+    """The exit code of the command."""
+    with pytest.raises(SystemExit) as end:
+        command.main([str(a) for a in arguments])
+    return end.value.code
+
+
+@pytest.fixture(scope="module")
+def swept(source, folder):
+    arguments = (
+        "sweep", source, "--run", folder / "plane", "--train", folder / "drawn", "--layout", "aflw-19", "--recipe",
+        "demo", "--width", "0.25", "--input-size", "64", "--steps", "2", "--cache", folder / "cache", "--rounds", "2",
+    )  # fmt: skip
+    # A network of two steps may fail its gate; it is measured all the same.
+    assert typed(*arguments) in (0, 1)
+    return arguments
+
+
+def kinds(path):
+    return [json.loads(line)["kind"] for line in path.read_text().splitlines()]
+
+
+def test_a_sweep_measures_and_draws(source, folder, swept):
+    plane = folder / "plane"
+    assert recipes.load(plane / "w0.25-64").width == 0.25 and recipes.load(plane / "w0.25-64").steps == 2
+    rows = measuring.rows_of(plane / "sweep.jsonl")
+    assert [row["kind"] for row in rows] == ["accuracy"] * 4 + ["race"] * 4
+    assert {row["model"]["precision"] for row in rows} == {"fp16", "int8"}
+    assert len({row["artefact"]["sha256"] for row in rows}) == 4
+    assert all(row["command"].startswith("python -m bench ") for row in rows)
+    assert cv2.imread(str(plane / "sweep.png")) is not None
+
+
+def test_a_sweep_goes_on(folder, swept, capfd):
+    """What was trained, exported and scored is not done again; only times are taken."""
+    plane = folder / "plane"
+    before = {p: p.stat().st_mtime_ns for p in plane.rglob("*.tflite")}
+    assert typed(*swept) in (0, 1)
+    out = capfd.readouterr().out
+    assert "trained already" in out and "exporting" not in out and "scoring" not in out and "timing 4 files" in out
+    assert {p: p.stat().st_mtime_ns for p in plane.rglob("*.tflite")} == before
+    assert kinds(plane / "sweep.jsonl") == ["accuracy"] * 4 + ["race"] * 8
+    assert "knee: " in out and out.splitlines()[-2] == f"wrote {plane / 'sweep.png'}"
+
+
+def test_a_ladder_of_two(source, folder, swept, capfd):
+    small = folder / "plane/w0.25-64"
+    assert typed("ladder", source, small, "--rounds", "2") in (0, 1)
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[-2] == f"wrote {small / 'ladder.md'}"
+    page = (small / "ladder.md").read_text()
+    for run in ("source", "w0.25-64"):
+        for precision in ("fp16", "int8"):
+            assert f"| {run} (trained) | {precision} |" in page
+    assert "recommended: " in page and "int8 against fp16, source" in page
+    assert sorted(kinds(small / "ladder.jsonl")) == ["accuracy"] * 4 + ["race"] * 4
+
+
+def test_other_faces_are_not_compared(source, folder, swept, capfd):
+    other = folder / "other"
+    shutil.copytree(source, other)
+    with_names = measuring.Faces.load(other / "faces/validation.npz")
+    measuring.Faces(with_names.crops[1:], with_names.landmarks[1:], with_names.names[1:]).save(
+        other / "faces/validation.npz"
+    )
+
+    def says(words, *arguments):
+        assert typed(*arguments) == 2
+        error = capfd.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("error: ") and words in error
+
+    says("holds out other faces", "ladder", source, other)
+    says("no such run", "ladder", folder / "nothing")
+    says("--layout", "ladder", source, "--data", folder)
+    says("nothing to sweep", "sweep", "--run", folder / "x")
+    says("bench accuracy", "ladder", source, "--data", folder / "nothing", "--layout", "aflw-19")
+    assert not (folder / "x").exists()
