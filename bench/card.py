@@ -251,7 +251,7 @@ def _growth(row: dict, found: list[dict]) -> str:
     if "jitter" not in row["protocol"]:
         return ""
     for other in found:
-        same = all(row["protocol"][key] == other["protocol"][key] for key in ("data", "crop", "normaliser"))
+        same = _faces(row) == _faces(other) and row["protocol"]["crop"] == other["protocol"]["crop"]
         if same and "jitter" not in other["protocol"] and other["artefact"]["sha256"] == row["artefact"]["sha256"]:
             return f" ({artefacts.change(row['nme'], other['nme'])})"
     return ""
