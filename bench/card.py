@@ -132,7 +132,8 @@ def _data(c: Contract) -> list[str]:
     lines += [f"- Teachers: {', '.join(c.training.teachers)}."] if c.training.teachers else []
     lines += [f"- Terms: {c.training.data_terms}"] if c.training.data_terms else ["- Terms: not stated."]
     for folder, name in OF_TEST_LISTS.items():
-        if any(folder in Path(source).parts for source in c.training.trained_on):
+        learnt = any(folder in Path(source).parts for source in c.training.trained_on)
+        if learnt and name not in c.training.data_terms:  # else the contract says it itself
             lines.append(
                 f"- The {name} faces it learnt from belong to {name}'s official test list: it must not be scored on it."
             )
