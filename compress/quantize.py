@@ -156,12 +156,11 @@ class Bench:
         size, points = contract.crop.size, contract.layout.points
         self.faces = parity.stored(source / VALIDATION, points, size)
         self.job = Job(self.network, contract, parity.stored(source / CALIBRATION, points, size).crops)
-        self.job.compared = tuple(ranges.TABLE)
         self.reference = graph.reference(self.network, contract, self.faces.crops)
 
     def measure(self, name: str, float_layers: tuple[str, ...] = (), some: int | None = None) -> parity.Result:
         """Parity of the file with these ranges and float layers, on all faces or evenly on ``some``."""
-        self.job.ranges, self.job.float_layers = name, float_layers
+        self.job.ranges, self.job.float_layers, self.job.compared = name, float_layers, tuple(ranges.TABLE)
         faces, reference = self.faces, self.reference
         if some is not None and some < len(faces):
             chosen = np.linspace(0, len(faces) - 1, some).astype(int)

@@ -98,14 +98,14 @@ def test_ranges_are_those_of_the_source(source, tuned):
     assert measured["picture"][1] == pytest.approx(1.0, abs=0.2) and measured["stem.0.0"][0] == 0.0
 
 
-def test_an_interrupted_run_goes_on_to_the_same(source, tuned, capsys):
+def test_an_interrupted_run_goes_on_to_the_same(source, tuned, capfd):
     run = source.parent / "again"
     shutil.copytree(tuned, run)
     kept = (run / qat.RANGES).read_bytes()
     for name in (CHECKPOINT, checkpoint.MODEL, "metrics.jsonl", "quantization.json"):
         (run / name).unlink()
     fine_tune(source, run)
-    out = capsys.readouterr().out
+    out = capfd.readouterr().out
     assert "measured already" in out and (run / qat.RANGES).read_bytes() == kept
     ours, expected = (checkpoint.load(r / checkpoint.MODEL)[0] for r in (run, tuned))
     assert all(torch.equal(ours[k], expected[k]) for k in expected)
@@ -127,18 +127,18 @@ def test_an_interrupted_run_goes_on_to_the_same(source, tuned, capsys):
         (["--data", "no/such/folder"], "no/such/folder"),
     ],
 )
-def test_bad_input_is_one_line(source, capsys, more, words):
+def test_bad_input_is_one_line(source, capfd, more, words):
     run = source.parent / f"bad-{'-'.join(more).strip('-').replace('/', '.')}"
     assert fine_tune(source, run, *more) == 2
-    error = capsys.readouterr().err.strip().splitlines()[-1]
+    error = capfd.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and words in error
     assert not (run / checkpoint.MODEL).exists()
 
 
-def test_runs_that_are_not_there_or_not_ours(source, tuned, tmp_path, capsys):
+def test_runs_that_are_not_there_or_not_ours(source, tuned, tmp_path, capfd):
     def says(words, *arguments):
         assert typed("qat", *arguments) == 2
-        error = capsys.readouterr().err.strip().splitlines()[-1]
+        error = capfd.readouterr().err.strip().splitlines()[-1]
         assert error.startswith("error: ") and words in error
 
     says("no such run", tmp_path / "nothing", "--run", tmp_path / "x")
@@ -151,4 +151,4 @@ def test_runs_that_are_not_there_or_not_ours(source, tuned, tmp_path, capsys):
     for text in ("{", "[]", "{}", '{"source": 1, "ranges": 2, "measured": {"a": 3}}'):
         (tmp_path / "broken/ranges.json").write_text(text)
         assert typed("qat", source, "--run", tmp_path / "broken") == 2
-        assert "ranges.json" in capsys.readouterr().err
+        assert "ranges.json" in capfd.readouterr().err
