@@ -22,7 +22,7 @@ from edgewing import files
 from edgewing.errors import InputError
 from targets import graph, parity, ranges
 from targets.__main__ import quantization
-from targets.progress import Progress, silence
+from targets.progress import silence
 from train import checkpoint
 from train.__main__ import add_fields, from_options
 from train.checkpoint import Loaded, load_model, run_folder
@@ -178,7 +178,7 @@ def _quantized(source: Path, folder: Path, limit: quantize.Limit, debug: bool) -
     code, choice, _ = quantize.decide(bench, limit, debug=debug)
     best, before = choice.best, load_model(source)
     own, bench.reference = bench.reference, graph.reference(before.network, before.contract, bench.faces.crops)
-    with Progress("quantize") as bench.job.say:
+    with bench.saying():
         bench.job.say(f"against {source}")
         with silence(debug):
             converted = bench.measure(best.ranges, best.float_layers)

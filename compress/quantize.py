@@ -11,9 +11,11 @@ if nothing passes.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,6 +160,15 @@ class Bench:
         self.job = Job(self.network, contract, parity.stored(source / CALIBRATION, points, size).crops)
         self.reference = graph.reference(self.network, contract, self.faces.crops)
 
+    @contextlib.contextmanager
+    def saying(self) -> Iterator[None]:
+        """A progress line for what is done inside."""
+        with Progress("quantize") as self.job.say:
+            try:
+                yield
+            finally:
+                self.job.say = lambda text: None
+
     def measure(self, name: str, float_layers: tuple[str, ...] = (), some: int | None = None) -> parity.Result:
         """Parity of the file with these ranges and float layers, on all faces or evenly on ``some``."""
         self.job.ranges, self.job.float_layers, self.job.compared = name, float_layers, tuple(ranges.TABLE)
@@ -227,7 +238,7 @@ def choose(bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debu
     trials: list[Trial] = []
 
     def attempt(name: str, float_layers: tuple[str, ...] = ()) -> Trial:
-        with Progress("quantize") as bench.job.say:
+        with bench.saying():
             bench.job.say(name + _in_float(float_layers))
             with silence(debug):
                 result = bench.measure(name, float_layers)
@@ -240,7 +251,7 @@ def choose(bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debu
     if sensitivity or not best.accepted:
         why = "" if best.accepted else "no ranges pass; "
         print(f"{why}measuring block by block with {best.ranges}", flush=True)
-        with Progress("quantize") as bench.job.say:
+        with bench.saying():
             bench.job.say("each block alone in int8")
             with silence(debug):
                 shift = bench.sensitivity(best.ranges)
@@ -269,7 +280,7 @@ def decide(
     print(HEADER, flush=True)
     choice = choose(bench, limit, sensitivity, debug)
     best = choice.best
-    with Progress("quantize") as bench.job.say:
+    with bench.saying():
         fake = bench.fake(best.ranges, best.float_layers)
     record = {
         "ranges": best.ranges,
