@@ -7,7 +7,8 @@
 
 The table holds single operations at a grid of widths (compress.probes), and linear interpolation what lies between. A
 network's time is the sum over its convolutions, sums and upsamplings, and what the frame around them takes: pixels to
-int8, and the decode. Nothing else is counted: not the batch norms and poolings of the paper's blocks.
+int8, and the decode. Nothing else is counted: not the batch norms and poolings of the paper's blocks. (compress.table
+measures, and fits the table to whole files.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
@@ -28,8 +29,7 @@ from torch.overrides import TorchFunctionMode
 from compress import probes
 from compress.groups import Member
 from compress.probes import Operation
-from edgewing import files, layouts, measure
-from edgewing.contract import Contract
+from edgewing import files, layouts
 from edgewing.errors import InputError
 from train.recipes import Recipe
 
@@ -195,22 +195,6 @@ def points(sites: Iterable[Site]) -> set[Operation]:
         else:
             found |= {Operation(op.kind, op.map, w, w, *rest) for w in below(op.written)}
     return found
-
-
-def measured(
-    network: nn.Module, recipe: Recipe, contract: Contract, command: str, say: Callable[[str], None]
-) -> Latency:
-    """The table for a run's network, on this machine; half a minute and one conversion."""
-    sites, _ = trace(network, recipe.input_size)
-    say("converting the frame around the network")
-    key = (recipe.input_size, recipe.cells, layouts.get(recipe.layout).points)
-    frames = {key: probes.frame(contract)}
-    operations = probes.measure(points(sites), say)
-    about = {
-        "machine": measure.machine(), "runtime": probes.library(), "date": measure.now(), "command": command,
-        "protocol": probes.PROTOCOL,
-    }  # fmt: skip
-    return Latency(operations, frames, about)
 
 
 class Costs:

@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compress import importance as importances
-from compress.costs import Costs, Latency, measured
+from compress.costs import Costs, Latency
 from compress.prune import prune
+from compress.table import measured
 from edgewing import files
 from edgewing.errors import InputError
 from targets.progress import Progress, silence
@@ -175,7 +176,7 @@ def table_of(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Ca
     else:
         with Progress("latency") as progress, silence(False):
             command = shlex.join(["python", "-m", "compress", "prune", str(source), "--latency", f"{wanted.latency:g}"])
-            latency = measured(loaded.network, loaded.recipe, loaded.contract, command, progress)
+            latency = measured(loaded, command, progress)
     total = Costs(loaded.network, loaded.recipe, latency).initial
     folder.mkdir(parents=True, exist_ok=True)
     files.write(kept, latency.dumps())

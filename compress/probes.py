@@ -1,6 +1,6 @@
 """What one operation costs on this machine: small int8 TFLite files of it, timed in turn.
 
-    milliseconds = measure([Operation("conv", 40, 32, 64, kernel=1), Operation("add", 40, 32, 32)])
+    milliseconds, _ = measure([Operation("conv", 40, 32, 64, kernel=1), Operation("add", 40, 32, 32)])
 
 Files are written with LiteRT's schema and no converter, so that hundreds of them take seconds. Each holds the operation
 COPIES times beside one another, all reading the same input, as in a network its reader follows the writer: what a call
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from edgewing.contract import Contract
 from edgewing.errors import InputError
@@ -53,54 +53,42 @@ class Operation:
 YARDSTICK = Operation("conv", 40, 32, 64)  # timed with every part of a table
 
 
-def measure(operations: Iterable[Operation], say: Callable[[str], None] = lambda text: None) -> dict[Operation, float]:
-    """Milliseconds of processor time on one thread, the median over ROUNDS x CALLS calls, files taking turns."""
+def measure(
+    operations: Iterable[Operation], files: Sequence[bytes] = (), say: Callable[[str], None] = lambda text: None
+) -> tuple[dict[Operation, float], list[float]]:
+    """Milliseconds of processor time on one thread: of each operation, and of a call of each of the files.
+
+    The median over ROUNDS x CALLS calls, taking turns.
+    """
     wanted = sorted(set(operations))
     parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
-    taken = []
-    for i, part in enumerate(parts):
-        say(f"timing {i * AT_ONCE} of {len(wanted)} operations")
-        # The smallest sum there is stands for the call itself.
-        files = [build(Operation("add", 1, 8, 8), 1), build(YARDSTICK, COPIES)]
-        files += [build(operation, COPIES) for operation in part]
-        empty, *times = interleaved([_opened(flat) for flat in files])
-        taken.append([max(t - empty, 0.0) / COPIES for t in times])
-        gc.collect()  # interpreters hold each other's buffers until then
-    # Other work slows some parts more than others: all are told as if the yardstick took the same time in each.
-    usual = float(np.median([times[0] for times in taken]))
     found: dict[Operation, float] = {}
-    for part, (yardstick, *times) in zip(parts, taken):
-        found |= {operation: t * usual / yardstick for operation, t in zip(part, times)}
-    return found
+    yardsticks = []
+    for i, part in enumerate([[], *parts]):
+        say(f"timing {(i - 1) * AT_ONCE} of {len(wanted)} operations" if i else "timing whole networks")
+        # The smallest sum there is stands for the call itself.
+        first = [build(Operation("add", 1, 8, 8), 1), build(YARDSTICK, COPIES)]
+        rest = [build(operation, COPIES) for operation in part] if i else files
+        empty, yardstick, *times = interleaved([_opened(flat) for flat in [*first, *rest]], ROUNDS if i else 4 * ROUNDS)
+        yardsticks.append(yardstick - empty)
+        # Other work slows some parts more than others: all are told in yardsticks first.
+        if i:
+            found |= {op: max(t - empty, 0.0) / COPIES / yardsticks[-1] for op, t in zip(part, times)}
+        else:
+            whole = [t / yardsticks[-1] for t in times]
+        gc.collect()  # interpreters hold each other's buffers until then
+    usual = float(np.median(yardsticks))
+    return {op: t * usual for op, t in found.items()}, [t * usual for t in whole]
 
 
-def frame(contract: Contract) -> float:
-    """Milliseconds of what stands around a network in a file: pixels to int8, and the decode of its heatmaps.
-
-    By a file whose network is one small convolution, less that convolution.
-    """
+def int8(network: nn.Module, contract: Contract) -> bytes:
+    """The network's int8 file, its ranges from noise: good for its time and nothing else."""
     from targets import graph, ranges, tflite
-    from targets.progress import silence
 
-    size, stride, landmarks = contract.crop.size, round(contract.decode.stride), contract.layout.points
+    size = contract.crop.size
     crops = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
-    with silence(False):
-        flat = tflite.convert(graph.build(_Small(landmarks, stride), contract, tflite.INTERFACE))
-        flat = tflite.quantize(flat, ranges.measure("min-max", tflite.activations(flat, crops)))
-    small = build(Operation("conv", size, 3, landmarks, 1, stride), 1)
-    whole, network = interleaved([_opened(flat), _opened(small)], rounds=4 * ROUNDS)
-    return float(whole - network)
-
-
-class _Small(nn.Module):
-    """The least that looks like a network: (B, 3, S, S) -> one (B, N, H, W)."""
-
-    def __init__(self, landmarks: int, stride: int):
-        super().__init__()
-        self.head = nn.Conv2d(3, landmarks, 1, stride)
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        return [self.head(images)]
+    flat = tflite.convert(graph.build(network, contract, tflite.INTERFACE))
+    return tflite.quantize(flat, ranges.measure("min-max", tflite.activations(flat, crops)))
 
 
 def interleaved(calls: list[Callable[[], object]], rounds: int = ROUNDS, recorded: int = CALLS) -> np.ndarray:

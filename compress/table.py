@@ -1,22 +1,32 @@
 """`python -m compress costs`: what a run's operations take on this machine, as a table for `prune --latency`.
 
 The operations are those of the run's int8 TFLite file at all smaller widths of a grid, each timed on one thread in a
-small file of its own. It is made on the machine that counts; the pruning may happen on another.
+small file of its own. What whole files take beyond their operations' sum, a frame around the network and slower memory
+within it, is fitted on two of them, the run's network and a smaller one. The table is made on the machine that counts;
+the pruning may happen on another.
 """
 
 from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
-from compress.costs import Costs, measured
-from edgewing import files
+import numpy as np
+
+from compress import costs, probes
+from compress.costs import Costs, Latency
+from compress.prune import prune
+from edgewing import files, layouts, measure
+from edgewing.errors import InputError
 from targets.progress import Progress, silence
-from train.checkpoint import load_model
+from train.checkpoint import Loaded, load_model
+from train.evaluate import Faces
 
 PURPOSE = "measure what operations cost on this machine"
 EXAMPLE = "runs/first --to phone.json"
+SMALLER = 0.6  # of the multiply-accumulates: the second network that the table is fitted on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +35,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> None:
-    network, recipe, contract = load_model(options.source)
+    loaded = load_model(options.source)
     command = shlex.join(["python", "-m", "compress", "costs", str(options.source), "--to", str(options.to)])
     with Progress("costs") as say, silence(options.debug):
-        latency = measured(network, recipe, contract, command, say)
+        latency = measured(loaded, command, say)
     files.write(options.to, latency.dumps())
-    total = Costs(network, recipe, latency).initial
+    total = Costs(loaded.network, loaded.recipe, latency).initial
     print(f"{len(latency.operations)} operations on {latency.about['machine']['cpu']}, {latency.about['runtime']}")
-    print(f"{options.source}: {total:.3f} ms, of which {latency.frame(recipe):.3f} ms around the network")
+    print(f"{options.source}: {total:.3f} ms, of which {latency.frame(loaded.recipe):.3f} ms around the network")
     print(f"wrote {options.to}")
     print(f"next: python -m compress prune {options.source} --run NAME --latency 0.5 --table {options.to}")
+
+
+def measured(loaded: Loaded, command: str, say: Callable[[str], None]) -> Latency:
+    """The table for a run's network, on this machine; a minute, most of it two conversions."""
+    network, recipe, contract = loaded
+    multiplications = Costs(network, recipe)
+    nobody = Faces(*(np.empty(0) for _ in range(3)))  # magnitude looks at weights alone
+    smaller = prune(network, recipe, multiplications, SMALLER * multiplications.initial, "magnitude", nobody)
+    pair = (network, smaller.network)
+    say("converting two networks")
+    whole = [probes.int8(one, contract) for one in pair]
+    operations, times = probes.measure(costs.points(costs.trace(network, recipe.input_size)[0]), whole, say)
+    key = (recipe.input_size, recipe.cells, layouts.get(recipe.layout).points)
+    plain = Latency(operations, {key: 0.0}, {})
+    frame, factor = fit([Costs(one, recipe, plain).initial for one in pair], times)
+    about = {
+        "machine": measure.machine(),
+        "runtime": probes.library(),
+        "date": measure.now(),
+        "command": command,
+        "protocol": probes.PROTOCOL,
+        "whole_ms": times,
+        "factor": factor,
+    }
+    return Latency({op: factor * ms for op, ms in operations.items()}, {key: frame}, about)
+
+
+def fit(sums: list[float], whole: list[float]) -> tuple[float, float]:
+    """(frame, factor) with whole = frame + factor x sum for two networks; neither is negative.
+
+    sums: milliseconds of all operations of each. whole: of its file. InputError where these contradict each other.
+    """
+    factor = (whole[0] - whole[1]) / (sums[0] - sums[1])
+    frame = whole[0] - factor * sums[0]
+    if factor <= 0:
+        raise InputError("the smaller network took longer: this machine is too busy to measure on; try again")
+    if frame < 0:  # within the noise there is none
+        return 0.0, sum(whole) / sum(sums)
+    return frame, factor

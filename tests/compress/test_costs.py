@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from compress import __main__ as command
-from compress import costs, probes
+from compress import costs, probes, table
 from compress.costs import Costs, Latency
 from compress.groups import Graph
 from compress.probes import Operation
@@ -150,15 +150,23 @@ def test_what_is_larger_takes_longer(monkeypatch):
     """Twenty times the work, measured in turn: a busy machine does not turn that round."""
     small, large = Operation("conv", 16, 32, 32), Operation("conv", 64, 64, 64)
     monkeypatch.setattr(probes, "AT_ONCE", 1)  # parts of a table are put on one scale
-    found = probes.measure([small, large])
-    assert 0 < 4 * found[small] < found[large]
+    found, whole = probes.measure([small, large], [probes.build(small, 1)])
+    assert 0 < 4 * found[small] < found[large] and 0 < whole[0] < found[large]
+
+
+def test_the_fit_on_two_files():
+    assert table.fit([2.0, 1.0], [2.9, 1.7]) == pytest.approx((0.5, 1.2))
+    assert table.fit([2.0, 1.0], [2.0, 0.7]) == pytest.approx((0.0, 0.9))
+    with pytest.raises(InputError, match="too busy to measure"):
+        table.fit([2.0, 1.0], [1.0, 1.1])
 
 
 def test_the_command_writes_a_table(tmp_path, capfd):
     from train import checkpoint
     from train.describe import describe
 
-    network, recipe = build(RECIPE).eval(), RECIPE
+    recipe = recipes.replace(RECIPE, stacks=1)
+    network = build(recipe).eval()
     (tmp_path / "run").mkdir()
     about = describe(network, recipe, "run", ["drawn"], [])
     checkpoint.save_model(tmp_path / "run/model.safetensors", network, recipe, about)
@@ -168,7 +176,7 @@ def test_the_command_writes_a_table(tmp_path, capfd):
     assert end.value.code == 0
     lines = capfd.readouterr().out.splitlines()
     assert lines[-2] == f"wrote {out}" and "prune" in lines[-1]
-    table = Latency.load(out)
-    assert table.frame(recipe) > 0 and Costs(network, recipe, table).initial > table.frame(recipe)
-    assert {"machine", "runtime", "date", "command"} <= set(table.about)
-    assert "ai-edge-litert" in table.about["runtime"] and str(out) in table.about["command"]
+    made = Latency.load(out)
+    assert Costs(network, recipe, made).initial == pytest.approx(made.about["whole_ms"][0], rel=0.3)
+    assert {"machine", "runtime", "date", "command"} <= set(made.about)
+    assert "ai-edge-litert" in made.about["runtime"] and str(out) in made.about["command"]

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from compress import __main__ as command
-from compress import finetune
+from compress import costs, finetune
+from compress.costs import Costs, Latency
 from edgewing import layouts
 from train import checkpoint, recipes
 from train.data import cache as caches
@@ -100,6 +101,70 @@ def test_epochs_given_win_over_the_sources_steps(source):
     assert recipes.load(run).epochs == 0.5 and recipes.load(run).steps == 0
 
 
+def invented(source, path):
+    """A latency table in which only maps of 16 cells and more take any time: by what they read and write."""
+    loaded = checkpoint.load_model(source)
+    sites, _ = costs.trace(loaded.network, 64)
+    points = {op: (op.read + op.written) * 1e-3 * (op.map >= 16) for op in costs.points(sites)}
+    path.write_bytes(Latency(points, {(64, 16, 19): 0.01}, {"runtime": "invented"}).dumps())
+    return loaded, Latency.load(path)
+
+
+def test_pruning_to_a_share_of_the_latency(source, capsys):
+    run = source.parent / "fast"
+    loaded, latency = invented(source, source.parent / "table.json")
+    more = ("--latency", "0.6", "--table", source.parent / "table.json", "--steps", "1")
+    assert prune(source, run, *more) == 0
+    pruned = checkpoint.load_model(run)
+    before, after = (Costs(r.network, r.recipe, latency).initial for r in (loaded, pruned))
+    assert 0.5 * before < after <= 0.6 * before
+    # What takes no time stays as it is.
+    deep = "stacks.0.hourglass.middle.depthwise.0"
+    assert deep not in pruned.recipe.channels
+    out = capsys.readouterr().out
+    assert f"{after / before:.1%} of the latency ({after:.3f} ms)" in out and "invented" in out
+    # The table is kept with the run, and an unfinished run needs no other.
+    assert Latency.load(run / finetune.TABLE) == latency
+    (run / finetune.PRUNED).unlink()
+    for name in (CHECKPOINT, checkpoint.MODEL, "recipe.json"):
+        (run / name).unlink()
+    assert prune(source, run, "--latency", "0.6", "--steps", "1") == 0
+    assert checkpoint.load_model(run).recipe == pruned.recipe
+
+
+def test_rounds_and_where_they_stop(source, monkeypatch):
+    """Killed in the second of three rounds, the run goes on there and ends as one that was not killed."""
+    whole, cut = source.parent / "rounds", source.parent / "rounds-cut"
+    more = ("--macs", "0.5", "--rounds", "3", "--steps", "8")
+    assert prune(source, whole, *more) == 0
+    runs = [whole / "round-1", whole / "round-2", whole]
+    sizes = [checkpoint.load_model(run).contract.model.macs for run in (source, *runs)]
+    shares = [size / sizes[0] for size in sizes]
+    assert shares[1] <= 0.5 ** (1 / 3) and shares[2] <= 0.5 ** (2 / 3) and shares[3] <= 0.5
+    assert shares == sorted(shares, reverse=True)
+    # Half of the steps after the last, the other half between; the source is the only teacher.
+    assert [recipes.load(r).steps for r in runs] == [2, 2, 4]
+    for run in runs:
+        assert [t.split()[0] for t in checkpoint.load_model(run).contract.training.teachers] == ["source"]
+
+    write = checkpoint.save
+
+    def killed(path, *rest):
+        if path == cut / "round-2" / CHECKPOINT:
+            raise KeyboardInterrupt
+        write(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", killed)
+        assert prune(source, cut, *more) == 130
+    assert (cut / "round-2" / finetune.PRUNED).exists() and not (cut / finetune.PRUNED).exists()
+    first = (cut / "round-1" / checkpoint.MODEL).stat().st_mtime_ns
+    assert prune(source, cut, *more) == 0
+    assert (cut / "round-1" / checkpoint.MODEL).stat().st_mtime_ns == first
+    ours, expected = (checkpoint.load(r / checkpoint.MODEL)[0] for r in (cut, whole))
+    assert all(torch.equal(ours[k], expected[k]) for k in expected)
+
+
 @pytest.mark.parametrize(
     "more, words",
     [
@@ -107,6 +172,10 @@ def test_epochs_given_win_over_the_sources_steps(source):
         (["--macs", "1.5"], "--macs 1.5: give the share"),
         (["--macs", "0"], "--macs 0: give the share"),
         (["--macs", "0.001"], "cannot be met"),
+        (["--latency", "1.5"], "--latency 1.5: give the share"),
+        (["--table", "phone.json"], "is for --latency"),
+        (["--latency", "0.5", "--table", "phone.json"], "phone.json: no such file"),
+        (["--rounds", "0"], "--rounds 0: give 1 or more"),
         (["--width", "0.25"], "--width: pruning keeps the network"),
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--batch", "0"], "batch 0"),

@@ -15,7 +15,7 @@ from train.data.drawn import faces
 from train.loop import Workers, fit
 
 RECIPE = recipes.replace(
-    recipes.get("mobile"), input_size=64, width=0.5, layout="aflw-19", batch=8, steps=4, warmup=1, validation=0.25,
+    recipes.get("mobile"), input_size=64, width=0.25, layout="aflw-19", batch=8, steps=4, warmup=1, validation=0.25,
 )  # fmt: skip
 
 
@@ -28,7 +28,12 @@ def folder(tmp_path_factory):
 def source(folder):
     """A run of a few steps, on a cache that is itself named as its data."""
     cache = caches.build(faces(24, "aflw-19", 0), folder / "drawn", layouts.get("aflw-19"), caches.dense_enough(64))
-    fit(recipes.replace(RECIPE, data=(str(folder / "drawn"),)), cache, folder / "source", Workers())
+    fit(
+        recipes.replace(RECIPE, data=(str(folder / "drawn"),), validation=recipes.get("demo").validation),
+        cache,
+        folder / "source",
+        Workers(),
+    )
     return folder / "source"
 
 
@@ -43,7 +48,7 @@ def typed(*arguments):
 def swept(source, folder):
     arguments = (
         "sweep", source, "--run", folder / "plane", "--train", folder / "drawn", "--layout", "aflw-19", "--recipe",
-        "demo", "--width", "0.25", "--input-size", "64", "--steps", "2", "--cache", folder / "cache", "--rounds", "2",
+        "demo", "--width", "0.5", "--input-size", "64", "--steps", "2", "--cache", folder / "cache", "--rounds", "2",
     )  # fmt: skip
     # A network of two steps may fail its gate; it is measured all the same.
     assert typed(*arguments) in (0, 1)
@@ -56,7 +61,7 @@ def kinds(path):
 
 def test_a_sweep_measures_and_draws(source, folder, swept):
     plane = folder / "plane"
-    assert recipes.load(plane / "w0.25-64").width == 0.25 and recipes.load(plane / "w0.25-64").steps == 2
+    assert recipes.load(plane / "w0.5-64").width == 0.5 and recipes.load(plane / "w0.5-64").steps == 2
     rows = measuring.rows_of(plane / "sweep.jsonl")
     assert [row["kind"] for row in rows] == ["accuracy"] * 4 + ["race"] * 4
     assert {row["model"]["precision"] for row in rows} == {"fp16", "int8"}
@@ -78,12 +83,12 @@ def test_a_sweep_goes_on(folder, swept, capfd):
 
 
 def test_a_ladder_of_two(source, folder, swept, capfd):
-    small = folder / "plane/w0.25-64"
+    small = folder / "plane/w0.5-64"
     assert typed("ladder", source, small, "--rounds", "2") in (0, 1)
     lines = capfd.readouterr().out.splitlines()
     assert lines[-2] == f"wrote {small / 'ladder.md'}"
     page = (small / "ladder.md").read_text()
-    for run in ("source", "w0.25-64"):
+    for run in ("source", "w0.5-64"):
         for precision in ("fp16", "int8"):
             assert f"| {run} (trained) | {precision} |" in page
     assert "recommended: " in page and "int8 against fp16, source" in page
