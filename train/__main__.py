@@ -137,22 +137,30 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
 
 
 def starting_weights(source: str, recipe: Recipe, say):
-    """The recipe's network with the weights of another run wherever shapes agree: another layout has another head.
+    """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels,
+    and the head of another layout starts anew.
 
-    InputError where less than half of the weights agree.
+    InputError where less than half of the weights find a place.
     """
     from train.checkpoint import load_model
     from train.model import build
 
     network = build(recipe)
     ours, theirs = network.state_dict(), load_model(source).network.state_dict()
-    taken = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
-    share = sum(v.numel() for v in taken.values()) / sum(v.numel() for v in ours.values())
-    if share < 0.5:
+    placed, new = 0, set()
+    for name, value in ours.items():
+        given = theirs.get(name)
+        fits = given is not None and given.ndim == value.ndim and all(a <= b for a, b in zip(given.shape, value.shape))
+        if not fits or (".head." in name and len(given) != len(value)):
+            new.add(name.rpartition(".")[0])
+            continue
+        value[tuple(slice(n) for n in given.shape)] = given
+        placed += given.numel()
+        if given.shape != value.shape:
+            new.add(name.rpartition(".")[0] + " (in part)")
+    if placed < 0.5 * sum(value.numel() for value in ours.values()):
         raise InputError(f"--initial {source}: is another network than the recipe's; give that run's recipe and fields")
-    network.load_state_dict(ours | taken)
-    new = sorted({name.rpartition(".")[0] for name in ours if name not in taken})
-    say(f"weights of {source}" + (f", but for {', '.join(new)}" if new else ""))
+    say(f"weights of {source}" + (f"; new: {', '.join(sorted(new))}" if new else ""))
     return network
 
 

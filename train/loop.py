@@ -88,7 +88,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         layout = device.type == "cuda" or recipe.channels_last
         memory = torch.channels_last if layout and recipe.channels_last else torch.contiguous_format
-        self.network = (initial or build(recipe)).to(device, memory_format=memory)
+        # Weights that were loaded come in evaluation mode, in which batch norms would learn nothing.
+        self.network = (initial or build(recipe)).train().to(device, memory_format=memory)
         self.average = build(recipe).to(device, memory_format=memory).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = _optimiser(recipe, self.network)

@@ -153,15 +153,27 @@ class Hourglass(nn.Module):
 
 
 class Stack(nn.Module):
-    """One hourglass with its coordinates, its head, and what carries on to the next stack."""
+    """One hourglass with its coordinates, its head, and what carries on to the next stack.
 
-    def __init__(self, entry: nn.Module, hourglass: Hourglass, top: nn.Module, width: int, channels: int, last: bool):
+    width: channels of the hourglass's maps. features: of what the heatmaps are read from. channels: heatmaps.
+    """
+
+    def __init__(
+        self,
+        entry: nn.Module,
+        hourglass: Hourglass,
+        top: nn.Module,
+        width: int,
+        features: int,
+        channels: int,
+        last: bool,
+    ):
         super().__init__()
         self.entry, self.hourglass, self.top = entry, hourglass, top
-        self.conv_last = nn.Conv2d(width, width, 1)
-        self.bn_end = nn.BatchNorm2d(width)
-        self.head = nn.Conv2d(width, channels, 1)
-        self.carry_features = None if last else nn.Conv2d(width, width, 1)
+        self.conv_last = nn.Conv2d(width, features, 1)
+        self.bn_end = nn.BatchNorm2d(features)
+        self.head = nn.Conv2d(features, channels, 1)
+        self.carry_features = None if last else nn.Conv2d(features, width, 1)
         self.carry_heatmaps = None if last else nn.Conv2d(channels, width, 1)
 
 
@@ -217,7 +229,7 @@ def paper_hourglass(landmarks: int, stacks: int, boundary: bool = True, coordina
         down = [nn.Sequential(nn.AvgPool2d(2), Hierarchical(width, width)) for _ in range(PAPER_DEPTH)]
         skip, back = ([Hierarchical(width, width) for _ in range(PAPER_DEPTH)] for _ in range(2))
         hourglass = Hourglass(skip, down, Hierarchical(width, width), back, "nearest")
-        return Stack(entry, hourglass, Hierarchical(width, width), width, channels, last=i == stacks - 1)
+        return Stack(entry, hourglass, Hierarchical(width, width), width, width, channels, last=i == stacks - 1)
 
     return StackedHourglass(PaperStem(coordinates), [stack(i) for i in range(stacks)], nn.ReLU())
 
@@ -229,11 +241,14 @@ def mobile_hourglass(
     coordinates: bool = True,
     block: str = "inverted",
     width: float = 1.0,
+    features: int = 0,
     cells: int = 40,
     stem_stride: int = 4,
 ) -> StackedHourglass:
     """The same shape from mobile blocks, its channels growing with depth.
 
+    features: channels that the heatmaps are read from; 0 for as many as the finest maps have. Those are few, and no
+    more heatmaps than that are independent: a wider last convolution, behind ReLU6, lifts that for little time.
     cells: heatmap rows; the hourglass is as deep as they divide evenly by 2 and SMALLEST_MAP allows, at most as the
     paper's.
     stem_stride: 4 or 2, crop pixels per cell.
@@ -253,7 +268,9 @@ def mobile_hourglass(
         back = [make(b, a) for a, b in zip(widths, widths[1:])]
         hourglass = Hourglass(skip, down, make(widths[-1], widths[-1]), back, "bilinear")
         entry = _entry(widths[0], boundary and i > 0, coordinates)
-        return Stack(entry, hourglass, make(widths[0], widths[0]), widths[0], landmarks + boundary, i == stacks - 1)
+        top = make(widths[0], widths[0])
+        last = i == stacks - 1
+        return Stack(entry, hourglass, top, widths[0], features or widths[0], landmarks + boundary, last)
 
     network = StackedHourglass(stem, [stack(i) for i in range(stacks)], nn.ReLU6())
     for module in network.modules():
@@ -277,7 +294,7 @@ def build(recipe: Recipe) -> StackedHourglass:
     else:
         network = mobile_hourglass(
             landmarks, recipe.stacks, recipe.has_boundary, recipe.coordinates, recipe.block, recipe.width,
-            recipe.cells, recipe.input_size // recipe.cells,
+            recipe.features, recipe.cells, recipe.input_size // recipe.cells,
         )  # fmt: skip
     for name, (cin, cout) in recipe.channels.items():
         _resize(network, name, cin, cout)

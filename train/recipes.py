@@ -39,6 +39,7 @@ class Recipe:
     block: str = "inverted"  # mobile network only: inverted | hierarchical
     stacks: int = 1
     width: float = 1.0  # multiplies the mobile network's channels
+    features: int = 0  # channels that the mobile network's heatmaps are read from; 0: those of its finest maps
     input_size: int = 160
     heatmap_size: int = 0  # cells; 0: a quarter of the input
     boundary: bool = True  # the boundary as last channel, where the layout has curves

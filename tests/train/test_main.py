@@ -33,7 +33,17 @@ def test_another_layout_starts_with_a_new_head_and_says_so(source):
     started = starting_weights(source[0], recipes.replace(RECIPE, layout="300w-68"), said.append)
     assert started.stacks[0].head.out_channels == 69
     assert torch.equal(started.stem[0][0].weight, source[1].stem[0][0].weight)
-    assert said[0].endswith("but for stacks.0.head")
+    assert said[0].endswith("; new: stacks.0.head")
+
+
+def test_a_wider_last_convolution_keeps_what_was_learnt(source):
+    said = []
+    started = starting_weights(source[0], recipes.replace(RECIPE, features=48), said.append).eval()
+    assert "stacks.0.conv_last (in part)" in said[0]
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        started.stacks[0].head.weight[:, source[1].stacks[0].head.in_channels :] = 0
+        assert torch.allclose(started(images)[0], source[1](images)[0], atol=1e-5)
 
 
 def test_weights_of_another_network_are_refused(source):

@@ -88,8 +88,8 @@ def test_second_stack_sees_the_boundary_of_the_first():
         torch.testing.assert_close(network(images)[1], after)
 
 
-@pytest.mark.parametrize(("size", "depth"), [(112, 2), (128, 4), (160, 3), (192, 4), (224, 3), (256, 4)])
-def test_mobile_network_is_as_deep_as_its_heatmap_divides(size, depth):
+@pytest.mark.parametrize(("size", "depth"), [(112, 2), (128, 3), (160, 3), (192, 3), (224, 3), (256, 4)])
+def test_mobile_network_is_as_deep_as_its_heatmap_divides_down_to_4_cells(size, depth):
     recipe = recipes.replace(recipes.get("mobile"), input_size=size, width=0.5)
     network = model.build(recipe).eval()
     assert len(network.stacks[0].hourglass.down) == depth
