@@ -137,8 +137,8 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
 
 
 def starting_weights(source: str, recipe: Recipe, say):
-    """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels,
-    and the head of another layout starts anew.
+    """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels
+    and listens to none of the new ones yet, so that it computes the same; the head of another layout starts anew.
 
     InputError where less than half of the weights find a place.
     """
@@ -154,6 +154,8 @@ def starting_weights(source: str, recipe: Recipe, say):
         if not fits or (".head." in name and len(given) != len(value)):
             new.add(name.rpartition(".")[0])
             continue
+        if given.shape != value.shape:
+            value[: len(given)] = 0
         value[tuple(slice(n) for n in given.shape)] = given
         placed += given.numel()
         if given.shape != value.shape:
