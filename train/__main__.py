@@ -140,7 +140,7 @@ def starting_weights(source: str, recipe: Recipe, say):
     """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels
     and listens to none of the new ones yet, so that it computes the same; the head of another layout starts anew.
 
-    InputError where less than half of the weights find a place.
+    InputError where less than half of the other run's weights find a place.
     """
     from train.checkpoint import load_model
     from train.model import build
@@ -160,7 +160,7 @@ def starting_weights(source: str, recipe: Recipe, say):
         placed += given.numel()
         if given.shape != value.shape:
             new.add(name.rpartition(".")[0] + " (in part)")
-    if placed < 0.5 * sum(value.numel() for value in ours.values()):
+    if placed < 0.5 * sum(value.numel() for value in theirs.values()):
         raise InputError(f"--initial {source}: is another network than the recipe's; give that run's recipe and fields")
     say(f"weights of {source}" + (f"; new: {', '.join(sorted(new))}" if new else ""))
     return network

@@ -48,4 +48,4 @@ def test_a_wider_network_starts_where_the_narrower_one_ended(source, wider):
 
 def test_weights_of_another_network_are_refused(source):
     with pytest.raises(InputError, match="another network"):
-        starting_weights(source[0], recipes.replace(RECIPE, width=1.5), print)
+        starting_weights(source[0], recipes.replace(RECIPE, width=0.25), print)
