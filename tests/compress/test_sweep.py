@@ -15,7 +15,7 @@ from train.data.drawn import faces
 from train.loop import Workers, fit
 
 RECIPE = recipes.replace(
-    recipes.get("mobile"), input_size=64, width=0.25, layout="aflw-19", batch=8, steps=4, warmup=1, validation=0.25,
+    recipes.get("mobile"), input_size=64, width=0.25, layout="300w-68", batch=8, steps=4, warmup=1, validation=0.25,
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def source(folder):
     """A run of a few steps, on a cache that is itself named as its data."""
-    cache = caches.build(faces(24, "aflw-19", 0), folder / "drawn", layouts.get("aflw-19"), caches.dense_enough(64))
+    cache = caches.build(faces(24, "300w-68", 0), folder / "drawn", layouts.get("300w-68"), caches.dense_enough(64))
     fit(
         recipes.replace(RECIPE, data=(str(folder / "drawn"),), validation=recipes.get("demo").validation),
         cache,
@@ -47,7 +47,7 @@ def typed(*arguments):
 @pytest.fixture(scope="module")
 def swept(source, folder):
     arguments = (
-        "sweep", source, "--run", folder / "plane", "--train", folder / "drawn", "--layout", "aflw-19", "--recipe",
+        "sweep", source, "--run", folder / "plane", "--train", folder / "drawn", "--layout", "300w-68", "--recipe",
         "demo", "--width", "0.5", "--input-size", "64", "--steps", "2", "--cache", folder / "cache", "--rounds", "2",
     )  # fmt: skip
     # A network of two steps may fail its gate; it is measured all the same.
@@ -112,5 +112,5 @@ def test_other_faces_are_not_compared(source, folder, swept, capfd):
     says("no such run", "ladder", folder / "nothing")
     says("--layout", "ladder", source, "--data", folder)
     says("nothing to sweep", "sweep", "--run", folder / "x")
-    says("bench accuracy", "ladder", source, "--data", folder / "nothing", "--layout", "aflw-19")
+    says("bench accuracy", "ladder", source, "--data", folder / "nothing", "--layout", "300w-68")
     assert not (folder / "x").exists()
