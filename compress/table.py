@@ -9,6 +9,7 @@ the pruning may happen on another.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +24,13 @@ from edgewing.errors import InputError
 from targets.progress import Progress, silence
 from train.checkpoint import Loaded, load_model
 from train.evaluate import Faces
+from train.model import StackedHourglass
 
 PURPOSE = "measure what operations cost on this machine"
 EXAMPLE = "runs/first --to phone.json"
-SMALLER = 0.6  # of the multiply-accumulates: the second network that the table is fitted on
+# Of the multiply-accumulates: the second network that the table is fitted on, the first of these that can be had. The
+# smaller, the less it matters that times are noisy.
+SMALLER = (0.2, 0.4, 0.6, 0.8)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,10 +54,7 @@ def main(options: argparse.Namespace) -> None:
 def measured(loaded: Loaded, command: str, say: Callable[[str], None]) -> Latency:
     """The table for a run's network, on this machine; a minute, most of it two conversions."""
     network, recipe, contract = loaded
-    multiplications = Costs(network, recipe)
-    nobody = Faces(*(np.empty(0) for _ in range(3)))  # magnitude looks at weights alone
-    smaller = prune(network, recipe, multiplications, SMALLER * multiplications.initial, "magnitude", nobody)
-    pair = (network, smaller.network)
+    pair = (network, _smaller(loaded))
     say("converting two networks")
     whole = [probes.int8(one, contract) for one in pair]
     operations, times = probes.measure(costs.points(costs.trace(network, recipe.input_size)[0]), whole, say)
@@ -70,6 +71,18 @@ def measured(loaded: Loaded, command: str, say: Callable[[str], None]) -> Latenc
         "factor": factor,
     }
     return Latency({op: factor * ms for op, ms in operations.items()}, {key: frame}, about)
+
+
+def _smaller(loaded: Loaded) -> StackedHourglass:
+    """The network with far fewer channels. InputError where none may go."""
+    network, recipe, _ = loaded
+    nobody = Faces(*(np.empty(0) for _ in range(3)))  # magnitude looks at weights alone
+    for share in SMALLER:
+        multiplications = Costs(network, recipe)
+        with contextlib.suppress(InputError):
+            target = share * multiplications.initial
+            return prune(network, recipe, multiplications, target, "magnitude", nobody).network
+    raise InputError("the network is too narrow to prune, and needs no table; train a smaller one instead")
 
 
 def fit(sums: list[float], whole: list[float]) -> tuple[float, float]:
