@@ -64,7 +64,7 @@ class Labeller:
             theirs = layouts.get(about.layout)
             self.landmarks: Callable[[np.ndarray], np.ndarray] = foreign
             self.credits = Credits((f"{about.name} ({about.licence}, {about.source})",), about.trained_on)
-            self._square = about.factor, about.shift
+            self._square, self._lateral = (about.factor, about.shift), 0.0
         else:
             network, recipe, contract = load_model(path)
             theirs, self.size = layouts.get(recipe.layout), recipe.input_size
@@ -73,6 +73,7 @@ class Labeller:
             name = f"{contract.model.name} (weights {self.digest[:12]})"
             self.credits = Credits((name,), tuple(contract.training.trained_on))
             self._square = None
+            self._lateral = recipe.lateral * self.size
         self.flip = theirs.flip_index
         self.index = theirs.map_to(layout.name)
 
@@ -95,7 +96,7 @@ class Labeller:
             points = self.landmarks(np.ascontiguousarray(crops[:, :, ::-1]) if mirrored else crops)
             if mirrored:
                 points = points[:, self.flip]
-                points[..., 0] = self.size - 1 - points[..., 0]
+                points[..., 0] = self.size - 1 - points[..., 0] + 2 * self._lateral
             points = points[:, self.index]
             found.append([geometry.apply(c.to_image, p) for c, p in zip(scaled, points)])
         return np.asarray(found, np.float32)

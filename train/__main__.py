@@ -53,10 +53,26 @@ def main(arguments: list[str] | None = None) -> None:
     packed.add_argument("source", metavar="RUN", help="the run's folder")
     packed.add_argument("--out", type=Path, required=True, metavar="FILE", help="written here; loads as a run does")
     packed.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    moved = verbs.add_parser(
+        "offsets",
+        help="how far to one side the labels of data sets lie",
+        description="A network trained on mirrored pictures cannot learn that all labels lie a little to the right, so "
+        "the mean\ndistance of labels from its predictions, averaged with those of the mirrored picture, is just that.",
+        epilog="example:\n  python -m train offsets runs/first data/lfpw/trainset data/ytf/train --layout 300w-68",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    moved.add_argument("source", metavar="RUN", help="a run, trained with mirrored pictures")
+    moved.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled faces")
+    moved.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
     with errors.command(options.debug):
         if options.verb == "pack":
             pack(run_folder(options.source), options.out)
+            return
+        if options.verb == "offsets":
+            from train.offsets import tell
+
+            tell(run_folder(options.source), options.data)
             return
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
         run(recipe, run_folder(options.run), options.cache, options.initial)
@@ -85,7 +101,7 @@ def from_options(recipe: Recipe, options: argparse.Namespace, **fields) -> Recip
         value = getattr(options, field.name, None)
         if value is None or field.name in NO_OPTION:
             continue
-        if field.name == "weights":
+        if field.name in ("weights", "offsets"):
             value = dict(_pair(text) for text in value)
         fields[field.name] = tuple(value) if isinstance(value, list) else value
     return recipes.replace(recipe, **fields)
@@ -96,7 +112,7 @@ def _pair(text: str) -> tuple[str, float]:
     try:
         return name, float(number)
     except ValueError:
-        raise InputError(f"--weights {text!r}: expected NAME=NUMBER, such as lfpw/trainset=4") from None
+        raise InputError(f"{text!r}: expected NAME=NUMBER, such as lfpw/trainset=4") from None
 
 
 def pack(source: Path, out: Path) -> None:

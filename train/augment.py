@@ -35,6 +35,7 @@ class Augment:
         self.recipe = recipe
         self.size = recipe.input_size
         self.step = cache_size / context / self.size  # cache pixels per crop pixel
+        self.lateral = recipe.lateral * self.size
         self.flip_index = torch.as_tensor(layouts.get(recipe.layout).flip_index)
 
     def __call__(self, images: Tensor, landmarks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -105,6 +106,8 @@ class Augment:
         inverse = torch.linalg.inv(linear)
         moved = (landmarks - offset[:, None]) @ inverse.transpose(1, 2)
         swapped = moved[:, self.flip_index.to(moved.device)]
+        # Labels that lie to the right of what they mark lie to the left in a mirror, and no network can learn both.
+        swapped[..., 0] += 2 * self.lateral
         return crops, torch.where(flip[:, None, None], swapped, moved)
 
     def _cover(self, crops: Tensor, chosen: Tensor, random: Tensor) -> None:

@@ -218,9 +218,11 @@ def fit(
     names = [source["name"] for source in cache.meta["sources"]]
     made = np.isin(cache.sources[validation], [names.index(n) for n in recipe.unlabelled_names if n in names])
     train, validation = np.sort(np.concatenate([train, validation[made]])), validation[~made]
-    for name in recipe.weights:
+    for name in (*recipe.weights, *recipe.offsets):
         if name not in names:
-            raise InputError(f"weights names {name!r}, but the data are {', '.join(names)}")
+            raise InputError(f"weights or offsets name {name!r}, but the data are {', '.join(names)}")
+    side = cache.meta["size"] / cache.meta["context"]  # of the crop, cache px
+    moves = np.array([side * (recipe.lateral - recipe.offsets.get(n, recipe.lateral)) for n in names], np.float32)
     weights = np.array([recipe.weights.get(name, 1.0) for name in names])[cache.sources[train]]
     stream = Stream(train, weights, recipe.batch, recipe.seed)
     steps = recipe.steps or stream.steps(recipe.epochs)
@@ -243,6 +245,7 @@ def fit(
     saved, broken = time.monotonic(), 0
     for step, chosen, images, landmarks in batches(cache, stream, trainer.step, steps, workers.rank, workers.world):
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step * workers.world + workers.rank)
+        landmarks[..., 0] += moves[cache.sources[chosen], None]
         images, landmarks = (torch.from_numpy(a).to(workers.device, non_blocking=True) for a in (images, landmarks))
         loss = trainer.update(*augment.with_clean(images, landmarks, generator))
         broken = broken + 1 if math.isnan(loss) else 0

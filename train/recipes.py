@@ -33,6 +33,10 @@ class Recipe:
     drawn: int = 3000  # faces that `drawn` draws
     validation: float = 0.05  # share of groups (identities) kept out of training
     seed: int = 0
+    # How far to the right labels lie of where mirrored pictures say, as a share of the crop's side: each source's own
+    # (python -m train offsets), and where the network's shall lie. Mirroring keeps it there.
+    offsets: dict[str, float] = field(default_factory=dict)  # source -> share; `lateral` if absent
+    lateral: float = 0.0
 
     # network (train.model)
     network: str = "mobile"  # mobile | paper

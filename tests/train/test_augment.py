@@ -115,3 +115,17 @@ def test_the_clean_crops_are_the_same_crops_before_light_and_dirt():
     expected, same, _ = Augment(calm, 120, 1.5).with_clean(images, landmarks, torch.Generator().manual_seed(3))
     assert torch.equal(points, same) and torch.allclose(clean, expected, atol=1e-6)
     assert (crops - clean).abs().mean() > 0.01
+
+
+def test_labels_that_lie_to_one_side_lie_to_the_same_side_in_a_mirror():
+    recipe = recipes.replace(
+        recipes.get("mobile"), input_size=64, layout="aflw-19", flip=1.0, rotation=0.0, scale=0.0, shift=0.0
+    )
+    images = torch.randint(0, 256, (4, 120, 120, 3), dtype=torch.uint8)
+    true = torch.rand(4, 19, 2) * 80 + 20
+    lateral, step = 0.02, 120 / 1.5 / 64  # cache px per crop px
+    biased = true + torch.tensor([lateral * 64 * step, 0.0])
+    generator = torch.Generator().manual_seed(0)
+    mirrored = Augment(recipe, 120, 1.5)(images, true, generator)[1]
+    kept = Augment(recipes.replace(recipe, lateral=lateral), 120, 1.5)(images, biased, generator)[1]
+    assert torch.allclose(kept, mirrored + torch.tensor([lateral * 64, 0.0]), atol=1e-3)

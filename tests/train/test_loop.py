@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,3 +214,18 @@ def test_bad_input_is_one_line_and_exit_2(words, text, tmp_path):
     assert done.returncode == 2
     assert text in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists() and not list(tmp_path.glob("c/*"))
+
+
+def test_labels_of_a_source_are_moved_to_where_the_networks_shall_lie(cache, tmp_path):
+    """As if the cache had been made from labels moved by hand."""
+    recipe = recipes.replace(RECIPE, steps=2, lateral=0.02, offsets={"drawn": -0.01})
+    fit(recipe, cache, tmp_path / "moved", Workers())
+    shutil.copytree(cache.folder, tmp_path / "by-hand")
+    path = tmp_path / "by-hand/landmarks.f32"
+    points = np.fromfile(path, np.float32).reshape(len(cache), -1, 2)
+    points[..., 0] += 0.03 * cache.meta["size"] / cache.meta["context"]
+    points.tofile(path)
+    fit(recipes.replace(recipe, offsets={}), caches.Cache.open(tmp_path / "by-hand"), tmp_path / "same", Workers())
+    fit(recipes.replace(recipe, offsets={}), cache, tmp_path / "other", Workers())
+    moved, same, other = (weights(tmp_path / name)["stacks.0.head.weight"] for name in ("moved", "same", "other"))
+    assert torch.allclose(moved, same, atol=1e-5) and not torch.allclose(moved, other, atol=1e-5)
