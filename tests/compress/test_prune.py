@@ -118,7 +118,7 @@ def small(block, boundary=False):
 
     def stack(i, last):
         entry = CoordConv(32, 32, boundary=boundary and i > 0)
-        return Stack(entry, Hourglass([], [], block(32, 32), [], "nearest"), block(32, 32), 32, 5, last)
+        return Stack(entry, Hourglass([], [], block(32, 32), [], "nearest"), block(32, 32), 32, 32, 5, last)
 
     stacks = [stack(0, not boundary)] + ([stack(1, True)] if boundary else [])
     return alive(StackedHourglass(stem, stacks, nn.ReLU6()))

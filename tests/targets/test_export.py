@@ -71,9 +71,9 @@ def test_rows_carry_the_parity_of_each_file(path, run):
 
 def test_int8_tflite_is_integer_but_for_picture_and_decode(path):
     operations = flatbuffer.operations(path("tflite", "int8").read_bytes())
-    assert sum(o.kind in tflite.CONVOLUTIONS for o in operations) == 61
+    assert sum(o.kind in tflite.CONVOLUTIONS for o in operations) == 37
     assert tflite.float_convolutions(path("tflite", "int8").read_bytes()) == []
-    assert len(tflite.float_convolutions(path("tflite", "fp32").read_bytes())) == 61
+    assert len(tflite.float_convolutions(path("tflite", "fp32").read_bytes())) == 37
     layers = {o.outputs[0].name.split(":")[0] for o in operations if o.outputs[0].dtype == "FLOAT32"}
     assert layers <= {"graph", "decode", "landmarks", "scores"} | {"stacks.0.head"}  # the head's dequantize
     assert not {o.kind for o in operations} & {"ARG_MAX", "TOPK_V2", "GATHER", "GREATER", "RELU_0_TO_1"}
@@ -108,7 +108,7 @@ def test_qdq_is_what_tensorrt_parses(path):
     assert onnx.TensorProto.UINT8 not in kinds.values()
     made_by = {name: node for node in model.graph.node for name in node.output}
     convs = [n for n in model.graph.node if n.op_type == "Conv" and not n.name.startswith("stem")]
-    assert len(convs) == 54
+    assert len(convs) == 30
     for node in convs:
         assert [made_by[name].op_type for name in node.input[:2]] == ["DequantizeLinear"] * 2
         assert kinds[node.input[2]] == onnx.TensorProto.FLOAT
