@@ -29,8 +29,8 @@ from edgewing import files, layouts
 from edgewing.errors import InputError
 from edgewing.geometry import landmark_box
 from train import recipes
-from train.__main__ import add_fields, from_options, starting_weights
-from train.checkpoint import MODEL, run_folder
+from train.__main__ import add_fields, from_options
+from train.checkpoint import MODEL, run_folder, starting_weights
 from train.data import READERS, Listing, pictures, read
 from train.data import cache as caches
 from train.data.cache import Cache
@@ -42,8 +42,7 @@ from train.teacher import Credits
 PURPOSE = "train a student from teachers, with labels, their heatmaps and the labels they make"
 EXAMPLE = """runs/m data/lfpw/trainset data/helen/trainset --unlabelled data/utkface --recipe small --run s
   python -m compress distill pfld_ghostone_112.onnx data/WFLW --layout wflw-98 --recipe small --run w98"""
-# Share of the landmark box's longer side that views may lie apart on average. Hand labels of one photograph lie 2.5 %
-# of the distance of the eye corners apart, which is half of that side.
+# Share of the landmark box's longer side that views may lie apart on average. What it keeps of a source is printed.
 CONSISTENCY = 0.01
 LARGEST_LABELS = 1024 * files.MIB
 

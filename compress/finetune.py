@@ -38,15 +38,14 @@ TABLE = "latency.json"
 MACS = 0.7  # kept where neither --macs nor --latency says otherwise
 KEY = "edgewing.pruned"
 SHARE = 3  # of the source's steps one in so many is spent on fine-tuning, at half its rate
-FIXED = ("network", "block", "stacks", "width", "input_size", "heatmap_size", "boundary", "coordinates")
+FIXED = ("network", "block", "stacks", "width", "features", "input_size", "heatmap_size", "boundary", "coordinates")
 
 PURPOSE = "remove channels and fine-tune, the run itself as teacher"
 EXAMPLE = "runs/first --run first-s --latency 0.5 --rounds 3"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
-    parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
+    add_run_arguments(parser)
     share = parser.add_mutually_exclusive_group()
     share.add_argument("--macs", type=float, metavar="SHARE", help=f"multiply-accumulates to keep (default: {MACS})")
     share.add_argument("--latency", type=float, metavar="SHARE", help="predicted time to keep, decode included")
@@ -54,21 +53,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="steps to prune in (default: %(default)s)")
     names = ", ".join(importances.TABLE)
     parser.add_argument("--importance", default="taylor", metavar="NAME", help=f"{names} (default: %(default)s)")
+    add_fields(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every fine-tuning of a run takes: the run, the new one, faces, their cache."""
+    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
+    parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
     parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
     parser.add_argument(
         "--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)"
     )
-    add_fields(parser)
 
 
 def main(options: argparse.Namespace) -> None:
-    def changed(recipe):
+    wanted = Wanted(options.macs, options.latency, options.table, options.importance, options.rounds)
+    run(options.source, run_folder(options.run), wanted, options.cache, changes(options))
+
+
+def changes(options: argparse.Namespace) -> Callable[[Recipe], Recipe]:
+    """What the command line changes in the recipe of the fine-tuning."""
+
+    def changed(recipe: Recipe) -> Recipe:
         if options.epochs is not None and options.steps is None:
-            options.steps = 0  # or the source's steps would win
+            options.steps = 0  # or the recipe's own steps would win
         return from_options(recipe, options, data=tuple(options.data or recipe.data))
 
-    wanted = Wanted(options.macs, options.latency, options.table, options.importance, options.rounds)
-    run(options.source, run_folder(options.run), wanted, options.cache, changed)
+    return changed
+
+
+def opened(source: Path, folder: Path, recipe_of: Callable[[Recipe], Recipe], purpose: str) -> tuple[Loaded, Recipe]:
+    """The run to fine-tune, and the recipe that ``recipe_of`` makes of its own, for a network that stays as it is.
+
+    Labels that teachers made are not at hand, and their sources leave the recipe. purpose: what keeps the network.
+    InputError: no such run, its own folder as the new one, or another network asked for.
+    """
+    if not source.is_dir():
+        raise InputError(f"{source}: no such run; train one with: python -m train fit drawn --run {source.name}")
+    if folder.resolve() == source.resolve():
+        raise InputError(f"--run {folder}: is the run itself; choose another name")
+    loaded = load_model(source)
+    recipe = recipe_of(labelled_alone(loaded.recipe))
+    for name in FIXED:
+        if getattr(recipe, name) != getattr(loaded.recipe, name):
+            option = name.replace("_", "-")
+            raise InputError(f"--{option}: {purpose} keeps the network of {source}; train another run instead")
+    return loaded, recipe
+
+
+def labelled_alone(recipe: Recipe) -> Recipe:
+    """The recipe without what only `distill` can read: faces that teachers labelled, and labels that they corrected."""
+    gone = set(recipe.unlabelled_names)
+    return dataclasses.replace(
+        recipe,
+        unlabelled=(),
+        corrected=(),
+        weights={name: value for name, value in recipe.weights.items() if name not in gone},
+        # A corrected source has its own labels again, whose offset the recipe does not know.
+        offsets={name: value for name, value in recipe.offsets.items() if name not in gone | set(recipe.corrected)},
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,18 +156,8 @@ def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Calla
     from train.sources import open_cache
     from train.teacher import Teacher
 
-    if not source.is_dir():
-        raise InputError(f"{source}: no such run; train one with: python -m train fit drawn --run {source.name}")
-    if folder.resolve() == source.resolve():
-        raise InputError(f"--run {folder}: is the run to prune; choose another name")
-    loaded = load_model(source)
+    loaded, recipe = opened(source, folder, lambda own: recipe_of(shortened(own)), "pruning")
     faces = Faces.load(source / VALIDATION)
-    recipe = recipe_of(shortened(loaded.recipe))
-    for name in FIXED:
-        if getattr(recipe, name) != getattr(loaded.recipe, name):
-            raise InputError(
-                f"--{name.replace('_', '-')}: pruning keeps the network of {source}; train another run instead"
-            )
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
         latency = table_of(source, folder, loaded, wanted, say) if workers.rank == 0 and wanted.latency else None

@@ -12,7 +12,6 @@ import json
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,20 +108,23 @@ def export(run: Path, say: Callable[[str], None]) -> dict[str, Path]:
 
 def accuracy(path: Path, run: Path, how: How, say: Callable[[str], None]) -> dict:
     """The accuracy row of a file, from how.rows where it is there already."""
-    data, sha256 = how.data or str(run), measure.artefact(path)["sha256"]
-    for row in reversed(rows_of(how.rows)):
-        known = row.get("kind") == "accuracy" and row.get("artefact", {}).get("sha256") == sha256
-        if known and row.get("compared_on") == [data, how.layout]:
-            return row
-    say(f"scoring {path}")
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "row.json")
-        words = ["bench", "accuracy", "--model", str(path), "--data", data, "--json", str(out)]
-        command(words + (["--layout", how.layout] if how.layout else []))
-        row = json.loads(out.read_text()) | {"compared_on": [data, how.layout]}
+    sha256 = measure.artefact(path)["sha256"]
+    words = ["bench", "accuracy", "--model", str(path), "--data", how.data or str(run), "--to", str(how.rows)]
+    words += ["--layout", how.layout] if how.layout else []
+
+    def known() -> dict | None:
+        """The newest row of this very file that this very command wrote."""
+        typed = shlex.join(["python", "-m", *words])
+        ours = (r for r in reversed(rows_of(how.rows)) if r.get("command") == typed)
+        return next((row for row in ours if row.get("artefact", {}).get("sha256") == sha256), None)
+
+    row = known()
+    if row is None:
+        say(f"scoring {path}")
+        command(words)
+        row = known()
     if row["nme"] is None:
         raise InputError(f"{path}: no face has a prediction; it cannot be compared")
-    append(how.rows, row)
     return row
 
 
@@ -158,12 +160,6 @@ def rows_of(path: Path) -> list[dict]:
         if isinstance(row, dict):
             found.append(row)
     return found
-
-
-def append(path: Path, row: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        file.write(json.dumps(row, allow_nan=False, separators=(",", ":"), ensure_ascii=False) + "\n")
 
 
 def _same_faces(runs: Sequence[Path]) -> None:

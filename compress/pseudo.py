@@ -26,7 +26,7 @@ from train.checkpoint import load_model
 from train.evaluate import predict
 from train.teacher import Credits
 
-# (scale of the crop, mirrored). A detector's boxes differ about as much; more views changed the mean little.
+# (scale of the crop, mirrored): what a network that has understood a face should not care about.
 VIEWS = ((1.0, False), (1.0, True), (0.92, True), (1.1, False))
 PASSES = 2  # from a first guess of the square to the landmarks' own
 BATCH = 32

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from compress import quantize
 from compress.fakequant import FakeQuantized, Ranges
-from compress.finetune import FIXED
+from compress.finetune import add_run_arguments, changes, opened
 from edgewing import files
 from edgewing.errors import InputError
 from targets import graph, parity, ranges
 from targets.__main__ import quantization
 from targets.progress import silence
 from train import checkpoint
-from train.__main__ import add_fields, from_options
+from train.__main__ import add_fields
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION
 from train.model import StackedHourglass
@@ -38,8 +38,7 @@ EXAMPLE = "runs/demo-s --run demo-s-qat --limit 1 --nme 0.5"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
-    parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
+    add_run_arguments(parser)
     parser.add_argument(
         "--ranges",
         metavar="NAME",
@@ -47,21 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"{ranges.DEFAULT} before it has)",
     )
     quantize.add_limits(parser)
-    parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
-    parser.add_argument(
-        "--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)"
-    )
     add_fields(parser)
 
 
 def main(options: argparse.Namespace) -> int:
-    def changed(recipe):
-        if options.epochs is not None and options.steps is None:
-            options.steps = 0  # or our own would win
-        return from_options(recipe, options, data=tuple(options.data or recipe.data))
-
-    limit = quantize.limit_of(options)
-    return run(options.source, run_folder(options.run), options.ranges, limit, options.cache, changed, options.debug)
+    limit, folder = quantize.limit_of(options), run_folder(options.run)
+    return run(options.source, folder, options.ranges, limit, options.cache, changes(options), options.debug)
 
 
 def run(
@@ -82,18 +72,8 @@ def run(
     from train.sources import open_cache
     from train.teacher import Teacher
 
-    if not source.is_dir():
-        raise InputError(f"{source}: no such run; train one with: python -m train fit drawn --run {source.name}")
-    if folder.resolve() == source.resolve():
-        raise InputError(f"--run {folder}: is the run to fine-tune; choose another name")
+    loaded, recipe = opened(source, folder, lambda own: recipe_of(shortened(own)), "int8")
     name = name or quantization(source)["ranges"]
-    loaded = load_model(source)
-    recipe = recipe_of(shortened(loaded.recipe))
-    for field in FIXED:
-        if getattr(recipe, field) != getattr(loaded.recipe, field):
-            raise InputError(
-                f"--{field.replace('_', '-')}: int8 keeps the network of {source}; train another run instead"
-            )
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
         if workers.rank == 0:
@@ -121,13 +101,12 @@ def run(
 
 def shortened(recipe: Recipe) -> Recipe:
     """The source's recipe for fine-tuning in int8. Rounding to 8 bits leaves no room for half precision."""
-    taught = {"distillation": 1.0, "coordinate_loss": 0.0, "unlabelled": (), "corrected": ()}
-    known = {name: weight for name, weight in recipe.weights.items() if name not in recipe.unlabelled_names}
+    taught = {"distillation": 1.0, "coordinate_loss": 0.0}
     # A teacher sees crops before they are disturbed (train.augment); here it must see what the student does.
     same = dict.fromkeys(("light", "grey", "blur", "noise", "occlusion"), 0.0)
     return dataclasses.replace(
         recipe, steps=STEPS, warmup=10, rate=recipe.rate * RATE, schedule="cosine", precision="fp32", compile=False,
-        weights=known, **taught, **same,
+        **taught, **same,
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ PURPOSE = "choose the ranges of int8, and what stays in float"
 EXAMPLE = "runs/demo-s --limit 1 --nme 0.5 --sensitivity"
 SENSITIVITY_FACES = 64  # of the validation faces, evenly spaced: enough to rank blocks by
 # Share of the blocks that may stay in float: beyond, fp16 is the better file. What hurts goes to float and not to
-# activations of 16 bits (16x8), which TFLite has too: XNNPACK does not run them, and the file took 58 times as long.
+# activations of 16 bits (16x8), which TFLite has too: XNNPACK does not run them, they are slower than float.
 MOST_FLOAT = 0.5
 
 

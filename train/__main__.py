@@ -141,6 +141,8 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
             if getattr(recipe, f.name) != getattr(recipes.get(recipe.name), f.name)
         }
         say(f"recipe {recipe.name}" + "".join(f", {k} {v}" for k, v in changed.items()) + f"; on {workers.device}")
+        from train.checkpoint import starting_weights
+
         start = starting_weights(initial, recipe, say) if initial else None
         fit(recipe, cache, folder, workers, start, say=lambda text: say(text) if workers.rank == 0 else None)
         if workers.rank == 0:
@@ -150,36 +152,6 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
                 say(f"wrote {path}")
             say(f"wrote {folder}/model.safetensors")
             say(f"next: python -m compress prune {folder} --run {folder.name}-s")
-
-
-def starting_weights(source: str, recipe: Recipe, say):
-    """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels
-    and listens to none of the new ones yet, so that it computes the same; the head of another layout starts anew.
-
-    InputError where less than half of the other run's weights find a place.
-    """
-    from train.checkpoint import load_model
-    from train.model import build
-
-    network = build(recipe)
-    ours, theirs = network.state_dict(), load_model(source).network.state_dict()
-    placed, new = 0, set()
-    for name, value in ours.items():
-        given = theirs.get(name)
-        fits = given is not None and given.ndim == value.ndim and all(a <= b for a, b in zip(given.shape, value.shape))
-        if not fits or (".head." in name and len(given) != len(value)):
-            new.add(name.rpartition(".")[0])
-            continue
-        if given.shape != value.shape:
-            value[: len(given)] = 0
-        value[tuple(slice(n) for n in given.shape)] = given
-        placed += given.numel()
-        if given.shape != value.shape:
-            new.add(name.rpartition(".")[0] + " (in part)")
-    if placed < 0.5 * sum(value.numel() for value in theirs.values()):
-        raise InputError(f"--initial {source}: is another network than the recipe's; give that run's recipe and fields")
-    say(f"weights of {source}" + (f"; new: {', '.join(sorted(new))}" if new else ""))
-    return network
 
 
 if __name__ == "__main__":

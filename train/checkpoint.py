@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +91,33 @@ def load_model(path: str | Path) -> Loaded:
     network = build(recipe)
     fill(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, str(path))
     return Loaded(network.eval(), recipe, contracts.loads(metadata[contracts.KEY], str(path)))
+
+
+def starting_weights(source: str, recipe: Recipe, say: Callable[[str], None]) -> StackedHourglass:
+    """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels
+    and listens to none of the new ones yet, so that it computes the same; the head of another layout starts anew.
+
+    InputError where less than half of the other run's weights find a place.
+    """
+    network = build(recipe)
+    ours, theirs = network.state_dict(), load_model(source).network.state_dict()
+    placed, new = 0, set()
+    for name, value in ours.items():
+        given = theirs.get(name)
+        fits = given is not None and given.ndim == value.ndim and all(a <= b for a, b in zip(given.shape, value.shape))
+        if not fits or (".head." in name and len(given) != len(value)):
+            new.add(name.rpartition(".")[0])
+            continue
+        if given.shape != value.shape:
+            value[: len(given)] = 0
+        value[tuple(slice(n) for n in given.shape)] = given
+        placed += given.numel()
+        if given.shape != value.shape:
+            new.add(name.rpartition(".")[0] + " (in part)")
+    if placed < 0.5 * sum(value.numel() for value in theirs.values()):
+        raise InputError(f"--initial {source}: is another network than the recipe's; give that run's recipe and fields")
+    say(f"weights of {source}" + (f"; new: {', '.join(sorted(new))}" if new else ""))
+    return network
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], where: str) -> None:

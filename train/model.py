@@ -29,7 +29,7 @@ MOBILE_CHANNELS = (32, 48, 80, 128, 128)
 MOBILE_STEM = 16
 MOBILE_REPEATS = (1, 2, 2, 2)  # blocks on the way down to 1/8, 1/16, 1/32, 1/64
 INVERTED_NARROW = 32  # channels up to which an inverted residual expands by 2, not 4
-SMALLEST_MAP = 4  # cells; a 3x3 convolution on 2x2 sees mostly padding, for 44 % of the parameters (128 px)
+SMALLEST_MAP = 4  # cells; a 3x3 convolution on 2x2 sees mostly padding, and has the most channels
 BOUNDARY_LEVEL = 0.05  # a boundary heatmap above this is boundary, in the released code
 
 

@@ -1,9 +1,8 @@
 """How far to one side the labels of a data set lie.
 
-People and machines that mark faces are off by a constant: labels of one set lie 0.7 px to the right in its pictures, of
-another 1.2 px. A network trained on mirrored pictures cannot learn that, it sees as much to the left; so the mean of
-label - prediction in x, the prediction averaged with that of the mirrored picture, is the set's offset. In y nothing
-tells an offset from a convention.
+People and machines that mark faces are off by a constant. A network trained on mirrored pictures cannot learn that, it
+sees as much to the left; so the mean of label - prediction in x, the prediction averaged with that of the mirrored
+picture, is the set's offset. In y nothing tells an offset from a convention.
 
 F faces, N landmarks.
 """
@@ -21,7 +20,7 @@ from train.checkpoint import load_model
 from train.data import load, read
 from train.evaluate import predict
 
-MOST = 1000  # faces of a source, evenly spaced: the standard error is below 0.0003 then
+MOST = 1000  # faces of a source, evenly spaced; the standard error is printed
 
 
 def measure(run: str | Path, folder: str | Path) -> tuple[str, int, float, float]:
@@ -34,10 +33,13 @@ def measure(run: str | Path, folder: str | Path) -> tuple[str, int, float, float
         crop = geometry.crop_from_landmarks(sample.landmarks, recipe.input_size)
         try:
             image = load(sample)
-        except InputError:
-            continue  # training leaves it out and says so
+        except InputError as error:
+            print(f"left out: {error}")
+            continue
         crops.append(geometry.warp(image, crop.to_image, crop.size))
         labels.append(geometry.apply(crop.to_crop, sample.landmarks))
+    if not crops:
+        raise InputError(f"{folder}: none of its pictures can be read")
     predicted, _ = predict(network, recipe, np.stack(crops), mirrored=True)
     shares = (np.stack(labels) - predicted)[..., 0].mean(axis=1) / recipe.input_size
     return sample.source, len(crops), float(shares.mean()), float(shares.std() / len(shares) ** 0.5)

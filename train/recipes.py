@@ -139,7 +139,7 @@ RECIPES: dict[str, Recipe] = {
         _paper("paper-lsp", "lsp-14", boundary=False),
         # The default: 160 px; what it costs stands in its contract.
         Recipe("mobile"),
-        # What ships as edgewing-s and edgewing-98: half the time of a phone's rival in int8 (README).
+        # For phones, where time counts most: the network of edgewing-s and edgewing-98.
         Recipe("small", input_size=128, width=0.75, coordinate_loss=0.25, rotation=30.0),
         # Small enough to train within `make demo`: minutes on two cores.
         Recipe(

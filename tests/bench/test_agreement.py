@@ -1,8 +1,6 @@
 """Landmarks of one tiny model against those of another that is off by a known distance; names as UTKFace has them."""
 
-import io
 import json
-import tarfile
 
 import cv2
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 
 from bench import agreement
 from bench.__main__ import main
+from tests.train.data.folders import write_shard
 
 from .conftest import SIZE, template
 
@@ -18,20 +17,12 @@ def jpeg(side=200, value=120):
     return cv2.imencode(".jpg", np.full((side, side, 3), value, np.uint8))[1].tobytes()
 
 
-def shard(path, members):
-    with tarfile.open(path, "w") as tar:
-        for name, data in members:
-            about = tarfile.TarInfo(name)
-            about.size = len(data)
-            tar.addfile(about, io.BytesIO(data))
-
-
 @pytest.fixture
 def faces(tmp_path):
     folder = tmp_path / "utkface"
     folder.mkdir()
     names = ["5_0_3_20170109.jpg", "34_1_0_20170110.jpg", "34_0_20170111.jpg", "80_1_2_20170112.jpg", "portrait.jpg"]
-    shard(folder / "0.tar", [(name, jpeg()) for name in names])
+    write_shard(folder / "0.tar", [(name, jpeg()) for name in names])
     return folder
 
 

@@ -177,6 +177,7 @@ def test_rounds_and_where_they_stop(source, monkeypatch):
         (["--latency", "0.5", "--table", "phone.json"], "phone.json: no such file"),
         (["--rounds", "0"], "--rounds 0: give 1 or more"),
         (["--width", "0.25"], "--width: pruning keeps the network"),
+        (["--features", "64"], "--features: pruning keeps the network"),
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--batch", "0"], "batch 0"),
     ],
@@ -189,6 +190,18 @@ def test_bad_input_is_one_line(source, capsys, more, words):
     assert not (run / checkpoint.MODEL).exists()
 
 
+def test_what_only_teachers_can_label_leaves_the_recipe():
+    distilled = recipes.replace(
+        RECIPE, data=("data/one", "data/two"), unlabelled=("data/wild",), corrected=("data/two",), lateral=0.004,
+        weights={"data/one": 3.0, "data/two": 2.0, "data/wild": 1.0},
+        offsets={"data/one": 0.003, "data/two": 0.0, "data/wild": 0.0},
+    )  # fmt: skip
+    alone = finetune.labelled_alone(distilled)
+    assert (alone.unlabelled, alone.corrected) == ((), ())
+    assert alone.weights == {"data/one": 3.0, "data/two": 2.0} and alone.offsets == {"data/one": 0.003}
+    assert alone.lateral == 0.004 and alone.data == distilled.data
+
+
 def test_runs_that_are_not_there_or_not_ours(source, pruned, tmp_path, capsys):
     def says(words, *arguments):
         assert typed("prune", *arguments) == 2
@@ -196,7 +209,7 @@ def test_runs_that_are_not_there_or_not_ours(source, pruned, tmp_path, capsys):
         assert error.startswith("error: ") and words in error
 
     says("no such run", tmp_path / "nothing", "--run", tmp_path / "x")
-    says("is the run to prune", source, "--run", source)
+    says("is the run itself", source, "--run", source)
     says("in another way", source, "--run", pruned, "--macs", "0.5")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/recipe.json").write_text("{}")

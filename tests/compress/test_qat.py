@@ -142,7 +142,7 @@ def test_runs_that_are_not_there_or_not_ours(source, tuned, tmp_path, capfd):
         assert error.startswith("error: ") and words in error
 
     says("no such run", tmp_path / "nothing", "--run", tmp_path / "x")
-    says("is the run to fine-tune", source, "--run", source)
+    says("is the run itself", source, "--run", source)
     says("in another way", source, "--run", tuned, "--ranges", "min-max")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/recipe.json").write_text("{}")

@@ -10,12 +10,13 @@ import torch
 
 from edgewing.errors import InputError
 from train import checkpoint, recipes
-from train.checkpoint import load_model, load_official, save_model
+from train.checkpoint import load_model, load_official, save_model, starting_weights
 from train.describe import describe
 from train.model import build
 
 OFFICIAL = np.load(Path(__file__).parent / "vectors" / "official.npz", allow_pickle=False)
 RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, width=0.5)
+NARROW = recipes.replace(RECIPE, layout="aflw-19", steps=1)
 
 
 def official_state(points, stacks):
@@ -140,3 +141,42 @@ def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
         torch.testing.assert_close(loaded.network(images)[-1], network(images)[-1], atol=5e-3, rtol=0)
     assert loaded.contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
     assert "wrote" in capsys.readouterr().out
+
+
+@pytest.fixture
+def source(tmp_path):
+    torch.manual_seed(1)
+    network = build(NARROW).eval()
+    about = describe(network, NARROW, "source", ["drawn"], [])
+    checkpoint.save_model(tmp_path / "model.safetensors", network, NARROW, about)
+    return tmp_path, network
+
+
+def test_the_same_network_starts_with_all_weights(source):
+    said = []
+    started = starting_weights(source[0], recipes.replace(NARROW, rate=1.0), said.append)
+    assert all(torch.equal(v, source[1].state_dict()[k]) for k, v in started.state_dict().items())
+    assert said == [f"weights of {source[0]}"]
+
+
+def test_another_layout_starts_with_a_new_head_and_says_so(source):
+    said = []
+    started = starting_weights(source[0], recipes.replace(NARROW, layout="300w-68"), said.append)
+    assert started.stacks[0].head.out_channels == 69
+    assert torch.equal(started.stem[0][0].weight, source[1].stem[0][0].weight)
+    assert said[0].endswith("; new: stacks.0.head")
+
+
+@pytest.mark.parametrize("wider", [{"features": 48}, {"width": 0.75}, {"width": 0.75, "features": 48}])
+def test_a_wider_network_starts_where_the_narrower_one_ended(source, wider):
+    said = []
+    started = starting_weights(source[0], recipes.replace(NARROW, **wider), said.append).eval()
+    assert "stacks.0.conv_last (in part)" in said[0]
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(started(images)[0], source[1](images)[0], atol=1e-5)
+
+
+def test_weights_of_another_network_are_refused(source):
+    with pytest.raises(InputError, match="another network"):
+        starting_weights(source[0], recipes.replace(NARROW, width=0.25), print)

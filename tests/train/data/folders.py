@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import cv2
@@ -34,6 +36,15 @@ def write_faces(folder: Path, stems: list[str], points: int = 68) -> None:
         image, landmarks = face(points, seed)
         write_picture(folder / f"{stem}.png", image)
         write_pts(folder / f"{stem}.pts", landmarks)
+
+
+def write_shard(path: Path, members: list[tuple[str, bytes]]) -> None:
+    """A tar file of (name, content), names as they are."""
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            about = tarfile.TarInfo(name)
+            about.size = len(data)
+            tar.addfile(about, io.BytesIO(data))
 
 
 def wflw_line(landmarks: np.ndarray, name: str, box=(30, 15, 130, 105), attributes=(0, 1, 0, 0, 1, 0)) -> str:

@@ -1,13 +1,11 @@
 """Pictures without points, from folders and from tar files."""
 
-import io
-import tarfile
-
 import numpy as np
 import pytest
 
 from edgewing import images
 from edgewing.errors import InputError
+from tests.train.data.folders import write_shard
 from train.data import pictures
 
 
@@ -25,20 +23,12 @@ def encoded(folder, value):
     return data
 
 
-def shard(path, members):
-    with tarfile.open(path, "w") as tar:
-        for name, data in members:
-            about = tarfile.TarInfo(name)
-            about.size = len(data)
-            tar.addfile(about, io.BytesIO(data))
-
-
 def test_pictures_of_a_folder_and_of_its_shards_come_in_the_order_of_names(tmp_path):
     folder = tmp_path / "set"
     (folder / "sub").mkdir(parents=True)
     images.write(folder / "b.png", picture(10))
     images.write(folder / "sub/z.jpg", picture(20))
-    shard(
+    write_shard(
         folder / "a.tar", [("x/1.png", encoded(tmp_path, 30)), ("notes.txt", b"no"), ("2.png", encoded(tmp_path, 40))]
     )
     found = dict(pictures.read(folder))
@@ -48,7 +38,7 @@ def test_pictures_of_a_folder_and_of_its_shards_come_in_the_order_of_names(tmp_p
 
 def test_a_broken_picture_and_a_broken_shard_are_said_and_the_rest_is_read(tmp_path):
     good = encoded(tmp_path, 50)
-    shard(tmp_path / "a.tar", [("cut.png", good[: len(good) // 2]), ("whole.png", good)])
+    write_shard(tmp_path / "a.tar", [("cut.png", good[: len(good) // 2]), ("whole.png", good)])
     whole = (tmp_path / "a.tar").read_bytes()
     (tmp_path / "b.tar").write_bytes(whole[: len(good) // 2 + 512 + 100])
     (tmp_path / "c.tar").write_bytes(b"not a tar file at all" * 100)
@@ -59,7 +49,9 @@ def test_a_broken_picture_and_a_broken_shard_are_said_and_the_rest_is_read(tmp_p
 
 
 def test_a_name_inside_a_tar_cannot_lead_elsewhere(tmp_path):
-    shard(tmp_path / "a.tar", [("../../../etc/evil.png", encoded(tmp_path, 1)), ("/abs.png", encoded(tmp_path, 2))])
+    write_shard(
+        tmp_path / "a.tar", [("../../../etc/evil.png", encoded(tmp_path, 1)), ("/abs.png", encoded(tmp_path, 2))]
+    )
     before = sorted(tmp_path.rglob("*"))
     assert [name for name, _ in pictures.read(tmp_path)] == ["a.tar/evil.png", "a.tar/abs.png"]
     assert sorted(tmp_path.rglob("*")) == before  # nothing was unpacked
