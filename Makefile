@@ -10,10 +10,10 @@ PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
 
-.PHONY: help install demo test test-full lint
+.PHONY: help install demo test test-full arm lint tensorrt-rtx fuzz
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## the environment in .venv, with pinned versions
 
@@ -47,6 +47,22 @@ test: $(INSTALLED)  ## the tests, in minutes
 test-full: $(INSTALLED)  ## the tests and those that take long
 	$(PY) -m pytest -q -rs
 
+arm: $(INSTALLED)  ## files of a tiny network on emulated ARM cores (Debian 12; 600 MB in cache/arm)
+	$(PY) -m pytest -q -rs tests/targets/arm
+
 lint: $(INSTALLED)  ## style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+FUZZ_SECONDS ?= 3600
+
+fuzz: $(INSTALLED)  ## an hour of broken files for the readers; FUZZ_SECONDS=600 for less
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements/fuzz.txt
+	$(PY) -m tests.edgewing.fuzz --seconds $(FUZZ_SECONDS)
+
+tensorrt-rtx: .venv-trt/.installed  ## NVIDIA's builder, which needs no GPU, in .venv-trt (330 MB), for its tests
+
+.venv-trt/.installed: requirements/tensorrt-rtx.txt
+	$(PYTHON) -m venv .venv-trt
+	.venv-trt/bin/pip install --disable-pip-version-check -r requirements/tensorrt-rtx.txt
+	@touch $@

@@ -15,7 +15,7 @@ from edgewing import containers, files, measure
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 
-SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine")
+SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine", ".pte")
 METRICS_LIMIT = 256 * files.MIB
 COLUMNS = ("format", "precision", "size", "NME", "against float", "p50 / p90 / p99 ms", "largest shift px", "gate")
 # Protocol fields that leave the faces, their crops and the measure as they were.
@@ -144,7 +144,7 @@ def find(run: Path) -> tuple[list[tuple[Path, Contract]], list[str]]:
                 found.append((path, containers.read(path)))
             except InputError as error:
                 problems.append(str(error))
-    order = {"onnx": 0, "tflite": 1, "coreml": 2, "tensorrt": 3}
+    order = {"onnx": 0, "tflite": 1, "coreml": 2, "tensorrt": 3, "executorch": 4}
     widths = {"fp32": 0, "fp16": 1}
 
     def place(item: tuple[Path, Contract]) -> tuple:

@@ -64,8 +64,8 @@ class RunFaces:
         self.crops = measure.crops_of(path, size)
         try:
             with np.load(path, allow_pickle=False) as file:
-                self.landmarks, names = file["landmarks"], file["names"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                self.landmarks, names = np.asarray(file["landmarks"]), np.atleast_1d(file["names"])
+        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: landmarks or names cannot be read ({error}); train the run again") from None
         expected = (len(self.crops), self.layout.points, 2)
         if self.landmarks.shape != expected or len(names) != len(self.crops):

@@ -61,6 +61,7 @@ def describe(row: dict) -> str:
             f"protocol: {p['clock']}; mode {p['mode']} (at least {p['least_runs']} runs and {p['least_seconds']:g} s), "
             f"{p['warmup_runs']} runs to warm up, {p['threads']} thread(s), {p['input']}",
             f"runtime: {row['runtime']} on {row['machine']['cpu']}",
+            *([row["fallback"]] if row["fallback"] else []),
             f"p50 {row['p50_ms']:.3f}  p90 {row['p90_ms']:.3f}  p99 {row['p99_ms']:.3f}  max {row['max_ms']:.3f}  "
             f"processor {row['cpu_ms']:.3f} ms  ({row['runs']} runs, {row['seconds']:.1f} s)",
             f"load {row['load_ms']:.0f} ms  first run {row['first_ms']:.1f} ms  peak memory "

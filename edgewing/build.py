@@ -1,55 +1,67 @@
 """A TensorRT engine from an exported ONNX file, on the board that will run it: `python -m edgewing.build FILE.onnx`.
 
 An engine belongs to one TensorRT version and one chip, so it is built where it runs: on a Jetson through the
-``tensorrt`` package or ``trtexec``, both part of JetPack. Needs numpy besides. The engine lies behind our header
-(edgewing.containers), with the contract of the file it was built from.
+``tensorrt`` package or ``trtexec``, both part of JetPack (docs/tensorrt.md). Needs numpy besides. The engine lies
+behind our header (edgewing.engines), with the contract of the file it was built from and what it was built for.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from edgewing import containers, files
+from edgewing import builders, containers, cuda, engines, files
+from edgewing.builders import FLAGS, Built, Plan
 from edgewing.contract import Contract
 from edgewing.errors import InputError, command
 
-# Builder flags. int8 alone would mean int8 and fp32: layers without a scale, the decode among them, then run slowly.
-FLAGS = {"fp32": (), "fp16": ("FP16",), "int8": ("INT8", "FP16")}
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it, outside PATH
-WORKSPACE = 1 << 30  # bytes the builder may use while it tries kernels
+DLA_CORES = (0, 1)  # Orin and Xavier have two; Orin Nano has none
 
 
-def build(path: Path, precision: str = "") -> Path:
-    """Build the engine beside the file; its path. precision: '' for the file's own.
+def build(contract: Contract, plan: Plan) -> tuple[Path, Built]:
+    """Build the engine beside the file: its path, and what TensorRT made.
 
-    InputError: not a file for TensorRT, a precision it cannot have, no TensorRT here, or TensorRT refuses it.
+    InputError: no TensorRT here, or TensorRT refuses the file.
     """
-    contract, precision = checked(path, precision)
     package, trtexec = _package(), _trtexec()
     if package is not None:
-        engine, version = _with_package(package, path, precision), package.__version__
+        built = builders.with_package(package, plan, cuda.driver().chip())
     elif trtexec is not None:
-        engine, version = _with_trtexec(trtexec, path, precision), "trtexec"
+        built = builders.with_trtexec(trtexec, plan)
     else:
-        raise InputError(
-            "no TensorRT here: neither the tensorrt package nor trtexec; run this on the board (JetPack has both), "
-            "or see the steps with --dry-run"
-        )
-    out = path.with_suffix(".engine")
-    files.write(out, containers.with_engine_header(_about(contract, precision, version), engine))
-    return out
+        raise InputError(_nothing_here())
+    if built.cache:
+        files.write(plan.cache, built.cache)
+    out = _engine(plan.path)
+    where = built.chip.name, built.chip.capability, plan.dla, plan.path.name
+    write(out, _about(contract, plan.precision), engines.Build(built.tensorrt, *where, len(built.engine)), built.engine)
+    return out, built
 
 
-def checked(path: Path, precision: str) -> tuple[Contract, str]:
-    """The file's contract and the precision to build, or an InputError that says why they do not go together."""
+def write(out: Path, contract: Contract, build: engines.Build, engine: bytes) -> None:
+    """The .engine file, sealed, under its name whole or not at all; the version of TensorRT goes into the contract."""
+    known = contract.provenance
+    provenance = type(known)(known.commit, {**known.versions, "tensorrt": build.tensorrt}, known.weights_sha256)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as folder:
+        beside = Path(folder, out.name)
+        files.write(beside, engines.pack(contract.replace(provenance=provenance), build, engine))
+        containers.seal(beside)
+        beside.replace(out)
+
+
+def planned(path: Path, precision: str = "", dla: int = -1, cache: Path | None = None) -> tuple[Contract, Plan]:
+    """The file's contract and what is to be built, or an InputError that says why they do not go together.
+
+    precision: '' for the file's own. cache: None for one beside the engine.
+    """
     contract = containers.read(path)
     inside = contract.model.precision
     if containers.format_of(path) != "onnx" or contract.model.format != "tensorrt":
@@ -59,30 +71,45 @@ def checked(path: Path, precision: str) -> tuple[Contract, str]:
             f"{path}: is {inside} inside, which cannot be built as {precision}; "
             f"export that with: python -m targets RUN --to tensorrt --precision {precision}"
         )
-    return contract, precision or inside
+    precision = precision or inside
+    if dla >= 0 and precision == "fp32":
+        raise InputError(f"{path}: the DLA computes in fp16 and int8 only; add --precision fp16, or leave --dla out")
+    if dla >= 0 and precision == "int8":
+        raise InputError(
+            f"{path}: TensorRT's DLA takes no explicit scales (QDQ), and all of it would run on the GPU; "
+            "leave --dla out, or build the fp16 file with it: python -m targets RUN --to tensorrt --precision fp16"
+        )
+    return contract, Plan(path, precision, dla, cache or path.with_suffix(".timing"))
 
 
-def steps(path: Path, precision: str) -> list[str]:
-    """What ``build`` does, a line each, by either road; ``checked`` has passed."""
-    out = path.with_suffix(".engine")
-    flags = ", ".join(FLAGS[precision]) or "none"
+def steps(plan: Plan) -> list[str]:
+    """What ``build`` does, a line each, by every road."""
     package, trtexec = _package(), _trtexec()
+    words = builders.arguments(trtexec or "trtexec", plan, Path("ENGINE"), plan.cache)
+    flags = ", ".join(FLAGS[plan.precision]) or "none"
+    dla = f", DLA core {plan.dla} with GPU fallback" if plan.dla >= 0 else ""
     return [
-        f"1. read {path} and its contract",
-        f"2. with the tensorrt package ({package.__version__ if package else 'not here'}): "
-        f"parse the ONNX, flags {flags}, workspace {WORKSPACE >> 20} MiB, build",
-        f"   or with trtexec ({trtexec or 'not here'}): "
-        + shlex.join(_arguments(trtexec or "trtexec", path, Path("ENGINE"), precision)),
-        f"3. write {out}: {containers.ENGINE_MAGIC.decode()} header, contract ({precision}, its versions), engine",
+        f"1. read {plan.path} and its contract",
+        f"2. read the timing cache {plan.cache}{'' if plan.cache.exists() else ' (not there yet: starts empty)'}",
+        f"3. with the tensorrt package ({package.__version__ if package else 'not here'}): parse the ONNX, "
+        f"flags {flags}, workspace {builders.WORKSPACE >> 20} MiB{dla}, build",
+        f"   or with trtexec ({trtexec or 'not here'}): {shlex.join(words)}",
+        f"   or, with neither, torch_tensorrt ({'here' if _torch() else 'not here'}): builds from the run, "
+        "not from this file: python -m targets.engine RUN",
+        f"4. write the timing cache {plan.cache}",
+        f"5. write {_engine(plan.path)}: header (TensorRT version, compute capability, device, DLA core), "
+        f"contract ({plan.precision}), engine; seal it",
     ]
 
 
-def _about(contract: Contract, precision: str, version: str) -> Contract:
+def _engine(path: Path) -> Path:
+    return path.with_suffix(".engine")
+
+
+def _about(contract: Contract, precision: str) -> Contract:
     """The engine's contract: its parity is not that of the ONNX file, and has not been measured."""
     model = type(contract.model)(**{**vars(contract.model), "precision": precision})
-    known = contract.provenance
-    provenance = type(known)(known.commit, {**known.versions, "tensorrt": version}, known.weights_sha256)
-    return contract.replace(model=model, provenance=provenance, parity=None)
+    return contract.replace(model=model, parity=None)
 
 
 def _package() -> ModuleType | None:
@@ -96,46 +123,20 @@ def _trtexec() -> str | None:
     return shutil.which("trtexec") or shutil.which(TRTEXEC)
 
 
-def _with_package(trt: ModuleType, path: Path, precision: str) -> bytes:
-    """The serialised engine, through TensorRT's Python package (8, JetPack 5; 10, JetPack 6)."""
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    # TensorRT 8 wants this flag; in 10 every network is so, and the flag goes away.
-    explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
-    network = builder.create_network(0 if explicit is None else 1 << int(explicit))
-    parser = trt.OnnxParser(network, logger)
-    if not parser.parse(files.read(path, containers.LARGEST_FILE)):
-        raise InputError(f"{path}: TensorRT {trt.__version__} cannot parse it ({parser.get_error(0).desc()})")
-    config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
-    known = [name for name in FLAGS[precision] if hasattr(trt.BuilderFlag, name)]
-    if precision == "fp16" and not known:
-        raise InputError(
-            f"TensorRT {trt.__version__} builds what the file says and has no fp16 switch; "
-            "build --precision fp32, or the int8 file, which has its scales inside"
+def _torch() -> bool:
+    return importlib.util.find_spec("torch_tensorrt") is not None
+
+
+def _nothing_here() -> str:
+    if _torch():
+        return (
+            "neither the tensorrt package nor trtexec is here, but torch_tensorrt is, which builds from the run: "
+            "python -m targets.engine RUN"
         )
-    for name in known:
-        config.set_flag(getattr(trt.BuilderFlag, name))
-    engine = builder.build_serialized_network(network, config)
-    if engine is None:
-        raise InputError(f"{path}: TensorRT {trt.__version__} cannot build it; its own message is above")
-    return bytes(engine)
-
-
-def _arguments(trtexec: str, path: Path, out: Path, precision: str) -> list[str]:
-    flags = [f"--{name.lower()}" for name in FLAGS[precision]]
-    workspace = f"--memPoolSize=workspace:{WORKSPACE >> 20}"
-    return [trtexec, f"--onnx={path}", f"--saveEngine={out}", *flags, workspace]
-
-
-def _with_trtexec(trtexec: str, path: Path, precision: str) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "engine")
-        done = subprocess.run(_arguments(trtexec, path, out, precision), capture_output=True, text=True)
-        if done.returncode or not out.exists():
-            said = [line for line in (done.stdout + done.stderr).splitlines() if "[E]" in line] or ["no error line"]
-            raise InputError(f"{path}: {trtexec} failed with {done.returncode} ({said[-1].strip()[:300]})")
-        return files.read(out, containers.LARGEST_FILE)
+    return (
+        "no TensorRT here: neither the tensorrt package nor trtexec; run this on the board (JetPack has both), "
+        "or see the steps with --dry-run"
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -146,20 +147,34 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("file", metavar="FILE.onnx", type=Path, help="from: python -m targets RUN --to tensorrt")
     parser.add_argument("--precision", choices=FLAGS, default="", help="of the engine (default: the file's own)")
+    parser.add_argument(
+        "--dla", type=int, choices=DLA_CORES, default=-1, metavar="CORE",
+        help="run on this DLA core what it can take, fp16 only, and the rest on the GPU (default: all on the GPU)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timing-cache", type=Path, metavar="FILE",
+        help="kernel timings, read and written: a second build is quick (default: beside the engine, .timing)",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print every step and do nothing; needs no TensorRT")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    arguments = parser.parse_args(argv)
-    with command(arguments.debug):
-        contract, precision = checked(arguments.file, arguments.precision)
+    typed = parser.parse_args(argv)
+    with command(typed.debug):
+        contract, plan = planned(typed.file, typed.precision, typed.dla, typed.timing_cache)
         if contract.parity is not None and not contract.parity.accepted:
-            print(f"note: {arguments.file} was rejected by its parity gate", file=sys.stderr)
-        if arguments.dry_run:
-            print("\n".join(steps(arguments.file, precision)))
+            print(f"note: {plan.path} was rejected by its parity gate", file=sys.stderr)
+        if typed.dry_run:
+            print("\n".join(steps(plan)))
             print("nothing was written (--dry-run)")
-            print(f"next, on the board: python -m edgewing.build {arguments.file} --precision {precision}")
+            words = ["python", "-m", "edgewing.build", str(plan.path), "--precision", plan.precision]
+            words += ["--dla", str(plan.dla)] if plan.dla >= 0 else []
+            words += ["--timing-cache", str(plan.cache)] if typed.timing_cache else []
+            print(f"next, on the board: {shlex.join(words)}")
             return
-        out = build(arguments.file, precision)
-        print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {precision})")
+        out, built = build(contract, plan)
+        print(f"built for TensorRT {built.tensorrt}, {built.chip}")
+        if plan.dla >= 0:
+            print(f"DLA core {plan.dla}: {built.on_dla} pieces on it, {built.on_gpu} layers on the GPU")
+        print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {plan.precision})")
         print(f"next: edgewing info {out}")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgewing import __version__
-from edgewing.errors import InputError, command
+from edgewing.errors import InputError, command, printable
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
 
@@ -38,7 +38,10 @@ def info(arguments: argparse.Namespace) -> None:
         print(json.dumps(dataclasses.asdict(contract), indent=1))
         return
     for name, value in _lines(contract):
-        print(f"{name:<10} {_printable(value)}")
+        print(f"{name:<10} {printable(value)}")
+    if containers.format_of(path) == "tensorrt":
+        _, build, _ = containers.built(path)
+        print(f"{'engine':<10} {printable(str(build))}; on {build.where}; from {printable(build.source) or 'the run'}")
     _notice(contract)
 
 
@@ -77,10 +80,12 @@ def _shipped(as_json: bool) -> None:
         )
     print(f"next: edgewing info {default}")
     for terms in sorted({c.training.data_terms for *_, c in found if c.training.data_terms}):
-        print(f"notice: {_printable(terms)}", file=sys.stderr)
+        print(f"notice: {printable(terms)}", file=sys.stderr)
 
 
 def _lines(c) -> Iterator[tuple[str, str]]:
+    from edgewing.contract import UNSEALED
+
     yield "model", f"{c.model.name}, recipe {c.model.recipe}, {c.model.format} {c.model.precision}"
     yield "size", f"{c.model.parameters:,} parameters, {c.model.macs / 1e6:.1f} M multiply-accumulates a crop"
     yield "layout", f"{c.layout.name}, {c.layout.points} points"
@@ -100,6 +105,7 @@ def _lines(c) -> Iterator[tuple[str, str]]:
     yield "commit", c.provenance.commit or "not stated"
     yield "made with", ", ".join(f"{name} {version}" for name, version in c.provenance.versions.items())
     yield "weights", f"sha256 {c.provenance.weights_sha256}"
+    yield "seal", "none: damage to this file would go unseen" if c.seal == UNSEALED else "fits: the file is whole"
     p = c.parity
     if p is None:
         yield "parity", "not measured"
@@ -129,6 +135,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     found = f"{detector} found {len(faces)}" if detector else "box given"
     print(f"{arguments.image}: {width} x {height} px; {found}; {landmarker.runtime.description}")
+    if landmarker.runtime.description.fallback:
+        print(landmarker.runtime.description.fallback)
     if not faces:
         print("no face found; say where it is with --box x0,y0,x1,y1")
     for number, face in enumerate(faces):
@@ -199,12 +207,7 @@ def doctor(arguments: argparse.Namespace) -> None:
 def _notice(contract) -> None:
     """Terms of the training data go to stderr, so that they are seen and never end up in a result."""
     if contract.training.data_terms:
-        print(f"notice: {_printable(contract.training.data_terms)}", file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    """Text out of a file from outside: control characters could rewrite the terminal's screen."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        print(f"notice: {printable(contract.training.data_terms)}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -1,28 +1,34 @@
-"""A contract out of .onnx, .tflite, .mlpackage, .engine and .safetensors, without running or loading the model.
+"""A contract out of .onnx, .tflite, .mlpackage, .engine, .pte and .safetensors, without running or loading the model.
 
 Readers of our own, bounded and without a format's package: ``edgewing info`` works from the bare wheel. Anything wrong
-with a file is an InputError of one line. What writes contracts into .onnx, .tflite and .mlpackage needs their packages
-and lives with the exporters.
+with a file is an InputError of one line. What writes contracts into .onnx, .tflite, .mlpackage and .pte lives with the
+exporters.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import itertools
 import json
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
 from edgewing import contract as contracts
-from edgewing import files
-from edgewing.contract import KEY, Contract
+from edgewing import engines, files, pte
+from edgewing.contract import KEY, UNSEALED, Contract
+from edgewing.engines import HeaderError
 from edgewing.errors import InputError
+from edgewing.flatbuffer import Flatbuffer
 from edgewing.protobuf import Message, WireError
 
 LARGEST_FILE = 512 * files.MIB
-LARGEST_HEADER = 16 * files.MIB  # of a safetensors file
+LARGEST_HEADER = 2 * files.MIB  # of a safetensors file; as JSON it takes 30 times that
 LARGEST_MANIFEST = files.MIB
-ENGINE_MAGIC = b"EDGEWING"  # + uint32 length + contract + the engine as TensorRT serialised it; little-endian
+MOST_FILES = 1000  # in a package
+SEAL = re.compile(rb'"seal\\?":\\?"([0-9a-f]{64})')  # JSON, or JSON inside a JSON text
 
 
 class _Broken(Exception):
@@ -30,7 +36,7 @@ class _Broken(Exception):
 
 
 def format_of(path: str | Path) -> str:
-    """The format a file's suffix stands for: onnx, tflite, coreml, tensorrt or safetensors."""
+    """The format a file's suffix stands for, such as onnx or coreml."""
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
         raise InputError(f"{path}: not a model file; expected a name that ends in {', '.join(_FORMATS)}")
@@ -38,7 +44,10 @@ def format_of(path: str | Path) -> str:
 
 
 def read(path: str | Path) -> Contract:
-    """The validated contract of a model file. InputError: no file, cut off, no contract, a broken contract."""
+    """The validated contract of a model file.
+
+    InputError: no file, cut off, no contract, a broken contract, a seal that does not fit the bytes.
+    """
     contract = carried(path)
     if contract is None:
         raise InputError(f"{path}: has no {KEY} inside; export it with `python -m targets`")
@@ -50,25 +59,63 @@ def carried(path: str | Path) -> Contract | None:
     format_of(path)
     _, text_of = _FORMATS[Path(path).suffix.lower()]
     inner = _mlmodel(Path(path)) if text_of is _coreml else Path(path)
+    _refuse_pipe(inner)
     with files.reading(inner, LARGEST_FILE) as (file, size):
         try:
             text = text_of(file, size)
-        except (_Broken, WireError, struct.error) as error:
+        except (_Broken, WireError, HeaderError, struct.error) as error:
             raise InputError(f"{path}: cut off or damaged ({error}); export or copy it again") from None
-    return None if text is None else contracts.loads(text, str(path))
+    if text is None:
+        return None
+    contract = contracts.loads(text, str(path))
+    if contract.seal != UNSEALED and contract.seal != _digest(path, contract.seal):
+        raise InputError(f"{path}: damaged, or changed since it was exported (its seal does not fit); copy it again")
+    return contract
 
 
-def with_engine_header(contract: Contract, engine: bytes) -> bytes:
-    """The bytes of an .engine file: header, contract, serialised engine."""
-    text = contracts.dumps(contract).encode()
-    return ENGINE_MAGIC + struct.pack("<I", len(text)) + text + engine
+def seal(path: str | Path) -> None:
+    """Write into a whole file's contract the sha256 of its bytes, so that any damage is found when it is read.
+
+    A package's is over all files under its ``Data``. InputError where there is not one contract to be sealed.
+    """
+    inner = _mlmodel(Path(path)) if Path(path).is_dir() else Path(path)
+    data = bytearray(files.read(inner, LARGEST_FILE))
+    places = [match.start(1) for match in SEAL.finditer(data)]
+    if len(places) != 1:
+        raise InputError(f"{path}: {len(places)} places for a seal where one is expected; export it again")
+    for text in (UNSEALED, None):
+        data[places[0] : places[0] + 64] = (text or _digest(path, UNSEALED)).encode()
+        files.write(inner, bytes(data))
 
 
-def engine_of(path: str | Path) -> bytes:
-    """The serialised engine of an .engine file, behind its header."""
-    read(path)
+def _digest(path: str | Path, seal: str) -> str:
+    """sha256 of a file, or of a package's files one after the other by name, with ``seal`` in them as zeros."""
+    path = Path(path)
+    parts = [path]
+    if path.is_dir():
+        # .DS_Store and its like are no part of the package
+        found = (p for p in (path / "Data").rglob("*") if p.is_file() and not p.name.startswith("."))
+        parts = sorted(itertools.islice(found, MOST_FILES + 1), key=lambda p: p.relative_to(path).as_posix())
+        if len(parts) > MOST_FILES:
+            raise InputError(f"{path}: more than {MOST_FILES} files; copy the package again")
+    mark, whole, most = seal.encode(), hashlib.sha256(), LARGEST_FILE
+    for part in parts:
+        with files.reading(part, most) as (file, size):
+            kept, most = b"", most - size
+            while block := file.read(files.MIB):
+                kept = (kept + block).replace(mark, UNSEALED.encode())
+                whole.update(kept[:-63])
+                kept = kept[-63:]  # where a mark may begin that ends in the next block
+            whole.update(kept)
+    return whole.hexdigest()
+
+
+def built(path: str | Path) -> tuple[Contract, engines.Build, bytes]:
+    """Of an .engine file: its contract, what it was built for, the engine as TensorRT serialised it."""
+    contract = read(path)
     data = files.read(path, LARGEST_FILE)
-    return data[_engine_start(data[:12]) :]
+    build, _, at = engines.header(io.BytesIO(data), len(data))
+    return contract, build, data[at:]
 
 
 def _mlmodel(package: Path) -> Path:
@@ -77,6 +124,7 @@ def _mlmodel(package: Path) -> Path:
         what = "is a file, not a folder" if package.exists() else "no such folder"
         raise InputError(f"{package}: {what}; check the path")
     manifest = package / "Manifest.json"
+    _refuse_pipe(manifest)
     try:
         value = json.loads(files.read(manifest, LARGEST_MANIFEST))
         inside = value["itemInfoEntries"][value["rootModelIdentifier"]]["path"]
@@ -86,6 +134,12 @@ def _mlmodel(package: Path) -> Path:
     if not model.is_relative_to(package.resolve()):
         raise InputError(f"{manifest}: names a file outside the package: {inside}")
     return model
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Opening a pipe waits for somebody to write into it."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: is a pipe or a device; copy it to a file")
 
 
 def _onnx(file: BinaryIO, size: int) -> str | None:
@@ -102,20 +156,7 @@ def _coreml(file: BinaryIO, size: int) -> str | None:
 
 
 def _engine(file: BinaryIO, size: int) -> str | None:
-    start = file.read(12)
-    end = _engine_start(start)
-    if end > size:
-        raise _Broken("the header ends after the file")
-    return _text(file.read(end - 12))
-
-
-def _engine_start(header: bytes) -> int:
-    if header[:8] != ENGINE_MAGIC or len(header) < 12:
-        raise _Broken("no EDGEWING header; build it with `python -m targets`")
-    (length,) = struct.unpack("<I", header[8:])
-    if length > contracts.LIMIT:
-        raise _Broken(f"a contract of {length} bytes; the limit is {contracts.LIMIT}")
-    return 12 + length
+    return engines.header(file, size)[1]
 
 
 def _safetensors(file: BinaryIO, size: int) -> str | None:
@@ -140,12 +181,12 @@ def _safetensors(file: BinaryIO, size: int) -> str | None:
 def _tflite(file: BinaryIO, size: int) -> str | None:
     """Model: operator_codes 1, subgraphs 2, buffers 4, metadata 6; SubGraph: tensors 0, operators 3; Metadata: name 0,
     buffer 1; Buffer: data 0, offset 1, size 2 (schema.fbs)."""
-    flat = _Flatbuffer(file, size)
+    flat = Flatbuffer(file, size)
     if flat.bytes(4, 4) != b"TFL3":
         raise _Broken("no TFL3 identifier")
     model = flat.integer(0, "I")
     # All of the file is looked at: when it is cut in half the contract is often still there, and the weights are not.
-    spans = [flat.buffer(table) for table in flat.tables(model, 4)]
+    spans = [tflite_buffer(flat, table) for table in flat.tables(model, 4)]
     parts = [flat.tables(model, 1)]
     for subgraph in flat.tables(model, 2):
         parts += [flat.tables(subgraph, 0), flat.tables(subgraph, 3)]
@@ -153,71 +194,26 @@ def _tflite(file: BinaryIO, size: int) -> str | None:
         flat.field(table, 0)
     for entry in flat.tables(model, 6):
         if flat.text(entry, 0) == KEY:
-            at = flat.field(entry, 1)
-            index = flat.integer(at, "I") if at else 0
+            index = flat.number(entry, 1, "I")
             if not index < len(spans):
                 raise _Broken(f"its contract is in buffer {index} of {len(spans)}")
             return _text(flat.bytes(*spans[index]))
     return None
 
 
-class _Flatbuffer:
-    """Positions in a flatbuffer (https://flatbuffers.dev/internals), each read checked against the file's size."""
+def tflite_buffer(flat: Flatbuffer, table: int) -> tuple[int, int]:
+    """Start and length of a Buffer's bytes, which lie in the flatbuffer or, in large files, behind it."""
+    if flat.field(table, 0):
+        return flat.span(table, 0)
+    offset, length = (flat.number(table, i, "Q") for i in (1, 2))
+    return flat.inside(offset, length) if offset and length else (0, 0)
 
-    MOST_ENTRIES = 100_000
 
-    def __init__(self, file: BinaryIO, size: int):
-        self.file, self.size = file, size
-
-    def bytes(self, at: int, count: int) -> bytes:
-        if not (0 <= at <= self.size - count and count <= contracts.LIMIT):
-            raise _Broken(f"{count} bytes at {at} of {self.size}")
-        self.file.seek(at)
-        return self.file.read(count)
-
-    def integer(self, at: int, kind: str) -> int:
-        return struct.unpack("<" + kind, self.bytes(at, struct.calcsize("<" + kind)))[0]
-
-    def field(self, table: int, index: int) -> int:
-        """Where the field of a table lies; 0 where it is absent."""
-        vtable = table - self.integer(table, "i")
-        inside = self.integer(vtable, "H") > 4 + 2 * index
-        offset = self.integer(vtable + 4 + 2 * index, "H") if inside else 0
-        return table + offset if offset else 0
-
-    def tables(self, table: int, index: int):
-        """The tables of a vector field."""
-        at = self.field(table, index)
-        if not at:
-            return
-        start = at + self.integer(at, "I")
-        count = self.integer(start, "I")
-        if count > self.MOST_ENTRIES:
-            raise _Broken(f"a list of {count}")
-        for i in range(count):
-            entry = start + 4 + 4 * i
-            yield entry + self.integer(entry, "I")
-
-    def buffer(self, table: int) -> tuple[int, int]:
-        """Start and length of a Buffer's bytes, which lie in the flatbuffer or, in large files, behind it."""
-        data, offset, length = (self.field(table, i) for i in range(3))
-        if data:
-            start = data + self.integer(data, "I")
-            span = start + 4, self.integer(start, "I")
-        elif offset and length:
-            span = self.integer(offset, "Q"), self.integer(length, "Q")
-        else:
-            return 0, 0
-        if sum(span) > self.size:
-            raise _Broken(f"a buffer ends at {sum(span)} of {self.size}")
-        return span
-
-    def text(self, table: int, index: int) -> str:
-        at = self.field(table, index)
-        if not at:
-            return ""
-        start = at + self.integer(at, "I")
-        return _text(self.bytes(start + 4, self.integer(start, "I")))
+def _pte(file: BinaryIO, size: int) -> str | None:
+    program = pte.Program(file, size)
+    program.delegates()  # where they lie is looked at too: a file that is cut off has lost them
+    span = program.contract()
+    return None if span is None else _text(program.flat.bytes(*span))
 
 
 def _text(data: bytes) -> str:
@@ -237,6 +233,7 @@ _FORMATS = {
     ".tflite": ("tflite", _tflite),
     ".mlpackage": ("coreml", _coreml),
     ".engine": ("tensorrt", _engine),
+    ".pte": ("executorch", _pte),
     ".safetensors": ("safetensors", _safetensors),
 }
 SUFFIXES = tuple(_FORMATS)

@@ -1,4 +1,4 @@
-"""The contract: what an artefact says of itself, enough for a stranger to run it. Schema 1, in docs/contract.md.
+"""The contract: what an artefact says of itself, enough for a stranger to run it. Schema 2, in docs/contract.md.
 
 JSON of at most 64 KB, kept inside the artefact's own container under the key ``edgewing.contract`` and validated when
 written and when read. This file knows the schema; ``containers`` knows the files.
@@ -7,17 +7,20 @@ written and when read. This file knows the schema; ``containers`` knows the file
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
+import re
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgewing import decoding, geometry, layouts
+from edgewing import __version__, decoding, geometry, layouts
 from edgewing.errors import InputError
 
 KEY = "edgewing.contract"
-SCHEMA = 1
+SCHEMA = 2
 LIMIT = 64 * 1024  # bytes of JSON
 LARGEST_SIDE = 4096  # of any tensor axis; a contract that says more is broken or hostile
 
@@ -25,6 +28,8 @@ FORMATS = ("safetensors", "onnx", "tflite", "coreml", "tensorrt", "executorch")
 MEANINGS = ("landmarks", "scores", "heatmaps", "boundary")
 FRAMES = ("crop", "cell", "none")
 DTYPES = ("uint8", "int8", "float16", "float32", "image")
+FLOATS = ("float16", "float32")  # of outputs: an integer would need a scale, which no contract has
+UNSEALED = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,10 @@ class DecodePart:
 
 @dataclass(frozen=True)
 class ModelPart:
-    """parameters: count. macs: multiply-accumulates of the convolutions for one crop. precision: fp32, fp16, int8."""
+    """parameters: count. macs: multiply-accumulates of the convolutions for one crop.
+
+    precision: fp32, fp16, int8; CoreML's weight8 and palette6.
+    """
 
     name: str
     recipe: str
@@ -134,7 +142,12 @@ class ParityPart:
 
 @dataclass(frozen=True)
 class Contract:
-    """Everything a loader needs to know. ``parity`` is None until it was measured."""
+    """Everything a loader needs to know. ``parity`` is None until it was measured.
+
+    seal: sha256 of the file it was read from, with these 64 characters as zeros; UNSEALED where there is none. It is of
+    the bytes and not of the network, so it does not count when contracts are compared, and ``dumps`` leaves it blank:
+    ``containers.seal`` fills it in when the file is whole.
+    """
 
     layout: LayoutPart
     input: InputPart
@@ -146,6 +159,7 @@ class Contract:
     provenance: ProvenancePart
     parity: ParityPart | None = None
     schema: int = SCHEMA
+    seal: str = dataclasses.field(default=UNSEALED, compare=False)
 
     def output(self, meaning: str) -> OutputPart | None:
         """The output with that meaning, or None."""
@@ -172,15 +186,18 @@ def crop_part(size: int, protocol: str = "gtbox") -> CropPart:
 
 
 def dumps(contract: Contract) -> str:
-    """The contract as JSON text, validated. InputError where it is wrong or longer than 64 KB."""
-    text = json.dumps(dataclasses.asdict(check(contract)), separators=(",", ":"), allow_nan=False)
+    """The contract as JSON text, validated, not sealed. InputError where it is wrong or longer than 64 KB."""
+    text = json.dumps(dataclasses.asdict(contract.replace(seal=UNSEALED)), separators=(",", ":"), allow_nan=False)
     if len(text.encode()) > LIMIT:
         raise InputError(f"contract of {len(text.encode())} bytes; the limit is {LIMIT}")
     return text
 
 
 def loads(text: str | bytes, where: str = "contract") -> Contract:
-    """Parse and validate a contract. Every problem is in the one InputError; ``where`` names the file."""
+    """Parse and validate a contract of this schema or an older one, which is upgraded.
+
+    Fields it does not know are passed over. Every problem is in the one InputError; ``where`` names the file.
+    """
     raw = text.encode() if isinstance(text, str) else text
     if len(raw) > LIMIT:
         raise InputError(f"{where}: contract of {len(raw)} bytes; the limit is {LIMIT}")
@@ -188,14 +205,37 @@ def loads(text: str | bytes, where: str = "contract") -> Contract:
         value = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: the contract is not JSON ({error}); export the artefact again") from None
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        found = value.get("schema") if isinstance(value, dict) else type(value).__name__
-        raise InputError(f"{where}: contract schema {found!r}; this version reads {SCHEMA}; upgrade edgewing")
-    problems: list[str] = []
+    value = upgraded(value, where)
+    problems = [] if "seal" in value else ["seal is missing"]
     contract = _build(Contract, value, "", problems)
     if problems:
-        raise InputError(f"{where}: broken contract: {'; '.join(problems[:5])}")
+        raise _broken(where, problems)
     return check(contract, where)
+
+
+def upgraded(value: object, where: str = "contract") -> dict:
+    """Parsed JSON of any known schema as that of SCHEMA. InputError: of a newer schema, or of none at all."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if type(schema) is not int or schema < 1:
+        found = repr(schema)[:60] if isinstance(value, dict) else type(value).__name__
+        raise InputError(f"{where}: contract schema {found}, not a number from 1 on; export the artefact again")
+    if schema > SCHEMA:
+        raise InputError(
+            f"{where}: contract of schema {str(schema)[:9]}; edgewing {__version__} reads up to {SCHEMA}; "
+            "install a newer one: git pull && pip install ."
+        )
+    for old in range(schema, SCHEMA):
+        value = {**UPGRADES[old](value), "schema": old + 1}
+    return value
+
+
+def _from_1(value: dict) -> dict:
+    """Schema 2 has a seal, and a reader must look at it. Files of schema 1 were never sealed."""
+    return {**value, "seal": UNSEALED}
+
+
+# schema -> what makes its JSON that of the next one. An entry stays for as long as files of that schema may exist.
+UPGRADES: dict[int, Callable[[dict], dict]] = {1: _from_1}
 
 
 def check(contract: Contract, where: str = "contract") -> Contract:
@@ -232,6 +272,7 @@ def check(contract: Contract, where: str = "contract") -> Contract:
         frames = FRAMES[:2] if o.meaning == "landmarks" else FRAMES
         need(o.frame in frames, f"output {o.name!r}: frame {o.frame!r} is not one of {', '.join(frames)}")
         need(all(0 < side <= LARGEST_SIDE for side in o.shape), f"output {o.name!r}: shape {o.shape}")
+        need(o.dtype in FLOATS, f"output {o.name!r}: dtype {o.dtype!r} is not one of {', '.join(FLOATS)}")
         if o.meaning == "landmarks":
             need(o.shape[-2:] == [n, 2], f"output {o.name!r}: shape {o.shape} does not end in {n}, 2")
         if o.meaning == "scores":
@@ -243,10 +284,16 @@ def check(contract: Contract, where: str = "contract") -> Contract:
     need(c.decode.method in ("centroid", "quarter"), f"decode.method {c.decode.method!r} is not centroid or quarter")
     need(0 <= c.decode.threshold < 1 and 1 <= c.decode.power <= 16, "decode: threshold or power out of range")
     need(0 < c.decode.stride <= c.crop.size, f"decode.stride {c.decode.stride} is out of range")
+    need(re.fullmatch("[0-9a-f]{64}", c.seal) is not None, "seal is not 64 hexadecimal digits")
     need(c.model.format in FORMATS, f"model.format {c.model.format!r} is not one of {', '.join(FORMATS)}")
     if problems:
-        raise InputError(f"{where}: broken contract: {'; '.join(problems[:5])}")
+        raise _broken(where, problems)
     return contract
+
+
+def _broken(where: str, problems: list[str]) -> InputError:
+    """Five of them, each clipped: names in a hostile contract may be as long as the contract itself."""
+    return InputError(f"{where}: broken contract: {'; '.join(problem[:200] for problem in problems[:5])}")
 
 
 def _refuse_constant(text: str):
@@ -281,8 +328,13 @@ def _build(kind, value, path: str, problems: list[str]):
     return value
 
 
+@functools.cache
+def _hints(kind) -> dict:
+    return typing.get_type_hints(kind)
+
+
 def _build_part(kind, value, path: str, problems: list[str]):
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     value = value if isinstance(value, dict) else {}
     arguments = {}
     for field in dataclasses.fields(kind):
@@ -292,5 +344,5 @@ def _build_part(kind, value, path: str, problems: list[str]):
         elif field.default is dataclasses.MISSING:
             problems.append(f"{name} is missing")
             arguments[field.name] = None
-    # Fields of a later, compatible schema are passed over: a reader needs what it knows and nothing else.
+    # Fields that were added later are passed over: a reader needs what it knows and nothing else.
     return kind(**arguments)

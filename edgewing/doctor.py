@@ -18,6 +18,7 @@ def report() -> Iterator[str]:
     yield from _finding("OpenCV", _opencv)
     yield from _finding("ONNX (.onnx)", _onnx)
     yield from _finding("TFLite (.tflite)", _tflite)
+    yield from _finding("TensorRT (.engine)", _tensorrt)
     for name in detection.DETECTORS:
         yield from _finding(f"detector {name}", lambda name=name: _detector(name))
     yield from _finding("--detector auto", lambda: detection.open("auto").name)
@@ -49,6 +50,13 @@ def _tflite() -> str:
 
     _, name, version = tflite.library()
     return f"{name} {version}"
+
+
+def _tensorrt() -> str:
+    from edgewing import cuda
+    from edgewing.runtimes import tensorrt
+
+    return f"tensorrt {tensorrt.library().__version__}, {cuda.driver().chip()}"
 
 
 def _detector(name: str) -> str:

@@ -13,6 +13,11 @@ class InputError(Exception):
     """The input was wrong. Its text is one line: what, where, what to do. Commands exit with 2."""
 
 
+def printable(text: str) -> str:
+    """Text out of a file from outside: control characters could rewrite the terminal's screen."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """An InputError for a name that is not in a table, with 'did you mean' where one is near."""
     known = sorted(known)
@@ -34,7 +39,7 @@ def command(debug: bool = False) -> Iterator[None]:
     except InputError as error:
         if debug:
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

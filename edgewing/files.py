@@ -40,6 +40,32 @@ def read(path: str | Path, limit: int) -> bytes:
     return data
 
 
+class Window:
+    """Bytes at positions of an open file, of which some blocks are kept: most small reads need no system call.
+
+    Not a memory map: a file that shrinks under a map ends the process.
+    """
+
+    BITS, MOST_BLOCKS = 14, 32
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.blocks: dict[int, bytes] = {}
+
+    def at(self, start: int, count: int) -> tuple[bytes, int]:
+        """Bytes, and where ``start`` is in them; ``count`` of them follow there, fewer at the end of the file."""
+        index = start >> self.BITS
+        if (start + count - 1) >> self.BITS != index:
+            self.file.seek(start)
+            return self.file.read(count), 0
+        if index not in self.blocks:
+            if len(self.blocks) == self.MOST_BLOCKS:
+                self.blocks.clear()
+            self.file.seek(index << self.BITS)
+            self.blocks[index] = self.file.read(1 << self.BITS)
+        return self.blocks[index], start - (index << self.BITS)
+
+
 def write(path: str | Path, data: bytes) -> None:
     """Write beside the final name, then rename: a killed command leaves no partial file under that name."""
     path = Path(path)

@@ -156,8 +156,8 @@ def crops_of(path: Path, size: int) -> np.ndarray:
             if sum(entry.file_size for entry in archive.infolist()) > FACES_LIMIT:
                 raise InputError(f"{path}: more than {FACES_LIMIT // files.MIB} MiB of faces; give fewer")
         with np.load(path, allow_pickle=False) as file:
-            crops = file["crops"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            crops = np.asarray(file["crops"])  # numpy gives a member that is no array as its bytes
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a faces file ({error}); give RUN/faces/validation.npz") from None
     if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3) or len(crops) == 0:
         raise InputError(f"{path}: crops {crops.dtype} {crops.shape}; the model takes uint8 (B, {size}, {size}, 3)")
@@ -196,6 +196,8 @@ def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = N
             "size": size,
         },
         "runtime": str(runtime.description),
+        "delegation": runtime.description.delegation,
+        "fallback": runtime.description.fallback,
         "protocol": {
             "mode": mode,
             "least_runs": limits.runs,
@@ -237,6 +239,8 @@ def main(argv: list[str] | None = None) -> None:
         write(arguments.json, row)
         p50, p90, p99 = (row[f"{name}_ms"] for name in ("p50", "p90", "p99"))
         print(f"{row['runtime']}: p50 {p50:.3f}, p90 {p90:.3f}, p99 {p99:.3f} ms over {row['runs']} runs ({CLOCK})")
+        if row["fallback"]:
+            print(row["fallback"])
         print(f"wrote {arguments.json}")
 
 

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     about = "\n".join(
-        f"  {key:9} {', '.join(t.precisions):18} default {', '.join(t.default):18} also {', '.join(t.aliases)}"
+        f"  {key:18} {', '.join(t.precisions):34} default {', '.join(t.default):18} also {', '.join(t.aliases)}"
         for key, t in table.TABLE.items()
     )
     parser = argparse.ArgumentParser(
@@ -51,20 +51,47 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--precision", nargs="+", metavar="P", help=f"{', '.join(table.PRECISIONS)} (default: each target's, below)"
     )
+    parser.add_argument(
+        "--output",
+        default="landmarks",
+        metavar="WHAT",
+        help=f"{' or '.join(table.OUTPUTS)}: what the files give back (default: %(default)s, with a score each)",
+    )
+    parser.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="images that a file takes at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ios",
+        type=int,
+        default=16,
+        metavar="N",
+        help=f"oldest iOS of CoreML files, {' or '.join(map(str, table.IOS))} (default: %(default)s; int8 needs 18)",
+    )
     parser.add_argument("--data", metavar="DIR", help="check on a labelled folder (default: RUN/faces/validation.npz)")
     parser.add_argument("--layout", metavar="NAME", help="layout of --data (default: the run's)")
+    parser.add_argument(
+        "--bisect", action="store_true", help="make nothing: name the layer at which each file parts from the network"
+    )
     parser.add_argument("--debug", action="store_true", help="show what the conversion libraries say, and tracebacks")
     return parser
 
 
 def export(arguments: argparse.Namespace, typed: str) -> int:
     """Make and check every file asked for; exit code 0, 1 where a gate failed, 2 where a file could not be made."""
-    todo = table.plan(arguments.to, arguments.precision)
+    options = table.Options(arguments.output, arguments.batch, arguments.ios)
+    todo = table.plan(arguments.to, arguments.precision, options)
     run = Path(arguments.run)
     with Progress("targets") as say:
         say("loading the run")
         with silence(arguments.debug):
-            job, faces, reference = _open(run, arguments)
+            job, faces, reference = _open(run, arguments, options)
+    if arguments.bisect:
+        from targets import bisect
+
+        paths = [
+            table.TABLE[key].path(run / "export", run.resolve().name, precision, options) for key, precision in todo
+        ]
+        return bisect.examine(paths, job, faces.crops)
     source = f"parity on {len(faces)} faces of {faces.source}"
     if any(precision == "int8" for _, precision in todo):
         source += f"; int8 ranges: {job.ranges}" + (
@@ -72,10 +99,12 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
         )
     print(source, flush=True)
     folder, code, made = run / "export", 0, []
+    width = max(len(key) for key, _ in todo)
     folder.mkdir(exist_ok=True)
     for key, precision in todo:
         try:
-            path, result, seconds = _one(job, run, key, precision, reference, faces, arguments.debug)
+            final = table.TABLE[key].path(folder, run.resolve().name, precision, options)
+            path, result, seconds = _one(job, final, key, precision, reference, faces, arguments.debug)
         except InputError as error:
             if arguments.debug:
                 raise
@@ -85,7 +114,7 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
         _append_row(run, path, result, typed, arguments.data)
         made.append(path)
         size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
-        print(f"{key:8} {precision}  {seconds:5.1f} s  {size / 1e6:6.2f} MB  {path}\n  {result}", flush=True)
+        print(f"{key:{width}} {precision:8} {seconds:5.1f} s  {size / 1e6:6.2f} MB  {path}\n  {result}", flush=True)
         if result.reasons:
             print(f"  rejected: {'; '.join(result.reasons)}", flush=True)
             code = max(code, 1)
@@ -99,7 +128,7 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
     return code
 
 
-def _open(run: Path, arguments: argparse.Namespace):
+def _open(run: Path, arguments: argparse.Namespace, options: table.Options):
     """The job, the faces to check on, and what the float model says of them."""
     from targets import graph
     from targets.job import Job
@@ -120,7 +149,7 @@ def _open(run: Path, arguments: argparse.Namespace):
         faces = parity.stored(run / "faces" / "validation.npz", points, size)
     calibration = run / "faces" / "calibration.npz"
     crops = parity.stored(calibration, points, size).crops if calibration.exists() else None
-    job = Job(network, contract, crops, **quantization(run))
+    job = Job(network, contract, crops, **quantization(run), **vars(options))
     return job, faces, graph.reference(network, contract, faces.crops)
 
 
@@ -144,21 +173,20 @@ def quantization(run: Path) -> dict:
     return chosen
 
 
-def _one(job, run: Path, key: str, precision: str, reference, faces, debug: bool):
+def _one(job, final: Path, key: str, precision: str, reference, faces, debug: bool):
     """Make one file, check it, give it the name it has earned; (path, parity, seconds of the conversion)."""
-    target = table.TABLE[key]
-    final = target.path(run / "export", run.resolve().name, precision)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(dir=final.parent, prefix=".") as folder, Progress(f"{key} {precision}") as job.say:
         path = Path(folder, final.name)
         with silence(debug):
             try:
-                module = target.load()
+                module = table.TABLE[key].load()
                 module.export(job, precision, path)
                 seconds = time.monotonic() - start
                 job.say(f"checking on {len(faces)} faces")
                 result = parity.measure(path, reference, faces)
                 module.embed(path, containers.read(path).replace(parity=result.part))
+                containers.seal(path)
             except InputError:
                 raise
             except Exception as error:  # a conversion library's own kind

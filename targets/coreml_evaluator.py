@@ -5,14 +5,16 @@
 
 The program is read back from the package, weights included. What it checks is the graph, its constants and their
 rounding; not Apple's kernels and not the Neural Engine. A value that the program declares fp16 is rounded to fp16
-after every operation, and computed in float32 before that, as hardware does which accumulates wide.
+after every operation, and computed in float32 before that, as hardware does which accumulates wide. Weights that a
+package keeps in 8 bits or as a palette are unpacked once.
 
 Operations come from torch where they are heavy or coremltools cannot, and else from coremltools' own
-``value_inference``; one that neither knows is an error, never a guess.
+``value_inference``; one that neither knows is an error, never a guess. On a Mac the package itself is run: Predictor.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,66 +24,119 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgewing import containers
+from edgewing import containers, runtimes
 from edgewing.errors import InputError
-from edgewing.runtimes import Points
 from targets.graph import Interface
 from targets.job import needs
 
+UNITS = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")  # of a Mac
 
-class Evaluator:
-    """A saved package, ready to run. ``contract``: what it carries."""
+
+class Evaluator(runtimes.Runtime):
+    """A saved package, ready to run; ``graph`` is its Program. InputError where its contract contradicts it."""
 
     def __init__(self, path: Path):
         with needs("coreml", "coremltools"):
             import coremltools as ct
-            from coremltools.converters.mil.frontend.milproto import load
-        self.contract = containers.read(path)
-        model = ct.models.MLModel(str(path), skip_model_load=True)
+        about = containers.read(path)
+        super().__init__(Program(ct.models.MLModel(str(path), skip_model_load=True)), about)
+        if problems := runtimes.contradictions(about, self.graph.inputs, self.graph.outputs):
+            raise InputError(f"{path}: the contract contradicts the program: {'; '.join(problems)}; export it again")
+
+    def input(self, crops: np.ndarray) -> Tensor:
+        """(B, S, S, 3) uint8 RGB -> the tensor that the program's first operation sees."""
+        part = self.contract.input
+        return Interface(part.axes, part.dtype).tensor(crops)
+
+
+class Predictor(runtimes.Runtime):
+    """A saved package as CoreML runs it on a Mac, on one of UNITS. Not run yet: there was no Mac."""
+
+    def __init__(self, path: Path, units: str):
+        import coremltools as ct
+
+        description = f"CoreML on macOS {platform.mac_ver()[0]}, coremltools {ct.__version__}, {units}"
+        model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit[units])
+        about = containers.read(path)
+        graph = SimpleNamespace(run=lambda image: model.predict({about.input.name: image}), description=description)
+        super().__init__(graph, about)
+
+    def input(self, crops: np.ndarray):
+        """(B, S, S, 3) uint8 RGB -> an image where the contract has one (B is 1 then), else the tensor."""
+        if self.contract.input.dtype != "image":
+            return super().input(crops)
+        from PIL import Image
+
+        return Image.fromarray(crops[0])
+
+
+class Program:
+    """The one function of a coremltools MLModel. operations: what is left to do, constants being known."""
+
+    def __init__(self, model):
+        import coremltools as ct
+        from coremltools.converters.mil.frontend.milproto import load
+
         spec = model.get_spec()
         program = load.load(spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir)
         (function,) = program.functions.values()
-        self.inputs, self.operations = function.inputs, list(function.operations)
-        self.outputs = [var.name for var in function.outputs]
         self.description = f"coremltools {ct.__version__} program, evaluated on the processor"
+        self._arguments = function.inputs
+        images = {part.name for part in spec.description.input if part.type.WhichOneof("Type") == "imageType"}
+        self.inputs = [_tensor(var, name, "image" if name in images else None) for name, var in function.inputs.items()]
+        self.outputs = [_tensor(var, var.name) for var in function.outputs]
+        constant = {op: op.op_type == "const" or op.op_type.startswith("constexpr_") for op in function.operations}
+        self.operations = [op for op, known in constant.items() if not known]
         self.constants = {
-            op.outputs[0].name: _rounded(op.outputs[0], op.outputs[0].val)
-            for op in self.operations
-            if op.op_type == "const"
+            op.outputs[0].name: _rounded(op.outputs[0], _constant(op)) for op, known in constant.items() if known
         }
 
-    def __call__(self, crops: np.ndarray) -> Points:
-        """(B, S, S, 3) uint8 RGB -> landmarks (B, N, 2) crop px, scores (B, N)."""
-        c = self.contract
-        names = [c.output("landmarks").name, c.output("scores").name]
+    def run(self, image: Tensor) -> dict[str, np.ndarray]:
+        """The program's outputs by name."""
+        values = self.values(image)
+        return {output.name: np.asarray(values[output.name], np.float32) for output in self.outputs}
+
+    def values(self, image: Tensor) -> dict:
+        """Every value of the program by name, constants too."""
+        ((name, var),) = self._arguments.items()
+        values = {**self.constants, name: _rounded(var, image)}
         with torch.inference_mode():
-            rows = [self.run(crop) for crop in crops]
-        landmarks, scores = (np.concatenate([row[name] for row in rows]) for name in names)
-        return Points(landmarks, scores)
+            for op in self.operations:
+                results = _one(op, values)
+                values |= {var.name: _rounded(var, result) for var, result in zip(op.outputs, results)}
+        return values
 
-    def run(self, crop: np.ndarray) -> dict[str, np.ndarray]:
-        """One (S, S, 3) uint8 RGB crop -> the program's outputs by name."""
-        part = self.contract.input
-        image = Interface(part.axes, part.dtype).tensor(crop[None])
-        values = {**self.constants, part.name: _rounded(self.inputs[part.name], image)}
-        for op in self.operations:
-            if op.op_type == "const":
-                continue
-            results = self._one(op, values)
-            values |= {var.name: _rounded(var, result) for var, result in zip(op.outputs, results)}
-        return {name: np.asarray(values[name], np.float32) for name in self.outputs}
 
-    def _one(self, op, values: dict) -> list:
-        def value(var):
-            if isinstance(var, (list, tuple)):
-                return [value(v) for v in var]
-            return None if var is None else values[var.name]
+def _tensor(var, name: str, dtype: str | None = None) -> runtimes.Tensor:
+    from coremltools.converters.mil.mil import types
 
-        if op.op_type in OPERATIONS:
-            result = OPERATIONS[op.op_type](**{name: value(var) for name, var in op.inputs.items()})
-        else:
-            result = _inferred(op, values)
-        return list(result) if isinstance(result, (list, tuple)) else [result]
+    return runtimes.Tensor(name, tuple(var.shape), dtype or np.dtype(types.nptype_from_builtin(var.dtype)).name)
+
+
+def _constant(op):
+    """The value of a constant, unpacked: constexpr_affine_dequantize, constexpr_lut_to_dense and their like."""
+    if op.op_type == "const":
+        return op.outputs[0].val
+    if not hasattr(op, "materialized_val_inference"):
+        raise _unknown(op)
+    return op.materialized_val_inference()
+
+
+def _unknown(op) -> InputError:
+    return InputError(f"the evaluator does not know CoreML's {op.op_type}; add it to targets/coreml_evaluator.py")
+
+
+def _one(op, values: dict) -> list:
+    def value(var):
+        if isinstance(var, (list, tuple)):
+            return [value(v) for v in var]
+        return None if var is None else values[var.name]
+
+    if op.op_type in OPERATIONS:
+        result = OPERATIONS[op.op_type](**{name: value(var) for name, var in op.inputs.items()})
+    else:
+        result = _inferred(op, values)
+    return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
 def _rounded(var, value):
@@ -89,11 +144,12 @@ def _rounded(var, value):
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" or isinstance(value, np.floating):
         value = torch.from_numpy(np.asarray(value, np.float32).copy())
     if isinstance(value, Tensor) and value.is_floating_point():
-        return value.half().float() if _is_half(var) else value
+        return value.half().float() if is_half(var) else value
     return value
 
 
-def _is_half(var) -> bool:
+def is_half(var) -> bool:
+    """Whether the program keeps this value in fp16."""
     from coremltools.converters.mil.mil import types
 
     dtype = var.dtype if not types.is_tensor(var.sym_type) else var.sym_type.get_primitive()
@@ -115,7 +171,7 @@ def _inferred(op, values: dict):
         for var, before in zip(unknown, kept):
             var._sym_val = before
     if result is None:
-        raise InputError(f"the evaluator does not know CoreML's {op.op_type}; add it to targets/coreml_evaluator.py")
+        raise _unknown(op)
     return result
 
 
@@ -156,6 +212,23 @@ def _batch_norm(x, mean, variance, gamma=None, beta=None, epsilon=1e-5) -> Tenso
     return F.batch_norm(x, mean, variance, gamma, beta, eps=float(epsilon))
 
 
+def _quantize(input, scale, output_dtype, zero_point=None, axis=None) -> Tensor:
+    """To the nearest step, halves to the even one, clipped to the type's ends."""
+    kind = {"int8": torch.int8, "uint8": torch.uint8}[str(output_dtype)]
+    steps = torch.round(input / _along(scale, input, axis)) + _along(zero_point, input, axis)
+    return steps.clamp(torch.iinfo(kind).min, torch.iinfo(kind).max).to(kind)
+
+
+def _dequantize(input, scale, zero_point=None, axis=None) -> Tensor:
+    return (input.float() - _along(zero_point, input, axis)) * _along(scale, input, axis)
+
+
+def _along(parameter, values: Tensor, axis) -> Tensor:
+    """A scale or zero point as it goes with values: a number, one for each place along the axis; none is 0."""
+    parameter = torch.as_tensor(np.asarray(0 if parameter is None else parameter, np.float32))
+    return parameter if not parameter.ndim else parameter.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
+
+
 # CoreML's operation -> the same in torch, by the names of its inputs (coremltools' MIL operation set)
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "conv": _conv,
@@ -163,6 +236,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "batch_norm": _batch_norm,
     "upsample_bilinear": _bilinear,
     "upsample_nearest_neighbor": _nearest,
+    "quantize": _quantize,
+    "dequantize": _dequantize,
     "relu": lambda x: x.relu(),
     "relu6": lambda x: x.clamp(0, 6),
     "clip": lambda x, alpha, beta: x.clamp(float(alpha), float(beta)),

@@ -6,7 +6,7 @@ tensors behind the flatbuffer, which ``_unpacked`` puts back inside, or repackin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import flatbuffers
@@ -58,7 +58,7 @@ def _tensor(model, tensor) -> Tensor:
     return Tensor(tensor.name.decode(), TYPES[tensor.type], shape, constant, scales, zeros)
 
 
-def renamed(flat: bytes, outputs: list[str], layer: Callable[[str], str]) -> bytes:
+def renamed(flat: bytes, outputs: Sequence[str], layer: Callable[[str], str]) -> bytes:
     """The file with short names: the signature's outputs (output_0, output_1, ...) and their tensors get ``outputs``,
     every other tensor but the input ``layer(its name):number``."""
     model = _unpacked(flat)

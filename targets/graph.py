@@ -1,9 +1,9 @@
-"""The graph that is deployed: image in, normalisation, network, decode, landmarks and scores out.
+"""The graph that is deployed: image in, normalisation, network, decode, landmarks and scores out; or heatmaps.
 
 Every target converts the same ``Deployable``, so that a difference between two artefacts is a difference of their
 converters and kernels and of nothing else.
 
-B batch (1 here), N landmarks, C heatmap channels (N, and the boundary last where the layout has one), H, W rows and
+B batch, N landmarks, C heatmap channels (N, and the boundary last where the layout has one), H, W rows and
 columns of the heatmaps, S side of the crop. Landmarks are in crop px, (0, 0) the centre of the top-left pixel.
 """
 
@@ -24,19 +24,35 @@ from edgewing.runtimes import Points
 from train.decode import Decode
 from train.model import BOUNDARY_LEVEL, CoordConv, Stack, StackedHourglass
 
-LANDMARKS, SCORES = "landmarks", "scores"  # the outputs' names in every container
+LANDMARKS, SCORES, HEATMAPS = "landmarks", "scores", "heatmaps"  # the outputs' names in every container
+OUTPUTS = {"landmarks": (LANDMARKS, SCORES), "heatmaps": (HEATMAPS,)}  # what --output means
 
 
 @dataclass(frozen=True)
 class Interface:
-    """How a target hands the image over. axes: NHWC or NCHW. dtype: as the contract has it (image: CoreML's own)."""
+    """How a target hands images over, and what it gives back.
+
+    axes: NHWC or NCHW. dtype: as the contract has it (image: CoreML's own). output: a key of OUTPUTS. batch: images at
+    a time. A target has the first two; a job asks for the last two.
+    """
 
     axes: str
     dtype: str
     name: str = "image"
+    output: str = "landmarks"
+    batch: int = 1
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return OUTPUTS[self.output]
 
     def shape(self, size: int) -> list[int]:
-        return [1, size, size, 3] if self.axes == "NHWC" else [1, 3, size, size]
+        return [self.batch, size, size, 3] if self.axes == "NHWC" else [self.batch, 3, size, size]
+
+    def image(self, size: int) -> Tensor:
+        """A black input, for a converter to trace with."""
+        return torch.zeros(self.shape(size), dtype=torch.uint8 if self.dtype == "uint8" else torch.float32)
 
     def tensor(self, crops: np.ndarray) -> Tensor:
         """(B, S, S, 3) uint8 RGB -> what ``Deployable`` takes, in this interface's axes and type, 0 to 255."""
@@ -46,9 +62,9 @@ class Interface:
 
 
 class Deployable(nn.Module):
-    """Image of the crop -> landmarks (1, N, 2) in crop px, scores (1, N).
+    """Images of crops -> landmarks (B, N, 2) in crop px and scores (B, N), or heatmaps (B, N, H, W), by ``interface``.
 
-    The image is (1, S, S, 3) or (1, 3, S, S) by ``interface``, values 0 to 255; the division by 255 is inside.
+    The images are (B, S, S, 3) or (B, 3, S, S), values 0 to 255; the division by 255 is inside.
     """
 
     def __init__(self, network: nn.Module, decode: Decode, landmarks: int, cut: bool, size: int, interface: Interface):
@@ -56,13 +72,13 @@ class Deployable(nn.Module):
         self.network, self.decode, self.landmarks, self.interface = network, decode, landmarks, interface
         self.size, self.cut = size, cut
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor] | Tensor:
         if self.interface.axes == "NHWC":
             image = image.permute(0, 3, 1, 2)
         heatmaps = self.network(image.float() * (1.0 / 255.0))[-1]
         if self.cut:  # the boundary, where it was not left out of the head
             heatmaps = heatmaps[:, : self.landmarks]
-        return self.decode(heatmaps)
+        return self.decode(heatmaps) if self.interface.output == "landmarks" else heatmaps
 
 
 class Ramp(nn.Module):
@@ -159,7 +175,7 @@ def _drop_last_boundary(network: nn.Module, landmarks: int) -> None:
 
 
 def in_graph(run: contract.Contract) -> decoding.Decode:
-    """The decode inside the graph: the run's centroid, or our default where the run decodes by arg max."""
+    """The decode of artefacts, in the graph or after it: the run's centroid, or our default in place of the arg max."""
     return run.how() if run.decode.method == "centroid" else decoding.Decode()
 
 
@@ -167,8 +183,13 @@ def artefact_contract(
     run: contract.Contract, interface: Interface, form: str, precision: str, versions: dict[str, str]
 ) -> contract.Contract:
     """The contract of an artefact, from its run's. form: a name of contract.FORMATS. versions: of what converted it."""
-    size, n = run.crop.size, run.layout.points
-    how = in_graph(run)
+    size, n, batch = run.crop.size, run.layout.points, interface.batch
+    how, cells = in_graph(run), round(run.crop.size / run.decode.stride)
+    parts = {
+        LANDMARKS: contract.OutputPart(LANDMARKS, "landmarks", [batch, n, 2], "crop", "px", "float32"),
+        SCORES: contract.OutputPart(SCORES, "scores", [batch, n], "none", "heatmap maximum, 0 to 1", "float32"),
+        HEATMAPS: contract.OutputPart(HEATMAPS, "heatmaps", [batch, n, cells, cells], "cell", "heat", "float32"),
+    }
     return contract.check(
         run.replace(
             input=contract.InputPart(
@@ -180,11 +201,10 @@ def artefact_contract(
                 range=[0.0, 255.0],
                 normalisation="inside the graph: divided by 255",
             ),
-            outputs=[
-                contract.OutputPart(LANDMARKS, "landmarks", [1, n, 2], "crop", "px", "float32"),
-                contract.OutputPart(SCORES, "scores", [1, n], "none", "heatmap maximum, 0 to 1", "float32"),
-            ],
-            decode=contract.DecodePart(True, how.method, how.threshold, how.power, run.decode.stride),
+            outputs=[parts[name] for name in interface.outputs],
+            decode=contract.DecodePart(
+                interface.output == "landmarks", how.method, how.threshold, how.power, run.decode.stride
+            ),
             model=contract.ModelPart(
                 run.model.name, run.model.recipe, form, precision, run.model.parameters, run.model.macs
             ),

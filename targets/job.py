@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from torch import nn
@@ -21,6 +21,8 @@ class Job:
 
     ranges, float_layers: how int8 is done (targets.ranges; regular expressions of module names kept in float).
     compared: other ranges that this job will be given later.
+    output, batch: what every file of this job gives back, and for how many images at a time (targets.graph.Interface).
+    ios: the oldest iOS that CoreML files must run on.
     say: called with what is being done now, for a progress line.
     """
 
@@ -30,11 +32,17 @@ class Job:
     ranges: str = ranges.DEFAULT
     float_layers: Sequence[str] = ()
     compared: Sequence[str] = ()
+    output: str = "landmarks"
+    batch: int = 1
+    ios: int = 16
     say: Callable[[str], None] = lambda text: None
     _made: dict = field(default_factory=dict)
 
     def graph(self, interface: graph.Interface) -> graph.Deployable:
-        return graph.build(self.model, self.run, interface)
+        return graph.build(self.model, self.run, self._asked(interface))
+
+    def _asked(self, interface: graph.Interface) -> graph.Interface:
+        return replace(interface, output=self.output, batch=self.batch)
 
     def once(self, key: str, make: Callable):
         """What ``make`` gives, made at the first call: precisions of a target share their conversion."""
@@ -67,7 +75,7 @@ class Job:
     def contract(self, form: str, interface: graph.Interface, precision: str, libraries: Sequence[str]) -> Contract:
         """The artefact's contract, with the versions of the libraries that made it."""
         versions = {name: importlib.metadata.version(name) for name in libraries}
-        return graph.artefact_contract(self.run, interface, form, precision, versions)
+        return graph.artefact_contract(self.run, self._asked(interface), form, precision, versions)
 
 
 @contextlib.contextmanager

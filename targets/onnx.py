@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from edgewing import contract, files
-from targets.graph import LANDMARKS, SCORES, Deployable, Interface
+from targets.graph import Deployable, Interface
 from targets.job import Job, needs
 
 FORMAT, INTERFACE = "onnx", Interface("NHWC", "uint8")
@@ -36,15 +36,13 @@ def convert(graph: Deployable):
     """The graph as an onnx.ModelProto, fp32."""
     with needs(FORMAT, "onnxscript"):
         import onnxscript  # noqa: F401  torch's exporter needs it, and says so in many lines
-    dtype = torch.uint8 if graph.interface.dtype == "uint8" else torch.float32
-    image = torch.zeros(graph.interface.shape(graph.size), dtype=dtype)
     program = torch.onnx.export(
         graph,
-        (image,),
+        (graph.interface.image(graph.size),),
         dynamo=True,
         opset_version=OPSET,
         input_names=[graph.interface.name],
-        output_names=[LANDMARKS, SCORES],
+        output_names=list(graph.interface.outputs),
         verbose=False,
     )
     model = program.model_proto

@@ -8,8 +8,9 @@ F faces, N landmarks, S side of the crop.
 
 from __future__ import annotations
 
+import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from edgewing import contract, geometry, layouts, metrics, runtimes
 from edgewing import measure as device
 from edgewing.errors import InputError
+from targets import delegation
 
 CROP = 256  # px; shifts are scaled to a crop of this side, so that networks of different sizes can be compared
 NME_LIMIT = 0.01  # of weights of 8 bits or fewer: how much worse NME may be, as a share of the float model's
@@ -69,8 +71,8 @@ def stored(path: Path, points: int, size: int) -> Faces:
     crops = device.crops_of(path, size)
     try:
         with np.load(path, allow_pickle=False) as data:
-            landmarks = data["landmarks"].astype(np.float32)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            landmarks = np.asarray(data["landmarks"], np.float32)
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: its landmarks cannot be read ({error}); train the run again") from None
     expected = (len(crops), points, 2)
     if landmarks.shape != expected:
@@ -100,23 +102,43 @@ def photographs(folder: Path, layout: str, size: int) -> Faces:
     )
 
 
-def open_artefact(path: Path):
-    """What runs this file: a runtime, or the evaluator for CoreML. Called with crops, it gives runtimes.Points."""
+def open_artefact(path: Path) -> runtimes.Runtime:
+    """What runs this file here: a runtime, or an evaluator where CoreML would. Called with crops, it gives Points."""
     if path.suffix == ".mlpackage":
         from targets.coreml_evaluator import Evaluator
 
         return Evaluator(path)
+    if path.suffix == ".pte":
+        from targets import executorch_coreml
+
+        if executorch_coreml.delegated(path):
+            return executorch_coreml.opened(path)
     return runtimes.open(path)
 
 
 def measure(path: Path, reference: runtimes.Points, faces: Faces) -> Result:
-    """Run an artefact over the faces and compare it with the float model's points of the same faces."""
-    artefact = open_artefact(path)
+    """Run an artefact over the faces and compare it with the float model's points of the same faces.
+
+    A package on a Mac is run on every kind of its compute units, and the worst of them counts.
+    """
+    if path.suffix == ".mlpackage" and sys.platform == "darwin":
+        from targets.coreml_evaluator import UNITS, Predictor
+
+        artefacts = [Predictor(path, units) for units in UNITS]
+    else:
+        artefacts = [open_artefact(path)]
+    results = [_measure(path, artefact, reference, faces) for artefact in artefacts]
+    return max(results, key=lambda result: (len(result.reasons), result.part.p99))
+
+
+def _measure(path: Path, artefact: runtimes.Runtime, reference: runtimes.Points, faces: Faces) -> Result:
     about = artefact.contract
     ran_on = str(artefact.description)
     if about.model.format == "tensorrt" and about.model.precision != "int8":
         ran_on += "; fp32 here, the engine's precision is chosen by its builder on the board"
-    return compare(about, ran_on, artefact(faces.crops), reference, faces)
+    result = compare(about, ran_on, artefact(faces.crops), reference, faces)
+    reasons = [*result.reasons, *(delegation.problems(path) if about.model.format == "tflite" else [])]
+    return replace(result, part=replace(result.part, accepted=not reasons), reasons=reasons)
 
 
 def compare(

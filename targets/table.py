@@ -1,4 +1,4 @@
-"""The one table of what can be exported: formats, aliases, precisions, file names, the commands that come next.
+"""The one table of what can be exported: formats, aliases, precisions, options, file names, what comes next.
 
 A new target is one file with ``export(job, precision, path)`` and ``embed(path, contract)``, and one row here.
 """
@@ -12,14 +12,39 @@ from types import ModuleType
 
 from edgewing.errors import InputError, unknown
 
-PRECISIONS = ("fp32", "fp16", "int8")
+ALL = ("fp32", "fp16", "int8")
+PRECISIONS = (*ALL, "weight8", "palette6")
+OUTPUTS = ("landmarks", "heatmaps")
+IOS = (16, 18)  # oldest that a CoreML file must run on
+MOST = 64  # images at a time
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of every file besides its precision.
+
+    output: one of OUTPUTS. batch: images at a time. ios: one of IOS, for targets that have versions of it.
+    """
+
+    output: str = "landmarks"
+    batch: int = 1
+    ios: int = 16
+
+    def __post_init__(self):
+        if self.output not in OUTPUTS:
+            raise unknown("output", self.output, OUTPUTS)
+        if not 1 <= self.batch <= MOST:
+            raise InputError(f"--batch {self.batch}: give a number from 1 to {MOST}")
+        if self.ios not in IOS:
+            raise InputError(f"--ios {self.ios}: give one of {', '.join(map(str, IOS))}")
 
 
 @dataclass(frozen=True)
 class Target:
     """module: where it is converted. precisions: legal ones; default: those made when none is named.
 
-    tag: what stands in the file's name besides run and precision. next: the command to type, of {file}.
+    tag: what stands in the file's name besides run, precision and options. next: the command to type, of {file}.
+    form: its name in contracts; ``apple``: whether --ios says something of it.
     """
 
     module: str
@@ -29,34 +54,54 @@ class Target:
     suffix: str
     tag: str
     next: str
+    form: str
+    apple: bool = False
 
     def load(self) -> ModuleType:
         return importlib.import_module(self.module)
 
-    def path(self, folder: Path, run: str, precision: str) -> Path:
-        """demo-s-int8.tflite, demo-s-tensorrt-int8.onnx"""
-        return folder / f"{run}-{self.tag}{precision}{self.suffix}"
+    def path(self, folder: Path, run: str, precision: str, options: Options = Options()) -> Path:
+        """demo-s-int8.tflite, demo-s-tensorrt-int8.onnx, demo-s-ios18-heatmaps-batch4-fp16.mlpackage"""
+        parts = [run, self.tag]
+        if self.apple and (ios := deployment(precision, options.ios)) != IOS[0]:
+            parts.append(f"ios{ios}")
+        parts.append("" if options.output == OUTPUTS[0] else options.output)
+        parts.append("" if options.batch == 1 else f"batch{options.batch}")
+        return folder / f"{'-'.join(filter(None, (*parts, precision)))}{self.suffix}"
+
+
+def deployment(precision: str, ios: int) -> int:
+    """The iOS that a CoreML file of that precision is made for, where ``ios`` was asked for: int8 needs 17."""
+    return max(ios, 18) if precision == "int8" else ios
 
 
 RUN_IT = "edgewing run IMAGE --model {file}"
 TABLE = {
-    "onnx": Target("targets.onnx", ("ort", "onnxruntime"), ("fp32", "fp16"), ("fp32",), ".onnx", "", RUN_IT),
+    "onnx": Target("targets.onnx", ("ort", "onnxruntime"), ("fp32", "fp16"), ("fp32",), ".onnx", "", RUN_IT, "onnx"),
     "tflite": Target(
-        "targets.tflite", ("android", "litert", "lite"), PRECISIONS, PRECISIONS, ".tflite", "", RUN_IT
+        "targets.tflite", ("android", "litert", "lite"), ALL, ALL, ".tflite", "", RUN_IT, "tflite"
     ),
     "coreml": Target(
-        "targets.coreml", ("ios", "apple", "mlpackage"), ("fp32", "fp16"), ("fp16",), ".mlpackage", "",
-        "drag {file} into Xcode; what is inside: edgewing info {file}",
+        "targets.coreml", ("ios", "apple", "mlpackage"), PRECISIONS, ("fp16",), ".mlpackage", "",
+        "drag {file} into Xcode; what is inside: edgewing info {file}", "coreml", apple=True,
     ),
     "tensorrt": Target(
-        "targets.tensorrt", ("trt", "jetson", "nvidia"), PRECISIONS, ("fp16", "int8"), ".onnx", "tensorrt-",
-        "on the board: python -m edgewing.build {file}",
+        "targets.tensorrt", ("trt", "jetson", "nvidia"), ALL, ("fp16", "int8"), ".onnx", "tensorrt",
+        "on the board: python -m edgewing.build {file}", "tensorrt",
+    ),
+    "executorch": Target(
+        "targets.executorch", ("pte", "et", "xnnpack"), ("fp32", "int8"), ("int8",), ".pte", "", RUN_IT,
+        "executorch",
+    ),
+    "executorch-coreml": Target(
+        "targets.executorch_coreml", ("pte-coreml",), ("fp16",), ("fp16",), ".pte", "coreml",
+        "load {file} with ExecuTorch in an iOS app; what is inside: edgewing info {file}", "executorch", apple=True,
     ),
 }  # fmt: skip
 
 
 def get(name: str) -> tuple[str, Target]:
-    """Format and target of a name or alias; InputError with the nearest name if there is none."""
+    """Target's key and row, of its name or an alias; InputError with the nearest name if there is none."""
     names = {alias: key for key, target in TABLE.items() for alias in (key, *target.aliases)}
     if name.lower() not in names:
         raise unknown("target", name, names)
@@ -64,11 +109,11 @@ def get(name: str) -> tuple[str, Target]:
     return key, TABLE[key]
 
 
-def plan(names: list[str], precisions: list[str] | None) -> list[tuple[str, str]]:
-    """(format, precision) of every file to make, in the order asked for, each once.
+def plan(names: list[str], precisions: list[str] | None, options: Options = Options()) -> list[tuple[str, str]]:
+    """(target, precision) of every file to make, in the order asked for, each once.
 
     precisions: None for each target's default. InputError: an unknown name, a target that has none of the precisions,
-    a precision that none of the targets has.
+    a precision that none of the targets has, an option that says nothing of any.
     """
     for precision in precisions or ():
         if precision not in PRECISIONS:
@@ -83,6 +128,8 @@ def plan(names: list[str], precisions: list[str] | None) -> list[tuple[str, str]
     unused = set(precisions or ()) - {precision for _, precision in found}
     if unused:
         raise InputError(f"{', '.join(names)} cannot be {', '.join(sorted(unused))}; see python -m targets --help")
+    if options.ios != IOS[0] and not any(TABLE[key].apple for key, _ in found):
+        raise InputError(f"--ios {options.ios}: {', '.join(names)} are not for iOS; leave it out, or add --to coreml")
     return list(found)
 
 

@@ -5,6 +5,9 @@ as TensorRT asks for them: symmetric, so all zero points are 0; weights per outp
 pair on both inputs of an addition, so that it runs in int8 and fuses with the convolution; biases stay float32 (the
 parser refuses int32); no uint8 anywhere, which is why the image is float32 NCHW, 0 to 255. Weights are float with a
 pair behind them, which every version of TensorRT since 8 folds.
+
+All are of opset 17, the newest that the parser of TensorRT 8.5 and 8.6 (JetPack 5) reads: from 18 on the axes of a
+ReduceMax are an input, which it does not look for.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from targets.job import Job
 
 FORMAT, INTERFACE = "tensorrt", Interface("NCHW", "float32")
 LIBRARIES = plain.LIBRARIES
+OPSET, IR = 17, 8
 # The stem stays out of int8, and the builder takes fp16 for it: symmetric 8 bits are 7 for a picture, whose values are
 # all above 0. On the demo, p99 falls from 2.11 to 1.68 px of 256. (Of the paper's stem: its first convolution.)
 STEM = r"^stem\.(\d|conv)"
@@ -32,7 +36,7 @@ QUANTIZED = {"Conv": 1, "ConvTranspose": 1, "Add": 2, "Concat": None, "Resize": 
 
 def export(job: Job, precision: str, path: Path) -> None:
     """Write the artefact of that precision, contract inside, parity not yet measured."""
-    model = job.once(FORMAT, lambda: plain.convert(job.graph(INTERFACE)))
+    model = job.once(FORMAT, lambda: older(plain.convert(job.graph(INTERFACE))))
     if precision == "int8":
         model = quantize(model, job.measured(FORMAT, partial(activations, model)), job.float_layers)
     plain.write(path, model, job.contract(FORMAT, INTERFACE, precision, LIBRARIES))
@@ -41,10 +45,19 @@ def export(job: Job, precision: str, path: Path) -> None:
 embed = plain.embed
 
 
+def older(model):
+    """A copy in the opset that TensorRT 8.5 reads; torch's exporter itself writes 18 at least."""
+    import onnx.version_converter
+
+    converted = onnx.version_converter.convert_version(model, OPSET)
+    converted.ir_version = IR
+    return converted
+
+
 def quantize(model, measured: dict[str, tuple[float, float]], float_layers: Sequence[str] = ()):
     """A copy with explicit quantize and dequantize pairs; stem, decode and ``float_layers`` stay without.
 
-    model: what targets.onnx.convert made of a graph with this file's INTERFACE. measured: tensor name -> (low, high),
+    model: what ``older`` made of the graph with this file's INTERFACE. measured: tensor name -> (low, high),
     by targets.ranges from ``activations``. float_layers: regular expressions, searched in the names of the network's
     modules (``stacks.0.head``).
     """
@@ -145,25 +158,54 @@ def activations(model, crops: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
     for crop in crops:
-        image = INTERFACE.tensor(crop[None]).numpy()
+        image = INTERFACE.tensor(np.repeat(crop[None], batch, axis=0)).numpy()  # each crop counts for itself
         yield dict(zip(names, session.run(names, {INTERFACE.name: image})))
 
 
 def problems(model) -> list[str]:
-    """What TensorRT's parser would refuse in an explicit QDQ file, a line each; empty if nothing."""
+    """What TensorRT's parser would refuse in an explicit QDQ file, or run in float, a line each; empty if nothing."""
     import onnx
 
     values = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     made_by = {name: node for node in model.graph.node for name in node.output}
-    found = [f"{i.name} is uint8" for i in model.graph.initializer if i.data_type == onnx.TensorProto.UINT8]
+    opset = next(o.version for o in model.opset_import if not o.domain)
+    found = [f"opset {opset}, and JetPack 5 reads up to {OPSET}"] if opset > OPSET else []
+    found += [f"{i.name} is uint8" for i in model.graph.initializer if i.data_type == onnx.TensorProto.UINT8]
+    tensors = (*model.graph.input, *model.graph.output)
+    found += [f"{t.name} is uint8" for t in tensors if t.type.tensor_type.elem_type == onnx.TensorProto.UINT8]
+
+    def paired(name: str) -> bool:
+        return name in made_by and made_by[name].op_type == "DequantizeLinear"
+
     for node in model.graph.node:
-        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and np.any(values[node.input[2]] != 0):
-            found.append(f"{node.name} has a zero point that is not 0")
-        if node.op_type == "Conv" and len(node.input) > 2 and values[node.input[2]].dtype != np.float32:
-            found.append(f"{node.name} has a bias of {values[node.input[2]].dtype}")
-        if node.op_type == "Add":
-            quantized = [n in made_by and made_by[n].op_type == "DequantizeLinear" for n in node.input]
-            if any(quantized) and not all(quantized):
-                found.append(f"{node.name} has a pair on one input only")
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            if len(node.input) < 3:
+                found.append(f"{node.name} has no zero point, and is uint8 without one")
+            elif np.any(values[node.input[2]] != 0):
+                found.append(f"{node.name} has a zero point that is not 0")
+        if node.op_type in ("Conv", "ConvTranspose"):
+            if paired(node.input[0]) != paired(node.input[1]):
+                found.append(f"{node.name} has a pair on its image or its weights only")
+            if paired(node.input[1]):
+                found += _scales(node, made_by[node.input[1]], made_by, values)
+            bias = node.input[2] if len(node.input) > 2 else ""
+            if bias and (bias not in values or values[bias].dtype != np.float32):
+                found.append(f"{node.name} has a bias that is not float32")
+        if node.op_type == "Add" and paired(node.input[0]) != paired(node.input[1]):
+            found.append(f"{node.name} has a pair on one input only")
     return found
+
+
+def _scales(node, dequantize, made_by: dict, values: dict) -> list[str]:
+    """Whether the weights of a convolution have a scale for each output channel, along that axis."""
+    weights = made_by[dequantize.input[0]].input[0]
+    wanted = int(node.op_type == "ConvTranspose")
+    channels = values[weights].shape[wanted]
+    axis = next((a.i for a in dequantize.attribute if a.name == "axis"), 1)
+    scales = values[dequantize.input[1]].size
+    # one channel may have its scale as a scalar
+    if scales == channels and (channels == 1 or axis == wanted):
+        return []
+    return [f"{node.name} has {scales} scales for the {channels} channels of its weights, along axis {axis}"]

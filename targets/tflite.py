@@ -19,11 +19,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from edgewing import contract, files
 from edgewing.errors import InputError
-from targets.graph import LANDMARKS, SCORES, Deployable, Interface
+from targets.graph import HEATMAPS, LANDMARKS, SCORES, Deployable, Interface
 from targets.job import Job, needs
 
 FORMAT, INTERFACE = "tflite", Interface("NHWC", "uint8")
@@ -48,15 +47,13 @@ def convert(graph: Deployable) -> bytes:
         import litert_torch
     from targets import flatbuffer
 
-    image = torch.zeros(graph.interface.shape(graph.size), dtype=torch.uint8)
-    model = litert_torch.signature(
-        SIGNATURE, _with_layer_names(graph), sample_kwargs={graph.interface.name: image}
-    ).convert()
+    image = {graph.interface.name: graph.interface.image(graph.size)}
+    model = litert_torch.signature(SIGNATURE, _with_layer_names(graph), sample_kwargs=image).convert()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "fp32.tflite")
         model.export(str(path))
         flat = path.read_bytes()
-    return flatbuffer.renamed(flat, [LANDMARKS, SCORES], _layer)
+    return flatbuffer.renamed(flat, graph.interface.outputs, _layer)
 
 
 def half(flat: bytes) -> bytes:
@@ -133,11 +130,11 @@ def activations(flat: bytes, crops: np.ndarray) -> Iterator[dict[str, np.ndarray
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
-    image = interpreter.get_input_details()[0]["index"]
+    image, (batch, *_) = (interpreter.get_input_details()[0][key] for key in ("index", "shape"))
     computed = {i for operation in interpreter._get_ops_details() for i in operation["outputs"]}
     wanted = [d for d in interpreter.get_tensor_details() if d["index"] in computed and d["dtype"] is np.float32]
     for crop in crops:
-        interpreter.set_tensor(image, crop[None])
+        interpreter.set_tensor(image, np.repeat(crop[None], batch, axis=0))  # each crop counts for itself
         interpreter.invoke()
         yield {d["name"]: interpreter.get_tensor(d["index"]) for d in wanted}
 
@@ -178,7 +175,7 @@ def _layer(tensor: str) -> str:
 def _stays_float(tensor: str, float_layers: Sequence[str]) -> bool:
     """Whether the operation with this output tensor stays in float: picture, decode, outputs, and ``float_layers``."""
     layer = tensor.split(":")[0]
-    return layer in ("graph", "decode", LANDMARKS, SCORES) or any(re.search(p, layer) for p in float_layers)
+    return layer in ("graph", "decode", LANDMARKS, SCORES, HEATMAPS) or any(re.search(p, layer) for p in float_layers)
 
 
 def _reads_cast(operation, operations) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from edgewing import containers
 from edgewing import contract as contracts
 from edgewing.contract import Contract
 from edgewing.errors import InputError
@@ -50,6 +52,8 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> No
     try:
         tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         safetensors.torch.save_file(tensors, part, metadata)
+        if contracts.KEY in metadata:
+            containers.seal(part)
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         part.chmod(0o644)  # safetensors writes for the owner alone
@@ -87,10 +91,11 @@ def load_model(path: str | Path) -> Loaded:
     for key in (contracts.KEY, RECIPE_KEY):
         if key not in metadata:
             raise InputError(f"{path}: no {key} inside; expected weights written by `python -m train fit`")
+    contract = containers.read(path)
     recipe = recipes.loads(metadata[RECIPE_KEY], f"recipe in {path}")
     network = build(recipe)
     fill(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, str(path))
-    return Loaded(network.eval(), recipe, contracts.loads(metadata[contracts.KEY], str(path)))
+    return Loaded(network.eval(), recipe, contract)
 
 
 def starting_weights(source: str, recipe: Recipe, say: Callable[[str], None]) -> StackedHourglass:
@@ -203,7 +208,14 @@ def _read_pickle(path: Path) -> dict:
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"{path}: {path.stat().st_size} bytes; the limit is {LARGEST_FILE}")
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > LARGEST_FILE:
+                raise InputError(f"{path}: unpacks to {unpacked} bytes; the limit is {LARGEST_FILE}")
         loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # torch.load raises many kinds on a broken or hostile file
         raise InputError(f"{path}: cannot be read as weights ({type(error).__name__})") from None
     if not isinstance(loaded, dict):

@@ -9,6 +9,7 @@ B batch, N landmarks, S side of the crop, H, W heatmap rows and columns.
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,15 @@ from edgewing.contract import Contract
 from edgewing.errors import InputError
 
 # format -> module with load(path, contract, threads)
-RUNTIMES = {"onnx": "edgewing.runtimes.onnx", "tflite": "edgewing.runtimes.tflite"}
+RUNTIMES = {
+    "onnx": "edgewing.runtimes.onnx",
+    "tflite": "edgewing.runtimes.tflite",
+    "tensorrt": "edgewing.runtimes.tensorrt",
+    "executorch": "edgewing.runtimes.executorch",
+}
+
+
+PICTURE_CAST = "CAST of the picture"  # in Description.left: uint8 to float, which XNNPACK never takes
 
 
 @dataclass(frozen=True)
@@ -33,15 +42,40 @@ class Points:
 
 @dataclass(frozen=True)
 class Description:
-    """What executes the artefact, as a row has it. delegate: the kernels that were taken."""
+    """What executes the artefact, as a row has it. delegate: the kernels that were taken.
+
+    nodes: how many operations there are to run; None where the runtime does not say. left: the kinds of those that
+    the delegate did not take, one for each: built-in kernels run them.
+    """
 
     library: str
     version: str
     delegate: str
     threads: int
+    nodes: int | None = None
+    left: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.library} {self.version}, {self.delegate}, {self.threads} thread{'s' * (self.threads > 1)}"
+        taken = "" if self.nodes is None else f" {self.nodes - len(self.left)}/{self.nodes} nodes"
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.library} {self.version}, {self.delegate}{taken}, {threads}"
+
+    @property
+    def delegation(self) -> dict | None:
+        """As a row has it: how many of the nodes the delegate took, and how many of which kind it left."""
+        if self.nodes is None:
+            return None
+        taken = self.nodes - len(self.left)
+        return {"delegate": self.delegate, "nodes": self.nodes, "delegated": taken, "left": dict(Counter(self.left))}
+
+    @property
+    def fallback(self) -> str:
+        """A line where nodes other than the picture's cast were left to built-in kernels; else empty."""
+        kinds = Counter(kind for kind in self.left if kind != PICTURE_CAST)
+        if not kinds:
+            return ""
+        counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        return f"{kinds.total()} of {self.nodes} nodes fall back to built-in kernels: {counted}"
 
 
 @dataclass(frozen=True)
@@ -76,15 +110,7 @@ class Runtime:
 
     def __call__(self, crops: np.ndarray) -> Points:
         """(B, S, S, 3) uint8 RGB -> landmarks in crop px and scores; decoded here where the graph does not."""
-        outputs, c = self.raw(crops), self.contract
-        if c.decode.in_graph:
-            out = c.output("landmarks")
-            landmarks = outputs[out.name].astype(np.float32, copy=False)
-            if out.frame == "cell":
-                landmarks = landmarks * c.decode.stride + (c.decode.stride - 1) / 2
-            return Points(landmarks, outputs[c.output("scores").name].astype(np.float32, copy=False))
-        heatmaps = outputs[c.output("heatmaps").name][:, : c.layout.points]
-        return Points(*decoding.decode(heatmaps, c.decode.stride, c.how()))
+        return points(self.raw(crops), self.contract)
 
     def raw(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """(B, S, S, 3) uint8 RGB -> the graph's outputs by name, for all B; B may differ from the graph's batch."""
@@ -97,10 +123,25 @@ class Runtime:
             if len(part) < batch:
                 filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
             # a runtime may hand out its own buffer, which the next run overwrites
-            parts.append({k: v[: len(part)].copy() for k, v in self.graph.run(self.input(filled)).items()})
+            parts.append({k: v[: len(part)].copy() for k, v in self._run(self.input(filled)).items()})
         if len(parts) == 1:
             return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _run(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        try:
+            outputs = self.graph.run(tensor)
+        except InputError:
+            raise
+        except Exception as error:  # every library has kinds of its own
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"the model fails when it is run ({reason}); export it again") from error
+        for part in self.contract.outputs:  # a graph may leave sizes open
+            if list(outputs[part.name].shape) != part.shape:
+                raise InputError(
+                    f"output {part.name!r} came as {list(outputs[part.name].shape)}, not {part.shape}; export it again"
+                )
+        return outputs
 
     def input(self, crops: np.ndarray) -> np.ndarray:
         """(B, S, S, 3) uint8 RGB -> the tensor the graph takes: colour order, value range, type and axes."""
@@ -112,6 +153,23 @@ class Runtime:
             tensor = (np.rint(tensor) if part.dtype == "int8" else tensor).astype(part.dtype)
         tensor = tensor if part.axes == "NHWC" else tensor.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(tensor)
+
+
+def points(outputs: dict[str, np.ndarray], contract: Contract) -> Points:
+    """What an artefact's outputs, by name, say in crop px; heatmaps are decoded as its contract has it."""
+    c = contract
+    if c.decode.in_graph:
+        out = c.output("landmarks")
+        landmarks = outputs[out.name].astype(np.float32, copy=False)
+        if out.frame == "cell":
+            landmarks = landmarks * c.decode.stride + (c.decode.stride - 1) / 2
+        return Points(landmarks, outputs[c.output("scores").name].astype(np.float32, copy=False))
+    return decoded(outputs[c.output("heatmaps").name], c)
+
+
+def decoded(heatmaps: np.ndarray, contract: Contract) -> Points:
+    """(B, N or N + 1, H, W) heatmaps -> what they say in crop px, decoded as the contract has it."""
+    return Points(*decoding.decode(heatmaps[:, : contract.layout.points], contract.decode.stride, contract.how()))
 
 
 def open(path: str | Path, threads: int = 1) -> Runtime:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from edgewing import containers, files
 from edgewing.contract import Contract
 from edgewing.errors import InputError
-from edgewing.protobuf import Message, WireError
-from edgewing.runtimes import Description, Tensor
+from edgewing.runtimes import Description, Tensor, onnx_check
 
+PROVIDER = "CPUExecutionProvider"
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float16)": "float16", "tensor(float)": "float32"}
 
 
@@ -32,22 +30,33 @@ class Session:
 
 
 def load(path: Path, contract: Contract, threads: int) -> Session:
-    """InputError where ONNX Runtime is missing, refuses the file, or the file's weights lie outside its folder."""
+    """InputError where ONNX Runtime is missing or refuses the file, or onnx_check does."""
     try:
         onnxruntime = library()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    _refuse_outside(path)
+    onnx_check.check(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads sleep
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     options.log_severity_level = 4  # what matters comes as an exception
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
     except Exception as error:  # its exception types are private
         reason = str(error).splitlines()[0][:200]
         raise InputError(f"{path}: ONNX Runtime refuses it ({reason}); export it again") from None
-    return Session(session, Description("onnxruntime", onnxruntime.__version__, "CPUExecutionProvider", threads))
+    return Session(session, Description("onnxruntime", onnxruntime.__version__, PROVIDER, threads, *_assigned(session)))
+
+
+def _assigned(session) -> tuple[int | None, tuple[str, ...]]:
+    """How many nodes there are and the kinds of those that PROVIDER does not run; versions before 1.24 do not say."""
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except AttributeError:
+        return None, ()
+    kinds = [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
+    return len(kinds), tuple(kind for provider, kind in kinds if provider != PROVIDER)
 
 
 def library() -> ModuleType:
@@ -61,44 +70,3 @@ def library() -> ModuleType:
 def _tensor(value) -> Tensor:
     shape = tuple(side if isinstance(side, int) else None for side in value.shape)
     return Tensor(value.name, shape, _DTYPES.get(value.type, value.type))
-
-
-def _refuse_outside(path: Path) -> None:
-    """A model may keep weights in files beside it, and nowhere else: a name such as ../../secret is refused."""
-    folder = path.resolve().parent
-    with files.reading(path, containers.LARGEST_FILE) as (file, size):
-        try:
-            for location in _external(Message(file, 0, size)):
-                if not (folder / location).resolve().is_relative_to(folder):
-                    raise InputError(f"{path}: keeps weights outside its folder, in {location!r}; refused")
-        except (WireError, ValueError) as error:
-            raise InputError(f"{path}: cut off or damaged ({error}); export or copy it again") from None
-
-
-def _external(model: Message) -> Iterator[str]:
-    """Names of the files that tensors are kept in.
-
-    onnx.proto3: ModelProto.graph 7, .functions 25; GraphProto.node 1, .initializer 5, .sparse_initializer 15;
-    FunctionProto.node 7; NodeProto.attribute 5; AttributeProto.t 5, .g 6, .tensors 10, .graphs 11,
-    .sparse_tensor 22, .sparse_tensors 23; SparseTensorProto.values 1, .indices 2; TensorProto.external_data 13.
-    """
-    graph = {1: "node", 5: "tensor", 15: "sparse"}
-    inside = {
-        "model": {7: "graph", 25: "function"},
-        "graph": graph,
-        "function": {7: "node"},
-        "node": {5: "attribute"},
-        "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
-        "sparse": {1: "tensor", 2: "tensor"},
-    }
-    waiting = [("model", model)]
-    while waiting:
-        kind, message = waiting.pop()
-        if kind == "tensor":
-            location = message.entry(13, "location", 4096)
-            if location is not None:
-                yield location
-            continue
-        for number, value in message.fields():
-            if number in inside[kind] and isinstance(value, Message):
-                waiting.append((inside[kind][number], value))

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewing.contract import Contract
 from edgewing.errors import InputError
-from edgewing.runtimes import Description, Tensor
+from edgewing.runtimes import PICTURE_CAST, Description, Tensor, tflite_check
 
 # module with Interpreter, distribution whose version counts; the first that is installed is taken
 _LIBRARIES = [
@@ -45,7 +45,8 @@ class Interpreter:
 
 
 def load(path: Path, contract: Contract, threads: int) -> Interpreter:
-    """InputError where no LiteRT is installed, or it refuses the file."""
+    """InputError where no LiteRT is installed, or it or tflite_check refuses the file."""
+    tflite_check.check(path)
     interpreter, description = interpret(path, threads)
     try:
         return Interpreter(interpreter, description)
@@ -62,12 +63,12 @@ def interpret(path: Path, threads: int):
     try:
         interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()
-        # XNNPACK leaves its mark as nodes of its own; a private call, but every version since 2.3 has it
-        delegated = any(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
+        # a private call, but every version since 2.3 has it
+        nodes, left = _taken(interpreter._get_ops_details(), {d["index"] for d in interpreter.get_input_details()})
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path}: LiteRT refuses it ({_reason(error)}); export it again") from None
-    delegate = "XNNPACK" if delegated else "built-in kernels"
-    return interpreter, Description(name, version, delegate, threads)
+    delegate = "XNNPACK" if len(left) < nodes else "no delegate"
+    return interpreter, Description(name, version, delegate, threads, nodes, left)
 
 
 def library() -> tuple[ModuleType, str, str]:
@@ -78,6 +79,28 @@ def library() -> tuple[ModuleType, str, str]:
         except (ImportError, metadata.PackageNotFoundError):
             continue
     raise InputError("needs LiteRT; pip install ai-edge-litert")
+
+
+def _taken(operations: list[dict], inputs: set[int]) -> tuple[int, tuple[str, ...]]:
+    """How many nodes the file has, and the kinds of those that no delegate took.
+
+    A delegate leaves its mark as nodes of its own, DELEGATE, behind those of the file, which stay in the list. Those
+    that it took are what lies between its outputs and its inputs.
+    """
+    nodes = {op["index"]: op for op in operations if op["op_name"] != "DELEGATE"}
+    made_by = {int(tensor): index for index, op in nodes.items() for tensor in op["outputs"]}
+    left = dict(nodes)
+    for delegate in (op for op in operations if op["op_name"] == "DELEGATE"):
+        inside, edge = [int(tensor) for tensor in delegate["outputs"]], {int(tensor) for tensor in delegate["inputs"]}
+        while inside:
+            tensor = inside.pop()
+            if tensor not in edge and made_by.get(tensor) in left:
+                inside += map(int, left.pop(made_by[tensor])["inputs"])
+    kinds = [
+        PICTURE_CAST if op["op_name"] == "CAST" and int(op["inputs"][0]) in inputs else op["op_name"]
+        for op in left.values()
+    ]
+    return len(nodes), tuple(kinds)
 
 
 def _tensors(details: dict) -> list[Tensor]:

@@ -1,10 +1,12 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 
 import numpy as np
+import onnx
 import pytest
 
 from bench import artefacts, charts, rows
@@ -94,6 +96,60 @@ def test_hostile_names_are_escaped(with_rows):
     html = (with_rows / "report.html").read_text()
     assert HOSTILE not in html and "<script" not in html
     assert HOSTILE in text_of(html)  # shown as the text it is
+
+
+ATTACKS = [
+    "<script>{}</script>",
+    "</style></title></pre></svg><script>{}</script>",
+    '"><img src=x onerror="{}">',
+    "' onmouseover='{}' autofocus onfocus='{}' x='",
+    '<svg onload="{}">',
+    "{{{{ {} }}}}{{% raw %}}",
+]
+RUN_IT = "document.documentElement.dataset.ran=1"
+
+
+def hostile(value, attack):
+    """Every free text of a contract replaced by the attack."""
+    if isinstance(value, dict):
+        return {key if key != "torch" else attack: hostile(v, attack) for key, v in value.items()}
+    if isinstance(value, list):
+        return [hostile(v, attack) for v in value]
+    return attack + value if isinstance(value, str) else value
+
+
+def test_no_script_of_a_contract_runs(artefact, run_folder, tmp_path):
+    """In a browser: names of the model, its layers, its data and terms, all of them with scripts inside."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome") or pytest.skip("needs chromium (apt)")
+    run = run_folder([(0, 0), (1, 1)])
+    for number, attack in enumerate(ATTACKS):
+        text, path = attack.format(*[RUN_IT] * 2), run / f"export/{number}-fp32.onnx"
+        artefact(path, template(), measured=parity())
+        model = onnx.load(path)
+        (said,) = model.metadata_props
+        raw = json.loads(said.value)
+        fixed = {"input": ("axes", "dtype", "colour"), "crop": ("border",), "decode": ("method",), "model": ("format",)}
+        changed = hostile(raw, text) | {"seal": raw["seal"], "outputs": raw["outputs"]}
+        for part, fields in fixed.items():
+            changed[part] |= {name: raw[part][name] for name in fields}
+        changed["outputs"] = [o | {"name": text + o["name"], "unit": text} for o in raw["outputs"]]
+        said.value = json.dumps(changed)
+        onnx.save(model, path)
+    rows.append(run / "rows.jsonl", rows.header("parity", measure.artefact(path), {"text": ""}, "python -m targets"))
+    assert main(["report", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert page.count(RUN_IT) >= 20 * len(ATTACKS)  # as text
+
+    def ran(html: str) -> bool:
+        path = tmp_path / "page.html"
+        path.write_text(html)
+        words = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+        shown = subprocess.run([browser, *words, "--dump-dom", path.as_uri()], capture_output=True, text=True)
+        assert "</html>" in shown.stdout, shown.stderr
+        return "data-ran" in shown.stdout[:200]
+
+    assert ran(page.replace("</body>", f"<script>{RUN_IT}</script></body>"))
+    assert not ran(page)
 
 
 def test_protocol_contract_training_and_commands_are_there(with_rows):

@@ -125,6 +125,14 @@ def onnx_file(tmp_path_factory) -> Path:
 def bare_tflite(tmp_path_factory) -> bytes:
     """The same graph converted with litert-torch, NHWC, no contract inside."""
     litert_torch = pytest.importorskip("litert_torch")
+    sample = {"image": _black()}
+    path = tmp_path_factory.mktemp("bare") / "bare.tflite"
+    litert_torch.signature("detect", tiny_module(), sample_kwargs=sample).convert().export(str(path))
+    return path.read_bytes()
+
+
+def tiny_module():
+    """The same graph in torch, NHWC."""
     import torch
 
     class Tiny(torch.nn.Module):
@@ -135,10 +143,13 @@ def bare_tflite(tmp_path_factory) -> bytes:
             x, y = (maps.sum(2) * ticks).sum(2), (maps.sum(3) * ticks).sum(2)
             return {"landmarks": torch.stack([x / total, y / total], -1), "scores": maps.amax((2, 3))}
 
-    sample = {"image": torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8)}
-    path = tmp_path_factory.mktemp("bare") / "bare.tflite"
-    litert_torch.signature("detect", Tiny().eval(), sample_kwargs=sample).convert().export(str(path))
-    return path.read_bytes()
+    return Tiny().eval()
+
+
+def _black():
+    import torch
+
+    return torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8)
 
 
 def write_tflite(path: Path, bare: bytes, contract: Contract | str) -> Path:
@@ -167,7 +178,35 @@ def tflite_file(tmp_path_factory, bare_tflite) -> Path:
     return write_tflite(path, bare_tflite, tiny_contract("NHWC", form="tflite"))
 
 
-@pytest.fixture(params=["onnx", "tflite"])
+@pytest.fixture(scope="session")
+def bare_pte() -> bytes:
+    """The same for ExecuTorch, run by its own kernels; its contract is empty."""
+    exir = pytest.importorskip("executorch.exir")
+    import torch
+
+    program = torch.export.export(tiny_module(), (_black(),))
+    return bytes(exir.to_edge_transform_and_lower(program, constant_methods={KEY: ""}).to_executorch().buffer)
+
+
+def write_pte(path: Path, bare: bytes, contract: Contract | str) -> Path:
+    """Through ExecuTorch's own reader and writer."""
+    from executorch.exir._serialize import _deserialize_pte_binary, _serialize_pte_binary
+
+    file = _deserialize_pte_binary(bare)
+    (plan,) = [plan for plan in file.program.execution_plan if plan.name == KEY]
+    text = contract if isinstance(contract, str) else contracts.dumps(contract)
+    plan.values[plan.outputs[0]].val.string_val = text
+    path.write_bytes(bytes(_serialize_pte_binary(file, extract_delegate_segments=True)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def pte_file(tmp_path_factory, bare_pte) -> Path:
+    path = tmp_path_factory.mktemp("pte") / "tiny.pte"
+    return write_pte(path, bare_pte, tiny_contract("NHWC", form="executorch"))
+
+
+@pytest.fixture(params=["onnx", "tflite", "pte"])
 def model_file(request) -> Path:
     """The tiny model in each format that runs here."""
     return request.getfixturevalue(f"{request.param}_file")

@@ -1,13 +1,17 @@
-"""The builder for the board, as far as a machine without TensorRT goes: what it refuses, and the steps it takes."""
+"""The builder for the board, as far as a machine without TensorRT goes: what it refuses, the steps it takes, and the
+road through trtexec with a stand-in for that program. The package's road: tests/targets/test_tensorrt.py.
+"""
 
 import importlib.util
+import json
 import shutil
+import sys
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgewing import build, contract, layouts
+from edgewing import build, cli, containers, contract, engines, layouts
 from edgewing.errors import InputError
 
 FOUND = shutil.which("trtexec") or shutil.which(build.TRTEXEC)
@@ -54,40 +58,181 @@ def test_without_tensorrt_one_line_and_exit_2(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(not ABSENT, reason="TensorRT is installed here")
+def test_torch_tensorrt_is_named_where_only_it_is_there(tmp_path, capsys, monkeypatch):
+    (tmp_path / "torch_tensorrt.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert code_of(artefact(tmp_path / "a.onnx")) == 2
+    assert "torch_tensorrt is, which builds from the run: python -m targets.engine RUN" in capsys.readouterr().err
+
+
 def test_dry_run_prints_every_step(tmp_path, capsys):
     path = artefact(tmp_path / "demo-tensorrt-int8.onnx")
     build.main([str(path), "--dry-run"])
     said = capsys.readouterr().out
     assert "flags INT8, FP16" in said  # int8 alone would leave the other layers in fp32
-    assert f"--onnx={path}" in said and "--int8 --fp16" in said
+    assert f"--onnx={path}" in said and "--int8 --fp16" in said and "DLA core 0" not in said
+    assert f"timing cache {tmp_path / 'demo-tensorrt-int8.timing'} (not there yet" in said
+    assert "torch_tensorrt (not here)" in said
     assert f"write {tmp_path / 'demo-tensorrt-int8.engine'}" in said
     assert said.splitlines()[-1].endswith(f"python -m edgewing.build {path} --precision int8")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_dry_run_of_every_option(tmp_path, capsys):
+    path = artefact(tmp_path / "a.onnx", precision="fp16")
+    build.main([str(path), "--dry-run", "--dla", "1", "--timing-cache", "t.cache"])
+    said = capsys.readouterr().out
+    assert "DLA core 1 with GPU fallback" in said and "--useDLACore=1 --allowGPUFallback" in said
+    assert "--timingCacheFile=t.cache" in said
+    assert said.splitlines()[-1].endswith(f"{path} --precision fp16 --dla 1 --timing-cache t.cache")
 
 
 @pytest.mark.parametrize("inside, asked", [("int8", "fp16"), ("fp16", "int8"), ("fp32", "int8")])
 def test_a_precision_the_file_cannot_have_is_refused(tmp_path, inside, asked):
     path = artefact(tmp_path / "a.onnx", precision=inside)
     with pytest.raises(InputError, match=f"is {inside} inside.*--to tensorrt --precision {asked}"):
-        build.checked(path, asked)
+        build.planned(path, asked)
 
 
 def test_floats_may_change_places(tmp_path):
-    assert build.checked(artefact(tmp_path / "a.onnx", precision="fp16"), "fp32")[1] == "fp32"
-    assert build.checked(artefact(tmp_path / "a.onnx", precision="fp16"), "")[1] == "fp16"
+    path = artefact(tmp_path / "a.onnx", precision="fp16")
+    assert [build.planned(path, asked)[1].precision for asked in ("fp32", "")] == ["fp32", "fp16"]
+
+
+@pytest.mark.parametrize("precision, said", [("fp32", "add --precision fp16"), ("int8", "takes no explicit scales")])
+def test_what_the_dla_cannot_do_is_refused(tmp_path, precision, said):
+    with pytest.raises(InputError, match=said):
+        build.planned(artefact(tmp_path / "a.onnx", precision=precision), dla=0)
 
 
 def test_files_of_other_kinds_are_refused(tmp_path, capsys):
     with pytest.raises(InputError, match="was not made for TensorRT"):
-        build.checked(artefact(tmp_path / "a.onnx", form="onnx", precision="fp32"), "")
+        build.planned(artefact(tmp_path / "a.onnx", form="onnx", precision="fp32"))
     (tmp_path / "b.onnx").write_bytes(artefact(tmp_path / "c.onnx").read_bytes()[:100])
     assert code_of(tmp_path / "b.onnx", "--dry-run") == 2
     assert code_of(tmp_path / "none.onnx", "--dry-run") == 2
     assert capsys.readouterr().err.count("\n") == 2
 
 
-def test_the_engines_contract_says_what_built_it_and_claims_no_parity(tmp_path):
-    before, precision = build.checked(artefact(tmp_path / "a.onnx"), "")
-    about = build._about(before, precision, "10.3.0")
+# Lines that build reads, as trtexec 8.5 and 10.3 print them on a Jetson, among others that it does not.
+LOG = """&&&& RUNNING TensorRT.trtexec [TensorRT v100300] [b30] # trtexec
+[11/23/2026-04:00:00] [I] === Device Information ===
+[11/23/2026-04:00:00] [I] Available Devices:
+[11/23/2026-04:00:00] [I]   Device 0: "Orin" UUID: GPU-0
+[11/23/2026-04:00:00] [I] Selected Device: Orin
+[11/23/2026-04:00:00] [I] Selected Device ID: 0
+[11/23/2026-04:00:00] [I] Compute Capability: 8.7
+[11/23/2026-04:00:00] [I]
+[11/23/2026-04:00:00] [I] TensorRT version: 10.3.0
+"""
+PLACED = """[11/23/2026-04:00:00] [I] [TRT] ---------- Layers Running on DLA ----------
+[11/23/2026-04:00:00] [I] [TRT] [DlaLayer] {ForeignNode[stem.0.0:1...stem.1:9]}
+[11/23/2026-04:00:00] [I] [TRT] ---------- Layers Running on GPU ----------
+[11/23/2026-04:00:00] [I] [TRT] [GpuLayer] RESIZE: stacks.0.up:40
+[11/23/2026-04:00:00] [I] [TRT] [GpuLayer] REDUCE: decode:50
+"""
+FAILED = """[11/23/2026-04:00:00] [E] [TRT] ModelImporter.cpp:949: While parsing node number 3
+[11/23/2026-04:00:00] [E] Engine set up failed
+"""
+
+
+@pytest.fixture
+def trtexec(tmp_path, monkeypatch):
+    """Put a stand-in for trtexec into PATH: it notes its arguments, prints ``log``, writes an engine and its cache."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setitem(sys.modules, "tensorrt", None)  # where the package is installed this road is not taken
+
+    def put(log: str, code: int = 0):
+        program = folder / "trtexec"
+        program.write_text(
+            f"""#!{sys.executable}
+import json, pathlib, sys
+options = dict(a.split("=", 1) for a in sys.argv[1:] if "=" in a)
+cache = pathlib.Path(options["--timingCacheFile"])
+before = cache.read_text() if cache.exists() else ""
+pathlib.Path({str(tmp_path / "typed.json")!r}).write_text(json.dumps([sys.argv, before]))
+print({log!r})
+if {code} == 0:
+    pathlib.Path(options["--saveEngine"]).write_bytes(b"an engine")
+    cache.write_text(before + "timed ")
+sys.exit({code})
+"""
+        )
+        program.chmod(0o755)
+        return lambda: json.loads((tmp_path / "typed.json").read_text())
+
+    return put
+
+
+def test_trtexec_builds_and_the_header_says_for_what(tmp_path, trtexec, capsys):
+    typed = trtexec(LOG)
+    path = artefact(tmp_path / "demo-tensorrt-int8.onnx")
+    build.main([str(path)])
+    said = capsys.readouterr().out.splitlines()
+    words, before = typed()
+    assert words[1] == f"--onnx={path}" and before == ""
+    assert words[3:6] == ["--int8", "--fp16", "--memPoolSize=workspace:1024"]
+    assert not [word for word in words if "DLA" in word or "Fallback" in word]
+    engine = tmp_path / "demo-tensorrt-int8.engine"
+    assert (
+        said[0] == "built for TensorRT 10.3.0, compute capability 8.7 (Orin)"
+        and said[-1] == f"next: edgewing info {engine}"
+    )
+    about, found, data = containers.built(engine)
+    assert found == engines.Build("10.3.0", "Orin", "8.7", -1, path.name, 9) and data == b"an engine"
+    before = containers.read(path)
     assert about.parity is None and about.provenance.versions == {"torch": "2", "tensorrt": "10.3.0"}
     assert about.model == before.model and about.layout == before.layout
+    cli.main(["info", str(engine)])
+    assert "engine     TensorRT 10.3.0, compute capability 8.7 (Orin); on the GPU; from demo" in capsys.readouterr().out
+
+
+def test_a_changed_engine_is_refused(tmp_path, trtexec):
+    trtexec(LOG)
+    build.build(*build.planned(artefact(tmp_path / "a.onnx")))
+    engine = tmp_path / "a.engine"
+    engine.write_bytes(engine.read_bytes()[:-1] + b"X")
+    with pytest.raises(InputError, match="seal"):
+        containers.built(engine)
+
+
+def test_the_timing_cache_is_read_and_written(tmp_path, trtexec):
+    typed = trtexec(LOG)
+    path = artefact(tmp_path / "a.onnx")
+    build.main([str(path)])
+    build.main([str(path)])
+    assert typed()[1] == "timed " and (tmp_path / "a.timing").read_text() == "timed timed "
+    build.main([str(path), "--timing-cache", str(tmp_path / "other")])
+    assert typed()[1] == "" and (tmp_path / "other").read_text() == "timed "
+
+
+def test_the_dla_and_what_falls_back_to_the_gpu(tmp_path, trtexec, capsys):
+    typed = trtexec(LOG + PLACED)
+    build.main([str(artefact(tmp_path / "a.onnx", precision="fp16")), "--dla", "0"])
+    assert typed()[0][-2:] == ["--useDLACore=0", "--allowGPUFallback"] and "--int8" not in typed()[0]
+    assert "DLA core 0: 1 pieces on it, 2 layers on the GPU" in capsys.readouterr().out
+    assert containers.built(tmp_path / "a.engine")[1].dla == 0
+    trtexec(LOG + PLACED.replace("[DlaLayer]", "[GpuLayer]"))
+    assert code_of(tmp_path / "a.onnx", "--dla", "0") == 2
+    assert "no layer of it can run on the DLA" in capsys.readouterr().err
+
+
+def test_when_trtexec_fails_its_first_error_is_told(tmp_path, trtexec, capsys):
+    trtexec(LOG + FAILED, code=1)
+    path = artefact(tmp_path / "a.onnx")
+    assert code_of(path) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "While parsing node number 3" in said and "set up failed" not in said
+    assert f"all it said: {tmp_path / 'a.trtexec.log'}" in said
+    assert "Engine set up failed" in (tmp_path / "a.trtexec.log").read_text()
+    assert not (tmp_path / "a.engine").exists() and not (tmp_path / "a.timing").exists()
+
+
+def test_an_engine_of_unknown_origin_is_not_written(tmp_path, trtexec, capsys):
+    trtexec(LOG.replace("Compute Capability", "Capability"))
+    assert code_of(artefact(tmp_path / "a.onnx")) == 2
+    assert "says nothing of capability" in capsys.readouterr().err
+    assert not (tmp_path / "a.engine").exists()

@@ -10,7 +10,7 @@ from edgewing import containers
 from edgewing import contract as contracts
 from edgewing.contract import KEY
 from edgewing.errors import InputError
-from tests.edgewing.conftest import tiny_contract, write_onnx, write_tflite
+from tests.edgewing.conftest import tiny_contract, write_onnx, write_pte, write_tflite
 
 
 def varint(value: int) -> bytes:
@@ -25,8 +25,8 @@ def field(number: int, content: bytes) -> bytes:
 
 
 def engine(path, text: str):
-    raw = text.encode()
-    path.write_bytes(containers.ENGINE_MAGIC + struct.pack("<I", len(raw)) + raw + b"engine")
+    raw, build = text.encode(), b'{"tensorrt":"10.3.0","name":"Orin","capability":"8.7","dla":-1,"source":"","size":6}'
+    path.write_bytes(b"EDGEWING" + struct.pack("<III", 1, len(build), len(raw)) + build + raw + b"engine")
     return path
 
 
@@ -60,12 +60,14 @@ def make(tmp_path, request):
             return write_onnx(path, text)
         if form == "tflite":
             return write_tflite(path, request.getfixturevalue("bare_tflite"), text)
+        if form == "pte":
+            return write_pte(path, request.getfixturevalue("bare_pte"), text)
         return {"engine": engine, "safetensors": safetensors, "mlpackage": mlpackage}[form](path, text)
 
     return made
 
 
-FORMS = ["onnx", "tflite", "engine", "safetensors", "mlpackage"]
+FORMS = ["onnx", "tflite", "engine", "safetensors", "mlpackage", "pte"]
 
 
 def inner(path):
@@ -84,8 +86,6 @@ def test_cut_anywhere_is_refused(make, form, contract):
     data = inner(path).read_bytes()
     for end in {0, 1, 7, 11, *range(16, len(data) - 1, max(1, len(data) // 60))}:
         inner(path).write_bytes(data[:end])
-        if form == "engine" and end >= 12 + len(contracts.dumps(contract)):
-            continue  # what follows the header is TensorRT's own
         if form == "tflite" and end > 0.9 * len(data):
             continue  # names and shapes of the first tensors: LiteRT's verifier looks at them when the file is run
         with pytest.raises(InputError, match="cut off or damaged|has no edgewing.contract") as caught:
@@ -178,7 +178,7 @@ def test_missing_files_and_other_names(tmp_path):
 
 def test_format_of():
     found = [containers.format_of(f"runs/x/export/m-int8.rejected.{form}") for form in FORMS]
-    assert found == ["onnx", "tflite", "tensorrt", "safetensors", "coreml"]
+    assert found == ["onnx", "tflite", "tensorrt", "safetensors", "coreml", "executorch"]
 
 
 def test_large_tensors_are_passed_over(tmp_path, contract):
@@ -225,13 +225,6 @@ def test_tflite_contract_behind_the_flatbuffer(tmp_path, tflite_file):
     assert contracts.dumps(containers.read(path)).encode() == text
 
 
-def test_engine_round_trip(tmp_path, contract):
-    path = tmp_path / "a.engine"
-    path.write_bytes(containers.with_engine_header(contract, b"\0engine\xff"))
-    assert containers.read(path) == contract
-    assert containers.engine_of(path) == b"\0engine\xff"
-
-
 def test_an_engine_of_somebody_else(tmp_path):
     path = tmp_path / "a.engine"
     path.write_bytes(b"ftrt" + b"\0" * 100)
@@ -259,7 +252,7 @@ def test_broken_safetensors_header(tmp_path, header):
 
 def test_a_protobuf_of_endless_fields_ends(tmp_path):
     path = tmp_path / "a.onnx"
-    path.write_bytes(b"\x08\x01" * 110_000)
+    path.write_bytes(b"\x08\x01" * 310_000)
     with pytest.raises(InputError, match="too many fields"):
         containers.read(path)
 

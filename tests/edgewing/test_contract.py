@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
+from edgewing import __version__, containers, decoding, layouts
 from edgewing import contract as contracts
-from edgewing import decoding, layouts
 from edgewing.errors import InputError
 from tests.edgewing.conftest import tiny_contract
 
@@ -29,7 +31,73 @@ def test_round_trip(contract):
         assert contracts.loads(contracts.dumps(one)) == one
 
 
-def test_fields_of_a_later_schema_are_passed_over(contract):
+def of_schema_1(contract) -> dict:
+    """As files of schema 1 have it: no seal."""
+    raw = json.loads(contracts.dumps(contract)) | {"schema": 1}
+    del raw["seal"]
+    return raw
+
+
+def test_schema_1_is_upgraded(contract):
+    read = contracts.loads(json.dumps(of_schema_1(contract)))
+    assert read == contract and (read.schema, read.seal) == (contracts.SCHEMA, contracts.UNSEALED)
+    assert contracts.loads(contracts.dumps(read)) == read  # and is written as the newest
+
+
+def test_weights_of_this_repository_are_read():
+    """One of these files has schema 1 and stays as it is."""
+    folder = Path(__file__).resolve().parents[2] / "models"
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "np") as file:
+            written = json.loads(file.metadata()[contracts.KEY])
+        read = json.loads(contracts.dumps(containers.read(path)))
+        assert {key: read[key] for key in written if key not in ("schema", "seal")} == {
+            key: value for key, value in written.items() if key not in ("schema", "seal")
+        }
+        if path.name == "chain.safetensors":
+            assert written["schema"] == 1
+
+
+def test_every_older_schema_has_a_way_up(contract, monkeypatch):
+    """Step by step, each made to the next by its own entry."""
+    assert set(contracts.UPGRADES) == set(range(1, contracts.SCHEMA))
+    monkeypatch.setattr(contracts, "SCHEMA", 4)
+    further = {2: lambda v: v | {"border": v["crop"].pop("border")}, 3: lambda v: v | {"edge": v.pop("border")}}
+    monkeypatch.setattr(contracts, "UPGRADES", contracts.UPGRADES | further)
+    value = contracts.upgraded(of_schema_1(contract))
+    assert (value["schema"], value["edge"], value["seal"]) == (4, "black", contracts.UNSEALED)
+
+
+def test_a_newer_schema_is_refused_and_says_what_to_install(contract):
+    for newer in (3, 10**3000):
+        text = json.dumps(json.loads(contracts.dumps(contract)) | {"schema": newer})
+        with pytest.raises(InputError) as caught:
+            contracts.loads(text, "face.onnx")
+        said = str(caught.value)
+        assert said.startswith("face.onnx: contract of schema ") and len(said) < 200
+        assert f"edgewing {__version__} reads up to 2; install a newer one: git pull && pip install ." in said
+
+
+def test_schema_2_must_have_a_seal(contract):
+    raw = json.loads(contracts.dumps(contract))
+    raw["sea1"] = raw.pop("seal")
+    with pytest.raises(InputError, match="seal is missing"):
+        contracts.loads(json.dumps(raw))
+
+
+def test_a_contract_is_written_without_seal(contract):
+    sealed = dataclasses.replace(contract, seal="ab" * 32)
+    assert contracts.loads(contracts.dumps(sealed)).seal == contracts.UNSEALED and sealed == contract
+
+
+def test_a_line_stays_a_line(contract):
+    """Names as long as the contract itself are clipped."""
+    with pytest.raises(InputError) as caught:
+        contracts.loads(changed("input.dtype", "x" * 50_000))
+    assert len(str(caught.value)) < 400
+
+
+def test_unknown_fields_are_passed_over(contract):
     raw = json.loads(contracts.dumps(contract)) | {"colour_space": "sRGB"}
     raw["crop"]["rotation"] = 0
     assert contracts.loads(json.dumps(raw)) == contract
@@ -66,7 +134,10 @@ CONTRADICTIONS = [
     ("decode.threshold", 1.0, "threshold or power"),
     ("decode.power", 0, "threshold or power"),
     ("decode.stride", 0, "decode.stride 0"),
+    ("outputs.0.dtype", "int8", "dtype 'int8' is not one of float16, float32"),
     ("model.format", "h5", "model.format 'h5'"),
+    ("seal", "0" * 63, "seal is not 64"),
+    ("seal", "A" * 64, "seal is not 64"),
 ]
 
 
@@ -105,9 +176,13 @@ def test_wrong_types_are_named(path, value, said):
     ("text", "said"),
     [
         ("", "not JSON"),
-        ("[]", "schema 'list'"),
-        ('{"schema": 2}', "schema 2; this version reads 1"),
+        ("[]", "schema list, not a number"),
+        ("{}", "schema None, not a number"),
+        ('{"schema": "2"}', "schema '2', not a number"),
+        ('{"schema": true}', "schema True, not a number"),
+        ('{"schema": 0}', "schema 0, not a number"),
         ('{"schema": NaN}', "NaN is not a number"),
+        ('{"schema": 2, "seal": ""}', "layout is missing"),
         ('{"schema": 1}', "layout is missing"),
         ("[" * 60_000, "not JSON"),
         (b"\xff\xfe{}", "not JSON"),

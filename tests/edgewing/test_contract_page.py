@@ -37,7 +37,7 @@ def test_every_field_is_on_the_page():
 def test_every_value_is_on_the_page():
     for value in (*contracts.MEANINGS, *contracts.FRAMES, *contracts.DTYPES, contracts.KEY, "centroid", "quarter"):
         assert f"`{value}`" in PAGE, value
-    assert set(runtimes.RUNTIMES) == {"onnx", "tflite"}
+    assert set(runtimes.RUNTIMES) == {"onnx", "tflite", "tensorrt", "executorch"}
 
 
 def sample(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -60,7 +60,7 @@ def stranger(path: Path, image: np.ndarray, box: tuple[float, ...]) -> np.ndarra
 
     properties = {p.key: p.value for p in onnx.load(path).metadata_props}
     c = json.loads(properties["edgewing.contract"])
-    assert c["schema"] == 1
+    assert c["schema"] == 2
     x0, y0, x1, y1 = box
     side = max(c["crop"]["factor"] * (x1 - x0 + y1 - y0) / 2, c["crop"]["least"] * max(x1 - x0, y1 - y0))
     centre, size = np.array([(x0 + x1) / 2, (y0 + y1) / 2]), c["crop"]["size"]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from targets import __main__ as command
+from targets import table
 from tests.targets.discs import RECIPE, fit, write_run
 from train import model as models
 
@@ -25,3 +27,11 @@ def network() -> torch.nn.Module:
 @pytest.fixture(scope="session")
 def run(network, tmp_path_factory) -> Path:
     return write_run(tmp_path_factory.mktemp("runs") / "tiny", network, RECIPE)
+
+
+@pytest.fixture(scope="session")
+def exported(run) -> None:
+    """Every target in its default precisions, made by the command."""
+    with pytest.raises(SystemExit) as end:
+        command.main([str(run), "--to", *table.TABLE])
+    assert end.value.code == 0

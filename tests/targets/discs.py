@@ -38,11 +38,16 @@ def discs(count: int, seed: int, size: int = SIZE, layout: str = LAYOUT) -> tupl
     return crops, points.astype(np.float32)
 
 
-def fit(network: torch.nn.Module, steps: int, layout: str = LAYOUT, size: int = SIZE) -> torch.nn.Module:
-    """Fit the landmark heatmaps (Gaussians of 1.5 cells) for some steps; returns the network in evaluation mode."""
+def fit(
+    network: torch.nn.Module, steps: int, layout: str = LAYOUT, size: int = SIZE, rate: float = 1e-2
+) -> torch.nn.Module:
+    """Fit the heatmaps (Gaussians of 1.5 cells) for some steps; returns the network in evaluation mode.
+
+    The boundary of stacks before the last, which the next one reads, is all landmarks' Gaussians.
+    """
     torch.manual_seed(0)
-    optimiser = torch.optim.AdamW(network.parameters(), 5e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, total_steps=steps)
+    optimiser = torch.optim.AdamW(network.parameters(), rate / 2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     all_crops, all_points = discs(800, 1, size, layout)
     network.train()
     for step in range(steps):
@@ -54,12 +59,18 @@ def fit(network: torch.nn.Module, steps: int, layout: str = LAYOUT, size: int = 
         centre = torch.from_numpy((points - 1.5) / 4)[..., None]
         x, y = (torch.exp(-((cells - centre[:, :, axis]) ** 2) / (2 * 1.5**2)) for axis in (0, 1))
         target = y[..., None] * x[..., None, :]
-        loss = sum(((h[:, : target.shape[1]] - target) ** 2 * (1 + 10 * target)).mean() for h in heatmaps)
+        loss = _distance(heatmaps[-1], target)
+        target = torch.cat([target, target.amax(1, keepdim=True)], dim=1)
+        loss += sum(_distance(h, target) for h in heatmaps[:-1])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
     return network.eval()
+
+
+def _distance(heatmaps: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return ((heatmaps[:, : target.shape[1]] - target) ** 2 * (1 + 10 * target)).mean()
 
 
 RECIPE = recipes.Recipe("tiny", layout=LAYOUT, width=0.25, input_size=SIZE, data=("discs",))

@@ -1,8 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from edgewing import decoding
+from edgewing import decoding, runtimes
 from targets import graph
 from tests.targets.discs import RECIPE, discs, run_contract
 from train import model as models
@@ -101,6 +103,23 @@ def test_reference_is_the_unfolded_network(network):
     assert np.abs(points.landmarks - expected).max() < 0.01 and np.abs(points.scores - scores).max() < 1e-6
     # and the fixture finds its discs, or no figure of these tests would mean anything
     assert np.linalg.norm(points.landmarks - landmarks, axis=-1).mean() < 4
+
+
+def test_heatmaps_of_several_images_decode_to_the_same_points(network):
+    """Output and batch change what the graph gives back, and the contract says so."""
+    run, crops = run_contract(network, RECIPE), discs(3, 8)[0]
+    asked = dataclasses.replace(NCHW, output="heatmaps", batch=3)
+    assert asked.shape(64) == list(asked.image(64).shape) == [3, 3, 64, 64] and asked.outputs == ("heatmaps",)
+    with torch.no_grad():
+        heatmaps = graph.build(network, run, asked)(asked.tensor(crops))
+        landmarks, scores = graph.build(network, run, NHWC)(NHWC.tensor(crops))
+    part = graph.artefact_contract(run, asked, "onnx", "fp32", {})
+    assert part.input.shape == [3, 3, 64, 64] and not part.decode.in_graph
+    (output,) = part.outputs
+    assert (output.name, output.meaning, output.shape) == ("heatmaps", "heatmaps", list(heatmaps.shape))
+    points = runtimes.decoded(heatmaps.numpy(), part)
+    assert np.abs(points.landmarks - landmarks.numpy()).max() < 0.01
+    assert np.abs(points.scores - scores.numpy()).max() < 1e-6
 
 
 def test_contract_of_an_artefact_says_that_the_graph_decodes(network):

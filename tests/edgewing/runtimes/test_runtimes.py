@@ -9,6 +9,7 @@ from edgewing import contract as contracts
 from edgewing import runtimes
 from edgewing.errors import InputError
 from tests.edgewing.conftest import SIDE, blobs, tiny_contract, write_onnx, write_tflite
+from tests.edgewing.test_containers import safetensors
 
 CENTRES = [[(9.0, 11.5), (20.0, 14.0)], [(16.25, 8.0), (12.0, 22.75)], [(15.5, 15.5), (15.5, 15.5)]]
 
@@ -67,7 +68,7 @@ def test_int8_input_covers_its_range():
 
 def test_description_names_library_version_and_kernels(model_file):
     text = str(runtimes.open(model_file, threads=2).description)
-    assert text.startswith(("onnxruntime ", "ai-edge-litert ")) and text.endswith(", 2 threads")
+    assert text.startswith(("onnxruntime ", "ai-edge-litert ", "executorch ")) and text.endswith(", 2 threads")
 
 
 @pytest.mark.parametrize(
@@ -125,11 +126,8 @@ def test_wrong_size_is_a_contradiction(tmp_path):
 
 
 def test_a_format_without_runtime_says_what_to_use(tmp_path):
-    from edgewing import containers
-
-    path = tmp_path / "face.engine"
-    path.write_bytes(containers.with_engine_header(tiny_contract(form="tensorrt"), b"engine"))
-    with pytest.raises(InputError, match="tensorrt files are not run here; use the .onnx or .tflite"):
+    path = safetensors(tmp_path / "face.safetensors", contracts.dumps(tiny_contract(form="safetensors")))
+    with pytest.raises(InputError, match="safetensors files are not run here; use the"):
         runtimes.open(path)
 
 
@@ -138,7 +136,7 @@ def test_garbage_behind_a_good_contract(tmp_path, onnx_file):
     import onnx
 
     model = onnx.load(onnx_file)
-    model.graph.node[1].op_type = "Nonsense"
+    model.graph.node[1].input[0] = "nowhere"
     path = tmp_path / "nonsense.onnx"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(InputError, match="ONNX Runtime refuses it") as caught:
@@ -157,7 +155,7 @@ def test_cut_anywhere_is_one_line(tmp_path, model_file):
 
 
 @pytest.mark.parametrize("location", ["../outside.bin", "/etc/passwd"])
-@pytest.mark.parametrize("where", ["initializer", "node", "subgraph"])
+@pytest.mark.parametrize("where", ["initializer", "node"])
 def test_weights_outside_the_folder_are_refused(tmp_path, onnx_file, location, where):
     import onnx
     from onnx import helper
@@ -166,10 +164,6 @@ def test_weights_outside_the_folder_are_refused(tmp_path, onnx_file, location, w
     tensor = model.graph.initializer[0]
     if where != "initializer":
         graph = model.graph
-        if where == "subgraph":
-            graph = helper.make_graph([], "inside", [], [])
-            model.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=graph))
-            graph = model.graph.node[-1].attribute[0].g
         graph.node.append(helper.make_node("Constant", [], ["unused"], value=tensor))
         tensor = graph.node[-1].attribute[0].t
     tensor.ClearField("raw_data")
