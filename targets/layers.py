@@ -112,8 +112,25 @@ def _coreml(path: Path, about: Contract, crops: np.ndarray, order: Order) -> Ite
         layers |= {var.name: None if var.name in outputs else layer for var in op.outputs}
     values = [evaluate.graph.values(evaluate.input(some)) for some in _batches(about, crops)]
     names = [name for name in layers if isinstance(values[0][name], Tensor) and values[0][name].is_floating_point()]
+    units = _units(evaluate.graph.operations)
     for name, joined in _joined(names, [[part[name].numpy() for name in names] for part in values]):
-        yield Value(layers[name], joined)
+        yield Value(layers[name], joined / np.float32(units.get(name, 1.0)))
+
+
+def _units(operations: list) -> dict[str, float]:
+    """How many times too large values are. Between a dequantize and a quantize coremltools divides both inputs of an
+    addition by the scale of one, which saves hardware a multiplication, and makes up for it behind."""
+    units: dict[str, float] = {}
+    steps: dict[str, float] = {}  # what 1 in 8 bits stands for
+    for op in operations:
+        name = op.outputs[0].name
+        if op.op_type == "quantize":
+            steps[name] = float(np.ravel(op.inputs["scale"].val)[0]) / units.get(op.inputs["input"].name, 1.0)
+        elif op.op_type == "dequantize":
+            units[name] = float(np.ravel(op.inputs["scale"].val)[0]) / steps[op.inputs["input"].name]
+        elif op.op_type == "add":
+            units[name] = units.get(op.inputs["x"].name, 1.0)
+    return units
 
 
 def _batches(about: Contract, crops: np.ndarray) -> Iterator[np.ndarray]:

@@ -20,18 +20,55 @@ MOST_ELEMENTS = 1 << 27  # of one tensor
 MOST_BYTES = 1 << 30  # of all tensors that are computed
 HIGHEST_RANK = 8
 
+INT8 = 9
 # TensorType -> bytes of an element
 SIZES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
-# BuiltinOperator -> name: what the exporters make of this project's networks, and what others of their kind would need.
+# BuiltinOperator -> how many inputs it takes, at least and at most: what the exporters make of this project's networks,
+# and what others of their kind would need.
 OPERATIONS = {
-    0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
-    9: "FULLY_CONNECTED", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 21: "RELU6", 22: "RESHAPE",
-    23: "RESIZE_BILINEAR", 25: "SOFTMAX", 28: "TANH", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 42: "DIV",
-    43: "SQUEEZE", 45: "STRIDED_SLICE", 49: "SPLIT", 53: "CAST", 54: "PRELU", 55: "MAXIMUM", 57: "MINIMUM", 59: "NEG",
-    65: "SLICE", 67: "TRANSPOSE_CONV", 70: "EXPAND_DIMS", 74: "SUM", 75: "SQRT", 78: "POW", 82: "REDUCE_MAX",
-    95: "DEPTH_TO_SPACE", 97: "RESIZE_NEAREST_NEIGHBOR", 98: "LEAKY_RELU", 114: "QUANTIZE", 117: "HARD_SWISH",
-    152: "RELU_0_TO_1",
-}  # fmt: skip
+    0: (2, 2),  # ADD
+    1: (1, 1),  # AVERAGE_POOL_2D
+    2: (1, 64),  # CONCATENATION
+    3: (3, 3),  # CONV_2D
+    4: (3, 3),  # DEPTHWISE_CONV_2D
+    5: (1, 1),  # DEPTH_TO_SPACE
+    6: (1, 1),  # DEQUANTIZE
+    9: (3, 3),  # FULLY_CONNECTED
+    14: (1, 1),  # LOGISTIC
+    17: (1, 1),  # MAX_POOL_2D
+    18: (2, 2),  # MUL
+    19: (1, 1),  # RELU
+    21: (1, 1),  # RELU6
+    22: (1, 2),  # RESHAPE
+    23: (2, 2),  # RESIZE_BILINEAR
+    25: (1, 1),  # SOFTMAX
+    28: (1, 1),  # TANH
+    34: (2, 2),  # PAD
+    39: (2, 2),  # TRANSPOSE
+    40: (2, 2),  # MEAN
+    41: (2, 2),  # SUB
+    42: (2, 2),  # DIV
+    43: (1, 1),  # SQUEEZE
+    45: (4, 4),  # STRIDED_SLICE
+    53: (1, 1),  # CAST
+    54: (2, 2),  # PRELU
+    55: (2, 2),  # MAXIMUM
+    57: (2, 2),  # MINIMUM
+    59: (1, 1),  # NEG
+    65: (3, 3),  # SLICE
+    67: (3, 4),  # TRANSPOSE_CONV
+    70: (2, 2),  # EXPAND_DIMS
+    74: (2, 2),  # SUM
+    75: (1, 1),  # SQRT
+    78: (2, 2),  # POW
+    82: (2, 2),  # REDUCE_MAX
+    95: (2, 2),  # FLOOR_MOD
+    97: (2, 2),  # RESIZE_NEAREST_NEIGHBOR
+    98: (1, 1),  # LEAKY_RELU
+    114: (1, 1),  # QUANTIZE
+    117: (1, 1),  # HARD_SWISH
+    152: (1, 1),  # RELU_0_TO_1
+}
 
 
 def check(path: Path) -> None:
@@ -49,7 +86,8 @@ def _need(condition: bool, text: str) -> None:
 
 
 def _model(flat: Flatbuffer) -> None:
-    """Model: operator_codes 1, subgraphs 2, buffers 4. OperatorCode: deprecated_builtin_code 0, builtin_code 3."""
+    """Model: operator_codes 1, subgraphs 2, buffers 4, signature_defs 7. OperatorCode: deprecated_builtin_code 0,
+    builtin_code 3. SignatureDef: inputs 0, outputs 1, subgraph_index 4. TensorMap: tensor_index 1."""
     model = flat.integer(0, "I")
     kinds = []
     for code in flat.tables(model, 1):
@@ -59,22 +97,35 @@ def _model(flat: Flatbuffer) -> None:
     graphs = list(flat.tables(model, 2))
     _need(len(graphs) == 1, f"{len(graphs)} graphs")
     lengths = [containers.tflite_buffer(flat, table)[1] for table in flat.tables(model, 4)]
-    _graph(flat, graphs[0], kinds, lengths)
+    count = _graph(flat, graphs[0], kinds, lengths)
+    for signature in flat.tables(model, 7):
+        _need(flat.number(signature, 4, "I") == 0, "a signature of a graph that is not there")
+        for name in (*flat.tables(signature, 0), *flat.tables(signature, 1)):
+            _need(flat.number(name, 1, "I") < count, "a signature of what is no tensor")
 
 
-def _graph(flat: Flatbuffer, graph: int, kinds: list[int], lengths: list[int]) -> None:
-    """SubGraph: tensors 0, inputs 1, outputs 2, operators 3. Operator: opcode_index 0, inputs 1, outputs 2."""
+def _graph(flat: Flatbuffer, graph: int, kinds: list[int], lengths: list[int]) -> int:
+    """How many tensors it has: each in the file, an input, or computed once and before it is used.
+
+    SubGraph: tensors 0, inputs 1, outputs 2, operators 3. Operator: opcode_index 0, inputs 1, outputs 2."""
     tensors = list(flat.tables(graph, 0))
-    computed = sum(_tensor(flat, table, lengths) for table in tensors)
-    _need(computed <= MOST_BYTES, f"tensors of {computed} bytes")
-    for index in (1, 2):
-        ends = flat.numbers(graph, index, "i")
-        _need(all(0 <= i < len(tensors) for i in ends), "an input or output that is no tensor")
+    sizes = [_tensor(flat, table, lengths) for table in tensors]
+    _need(sum(sizes) <= MOST_BYTES, f"tensors of {sum(sizes)} bytes")
+    known = {i for i, size in enumerate(sizes) if not size}
+    given = flat.numbers(graph, 1, "i")
+    _need(all(0 <= i < len(tensors) for i in given), "an input that is no tensor")
+    known.update(given)
     for operator in flat.tables(graph, 3):
-        _need(flat.number(operator, 0, "I") < len(kinds), "an operation without a kind")
-        for index, least in ((1, -1), (2, 0)):  # -1: an input that is left out
-            used = flat.numbers(operator, index, "i")
-            _need(all(least <= i < len(tensors) for i in used), "an operation on what is no tensor")
+        index = flat.number(operator, 0, "I")
+        _need(index < len(kinds), "an operation without a kind")
+        used, made = (flat.numbers(operator, i, "i") for i in (1, 2))
+        least, most = OPERATIONS[kinds[index]]
+        _need(least <= len(used) <= most and len(made) == 1, f"operation {kinds[index]} with {len(used)} inputs")
+        _need(known.issuperset(used), "an operation on what is not computed before it")
+        _need(0 <= made[0] < len(tensors) and made[0] not in known, "an operation whose result is computed before it")
+        known.update(made)
+    _need(known.issuperset(flat.numbers(graph, 2, "i")), "an output that is not computed")
+    return len(tensors)
 
 
 def _tensor(flat: Flatbuffer, tensor: int, lengths: list[int]) -> int:
@@ -90,21 +141,24 @@ def _tensor(flat: Flatbuffer, tensor: int, lengths: list[int]) -> int:
     _need(not any(extras), "a sparse or variable tensor")
     signature = flat.numbers(tensor, 7, "i")
     _need(signature in ((), shape), f"a tensor of shape {shape} or {signature[:9]}")
-    _scales(flat, flat.table(tensor, 4), shape)
+    scales = _scales(flat, flat.table(tensor, 4), shape)
+    _need(scales > 0 or kind != INT8, "an int8 tensor without a scale")  # the kernels take for granted that it has one
     size = SIZES[kind] * math.prod(shape)
     _need(lengths[buffer] in (0, size), f"a tensor of {size} bytes in a buffer of {lengths[buffer]}")
     return 0 if lengths[buffer] else size
 
 
-def _scales(flat: Flatbuffer, quantization: int, shape: tuple[int, ...]) -> None:
-    """QuantizationParameters: scale 2, zero_point 3, details_type 4, quantized_dimension 6: one for all, or one for
-    each slice of the tensor along that dimension."""
+def _scales(flat: Flatbuffer, quantization: int, shape: tuple[int, ...]) -> int:
+    """How many. QuantizationParameters: scale 2, zero_point 3, details_type 4, quantized_dimension 6: one for all, or
+    one for each slice of the tensor along that dimension."""
     if not quantization:
-        return
+        return 0
     _need(flat.number(quantization, 4, "B") == 0, "a quantization of a kind of its own")
     axis = flat.number(quantization, 6, "i")
     _need(0 <= axis < max(1, len(shape)), f"a quantized dimension {axis} of {len(shape)}")
     scales, zeros = flat.numbers(quantization, 2, "f"), flat.numbers(quantization, 3, "q")
     allowed = {0, 1} | ({shape[axis]} if shape else set())
-    _need(len(scales) in allowed and len(zeros) in allowed, f"{len(scales)} scales and {len(zeros)} zero points")
-    _need(all(0 <= scale < math.inf for scale in scales), "a scale that is no positive number")
+    same = len(zeros) == len(scales) or len(zeros) == 1
+    _need(len(scales) in allowed and same, f"{len(scales)} scales and {len(zeros)} zero points")
+    _need(all(0 < scale < math.inf for scale in scales), "a scale that is no positive number")
+    return len(scales)

@@ -144,10 +144,10 @@ def onnx_cases():
         model.graph.node.insert(0, helper.make_node("ConstantOfShape", ["huge"], ["filled"]))
 
     def outer(model):
-        column = numpy_helper.from_array(np.zeros((200_000, 1), np.float32), "column")
-        row = numpy_helper.from_array(np.zeros((1, 200_000), np.float32), "row")
-        model.graph.initializer.extend([column, row])
-        model.graph.node.insert(0, helper.make_node("Add", ["column", "row"], ["product"]))
+        tall = numpy_helper.from_array(np.zeros((200_000, 1), np.float32), "tall")
+        wide = numpy_helper.from_array(np.zeros((1, 200_000), np.float32), "wide")
+        model.graph.initializer.extend([tall, wide])
+        model.graph.node.insert(0, helper.make_node("Add", ["tall", "wide"], ["product"]))
 
     def endless(model):
         body = helper.make_graph([], "body", [], [])
@@ -212,6 +212,13 @@ def tflite_cases(bare: bytes):
     def code(model):
         model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = 32  # CUSTOM
 
+    def over(model):
+        operators = model.subgraphs[0].operators
+        operators[-1].outputs = operators[0].outputs
+
+    def signature(model):
+        model.signatureDefs[0].subgraphIndex = 5
+
     def scales(model):
         quantization = model.subgraphs[0].tensors[1].quantization
         quantization.scale, quantization.zeroPoint = [1.0] * 7, [0] * 7
@@ -232,8 +239,11 @@ def tflite_cases(bare: bytes):
         "a tensor of many axes": (tensor(shape=[1] * 30), "of shape"),
         "a tensor in no buffer": (tensor(buffer=9999), "in buffer 9999"),
         "a tensor of no type": (tensor(type=77), "of type 77"),
-        "inputs that are no tensors": (operation(inputs=[99999]), "on what is no tensor"),
-        "outputs that are no tensors": (operation(outputs=[-1]), "on what is no tensor"),
+        "inputs that are no tensors": (operation(inputs=[99999]), "on what is not computed"),
+        "outputs that are no tensors": (operation(outputs=[-1]), "whose result"),
+        "a result over a result": (over, "whose result"),
+        "an input too few": (operation(inputs=[]), "with 0 inputs"),
+        "a signature of another graph": (signature, "a graph that is not there"),
         "an operation without a kind": (operation(opcodeIndex=500), "without a kind"),
         "an operation of its own": (code, "operation 32"),
         "too many scales": (scales, "7 scales"),
