@@ -3,7 +3,9 @@
 The student learns from the labels and, in equal parts (--distillation), from its teachers' heatmaps of the same crops
 before anything covers or blurs them, through the same loss, stack by stack where both have the same number. Pictures
 without points (--unlabelled) get theirs from the teachers, in several views, mirrored and at several scales; a face
-is kept only where the views agree (--consistency). Machine-made labels can be replaced in the same way (--correct).
+is kept only where the views agree (--consistency). Pictures whose points are of another layout (98 for 68, 68 for 98)
+are unlabelled ones with a hint: the teachers' labels move to where the hand marked, less what lies between the two
+conventions (compress/conventions.py). Machine-made labels can be replaced in the same way (--correct).
 Labels belong to the weights that made them: with a better teacher everything is labelled anew.
 
 A teacher that is an .onnx file of others (compress/foreign.json) labels, and teaches no heatmaps; its layout may be
@@ -23,11 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
-from compress import pseudo
+from compress import conventions, pseudo
 from compress.pseudo import Labeller, Labels, Picture
 from edgewing import files, layouts
 from edgewing.errors import InputError
 from edgewing.geometry import landmark_box
+from edgewing.layouts import Layout
 from train import recipes
 from train.__main__ import add_fields, from_options
 from train.checkpoint import MODEL, run_folder, starting_weights
@@ -143,8 +146,8 @@ def prepared(
         progress = Progress(len(listing.samples), "cut out")
         return caches.find_or_build(listing.samples, root, layout, size, progress=progress), Credits()
     labellers = [Labeller(teacher, layout) for teacher in teachers]
-    what = f"{caches.fingerprint(listing.samples)} {recipe.corrected} {recipe.unlabelled_names} {consistency}"
-    what += "".join(_stamp(Path(folder)) for folder in recipe.unlabelled)
+    what = f"{caches.fingerprint(listing.samples)} {recipe.corrected} {recipe.unlabelled_names} {consistency} "
+    what += "moved to marks" + "".join(_stamp(Path(folder)) for folder in recipe.unlabelled)
     place = caches.cache_folder(root, pseudo.key(labellers, what), size)
     if not place.is_dir():
         faces = _Faces(listing.samples, recipe, labellers, root, consistency, say)
@@ -176,6 +179,7 @@ class _Faces:
                     yield sample
         for folder, source in zip(self.recipe.unlabelled, self.recipe.unlabelled_names):
             labels = self._labels(source, lambda folder=folder: self._found(folder))
+            labels = self._moved_to_marks(folder, source, labels)
             kept = {n: i for i, n in enumerate(labels.names) if labels.spread[i] <= self.consistency}
             for picture in self._found(folder):
                 if picture.name in kept:
@@ -191,15 +195,27 @@ class _Faces:
 
     def _found(self, folder: str) -> Iterator[Picture]:
         """The pictures of a folder; where they have points, of whatever layout, these say where the face is."""
-        listing = _labelled(folder)
-        if listing is not None:
-            yield from self._pictures(listing.samples)
+        if (labelled := _labelled(folder)) is not None:
+            yield from self._pictures(labelled[1].samples)
             return
         for found in pictures.read(folder):
             if isinstance(found, InputError):
                 self.lines.append(f"left out: {found}")
             else:
                 yield Picture(*found)
+
+    def _moved_to_marks(self, folder: str, source: str, labels: Labels) -> Labels:
+        """The labels; moved to points of another layout where these are at hand, and then no view needs to agree."""
+        layout, labelled = layouts.get(self.recipe.layout), _labelled(folder)
+        if labelled is None or labelled[0] is layout:
+            return labels
+        marks = {sample.name: sample.landmarks for sample in labelled[1].samples}
+        theirs = np.stack([marks[name] for name in labels.names])
+        moved = conventions.translate(labels.landmarks, theirs, labelled[0], layout)
+        if moved is None:
+            return labels
+        self.lines.append(f"{source}: labels moved to its points of {labelled[0].name}; all faces kept")
+        return Labels(labels.names, moved, np.zeros_like(labels.spread))
 
     def _labels(self, source: str, pictures_: Callable[[], Iterator[Picture]]) -> Labels:
         """The labels of a source, from the file below the cache's root if these teachers have made them before."""
@@ -231,14 +247,15 @@ class _Faces:
             self.say(line)
 
 
-def _labelled(folder: str) -> Listing | None:
-    """The faces of a folder with points, in the first layout that reads them; None where there are only pictures."""
+def _labelled(folder: str) -> tuple[Layout, Listing] | None:
+    """The faces of a folder with points, in the layout that has most of them, which is the one they were marked in (a
+    reader may give fewer through a point map); None where there are only pictures."""
     path = Path(folder)
     if not path.is_dir() or not any(reader.recognises(path) for reader in READERS.values()):
         return None
-    for name in layouts.table():
+    for name in sorted(layouts.table(), key=lambda name: -layouts.get(name).points):
         try:
-            return read(folder, name)
+            return layouts.get(name), read(folder, name)
         except InputError:
             continue  # of another layout
     return None
