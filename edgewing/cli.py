@@ -1,4 +1,4 @@
-"""`edgewing info | run | doctor`: look into a model, run it on a picture, see what this machine can do."""
+"""`edgewing info | run | web | doctor`: look into a model, run it on a picture or in a browser."""
 
 from __future__ import annotations
 
@@ -204,6 +204,25 @@ def doctor(arguments: argparse.Namespace) -> None:
     print("\n".join(lines))
 
 
+def web(arguments: argparse.Namespace) -> None:
+    from edgewing import containers, models
+    from edgewing import web as page
+
+    model = arguments.model or models.default()
+    site = page.site(model)
+    _notice(containers.read(page.model_file(model)))
+    if arguments.build:
+        page.build(site, arguments.build)
+        print(f"wrote {arguments.build}: {len(site)} files, {sum(map(len, site.values())) / 1e6:.0f} MB")
+        print(f"next: copy {arguments.build} to a host with https, and open it on a phone")
+        return
+    server = page.server(site, arguments.host, arguments.port, arguments.cert)
+    print(f"the camera page with {model}; Ctrl-C ends it")
+    print("\n".join(page.advice(arguments.host, server.server_port, bool(arguments.cert))), flush=True)
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
 def _notice(contract) -> None:
     """Terms of the training data go to stderr, so that they are seen and never end up in a result."""
     if contract.training.data_terms:
@@ -229,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edgewing", description="Face landmarks with models that explain themselves.")
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    verbs = parser.add_subparsers(required=True, metavar="info | run | doctor")
+    verbs = parser.add_subparsers(required=True, metavar="info | run | web | doctor")
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(
@@ -251,6 +270,16 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument("--json", metavar="OUT", help="write boxes, landmarks and scores here")
     one.add_argument("--save", metavar="OUT.png", help="write the picture with the points drawn here")
+
+    text = "Serve the camera page for browsers, where the model runs on the phone itself."
+    one = verb(web, text, "edgewing web --model edgewing-s")
+    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or a .tflite; else the default")
+    one.add_argument("--port", type=int, default=8000, help="0 for a free one")
+    one.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all machines of this network")
+    one.add_argument(
+        "--cert", metavar="PEM", help="certificate with its key, for https"
+    )
+    one.add_argument("--build", metavar="DIR", help="write the page's files here in place of serving them")
 
     verb(doctor, "Show what is installed, what is missing, and what to type.", "edgewing doctor")
     return parser

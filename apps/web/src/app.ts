@@ -1,0 +1,239 @@
+// The page: what the buttons do, what the numbers say, and the loop from frame to drawn points.
+
+import {Frame, openCamera, openPicture, openVideo, Problem, type Camera} from './camera';
+import {View, type Drawable} from './draw';
+import {median, onGpu} from './gpu';
+import {load, type Ready} from './load';
+import {hasSimd} from './runtime';
+import {stayAvailable} from './offline';
+import type {Track} from './tracking';
+
+/** What every frame tells the page it is on: `document.addEventListener('edgewing:frame', ...)`. Times in ms. */
+export interface FrameReport {
+  time: number;
+  width: number;
+  height: number;
+  tracks: Track[];
+  total: number;
+  network: number | undefined;
+  searched: boolean;
+}
+
+const KEPT = 30; // frames that the shown numbers are medians of
+const PATIENCE = 700; // ms without a face, until it is said
+
+const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+const [startButton, hint, input] = [element<HTMLButtonElement>('start'), element('hint'), element<HTMLInputElement>('input')];
+const view = new View(element<HTMLCanvasElement>('view'));
+const frame = new Frame();
+const how = {mirror: true, steady: true, mesh: false};
+
+let ready: Ready;
+let camera: Camera | undefined;
+let shown: Drawable[] = [];
+let networkTimes: number[] = [];
+let gpuTried = false;
+
+async function main(): Promise<void> {
+  if (!hasSimd() || !('requestVideoFrameCallback' in HTMLVideoElement.prototype)) {
+    const browsers = 'Chrome or Edge 91, Safari 16.4, Firefox 132, or newer';
+    throw new Problem('This browser is too old', `It lacks WebAssembly SIMD or video frame callbacks. Known to have them: ${browsers}.`);
+  }
+  if (await stayAvailable()) return; // the page is loading anew
+  try {
+    ready = await load();
+  } catch (error) {
+    throw new Problem('The model could not be loaded', `${(error as Error).message}.`);
+  }
+  timed();
+  describe();
+  startButton.textContent = 'Start the camera';
+  startButton.disabled = false;
+}
+
+/** The landmark network, with its time written down. */
+function timed(): void {
+  const {landmarker} = ready;
+  const {network} = landmarker;
+  landmarker.network = async (tensor) => {
+    const begun = performance.now();
+    const outputs = await network(tensor);
+    networkTimes.push(performance.now() - begun);
+    if (!gpuTried && camera) {
+      gpuTried = true;
+      const found = await onGpu(ready.file, ready.contract, ready.model, tensor);
+      describe(typeof found === 'string' ? found : 'WebGPU');
+      if (typeof found !== 'string') {
+        landmarker.network = (next) => found.run(next);
+        timed();
+      }
+    }
+    return outputs;
+  };
+}
+
+function describe(gpu = ''): void {
+  const {contract, threads} = ready;
+  element('model').textContent = `${contract.model.name} ${contract.model.precision}, ${contract.layout.points} points`;
+  element('terms').textContent = contract.training.data_terms;
+  const where = gpu === 'WebGPU' ? 'WebGPU' : `wasm, ${threads ? `${Math.min(navigator.hardwareConcurrency, 4)} threads` : '1 thread'}`;
+  element('runtime').textContent = `LiteRT.js on ${where}`;
+  element('runtime').title = gpu;
+}
+
+function enter(state: 'live' | 'still' | 'problem'): void {
+  document.documentElement.dataset.state = state;
+}
+
+function show(error: unknown): void {
+  const {title, message} = error instanceof Problem ? error : new Problem('Something went wrong', String(error));
+  leave();
+  element('title').textContent = title;
+  element('text').textContent = message;
+  startButton.hidden = !ready;
+  element('open').hidden = !ready;
+  startButton.textContent = 'Try the camera again';
+  enter('problem');
+  element('title').focus();
+}
+
+/** Stops what is running. */
+function leave(): void {
+  camera?.stop();
+  camera = undefined;
+  shown = [];
+  hint.classList.remove('shown');
+}
+
+async function live(open: () => Promise<Camera>): Promise<void> {
+  leave();
+  try {
+    camera = await open();
+  } catch (error) {
+    return show(error);
+  }
+  ready.tracker.reset();
+  set('mirror', camera.front && camera.video.srcObject !== null);
+  element('switch').hidden = !camera.next;
+  enter('live');
+  void run(camera);
+}
+
+const start = (which: MediaTrackConstraints) =>
+  live(() => openCamera(which, () => show(new Problem('The camera went away', 'Connect it again, or choose another one.'))));
+
+/** Frame after frame; one that comes while another is looked at is never seen, so that the newest always wins. */
+async function run(mine: Camera): Promise<void> {
+  const [arrivals, totals]: [number[], number[]] = [[], []];
+  let [faceSeen, written] = [performance.now(), 0];
+  networkTimes = [];
+  try {
+    while (camera === mine) {
+      const arrived = await nextFrame(mine.video);
+      if (camera !== mine) return;
+      frame.take(mine.video);
+      const before = networkTimes.length;
+      const tracks = await ready.tracker.step(frame, arrived / 1000);
+      if (camera !== mine) return;
+      shown = tracks.map(({landmarks, raw, scores}) => ({landmarks: how.steady ? landmarks : raw, scores}));
+      paint();
+      const now = performance.now();
+      report({arrived, tracks, total: now - arrived, network: networkTimes[before]});
+
+      if (tracks.length) faceSeen = now;
+      say(now - faceSeen > PATIENCE ? 'Looking for a face' : '');
+      arrivals.push(arrived);
+      totals.push(now - arrived);
+      for (const list of [arrivals, totals, networkTimes]) if (list.length > KEPT) list.splice(0, list.length - KEPT);
+      if (now - written > 250) {
+        written = now;
+        const seconds = (arrivals[arrivals.length - 1] - arrivals[0]) / 1000;
+        write('fps', arrivals.length > 1 ? (arrivals.length - 1) / seconds : undefined, 0);
+        write('total', median(totals), 1);
+        write('network', median(networkTimes), 1);
+      }
+    }
+  } catch (error) {
+    if (camera === mine) show(error);
+  }
+}
+
+/** When the next frame was handed to the page, ms. */
+function nextFrame(video: HTMLVideoElement): Promise<number> {
+  return new Promise((resolve) => video.requestVideoFrameCallback((now) => resolve(now)));
+}
+
+function report({arrived, tracks, total, network}: {arrived: number; tracks: Track[]; total: number; network: number | undefined}): void {
+  const {width, height} = frame;
+  const detail: FrameReport = {time: arrived, width, height, tracks, total, network, searched: ready.tracker.searched};
+  document.dispatchEvent(new CustomEvent('edgewing:frame', {detail}));
+}
+
+async function still(file: File): Promise<void> {
+  leave();
+  try {
+    const picture = await openPicture(file);
+    frame.take(picture);
+    picture.close();
+    networkTimes = [];
+    const begun = performance.now();
+    const {detector, landmarker} = ready;
+    for (const {box} of await detector.find(frame)) shown.push(await landmarker.face(frame, box));
+    set('mirror', false);
+    enter('still');
+    paint();
+    const faces = `${shown.length} face${shown.length === 1 ? '' : 's'}`;
+    say(shown.length ? faces : 'No face found in this picture');
+    write('fps', undefined, 0);
+    write('total', performance.now() - begun, 1);
+    write('network', median(networkTimes), 1);
+    document.dispatchEvent(new CustomEvent('edgewing:still', {detail: shown}));
+  } catch (error) {
+    show(error);
+  }
+}
+
+function paint(): void {
+  view.draw(frame.canvas, shown, ready.contract.layout.edges, how);
+}
+
+function say(text: string): void {
+  hint.classList.toggle('shown', text !== '');
+  if (text && hint.textContent !== text) hint.textContent = text;
+}
+
+function write(id: string, value: number | undefined, digits: number): void {
+  element(id).textContent = value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
+}
+
+function set(name: keyof typeof how, value: boolean): void {
+  how[name] = value;
+  element(name).setAttribute('aria-pressed', String(value));
+}
+
+function open(file: File | undefined): void {
+  if (!file || !ready) return;
+  void (file.type.startsWith('video/') ? live(() => openVideo(file)) : still(file));
+}
+
+for (const name of ['mirror', 'steady', 'mesh'] as const) {
+  element(name).addEventListener('click', () => {
+    set(name, !how[name]);
+    if (frame.width) paint();
+  });
+}
+startButton.addEventListener('click', () => void start({facingMode: 'user'}));
+element('switch').addEventListener('click', () => camera?.next && void start(camera.next));
+for (const id of ['open', 'file']) element(id).addEventListener('click', () => input.click());
+input.addEventListener('change', () => {
+  open(input.files?.[0]);
+  input.value = ''; // so that the same file can be chosen again
+});
+document.addEventListener('dragover', (event) => event.preventDefault());
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  open(event.dataTransfer?.files[0]);
+});
+new ResizeObserver(() => ready && frame.width && paint()).observe(element('stage'));
+
+main().catch(show);

@@ -1,0 +1,96 @@
+// BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it. Anchors,
+// thresholds and the fit of its boxes are Python's own, in page.json.
+
+import {area, overlap, type Box} from './geometry';
+import {fitIntoSquare, type Picture} from './pixels';
+
+/** side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of two finds of one
+ * face. fit: landmark box = centre + shift * size, scale * size. */
+export interface DetectorSettings {
+  name: string;
+  side: number;
+  cells: [number, number][];
+  least: number;
+  same: number;
+  fit: {shift: [number, number]; scale: [number, number]};
+}
+
+export interface Detection {
+  box: Box;
+  score: number;
+}
+
+/** Runs the network: (1, side, side, 3) in [-1, 1] to its raw boxes (A, 16) and scores (A), before the sigmoid. */
+export type DetectorNetwork = (input: Float32Array) => Promise<{boxes: Float32Array; scores: Float32Array}>;
+
+export class Detector {
+  private readonly centres: [number, number][];
+
+  constructor(
+    readonly settings: DetectorSettings,
+    private readonly network: DetectorNetwork,
+  ) {
+    this.centres = centres(settings);
+  }
+
+  /** The landmark boxes of the picture's faces, largest first. */
+  async find(picture: Picture): Promise<Detection[]> {
+    const {rgb, scale} = fitIntoSquare(picture, this.settings.side);
+    const {boxes, scores} = await this.network(Float32Array.from(rgb, (value) => value / 127.5 - 1));
+    const found = this.decode(boxes, scores).map(({box, score}) => {
+      // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
+      const [x0, y0, x1, y1] = box.map((value) => value * scale - 0.5);
+      return {box: this.fit([x0, y0, x1, y1]), score};
+    });
+    return found.sort((a, b) => area(b.box) - area(a.box));
+  }
+
+  /** Raw outputs to boxes in px of the input, counted from its edge, one per face, best first. */
+  decode(raw: Float32Array, logits: Float32Array): Detection[] {
+    const sure: Detection[] = [];
+    for (let i = 0; i < this.centres.length; i++) {
+      const score = 1 / (1 + Math.exp(-Math.min(Math.max(logits[i], -80), 80)));
+      if (score < this.settings.least) continue;
+      const [x, y] = [raw[16 * i] + this.centres[i][0], raw[16 * i + 1] + this.centres[i][1]];
+      const [w, h] = [raw[16 * i + 2] / 2, raw[16 * i + 3] / 2];
+      sure.push({box: [x - w, y - h, x + w, y + h], score});
+    }
+    return merge(sure, this.settings.same);
+  }
+
+  private fit(box: Box): Box {
+    const {shift, scale} = this.settings.fit;
+    const [w, h] = [box[2] - box[0], box[3] - box[1]];
+    const [x, y] = [(box[0] + box[2]) / 2 + w * shift[0], (box[1] + box[3]) / 2 + h * shift[1]];
+    return [x - (w * scale[0]) / 2, y - (h * scale[1]) / 2, x + (w * scale[0]) / 2, y + (h * scale[1]) / 2];
+  }
+}
+
+/** Centres of the anchors in px of the input, in the order of the outputs: rows, columns, anchors of a cell. */
+function centres({side, cells}: DetectorSettings): [number, number][] {
+  const all: [number, number][] = [];
+  for (const [stride, count] of cells) {
+    for (let y = stride / 2; y < side; y += stride) {
+      for (let x = stride / 2; x < side; x += stride) {
+        for (let k = 0; k < count; k++) all.push([x, y]);
+      }
+    }
+  }
+  return all;
+}
+
+/** One detection per face, best first: the mean of those that overlap, weighted by score (section 4.2). */
+export function merge(detections: Detection[], same: number): Detection[] {
+  const found: Detection[] = [];
+  let rest = [...detections].sort((a, b) => b.score - a.score);
+  while (rest.length) {
+    const best = rest[0];
+    // a box of no area overlaps nothing, itself included
+    const group = rest.filter((one, i) => i === 0 || overlap(best.box, one.box) >= same);
+    const total = group.reduce((sum, one) => sum + one.score, 0);
+    const mean = (k: number) => group.reduce((sum, one) => sum + one.score * one.box[k], 0) / total;
+    found.push({box: [mean(0), mean(1), mean(2), mean(3)], score: best.score});
+    rest = rest.filter((one) => !group.includes(one));
+  }
+  return found;
+}

@@ -1,0 +1,60 @@
+// A box in, a face with landmarks out, as edgewing/landmarker.py and edgewing/runtimes have it; all that is particular
+// to a model comes from its contract.
+
+import {output, type Contract} from './contract';
+import {decode, type Points} from './decoding';
+import {cropFromBox, toImage, type Box, type Landmarks} from './geometry';
+import {sample, type Picture} from './pixels';
+
+/** box: what its crop was made from, image px. landmarks: image px. scores: in [0, 1]. */
+export interface Face {
+  box: Box;
+  landmarks: Landmarks;
+  scores: Float32Array;
+}
+
+/** Runs a model: its one input to its outputs by name. */
+export type Network = (input: Uint8Array | Float32Array) => Promise<Record<string, Float32Array>>;
+
+export class Landmarker {
+  constructor(
+    readonly contract: Contract,
+    public network: Network,
+  ) {}
+
+  /** The landmarks of the face in a box: brows to chin, ear to ear. */
+  async face(picture: Picture, box: Box): Promise<Face> {
+    const crop = cropFromBox(box, this.contract.crop);
+    const found = points(await this.network(toInput(sample(picture, crop), this.contract)), this.contract);
+    return {box, landmarks: toImage(crop, found.landmarks), scores: found.scores};
+  }
+}
+
+/** (size, size, 3) RGB bytes to the tensor a model takes: colour order, value range, type and axes. */
+export function toInput(rgb: Uint8Array, contract: Contract): Uint8Array | Float32Array {
+  const {dtype, colour, axes, range} = contract.input;
+  if (dtype === 'uint8' && colour === 'RGB' && axes === 'NHWC') return rgb;
+  const cells = rgb.length / 3;
+  const tensor = dtype === 'uint8' ? new Uint8Array(rgb.length) : new Float32Array(rgb.length);
+  const factor = dtype === 'uint8' ? 1 : (range[1] - range[0]) / 255;
+  const low = dtype === 'uint8' ? 0 : range[0];
+  for (let cell = 0; cell < cells; cell++) {
+    for (let c = 0; c < 3; c++) {
+      const value = rgb[3 * cell + (colour === 'RGB' ? c : 2 - c)] * factor + low;
+      tensor[axes === 'NHWC' ? 3 * cell + c : c * cells + cell] = value;
+    }
+  }
+  return tensor;
+}
+
+/** What a model's outputs say in crop px. */
+export function points(outputs: Record<string, Float32Array>, contract: Contract): Points {
+  if (!contract.decode.in_graph) {
+    const maps = output(contract, 'heatmaps');
+    return decode(outputs[maps.name], maps.shape[2], maps.shape[3], contract);
+  }
+  const {name, frame} = output(contract, 'landmarks');
+  const {stride} = contract.decode;
+  const landmarks = frame === 'cell' ? outputs[name].map((v) => v * stride + (stride - 1) / 2) : outputs[name];
+  return {landmarks, scores: outputs[output(contract, 'scores').name]};
+}

@@ -1,0 +1,76 @@
+// From the page's files to a tracker that is ready: model, detector, constants.
+
+import {read, type Contract} from './contract';
+import {Detector, type DetectorSettings} from './detector';
+import {Landmarker} from './landmarker';
+import {Model, start} from './runtime';
+import {Tracker, type TrackingSettings} from './tracking';
+
+/** page.json, which `edgewing web` writes from what Python has. */
+interface Settings {
+  detector: DetectorSettings;
+  tracking: TrackingSettings;
+}
+
+export interface Ready {
+  contract: Contract;
+  detector: Detector;
+  landmarker: Landmarker;
+  tracker: Tracker;
+  /** The model and its bytes, for who wants to open it elsewhere. */
+  model: Model;
+  file: Uint8Array;
+  threads: boolean;
+}
+
+/** Everything that is needed before the first frame. Throws an Error of one line. */
+export async function load(): Promise<Ready> {
+  const [engine, settings, file, detectorFile] = await Promise.all([
+    start(),
+    fetched('page.json').then((response) => response.json() as Promise<Settings>),
+    fetched('model.tflite').then(bytes),
+    fetched('detector.tflite').then(bytes),
+  ]);
+  const contract = await read(file);
+  const model = await Model.open(file);
+  const problem = contradiction(contract, model);
+  if (problem) throw new Error(`the model's contract contradicts its graph: ${problem}`);
+  const landmarker = new Landmarker(contract, (input) => model.run(input));
+
+  const network = await Model.open(detectorFile);
+  const [boxes, scores] = [16, 1].map((width) => network.tensors.outputs.find(({shape}) => shape.at(-1) === width)!.name);
+  const detector = new Detector(settings.detector, async (input) => {
+    const found = await network.run(input);
+    return {boxes: found[boxes], scores: found[scores]};
+  });
+  const tracker = new Tracker(landmarker, detector, settings.tracking);
+  return {contract, detector, landmarker, tracker, model, file, threads: engine.threads};
+}
+
+async function fetched(path: string): Promise<Response> {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path} is not on this server (${response.status})`);
+  return response;
+}
+
+async function bytes(response: Response): Promise<Uint8Array> {
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** What a contract says of its graph that is not so. A graph may have outputs that it does not mention. */
+function contradiction({input, outputs}: Contract, model: Model): string | undefined {
+  const {tensors} = model;
+  if (tensors.inputs.length !== 1) return `the graph has ${tensors.inputs.length} inputs, not 1`;
+  const {dtype} = tensors.inputs[0];
+  if (dtype !== input.dtype) return `the input is ${dtype}, not ${input.dtype}`;
+  return differing([input], tensors.inputs) ?? differing(outputs, tensors.outputs);
+}
+
+function differing(promised: {name: string; shape: number[]}[], found: {name: string; shape: number[]}[]): string | undefined {
+  for (const {name, shape} of promised) {
+    const real = found.find((tensor) => tensor.name === name);
+    if (!real) return `no ${name}, only ${found.map((tensor) => tensor.name).join(', ')}`;
+    if (real.shape.join() !== shape.join()) return `${name} is ${real.shape.join(' x ')}, not ${shape.join(' x ')}`;
+  }
+  return undefined;
+}

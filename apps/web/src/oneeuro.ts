@@ -1,0 +1,51 @@
+// The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) on all points of a face at once: a low-pass whose cutoff grows
+// with speed. Speeds are in face sizes per second, so that the same constants serve a face of any size.
+
+import type {Landmarks} from './geometry';
+
+/** Cutoffs in Hz (speed_cutoff: Hz more for each face size per second), longest_gap in s. */
+export interface FilterSettings {
+  least_cutoff: number;
+  speed_cutoff: number;
+  derivative_cutoff: number;
+  longest_gap: number;
+}
+
+export class OneEuro {
+  private points: Float64Array | undefined;
+  private velocity = new Float64Array();
+  private time = 0;
+
+  constructor(private readonly settings: FilterSettings) {}
+
+  /** Landmarks at a time in s, of a face of that size in px, to steady ones. A time that does not advance changes
+   * nothing. */
+  step(points: Landmarks, time: number, size: number): Landmarks {
+    const step = time - this.time;
+    const {least_cutoff, speed_cutoff, derivative_cutoff, longest_gap} = this.settings;
+    if (!this.points || step > longest_gap) {
+      this.points = Float64Array.from(points);
+      this.velocity = new Float64Array(points.length);
+      this.time = time;
+    } else if (step > 0) {
+      const share = smoothing(derivative_cutoff, step);
+      const {points: kept, velocity} = this;
+      for (let i = 0; i < points.length; i += 2) {
+        const [dx, dy] = [points[i] - kept[i], points[i + 1] - kept[i + 1]];
+        velocity[i] += share * (dx / step - velocity[i]);
+        velocity[i + 1] += share * (dy / step - velocity[i + 1]);
+        const speed = Math.hypot(velocity[i], velocity[i + 1]) / size;
+        const alpha = smoothing(least_cutoff + speed_cutoff * speed, step);
+        kept[i] += alpha * dx;
+        kept[i + 1] += alpha * dy;
+      }
+      this.time = time;
+    }
+    return Float32Array.from(this.points);
+  }
+}
+
+/** The factor alpha of an exponential low-pass, from its cutoff in Hz and the time since the last sample in s. */
+function smoothing(cutoff: number, step: number): number {
+  return 1 / (1 + 1 / (2 * Math.PI * cutoff * step));
+}

@@ -1,0 +1,170 @@
+// Resampling, byte for byte as OpenCV does it, so that a browser's landmarks are the desktop's.
+
+import type {Crop} from './geometry';
+
+/** RGBA bytes of part of an image whose first pixel is (left, top) of it. */
+export interface Region {
+  data: Uint8Array | Uint8ClampedArray;
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** An image whose pixels can be asked for. `region` gives at least what was asked for, as far as it lies inside. */
+export interface Picture {
+  width: number;
+  height: number;
+  region(x0: number, y0: number, x1: number, y1: number): Region;
+}
+
+/** The whole number nearest to a value; the even one of two, as C's rint. */
+function rint(value: number): number {
+  const low = Math.floor(value);
+  const rest = value - low;
+  return rest < 0.5 || (rest === 0.5 && low % 2 === 0) ? low : low + 1;
+}
+
+/**
+ * The pixels of a crop: (size, size, 3) RGB, bilinear, black outside, no smoothing.
+ *
+ * cv2.warpAffine with INTER_LINEAR | WARP_INVERSE_MAP: positions are rounded to 1/1024 px, then to 1/32, and weights to
+ * 1/32768 (OpenCV, imgwarp.cpp).
+ */
+export function sample(picture: Picture, crop: Crop): Uint8Array {
+  const {size} = crop;
+  const step = crop.side / size;
+  const columns = positions(crop.left + 0.5 * step, step, size);
+  const rows = positions(crop.top + 0.5 * step, step, size);
+  const x0 = Math.max(0, columns[0] >> 5);
+  const y0 = Math.max(0, rows[0] >> 5);
+  const x1 = Math.min(picture.width, (columns[size - 1] >> 5) + 2);
+  const y1 = Math.min(picture.height, (rows[size - 1] >> 5) + 2);
+  const rgb = new Uint8Array(size * size * 3);
+  if (x0 >= x1 || y0 >= y1) return rgb;
+
+  const {data, left, top, width, height} = picture.region(x0, y0, x1, y1);
+  let out = 0;
+  for (let i = 0; i < size; i++) {
+    const [y, fy] = [(rows[i] >> 5) - top, rows[i] & 31];
+    for (let j = 0; j < size; j++, out += 3) {
+      const [x, fx] = [(columns[j] >> 5) - left, columns[j] & 31];
+      const first = (y * width + x) * 4;
+      // a neighbour outside the picture is black: its weight is 0
+      const [l, r] = [x >= 0 && x < width, x + 1 >= 0 && x + 1 < width];
+      const [t, b] = [y >= 0 && y < height, y + 1 >= 0 && y + 1 < height];
+      const w00 = t && l ? (32 - fx) * (32 - fy) : 0;
+      const w01 = t && r ? fx * (32 - fy) : 0;
+      const w10 = b && l ? (32 - fx) * fy : 0;
+      const w11 = b && r ? fx * fy : 0;
+      for (let c = 0; c < 3; c++) {
+        let sum = 512;
+        if (w00) sum += w00 * data[first + c];
+        if (w01) sum += w01 * data[first + 4 + c];
+        if (w10) sum += w10 * data[first + width * 4 + c];
+        if (w11) sum += w11 * data[first + width * 4 + 4 + c];
+        rgb[out + c] = sum >> 10;
+      }
+    }
+  }
+  return rgb;
+}
+
+/** Where the pixels of one axis of a crop lie in the image, in 1/32 px. */
+function positions(origin: number, step: number, size: number): Int32Array {
+  const start = rint(origin * 1024) + 16;
+  return Int32Array.from({length: size}, (_, i) => (start + rint(step * i * 1024)) >> 5);
+}
+
+/**
+ * The image fitted into the top-left corner of a black square: (side, side, 3) RGB, and how many image px one px of it is.
+ *
+ * cv2.resize with INTER_AREA where the image shrinks, INTER_LINEAR where it grows (there to one grey level).
+ */
+export function fitIntoSquare(picture: Picture, side: number): {rgb: Uint8Array; scale: number} {
+  const scale = Math.max(picture.width, picture.height) / side;
+  const [width, height] = [picture.width, picture.height].map((n) => Math.max(1, rint(n / scale)));
+  const weigh = scale > 1 ? areaWeights : linearWeights;
+  const across = weigh(picture.width, width);
+  const down = weigh(picture.height, height);
+  const half = picture.width === 2 * width && picture.height === 2 * height; // OpenCV halves in whole numbers
+  const {data, left, top, width: stride} = picture.region(0, 0, picture.width, picture.height);
+
+  const rgb = new Uint8Array(side * side * 3);
+  const sums = new Float32Array(width * 3);
+  let row = -1;
+  let narrow = new Float32Array(width * 3);
+  for (let i = 0; i < height; i++) {
+    sums.fill(0);
+    for (let k = down.first[i]; k < down.first[i + 1]; k++) {
+      if (down.index[k] !== row) {
+        row = down.index[k];
+        narrowRow(data, ((row - top) * stride - left) * 4, across, narrow);
+      }
+      const weight = down.weight[k];
+      for (let j = 0; j < sums.length; j++) sums[j] += weight * narrow[j];
+    }
+    const out = i * side * 3;
+    for (let j = 0; j < sums.length; j++) rgb[out + j] = half ? sums[j] + 0.5 : rint(sums[j]);
+  }
+  return {rgb, scale};
+}
+
+/** Which pixels make one output pixel, and with which weights: those of output i are first[i] ... first[i + 1] - 1. */
+interface Weights {
+  first: Int32Array;
+  index: number[];
+  weight: number[];
+}
+
+function narrowRow(data: ArrayLike<number>, start: number, across: Weights, into: Float32Array): void {
+  for (let j = 0, out = 0; out < into.length; j++, out += 3) {
+    let [r, g, b] = [0, 0, 0];
+    for (let k = across.first[j]; k < across.first[j + 1]; k++) {
+      const at = start + across.index[k] * 4;
+      const weight = across.weight[k];
+      r += weight * data[at];
+      g += weight * data[at + 1];
+      b += weight * data[at + 2];
+    }
+    into[out] = r;
+    into[out + 1] = g;
+    into[out + 2] = b;
+  }
+}
+
+/** Shares of the input pixels that an output pixel covers; slivers under 1/1000 px are left out, as OpenCV does. */
+function areaWeights(from: number, to: number): Weights {
+  const weights: Weights = {first: new Int32Array(to + 1), index: [], weight: []};
+  const scale = from / to;
+  for (let i = 0; i < to; i++) {
+    const low = i * scale;
+    const high = low + scale;
+    const cell = Math.min(scale, from - low);
+    const end = Math.min(Math.floor(high), from - 1);
+    const begin = Math.min(Math.ceil(low), end);
+    if (begin - low > 1e-3) add(weights, begin - 1, (begin - low) / cell);
+    for (let k = begin; k < end; k++) add(weights, k, 1 / cell);
+    if (high - end > 1e-3) add(weights, end, Math.min(high - end, 1, cell) / cell);
+    weights.first[i + 1] = weights.index.length;
+  }
+  return weights;
+}
+
+/** The two neighbours of an output pixel's centre, the last pixel repeated beyond the edge. */
+function linearWeights(from: number, to: number): Weights {
+  const weights: Weights = {first: new Int32Array(to + 1), index: [], weight: []};
+  for (let i = 0; i < to; i++) {
+    const at = Math.min(Math.max(((i + 0.5) * from) / to - 0.5, 0), from - 1);
+    const low = Math.min(Math.floor(at), Math.max(0, from - 2));
+    add(weights, low, 1 - (at - low));
+    if (from > 1) add(weights, low + 1, at - low);
+    weights.first[i + 1] = weights.index.length;
+  }
+  return weights;
+}
+
+function add(weights: Weights, index: number, weight: number): void {
+  weights.index.push(index);
+  weights.weight.push(Math.fround(weight));
+}

@@ -1,0 +1,178 @@
+// Faces followed from frame to frame, as edgewing/tracking.py does it: the next crop comes from the last landmarks, and
+// points are held steady. All numbers are those of tracking.json. No clock, no camera: frames and times are handed in.
+
+import {area, intersection, landmarkBox, overlap, size, type Box, type Landmarks} from './geometry';
+import type {Detector} from './detector';
+import type {Face, Landmarker} from './landmarker';
+import {OneEuro, type FilterSettings} from './oneeuro';
+import type {Picture} from './pixels';
+
+/** As edgewing.tracking.Settings; what each number means is said there. */
+export interface TrackingSettings {
+  filter: FilterSettings;
+  track: {
+    least_new: number;
+    least_kept: number;
+    confidence_seconds: number;
+    least_side: number;
+    most_aspect: number;
+    most_growth: number;
+    least_overlap: number;
+    least_inside: number;
+    same: number;
+  };
+  search: {beat: number; memory: number; reach: number; most_faces: number};
+}
+
+/** A face in one frame. landmarks: image px, held steady. raw: the same as the model gave them. confidence: mean score
+ * over the last moments. age: s since it was found. */
+export interface Track {
+  id: number;
+  landmarks: Landmarks;
+  raw: Landmarks;
+  scores: Float32Array;
+  confidence: number;
+  age: number;
+  box: Box;
+}
+
+interface Followed {
+  id: number;
+  begun: number;
+  seen: number;
+  box: Box;
+  confidence: number;
+  filter: OneEuro;
+}
+
+interface Shown {
+  followed: Followed;
+  track: Track;
+}
+
+export class Tracker {
+  /** Whether the detector ran in the last frame. */
+  searched = false;
+  private nextId = 0;
+  private tracks: Followed[] = [];
+  private lost: Followed[] = [];
+  private time = -Infinity;
+  private searchTime = -Infinity;
+  private shape = '';
+
+  constructor(
+    private readonly landmarker: Landmarker,
+    private readonly detector: Detector,
+    private readonly settings: TrackingSettings,
+  ) {}
+
+  /** Forget all tracks; ids go on. */
+  reset(): void {
+    this.tracks = [];
+    this.lost = [];
+    this.time = this.searchTime = -Infinity;
+    this.shape = '';
+  }
+
+  /** Tracks of a frame, oldest first. time: s, never less than that of the frame before. A frame of another size begins
+   * anew. */
+  async step(picture: Picture, time: number): Promise<Track[]> {
+    if (!(time >= this.time)) throw new Error(`a frame of time ${time} s after one of ${this.time} s`);
+    const shape = `${picture.width} x ${picture.height}`;
+    if (shape !== this.shape) this.reset();
+    [this.time, this.shape] = [time, shape];
+    const {search} = this.settings;
+
+    const shown: Shown[] = [];
+    for (const followed of this.tracks) {
+      const face = await this.landmarker.face(picture, followed.box);
+      if (this.goesOn(followed, face, picture)) shown.push(this.advance(followed, face));
+      else this.lost.push(followed);
+    }
+    this.lost = this.lost.filter((followed) => time - followed.seen <= search.memory);
+
+    this.searched = !shown.length || this.lost.length > 0 || time - this.searchTime >= search.beat;
+    if (this.searched) {
+      this.searchTime = time;
+      shown.push(...(await this.find(picture, shown.map(({followed}) => followed.box))));
+    }
+    const kept = this.apart(shown);
+    this.tracks = kept.map(({followed}) => followed);
+    return kept.map(({track}) => track);
+  }
+
+  /** Whether the landmarks are still those of the face. Its confidence is brought up to date. */
+  private goesOn(followed: Followed, face: Face, picture: Picture): boolean {
+    const trust = this.settings.track;
+    const share = 1 - Math.exp(-(this.time - followed.seen) / trust.confidence_seconds);
+    followed.confidence += share * (mean(face.scores) - followed.confidence);
+    if (followed.confidence < trust.least_kept || !this.plausible(face.landmarks, picture)) return false;
+    const box = landmarkBox(face.landmarks);
+    const growth = size(box) / size(followed.box);
+    const same = overlap(followed.box, box) >= trust.least_overlap;
+    return same && 1 / trust.most_growth <= growth && growth <= trust.most_growth;
+  }
+
+  /** Whether this can be a face in that picture: finite, neither tiny nor thin, and mostly inside. */
+  private plausible(landmarks: Landmarks, picture: Picture): boolean {
+    const trust = this.settings.track;
+    const box = landmarkBox(landmarks);
+    const [w, h] = [box[2] - box[0], box[3] - box[1]];
+    if (!landmarks.every(Number.isFinite) || Math.min(w, h) < trust.least_side) return false;
+    if (Math.max(w, h) > trust.most_aspect * Math.min(w, h)) return false;
+    return area(intersection(box, [0, 0, picture.width, picture.height])) >= trust.least_inside * w * h;
+  }
+
+  private advance(followed: Followed, face: Face): Shown {
+    followed.box = landmarkBox(face.landmarks);
+    followed.seen = this.time;
+    const landmarks = followed.filter.step(face.landmarks, this.time, size(followed.box));
+    const {id, confidence, begun} = followed;
+    const {landmarks: raw, scores, box} = face;
+    return {followed, track: {id, landmarks, raw, scores, confidence, age: this.time - begun, box}};
+  }
+
+  /** Faces of the detector that are not among the known boxes, as far as there is room for them. */
+  private async find(picture: Picture, known: Box[]): Promise<Shown[]> {
+    const {track: trust, search, filter} = this.settings;
+    const found = (await this.detector.find(picture)).map(({box}) => box);
+    const fresh = found.filter((box) => known.every((other) => overlap(box, other) < this.detector.settings.same));
+    const begun: Shown[] = [];
+    for (const box of fresh.slice(0, Math.max(0, search.most_faces - known.length))) {
+      const face = await this.landmarker.face(picture, box);
+      const confidence = mean(face.scores);
+      if (confidence < trust.least_new || !this.plausible(face.landmarks, picture)) continue;
+      const again = this.lostNear(landmarkBox(face.landmarks));
+      const [id, since] = again ? [again.id, again.begun] : [this.nextId++, this.time];
+      const followed = {id, begun: since, seen: this.time, box, confidence, filter: new OneEuro(filter)};
+      begun.push(this.advance(followed, face));
+    }
+    return begun;
+  }
+
+  /** The lost track whose place is nearest to a box, if that is near enough; it is taken out of the lost ones. */
+  private lostNear(box: Box): Followed | undefined {
+    let [best, nearest] = [-1, this.settings.search.reach * size(box)];
+    this.lost.forEach((lost, number) => {
+      const dx = (box[0] + box[2] - lost.box[0] - lost.box[2]) / 2;
+      const dy = (box[1] + box[3] - lost.box[1] - lost.box[3]) / 2;
+      const distance = Math.hypot(dx, dy);
+      if (best < 0 ? distance <= nearest : distance < nearest) [best, nearest] = [number, distance];
+    });
+    return best < 0 ? undefined : this.lost.splice(best, 1)[0];
+  }
+
+  /** Of tracks that have come to lie on one face, the oldest. */
+  private apart(shown: Shown[]): Shown[] {
+    const kept: Shown[] = [];
+    for (const one of [...shown].sort((a, b) => a.followed.id - b.followed.id)) {
+      const apart = kept.every(({followed}) => overlap(one.followed.box, followed.box) < this.settings.track.same);
+      if (apart) kept.push(one);
+    }
+    return kept;
+  }
+}
+
+function mean(scores: Float32Array): number {
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}

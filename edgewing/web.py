@@ -1,0 +1,199 @@
+"""The camera page for browsers: served from here, or written as files for any https host.
+
+The page itself is built from ``apps/web`` (`make web`) into the folder ``page`` beside this file. What depends on the
+model and on this installation is added here: the model, the detector's weights, and their constants as Python has them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import http.server
+import json
+import socket
+import ssl
+import sys
+import urllib.parse
+from http import HTTPStatus
+from pathlib import Path
+
+from edgewing import containers, detection, files, models, tracking
+from edgewing.errors import InputError
+
+PAGE = Path(__file__).parent / "page"
+DETECTOR = "blazeface-back"  # the desktop's default
+LARGEST_FILE = 64 * files.MIB
+
+# Python's own table differs between systems, and a browser refuses wasm or modules of another type
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".wasm": "application/wasm",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".tflite": "application/octet-stream",
+}
+# Isolated, a page may have threads; the rest keeps others from embedding it, and the browser from guessing types.
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+SELF_SIGNED = (
+    "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=edgewing -keyout edgewing.pem -out edgewing.pem"
+)
+
+Site = dict[str, bytes]
+
+
+def site(model: str | Path) -> Site:
+    """Every file of the page by its path, such as ``wasm/litert_wasm_internal.wasm``; around 30 MB.
+
+    model: a .tflite file, or the name of a shipped model. InputError: no page built, no detector installed, a model of
+    another format or without a contract.
+    """
+    if not (PAGE / "index.html").is_file():
+        raise InputError(f"the page is not in this installation ({PAGE}); in the repository type: make web")
+    path = model_file(model)
+    if containers.format_of(path) != "tflite":
+        raise InputError(f"{path}: a browser runs .tflite files; name the .tflite of the same export")
+    containers.read(path)
+    found = {
+        file.relative_to(PAGE).as_posix(): files.read(file, LARGEST_FILE)
+        for file in sorted(PAGE.rglob("*"))
+        if file.is_file()
+    }
+    anchors = detection.BLAZEFACE[DETECTOR]
+    return found | {
+        "model.tflite": files.read(path, LARGEST_FILE),
+        "detector.tflite": files.read(detection.weights(anchors.file), LARGEST_FILE),
+        "page.json": json.dumps(constants()).encode(),
+    }
+
+
+def model_file(model: str | Path) -> Path:
+    """The file behind a model's name or path."""
+    return models.path(str(model), "tflite") if str(model) in models.SHIPPED else models.find(model)
+
+
+def constants() -> dict:
+    """What the page must know beside the model's contract: of the detector and of the tracking."""
+    anchors, fit = detection.BLAZEFACE[DETECTOR], detection.fits()[DETECTOR]
+    detector = {"name": DETECTOR, "side": anchors.side, "cells": anchors.cells, "least": anchors.least}
+    detector |= {"same": detection.SAME_FACE, "fit": dataclasses.asdict(fit)}
+    return {"detector": detector, "tracking": dataclasses.asdict(tracking.settings())}
+
+
+def build(files_of_page: Site, folder: str | Path) -> None:
+    """Write the page into a folder, index.html last. InputError where that is not a folder, or cannot be written."""
+    folder = Path(folder)
+    for name in sorted(files_of_page, key=lambda name: name == "index.html"):
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be made ({error.strerror}); name another folder") from None
+        files.write(folder / name, files_of_page[name])
+
+
+def server(files_of_page: Site, host: str, port: int, certificate: str | None = None) -> http.server.HTTPServer:
+    """A server of these files and nothing else; ``serve_forever()`` starts it. Port 0 takes a free one.
+
+    certificate: a PEM file with certificate and key, for https. InputError: port taken, no such host, no certificate.
+    """
+    handler = functools.partial(_Handler, files_of_page, {k: _etag(v) for k, v in files_of_page.items()})
+    try:
+        made = _Server((host, port), handler)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"cannot serve on {host}:{port} ({error}); choose another with --host and --port") from None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(certificate)
+        except (OSError, ssl.SSLError) as error:
+            made.server_close()
+            raise InputError(f"{certificate}: no certificate with its key ({error}); make one: {SELF_SIGNED}") from None
+        # The handshake is done by the connection's own thread: a client that never begins one must not block others.
+        made.socket = context.wrap_socket(made.socket, server_side=True, do_handshake_on_connect=False)
+    return made
+
+
+def advice(host: str, port: int, secure: bool) -> list[str]:
+    """Lines that say where the page is and how a phone gets there: browsers give a camera to https and localhost."""
+    scheme = "https" if secure else "http"
+    here, everywhere = host in ("127.0.0.1", "localhost"), host == "0.0.0.0"
+    lines = [f"this machine: {scheme}://localhost:{port}"] if here or everywhere else []
+    if not here:
+        lines.append(f"phone: {scheme}://{_address() if everywhere else host}:{port}")
+        if secure:
+            lines.append("       a certificate of your own is warned of once: go on in spite of it")
+        else:
+            lines.append("       without https the camera stays off there, pictures and videos work; for https:")
+            lines.append(f"       {SELF_SIGNED}")
+            lines.append(f"       edgewing web --host {host} --port {port} --cert edgewing.pem")
+    else:
+        lines.append(f"Android phone on a cable: adb reverse tcp:{port} tcp:{port}, then http://localhost:{port} there")
+        lines.append("any phone: edgewing web --build DIR, and put DIR on a host with https")
+        lines.append("       or in this network: edgewing web --host 0.0.0.0, which says how")
+    return lines
+
+
+def _address() -> str:
+    """This machine's address in its network. Connecting a datagram socket sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return probe.getsockname()[0]
+        except OSError:
+            return socket.gethostname()
+
+
+def _etag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address) -> None:
+        """A browser that goes away, or does not like the certificate, is no error of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Looks a path up in a table: there is no way to any other file, and no listing."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 30  # s without a byte, after which a connection is closed
+
+    def __init__(self, files_of_page: Site, etags: dict[str, str], *arguments):
+        self.files_of_page, self.etags = files_of_page, etags
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        name = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).removeprefix("/") or "index.html"
+        data = self.files_of_page.get(name)
+        if data is None:
+            self._answer(HTTPStatus.NOT_FOUND, b"no such file\n", {"Content-Type": "text/plain"})
+        elif self.headers.get("If-None-Match") == self.etags[name]:
+            self._answer(HTTPStatus.NOT_MODIFIED, b"", {"ETag": self.etags[name]})
+        else:
+            self._answer(HTTPStatus.OK, data, {"Content-Type": TYPES[Path(name).suffix], "ETag": self.etags[name]})
+
+    do_HEAD = do_GET
+
+    def _answer(self, status: HTTPStatus, data: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        length = {} if status == HTTPStatus.NOT_MODIFIED else {"Content-Length": str(len(data))}
+        for name, value in (HEADERS | headers | length).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, *arguments) -> None:
+        """Requests are no news."""
