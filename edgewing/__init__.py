@@ -1,3 +1,18 @@
-"""edgewing: face landmarks on the edge. numpy and OpenCV; never torch."""
+"""edgewing: face landmarks on the edge. numpy and OpenCV; never torch.
+
+>>> faces = edgewing.Landmarker("edgewing-s")(edgewing.read("portrait.jpg"))
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+# Imported when they are asked for: `edgewing info` reads a contract without OpenCV.
+_LAZY = {"Landmarker": "edgewing.landmarker", "Tracker": "edgewing.tracking", "read": "edgewing.images"}
+__all__ = [*_LAZY]
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -18,11 +18,17 @@ from edgewing.errors import InputError
 
 @dataclass(frozen=True)
 class Face:
-    """box: (4,) the box its crop was made from, image px. landmarks: (N, 2) float32 image px. scores: (N,) float32."""
+    """box: (4,) the box its crop was made from, image px. landmarks: (N, 2) float32 image px. scores: (N,) float32.
+
+    crop: the square that the network saw. heatmaps: (C, H, W) over that square, where the model gives any: those of the
+    N landmarks, and a boundary last where C is N + 1.
+    """
 
     box: np.ndarray
     landmarks: np.ndarray
     scores: np.ndarray
+    crop: geometry.Crop
+    heatmaps: np.ndarray | None = None
 
 
 class Landmarker:
@@ -31,11 +37,13 @@ class Landmarker:
     >>> faces = Landmarker("face-int8.tflite")(edgewing.images.read("portrait.jpg"))
 
     path: a model file, or the name of one that came with the package (edgewing.models).
+    detector: the name of one of edgewing.detection, or a Detector of your own.
     """
 
-    def __init__(self, path: str | Path, detector: str = "auto", threads: int = 1):
+    def __init__(self, path: str | Path, detector: str | detection.Detector = "auto", threads: int = 1):
         self.runtime = runtimes.open(models.find(path), threads)
-        self._detector_name, self._threads, self._detector = detector, threads, None
+        self._wanted, self._threads = detector, threads
+        self._detector = None if isinstance(detector, str) else detector
 
     @property
     def contract(self) -> Contract:
@@ -44,7 +52,7 @@ class Landmarker:
     @property
     def detector(self) -> detection.Detector:
         if self._detector is None:
-            self._detector = detection.open(self._detector_name, self._threads)
+            self._detector = detection.open(self._wanted, self._threads)
         return self._detector
 
     def __call__(self, frame: np.ndarray, boxes: Sequence[np.ndarray] | None = None) -> list[Face]:
@@ -61,5 +69,9 @@ class Landmarker:
     def _face(self, frame: np.ndarray, box: np.ndarray) -> Face:
         part = self.contract.crop
         crop = geometry.crop_from_box(box, part.size, part.factor, part.least)
-        points = self.runtime(geometry.warp(frame, crop.to_image, part.size)[None])
-        return Face(box, geometry.apply(crop.to_image, points.landmarks[0]), points.scores[0])
+        outputs = self.runtime.raw(geometry.warp(frame, crop.to_image, part.size)[None])
+        points = runtimes.points(outputs, self.contract)
+        landmarks = geometry.apply(crop.to_image, points.landmarks[0])
+        if self.contract.decode.in_graph:
+            return Face(box, landmarks, points.scores[0], crop)
+        return Face(box, landmarks, points.scores[0], crop, outputs[self.contract.output("heatmaps").name][0])
