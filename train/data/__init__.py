@@ -2,6 +2,7 @@
 
 A reader is a module with
 
+    SPLITS, the names that ``split`` can have
     recognises(folder) -> bool
     read(folder, layout, split) -> iterator of Sample, or InputError for a sample that is left out
     annotations(folder, split) -> Path, what ``read`` takes the points from
@@ -15,19 +16,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgewing import layouts
-from edgewing.errors import InputError
-from train.data import pts, wflw
+from edgewing.errors import InputError, unknown
+from train.data import aflw, cofw, lsp, pts, wflw
 from train.data.samples import Listing, Sample, Samples, fault, load
 
 __all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
 
-READERS = {"pts": pts, "wflw": wflw}
+READERS = {"pts": pts, "wflw": wflw, "cofw": cofw, "aflw": aflw, "lsp": lsp}
 
 
 def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: str = "train") -> Listing:
     """All faces of one folder or several (or annotation files), with landmarks of that layout.
 
-    split: ``train`` or ``test``, where a dataset has both in one place. Landmarks are image pixels, (0, 0) at the
+    split: ``train`` or ``test``, where a dataset has both in one place, or a subset such as ``challenging`` that the
+    dataset's reader knows. Landmarks are image pixels, (0, 0) at the
     centre of the top-left pixel. A bad sample becomes a line in ``problems``. The picture itself is opened by ``load``,
     so a broken picture, or a point far outside it, shows there.
     InputError: a folder is missing, of no known format, or holds no face that can be read.
@@ -37,6 +39,8 @@ def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: st
     for folder in [folders] if isinstance(folders, str | Path) else folders:
         folder = Path(folder)
         name, reader = _reader(folder)
+        if split not in reader.SPLITS:
+            raise unknown(f"split of {folder}", split, reader.SPLITS)
         faces, problems = len(listing.samples), len(listing.problems)
         for found in reader.read(folder, layout, split):
             if isinstance(found, InputError):
@@ -48,7 +52,8 @@ def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: st
             first = f"; first of {len(problems)} problems: {problems[0]}" if problems else ""
             raise InputError(f"{folder}: no face of layout {layout.name} can be read for {split}{first}")
         left_out = f", {len(problems)} left out" if problems else ""
-        listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name})")
+        subset = "" if split in ("train", "test") else f", {split}"
+        listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name}{subset})")
     return listing
 
 
@@ -58,4 +63,7 @@ def _reader(folder: Path):
     for name, reader in READERS.items():
         if reader.recognises(folder):
             return name, reader
-    raise InputError(f"{folder}: no points found; expected .pts files beside the pictures, or WFLW's list_98pt_*.txt")
+    raise InputError(
+        f"{folder}: no points found; expected .pts files beside the pictures, WFLW's list_98pt_*.txt, "
+        "COFW_*.mat, AFLWinfo_release.mat or LSP's joints.mat"
+    )

@@ -36,7 +36,7 @@ from edgewing import files, geometry
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data.groups import group_id, split
-from train.data.samples import Samples, load
+from train.data.samples import Samples, file_of, load
 
 CONTEXT = 1.5
 _FORMAT = 1
@@ -310,7 +310,7 @@ def _add(digest, sample) -> None:
         size = sample.image.nbytes
     else:
         try:
-            size = os.stat(sample.image).st_size
+            size = os.stat(file_of(sample.image)).st_size
         except OSError:
             size = -1
     digest.update(f"{sample.name}\0{sample.group}\0{size}\0".encode("utf-8", "surrogateescape"))

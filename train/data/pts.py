@@ -7,9 +7,12 @@
     ...
     }
 
-The files count pixels from 1 (Matlab); ``to_zero_based`` is the one place where that ends.
+The files count pixels from 1 (Matlab); ``to_zero_based`` is the one place where that ends. Which folders belong to
+which split of 300-W and 300-VW is in ``ibug``. 300-VW comes as 001/vid.avi and 001/annot/000001.pts: its frames must be
+pictures first, beside the points or in 001/frames (ffmpeg -i 001/vid.avi -start_number 1 001/frames/%06d.jpg).
 
 Groups, the identities that a validation split must not cut, in this order:
+- a video of 300-VW;
 - where ``FOLDER_near_duplicates.txt`` lies beside the folder (or any ``*near_duplicates.txt`` inside it), each of its
   lines names one photograph under several names;
 - where a ``frames.csv`` with columns name and person lies in the folder or its parent (YouTube Faces), the person;
@@ -32,15 +35,15 @@ import numpy as np
 from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from train.data import ibug
 from train.data.samples import Sample, fault
 
+SPLITS = ibug.SPLITS
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _LARGEST_FILE = 1 << 20
 _LARGEST_TABLE = 64 << 20
 _FLICKR = re.compile(r"(\d{5,18})_\d+")
 _SAME_SHOOT = 10_000
-# Folders of the other split, skipped below (never as) the folder that is read.
-_OTHER = {"train": {"test", "testset"}, "test": {"train", "trainset"}}
 
 
 def recognises(folder: Path) -> bool:
@@ -52,20 +55,23 @@ def annotations(folder: Path, split: str) -> Path:
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
-    """Every ``.pts`` below the folder, in the order of names; InputErrors are yielded for what must be left out,
-    pictures without points among them. Of subfolders named train(set) or test(set) only those of ``split`` are read.
+    """Every ``.pts`` below the folder that belongs to the split, in the order of names; InputErrors are yielded for
+    what must be left out, pictures without points among them. Of subfolders named train(set) or test(set) only those
+    of ``split`` are read. ``attributes`` name a test set's subset: common, challenging, private, category 1 to 3.
     """
     top = folder.resolve()
-    source = "/".join(top.parts[-2:])
-    for path, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if name not in _OTHER[split])
-        here = Path(path)
-        pictures = {os.path.splitext(n)[0]: n for n in sorted(names) if n.lower().endswith(SUFFIXES)}
-        points = {os.path.splitext(n)[0]: n for n in sorted(names) if n.lower().endswith(".pts")}
+    for here, pictures, points in scan(folder):
+        below = here.relative_to(folder).parts
+        if not ibug.wanted(top.parts, below, split):
+            continue
+        parts = top.parts + below
+        collection, video = ibug.collection(below), ibug.video(parts)
+        # the collection, where a folder of several was named
+        source = collection if collection else "/".join(top.parts[-2:])
         group = _groups(here, points)
         for stem in sorted(pictures.keys() | points.keys()):
             if stem not in points:
-                yield InputError(f"{here / pictures[stem]}: no .pts beside this picture")
+                yield InputError(f"{pictures[stem]}: no .pts beside this picture")
                 continue
             if stem not in pictures:
                 yield InputError(f"{here / points[stem]}: no picture beside it ({', '.join(SUFFIXES)})")
@@ -75,9 +81,28 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             except InputError as error:
                 yield error
                 continue
-            name = "/".join([source, *here.relative_to(folder).parts, stem])
+            name = "/".join(["/".join(top.parts[-2:]), *below, stem])
             # a person may be in trainset and testset, so the group is named after the dataset, not the folder
-            yield Sample(here / pictures[stem], landmarks, f"{top.parent.name}:{group(stem)}", source, name)
+            of = f"{top.parent.name}:{group(stem)}" if video is None else f"300vw:{video}"
+            yield Sample(pictures[stem], landmarks, of, source, name, attributes=ibug.attributes(parts))
+
+
+def scan(folder: Path) -> Iterator[tuple[Path, dict[str, Path], dict[str, str]]]:
+    """(folder, stem -> picture, stem -> name of its .pts) of every folder below that has any, in the order of names."""
+    for path, subfolders, names in os.walk(folder):
+        subfolders.sort()
+        here = Path(path)
+        pictures = _pictures(here, names)
+        points = {os.path.splitext(n)[0]: n for n in sorted(names) if n.lower().endswith(".pts")}
+        if here.name == "annot" and points:
+            frames = here.parent / "frames"
+            pictures |= _pictures(frames, os.listdir(frames)) if frames.is_dir() else {}
+        if points or (pictures and not (here.name == "frames" and (here.parent / "annot").is_dir())):
+            yield here, pictures, points
+
+
+def _pictures(folder: Path, names) -> dict[str, Path]:
+    return {os.path.splitext(n)[0]: folder / n for n in sorted(names) if n.lower().endswith(SUFFIXES)}
 
 
 def read_points(path: Path, layout: Layout) -> np.ndarray:

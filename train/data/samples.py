@@ -22,10 +22,11 @@ _BLOCK = 4096
 class Sample:
     """A face in a picture, with its points.
 
-    image: the picture's file. landmarks: (N, 2) float32, image pixels.
+    image: the picture's file (within a MATLAB file: FILE.mat/variable/number). landmarks: (N, 2) float32, image pixels.
     group: identity; all samples of a group stay on one side of a validation split.
     source: where it comes from, such as ``lfpw/trainset``. name: unique within what was read.
     box: (4,) x0, y0, x1, y1 that the dataset brings, or None. attributes: the dataset's own, such as ``{"blur": 1}``.
+    occluded: (N,) bool, where the dataset says which points cannot be seen, or None.
     """
 
     image: Path
@@ -35,6 +36,7 @@ class Sample:
     name: str
     box: np.ndarray | None = None
     attributes: dict[str, int] = field(default_factory=dict)
+    occluded: np.ndarray | None = None
 
 
 class Samples(Sequence):
@@ -45,7 +47,7 @@ class Samples(Sequence):
         self._points = points
         self._blocks: list[np.ndarray] = []
         self._texts: list[bytes] = []
-        self._extras: dict[int, tuple[np.ndarray | None, dict[str, int]]] = {}
+        self._extras: dict[int, tuple[np.ndarray | None, dict[str, int], np.ndarray | None]] = {}
 
     def append(self, sample: Sample) -> None:
         index = len(self)
@@ -54,8 +56,8 @@ class Samples(Sequence):
         self._blocks[-1][index % _BLOCK] = sample.landmarks
         texts = str(sample.image), sample.group, sample.source, sample.name
         self._texts.append("\0".join(texts).encode("utf-8", "surrogateescape"))
-        if sample.box is not None or sample.attributes:
-            self._extras[index] = sample.box, sample.attributes
+        if sample.box is not None or sample.attributes or sample.occluded is not None:
+            self._extras[index] = sample.box, sample.attributes, sample.occluded
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -64,8 +66,8 @@ class Samples(Sequence):
         index = range(len(self))[index]
         image, group, source, name = self._texts[index].decode("utf-8", "surrogateescape").split("\0")
         landmarks = self._blocks[index // _BLOCK][index % _BLOCK].copy()
-        box, attributes = self._extras.get(index, (None, {}))
-        return Sample(Path(image), landmarks, group, source, name, box, attributes)
+        box, attributes, occluded = self._extras.get(index, (None, {}, None))
+        return Sample(Path(image), landmarks, group, source, name, box, attributes, occluded)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
@@ -114,9 +116,22 @@ def load(sample) -> np.ndarray:
 
     InputError ``file: reason``: the picture is missing, broken or too large, or the landmarks cannot be in it.
     """
-    from edgewing import images
-
-    image = sample.image if isinstance(sample.image, np.ndarray) else images.read(sample.image)
+    image = sample.image if isinstance(sample.image, np.ndarray) else _picture(sample.image)
     if reason := fault(sample.landmarks, image.shape):
         raise InputError(f"{sample.name if image is sample.image else sample.image}: {reason}")
     return image
+
+
+def file_of(image: Path) -> Path:
+    """The file that a sample's picture is in: itself, or the MATLAB file that it is a cell of."""
+    return image.parent.parent if image.parent.parent.suffix == ".mat" else image
+
+
+def _picture(image: Path) -> np.ndarray:
+    if file_of(image) != image:
+        from train.data import matlab
+
+        return matlab.picture(file_of(image), image.parent.name, int(image.name))
+    from edgewing import images
+
+    return images.read(image)

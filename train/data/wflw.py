@@ -3,8 +3,10 @@
 98 points x y (196 numbers, 0-based as OpenCV counts), the rectangle x0 y0 x1 y1, six attributes, the picture's name
 below ``WFLW_images``. Format: README of the official WFLW_annotations.
 
-In a folder the list whose name ends in ``_train.txt`` or ``_test.txt`` is read, by the split; a list may be named
-instead of the folder. All faces of a picture are one group.
+In a folder the list whose name ends in ``_train.txt`` or ``_test.txt`` is read, by the split; the test set's six
+subsets (``pose`` ... ``blur``) are the faces of the test list with that attribute. A list may be named instead of the
+folder, also one of list_98pt_test, whose lines have the points and the picture alone. All faces of a picture are one
+group.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from edgewing.layouts import Layout
 from train.data.samples import Sample, fault
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
-FIELDS = 207
+SPLITS = ("train", "test", *ATTRIBUTES)
+FIELDS, FIELDS_OF_SUBSETS = 207, 197
 _LAYOUT = "wflw-98"
 _LONGEST_LINE = 1 << 16
 _LARGEST_FILE = 1 << 30
@@ -37,10 +40,11 @@ def annotations(folder: Path, split: str) -> Path:
     """The list file. InputError where the folder has none for that split, or several."""
     if folder.is_file():
         return folder
-    found = [path for path in _lists(folder) if path.stem.endswith(f"_{split}")]
+    end = "test" if split in ATTRIBUTES else split
+    found = [path for path in _lists(folder) if path.stem.endswith(f"_{end}")]
     if len(found) != 1:
         names = ", ".join(str(path.relative_to(folder)) for path in _lists(folder))
-        raise InputError(f"{folder}: {len(found)} lists end in _{split}.txt, expected one; name the file (of {names})")
+        raise InputError(f"{folder}: {len(found)} lists end in _{end}.txt, expected one; name the file (of {names})")
     return found[0]
 
 
@@ -61,17 +65,20 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             if line.isspace():
                 continue
             try:
-                yield _sample(line, pictures, points, source, number)
+                sample = _sample(line, pictures, points, source, number)
             except InputError as error:
                 yield InputError(f"{path}:{number}: {error}")
+                continue
+            if split not in ATTRIBUTES or sample.attributes.get(split):
+                yield sample
 
 
 def _sample(line: bytes, pictures: Path, points: np.ndarray, source: str, number: int) -> Sample:
     fields = line.decode("utf-8", "replace").split()
-    if len(fields) != FIELDS:
+    if len(fields) not in (FIELDS, FIELDS_OF_SUBSETS):
         raise InputError(f"{len(fields)} fields, expected {FIELDS}")
     try:
-        values = np.array([float(field) for field in fields[:206]])
+        values = np.array([float(field) for field in fields[:-1]])
     except ValueError as error:
         raise InputError(f"{str(error)[:80]}") from None
     landmarks = values[:196].reshape(98, 2)[points]
@@ -82,9 +89,9 @@ def _sample(line: bytes, pictures: Path, points: np.ndarray, source: str, number
         raise InputError("the rectangle is not made of finite numbers")
     if not np.isin(attributes, (0, 1)).all():
         raise InputError(f"attributes must be 0 or 1, found {' '.join(fields[200:206])[:60]}")
-    name = PurePosixPath(fields[206])
+    name = PurePosixPath(fields[-1])
     if name.is_absolute() or ".." in name.parts:
-        raise InputError(f"the picture {fields[206][:200]!r} is outside {pictures.name}")
+        raise InputError(f"the picture {fields[-1][:200]!r} is outside {pictures.name}")
     image = pictures / name
     if not image.is_file():
         raise InputError(f"no picture {image}")
@@ -94,7 +101,7 @@ def _sample(line: bytes, pictures: Path, points: np.ndarray, source: str, number
         f"{source.split('/')[0]}:{name}",
         source,
         f"{source}/{name}:{number}",
-        box.astype(np.float32),
+        box.astype(np.float32) if len(box) else None,
         dict(zip(ATTRIBUTES, attributes.astype(int).tolist())),
     )
 

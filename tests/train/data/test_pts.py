@@ -97,7 +97,7 @@ def test_subfolders_of_the_other_split_are_left_alone(tmp_path):
         return {sample.image.stem for sample in data.read(folder, "300w-68", split).samples}
 
     assert stems(tmp_path, "train") == {"afw", "lfpw_trainset"}
-    assert stems(tmp_path, "test") == {"afw", "lfpw_testset"}
+    assert stems(tmp_path, "test") == {"lfpw_testset"}  # AFW is all training
     assert stems(tmp_path / "lfpw/testset", "train") == {"lfpw_testset"}
 
 

@@ -45,6 +45,30 @@ def test_as_another_layout(tmp_path):
         data.read(tmp_path / "wflw", "lsp-14")
 
 
+def test_subsets_are_the_faces_of_the_test_list_with_that_attribute(tmp_path):
+    write_wflw(tmp_path / "wflw")
+    path = tmp_path / "wflw/list_98pt_rect_attr_test.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1].replace(" 0 1 0 0 1 0 ", " 1 0 0 0 0 0 "), lines[2]]) + "\n")
+    found = {split: data.read(tmp_path / "wflw", "wflw-98", split) for split in ("test", "pose", "expression")}
+    names = {split: [sample.image.stem[0] for sample in listing.samples] for split, listing in found.items()}
+    assert names == {"test": ["0", "1", "2"], "pose": ["1"], "expression": ["0", "2"]}
+    assert found["pose"].summary == [f"{path}: 1 faces (wflw, pose)"]
+    with pytest.raises(InputError, match="no face of layout wflw-98 can be read for blur"):
+        data.read(tmp_path / "wflw", "wflw-98", "blur")
+
+
+def test_a_subset_list_has_points_and_picture_alone(tmp_path):
+    write_wflw(tmp_path / "wflw")
+    line = (tmp_path / "wflw/list_98pt_rect_attr_test.txt").read_text().split("\n")[0].split()
+    path = tmp_path / "wflw/WFLW_annotations/list_98pt_test/list_98pt_test_largepose.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text(" ".join([*line[:196], line[-1]]) + "\n")
+    (sample,) = data.read(path, "wflw-98", "test").samples
+    np.testing.assert_array_equal(sample.landmarks, face(98, 0)[1])
+    assert sample.box is None and sample.attributes == {}
+
+
 NAME = "0--Event/0_Event_0.jpg"
 
 
