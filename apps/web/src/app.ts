@@ -2,10 +2,11 @@
 
 import {Frame, openCamera, openPicture, openVideo, Problem, type Camera} from './camera';
 import {View, type Drawable} from './draw';
-import {median, onGpu} from './gpu';
+import {choose, median} from './choose';
+import type {Network} from './landmarker';
 import {load, type Ready} from './load';
-import {hasSimd} from './runtime';
 import {stayAvailable} from './offline';
+import {hasSimd, type Model} from './runtime';
 import type {Track} from './tracking';
 
 /** What every frame tells the page it is on: `document.addEventListener('edgewing:frame', ...)`. Times in ms. */
@@ -32,7 +33,6 @@ let ready: Ready;
 let camera: Camera | undefined;
 let shown: Drawable[] = [];
 let networkTimes: number[] = [];
-let gpuTried = false;
 
 async function main(): Promise<void> {
   if (!hasSimd() || !('requestVideoFrameCallback' in HTMLVideoElement.prototype)) {
@@ -45,40 +45,34 @@ async function main(): Promise<void> {
   } catch (error) {
     throw new Problem('The model could not be loaded', `${(error as Error).message}.`);
   }
-  timed();
-  describe();
+  ready.landmarker.network = watched(ready.model, false);
+  describe(ready.model);
   startButton.textContent = 'Start the camera';
   startButton.disabled = false;
 }
 
-/** The landmark network, with its time written down. */
-function timed(): void {
-  const {landmarker} = ready;
-  const {network} = landmarker;
-  landmarker.network = async (tensor) => {
+/** The landmark network, with its time written down. With the first face of a camera the best place for it is chosen. */
+function watched(model: Model, chosen: boolean): Network {
+  return async (tensor) => {
     const begun = performance.now();
-    const outputs = await network(tensor);
+    const outputs = await model.run(tensor);
     networkTimes.push(performance.now() - begun);
-    if (!gpuTried && camera) {
-      gpuTried = true;
-      const found = await onGpu(ready.file, ready.contract, ready.model, tensor);
-      describe(typeof found === 'string' ? found : 'WebGPU');
-      if (typeof found !== 'string') {
-        landmarker.network = (next) => found.run(next);
-        timed();
-      }
+    if (!chosen && camera) {
+      chosen = true;
+      const choice = await choose(ready.file, ready.contract, model, ready.threads, tensor);
+      ready.landmarker.network = watched(choice.model, true);
+      describe(choice.model, choice.why);
     }
     return outputs;
   };
 }
 
-function describe(gpu = ''): void {
-  const {contract, threads} = ready;
+function describe(model: Model, why = ''): void {
+  const {contract} = ready;
   element('model').textContent = `${contract.model.name} ${contract.model.precision}, ${contract.layout.points} points`;
   element('terms').textContent = contract.training.data_terms;
-  const where = gpu === 'WebGPU' ? 'WebGPU' : `wasm, ${threads ? `${Math.min(navigator.hardwareConcurrency, 4)} threads` : '1 thread'}`;
-  element('runtime').textContent = `LiteRT.js on ${where}`;
-  element('runtime').title = gpu;
+  element('runtime').textContent = `LiteRT.js on ${model.place}`;
+  element('runtime').title = why;
 }
 
 function enter(state: 'live' | 'still' | 'problem'): void {

@@ -20,12 +20,12 @@ export interface Ready {
   /** The model and its bytes, for who wants to open it elsewhere. */
   model: Model;
   file: Uint8Array;
-  threads: boolean;
+  threads: number;
 }
 
 /** Everything that is needed before the first frame. Throws an Error of one line. */
 export async function load(): Promise<Ready> {
-  const [engine, settings, file, detectorFile] = await Promise.all([
+  const [threads, settings, file, detectorFile] = await Promise.all([
     start(),
     fetched('page.json').then((response) => response.json() as Promise<Settings>),
     fetched('model.tflite').then(bytes),
@@ -44,7 +44,7 @@ export async function load(): Promise<Ready> {
     return {boxes: found[boxes], scores: found[scores]};
   });
   const tracker = new Tracker(landmarker, detector, settings.tracking);
-  return {contract, detector, landmarker, tracker, model, file, threads: engine.threads};
+  return {contract, detector, landmarker, tracker, model, file, threads};
 }
 
 async function fetched(path: string): Promise<Response> {

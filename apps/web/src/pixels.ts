@@ -34,8 +34,8 @@ function rint(value: number): number {
 export function sample(picture: Picture, crop: Crop): Uint8Array {
   const {size} = crop;
   const step = crop.side / size;
-  const columns = positions(crop.left + 0.5 * step, step, size);
-  const rows = positions(crop.top + 0.5 * step, step, size);
+  const columns = positions(crop.left + 0.5 * step, step, size, true);
+  const rows = positions(crop.top + 0.5 * step, step, size, false);
   const x0 = Math.max(0, columns[0] >> 5);
   const y0 = Math.max(0, rows[0] >> 5);
   const x1 = Math.min(picture.width, (columns[size - 1] >> 5) + 2);
@@ -70,16 +70,17 @@ export function sample(picture: Picture, crop: Crop): Uint8Array {
   return rgb;
 }
 
-/** Where the pixels of one axis of a crop lie in the image, in 1/32 px. */
-function positions(origin: number, step: number, size: number): Int32Array {
-  const start = rint(origin * 1024) + 16;
-  return Int32Array.from({length: size}, (_, i) => (start + rint(step * i * 1024)) >> 5);
+/** Where the pixels of one axis of a crop lie in the image, in 1/32 px. OpenCV rounds columns in two steps, rows in one. */
+function positions(origin: number, step: number, size: number, apart: boolean): Int32Array {
+  const place = (i: number) => (apart ? rint(origin * 1024) + rint(step * i * 1024) : rint((step * i + origin) * 1024));
+  return Int32Array.from({length: size}, (_, i) => (place(i) + 16) >> 5);
 }
 
 /**
  * The image fitted into the top-left corner of a black square: (side, side, 3) RGB, and how many image px one px of it is.
  *
- * cv2.resize with INTER_AREA where the image shrinks, INTER_LINEAR where it grows (there to one grey level).
+ * cv2.resize with INTER_AREA where the image shrinks (but for values that lie between two levels), INTER_LINEAR where it
+ * grows (to one level).
  */
 export function fitIntoSquare(picture: Picture, side: number): {rgb: Uint8Array; scale: number} {
   const scale = Math.max(picture.width, picture.height) / side;

@@ -2,17 +2,14 @@
 
 import {loadAndCompile, loadLiteRt, supportsFeature, Tensor, type Accelerator, type CompiledModel} from '@litertjs/core';
 
-/** Where this page's models run: threads of the processor. */
-export interface Engine {
-  threads: boolean;
-}
+const MOST_THREADS = 4; // a phone has no more fast cores
 
-/** Fetches and starts the wasm. Call once, when document.body exists. */
-export async function start(): Promise<Engine> {
+/** Fetches and starts the wasm; how many threads a model may have. Call once, when document.body exists. */
+export async function start(): Promise<number> {
   // threads share memory, which a page may only when it is isolated (COOP and COEP), and need relaxed SIMD here
   const threads = crossOriginIsolated && (await supportsFeature('threads')) && (await supportsFeature('relaxedSimd'));
   await loadLiteRt('wasm/', {threads});
-  return {threads};
+  return threads ? Math.min(navigator.hardwareConcurrency, MOST_THREADS) : 1;
 }
 
 /** Whether this browser has the SIMD instructions without which no variant of the runtime starts. */
@@ -28,15 +25,23 @@ export class Model {
   private constructor(
     private readonly compiled: CompiledModel,
     readonly accelerator: Accelerator,
+    private readonly threads: number,
   ) {}
 
-  static async open(file: Uint8Array, accelerator: Accelerator = 'wasm'): Promise<Model> {
-    return new Model(await loadAndCompile(file, {accelerator}), accelerator);
+  static async open(file: Uint8Array, accelerator: Accelerator = 'wasm', threads = 1): Promise<Model> {
+    const compiled = await loadAndCompile(file, {accelerator, cpuOptions: {numThreads: threads}});
+    return new Model(compiled, accelerator, threads);
   }
 
-  /** Whether all of it runs on the accelerator that was asked for. */
+  /** Where it runs, for people. */
+  get place(): string {
+    return this.accelerator === 'webgpu' ? 'WebGPU' : `wasm, ${this.threads} thread${this.threads > 1 ? 's' : ''}`;
+  }
+
+  /** Whether all of it runs where it was asked to; wasm runs everything. */
   get whole(): boolean {
-    return this.compiled.options.accelerator === this.accelerator && this.compiled.isFullyAccelerated;
+    const {options, isFullyAccelerated} = this.compiled;
+    return this.accelerator === 'wasm' || (options.accelerator === this.accelerator && isFullyAccelerated);
   }
 
   /** Name, type and shape of inputs and outputs, as the graph declares them. */
