@@ -1,4 +1,4 @@
-"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, training, report, card."""
+"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, training, gate, report, card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import accuracy, agreement, artefacts, card, latency, peers, race, report, rows, training
+from bench import accuracy, agreement, artefacts, card, gate, latency, peers, race, report, rows, training
 from bench.faces import VALIDATION
 from edgewing import measure
 from edgewing.errors import InputError, command
@@ -45,8 +45,9 @@ def _measure(arguments: argparse.Namespace, argv: list[str]) -> int:
             kind, parsed = words[0], parser.parse_args(words)
             try:
                 # ONNX Runtime can score a TensorRT package's graph, but its time says nothing about TensorRT's.
-                if contract.model.format == "coreml" or (contract.model.format in latency.NEEDS and kind == "latency"):
-                    raise InputError(latency.NEEDS[contract.model.format])
+                lacking = latency.needs(path, contract)
+                if lacking and (contract.model.format == "coreml" or kind == "latency"):
+                    raise InputError(lacking)
                 row, text = _row(kind, parsed, _command(words))
                 rows_made += 1
             except InputError as error:
@@ -130,6 +131,10 @@ def _card(arguments: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
+def _gate(arguments: argparse.Namespace, argv: list[str]) -> int:
+    return gate.main(arguments, _command(argv))
+
+
 def _report(arguments: argparse.Namespace, argv: list[str]) -> int:
     return report.main(arguments, _command(argv))
 
@@ -205,6 +210,15 @@ def _parser() -> argparse.ArgumentParser:
             _training,
             "Cost of ground truth and augmentation: the batched code against a face-by-face one.",
             "--layout wflw-98 --json training.json",
+        )
+    )
+    gate.add_arguments(
+        verb(
+            "gate",
+            _gate,
+            "For CI: is a changed file worse or slower than the one in use? Exit code 1 if it is.",
+            "new/edgewing-s.tflite --baseline bench/results/edgewing-s.jsonl --data lfpw/testset",
+            gate.MORE,
         )
     )
     report.add_arguments(

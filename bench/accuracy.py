@@ -64,7 +64,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         except InputError as error:
             faces.problems.append(str(error))
             continue
-        predicted.append(_predict(runtime, face)[from_model])
+        predicted.append(predict(runtime, face)[from_model])
         labelled.append(face.landmarks)
         boxes.append(face.box)
         indices.append(index)
@@ -169,7 +169,7 @@ def shared_points(model: layouts.Layout, data: layouts.Layout) -> tuple[layouts.
     raise InputError(f"the model's layout is {model.name}, the data's is {data.name}, and there is no map between them")
 
 
-def _predict(runtime, face: Face) -> np.ndarray:
+def predict(runtime, face: Face) -> np.ndarray:
     """(N, 2) landmarks in image px; NaN stays NaN and counts as a face without a prediction."""
     landmarks = runtime(face.crop[None]).landmarks[0]
     return geometry.apply(face.to_image, landmarks)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import rows
-from bench.latency import NEEDS
+from bench.latency import needs
 from edgewing import containers, files, measure
 from edgewing.contract import Contract
 from edgewing.errors import InputError
@@ -51,6 +51,12 @@ class Entry:
         return self.accuracy.get("nme") if self.accuracy else None
 
     @property
+    def stood_in(self) -> bool:
+        """Whether its accuracy is another runtime's: ONNX Runtime computes what TensorRT's engine is built from."""
+        ours = self.contract.model.format == "tensorrt" and self.nme is not None
+        return ours and not str(self.accuracy["runtime"]).startswith("tensorrt ")
+
+    @property
     def reason(self) -> str:
         """Why it was rejected: the gate's own words, else the figures in its contract; empty where it was not."""
         if not self.rejected or self.reasons:
@@ -87,7 +93,7 @@ class Run:
         model, parity = entry.contract.model, entry.contract.parity
         if entry.nme is not None:
             reference = self.reference(entry)
-            nme = f"{100 * entry.nme:.2f} %" + (" (a)" if model.format in NEEDS else "")
+            nme = f"{100 * entry.nme:.2f} %" + (" (a)" if entry.stood_in else "")
             drop = "no fp32 file" if reference is None else change(entry.nme, reference)
         elif parity is not None:
             nme, drop = f"{100 * parity.nme_artefact:.2f} % (b)", change(parity.nme_artefact, parity.nme_float)
@@ -98,9 +104,9 @@ class Run:
         return [model.format, model.precision, size(entry.about["bytes"]), nme, drop, self.times(entry), shift, gate]
 
     def times(self, entry: Entry) -> str:
-        needs = NEEDS.get(entry.contract.model.format)
         if entry.latency is None or "not_run" in entry.latency:
-            return f"not run: {needs}" if needs else _missing(entry.latency)
+            lacking = needs(entry.path, entry.contract)
+            return f"not run: {lacking}" if lacking else _missing(entry.latency)
         return " / ".join(f"{entry.latency[f'{name}_ms']:.2f}" for name in ("p50", "p90", "p99"))
 
     @property
@@ -121,8 +127,8 @@ class Run:
         """What the letters in the table mean, those that occur."""
         found = []
         for entry in self.entries:
-            model, parity = entry.contract.model, entry.contract.parity
-            if entry.nme is not None and model.format in NEEDS:
+            parity = entry.contract.parity
+            if entry.stood_in:
                 found.append(f"(a) {entry.name}: run by {entry.accuracy['runtime']}, not by TensorRT")
             elif entry.nme is None and parity is not None:
                 found.append(f"(b) {entry.name}: its parity check, {parity.faces} faces, run by {parity.ran_on}")

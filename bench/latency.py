@@ -13,11 +13,28 @@ import tempfile
 from pathlib import Path
 
 from bench import rows
-from edgewing import containers, measure, models
+from edgewing import containers, cuda, measure, models
+from edgewing.contract import Contract
 from edgewing.errors import InputError
+from edgewing.runtimes import tensorrt
 
 # Formats that need a machine other than a plain CPU: their figure is not to be had here, and no other stands in for it.
 NEEDS = {"coreml": "needs a Mac", "tensorrt": "needs a GPU"}
+
+
+def needs(path: Path, contract: Contract) -> str:
+    """What this machine lacks to time a file of that contract; empty where it can be timed.
+
+    A TensorRT engine runs where TensorRT and a GPU are; the ONNX file it is built from is never timed in its place.
+    """
+    if contract.model.format == "tensorrt" and containers.format_of(path) == "tensorrt":
+        try:
+            tensorrt.library()
+            cuda.driver()
+        except InputError:
+            return NEEDS["tensorrt"]
+        return ""
+    return NEEDS.get(contract.model.format, "")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def time_artefact(arguments: argparse.Namespace, command: str) -> dict:
     """The latency row for parsed arguments. InputError with the reason where this machine cannot run the format."""
     model = models.find(arguments.model)
-    needs = NEEDS.get(containers.read(model).model.format)
-    if needs:
-        raise InputError(f"{model}: not run: {needs}; measure it there with python -m edgewing.measure")
+    lacking = needs(model, containers.read(model))
+    if lacking:
+        raise InputError(f"{model}: not run: {lacking}; measure it there with python -m bench devices")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "row.json"
         call = [sys.executable, "-m", "edgewing.measure", "--model", str(model), "--json", str(out)]

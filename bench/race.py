@@ -67,7 +67,7 @@ def race(arguments: argparse.Namespace, command: str) -> list[dict]:
     paths = [reference, *(path for path in named if path != reference)]
     if len(set(paths)) < len(named):
         raise InputError("a file is named twice; name each once")
-    entrants = [_enter(path) for path in paths]
+    entrants = [enter(path) for path in paths]
     cpu, wall = _run(entrants, arguments.rounds)
     protocol = {
         "clock": CLOCK,
@@ -140,7 +140,8 @@ def print_table(made: list[dict]) -> None:
     print(f"reference: {made[0]['reference']['path']}; on {machine['cpu']}, load {machine['load']:g}")
 
 
-def _enter(path: Path) -> Entrant:
+def enter(path: Path) -> Entrant:
+    """Open a file for a race. InputError where it cannot be run here."""
     contract = containers.carried(path)
     about, form = measure.artefact(path), containers.format_of(path)
     if contract is None:
@@ -148,8 +149,8 @@ def _enter(path: Path) -> Entrant:
         model = {"file": path.name, "name": path.stem, "format": form, "contract": False}
         model["input"] = f"{peer.input.dtype} {list(peer.input.shape)}"
         return Entrant(about, model, str(peer.description), peer.noise(INPUTS), peer.run)
-    if contract.model.format in latency.NEEDS:
-        raise InputError(f"{path}: not run: {latency.NEEDS[contract.model.format]}; leave it out of the race")
+    if lacking := latency.needs(path, contract):
+        raise InputError(f"{path}: not run: {lacking}; leave it out of the race")
     runtime, size = runtimes.open(path), contract.crop.size
     crops = np.random.default_rng(0).integers(0, 256, (INPUTS, 1, size, size, 3), np.uint8)
     model = {"file": path.name, "name": contract.model.name, "format": form, "precision": contract.model.precision}

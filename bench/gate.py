@@ -1,0 +1,252 @@
+"""Whether a changed file is worse or slower than the one in use: relative to it, on the same faces, in the same minute.
+
+The baseline is a row of `bench accuracy`, with the error of every face, and the very file that it was measured on. The
+changed file is scored as that row was; a paired bootstrap over faces gives the interval of the change of NME. Then
+both files are timed in turn (bench.pairs), and the interval of the ratio decides. Every file is identified by its
+sha256: what is timed is what was scored. Exit code 0: passed. 1: worse or slower. 2: nothing could be said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench import accuracy, gate_text, latency, pairs, race, rows
+from bench.faces import VALIDATION
+from edgewing import containers, measure, metrics, models
+from edgewing.contract import Contract
+from edgewing.errors import InputError
+
+MORE = """\
+The gate fails where the interval of the change of NME lies above --worse, where a face has lost its prediction, or
+where the interval of the time lies above --slower. An interval that the last look leaves around the limit passes, and
+the summary says 'undecided'. Make the baseline with: python -m bench accuracy --model OLD --data DIR --layout NAME
+--to baseline.jsonl
+"""
+# What must be the same for errors of two rows to be compared face by face.
+SAME = ("crop", "box_source", "jitter", "layout", "scored_points", "normaliser")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One candidate against its baseline. errors of faces are relative changes: 0.05 is 5 % worse."""
+
+    about: dict
+    model: dict
+    baseline: dict
+    nme: float | None
+    accuracy: metrics.Change
+    timing: pairs.Timing
+    clock: str
+    runtime: str
+    protocol: dict
+    worse: bool
+    slower: bool
+
+    @property
+    def passed(self) -> bool:
+        return not (self.worse or self.slower)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="changed artefacts, or shipped models by name")
+    parser.add_argument("--baseline", required=True, metavar="ROWS", help="accuracy rows of the files in use")
+    parser.add_argument(
+        "--against", metavar="OLD", help="the file in use (default: the path in its row, or a shipped model)"
+    )
+    parser.add_argument("--data", metavar="DIR", help="where the baseline's faces lie here (default: as its row says)")
+    parser.add_argument(
+        "--worse", type=float, default=0.01, metavar="SHARE", help="growth of NME that passes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--slower", type=float, default=0.05, metavar="SHARE", help="growth of time that passes (default: %(default)s)"
+    )
+    parser.add_argument("--summary", metavar="MD", help="append the summary, Markdown, as to $GITHUB_STEP_SUMMARY")
+    parser.add_argument("--pytest-json", metavar="OUT", help="all times as pytest-benchmark writes them")
+    parser.add_argument("--to", metavar="ROWS", help="append a row for each file to this JSON-lines file")
+
+
+def main(arguments: argparse.Namespace, command: str) -> int:
+    """Judge every file, print the summary and write what was asked for. 0: all passed. 1: not all."""
+    for name in ("worse", "slower"):
+        if not 0 <= getattr(arguments, name) < 1:
+            raise InputError(f"--{name} {getattr(arguments, name):g}: give a share such as 0.05, for 5 %")
+    if arguments.against and len(arguments.files) > 1:
+        raise InputError("--against names one file in use; give one FILE with it")
+    known, problems = rows.read(arguments.baseline)
+    if problems:
+        raise InputError(problems[0])
+    paths = [models.find(name) for name in arguments.files]
+    chosen = [_baseline(path, known, arguments) for path in paths]  # all, before minutes are spent on the first
+    verdicts = [judge(path, *baseline, arguments) for path, baseline in zip(paths, chosen)]
+    text = gate_text.summary(verdicts, arguments.worse, arguments.slower, command)
+    print(f"\n{text}")
+    if arguments.summary:
+        gate_text.add(arguments.summary, text)
+        print(f"wrote {arguments.summary}")
+    if arguments.pytest_json:
+        gate_text.write_pytest(arguments.pytest_json, verdicts)
+        print(f"wrote {arguments.pytest_json}")
+    if arguments.to:
+        for verdict in verdicts:
+            rows.append(arguments.to, row(verdict, arguments.worse, arguments.slower, command))
+        print(f"wrote {arguments.to}")
+    failed = [v.about["path"] for v in verdicts if not v.passed]
+    print(f"gate failed: {', '.join(failed)}" if failed else "gate passed")
+    return 1 if failed else 0
+
+
+def judge(path: Path, old: Path, scored: dict, arguments: argparse.Namespace) -> Verdict:
+    """Score and time one file against the one in use. scored: the latter's accuracy row."""
+    contract = containers.read(path)
+    if lacking := latency.needs(path, contract):
+        raise InputError(f"{path}: not run: {lacking}; gate it there")
+    clock = "wall" if contract.model.format == "tensorrt" else "processor"
+    new = score(path, scored, arguments.data)
+    changed = compare_faces(new, scored)
+    timing = pairs.compare(lambda: race.enter(old), lambda: race.enter(path), arguments.slower, clock)
+    return Verdict(
+        about=new["artefact"],
+        model=new["model"],
+        baseline={"artefact": scored["artefact"], "nme": scored["nme"], "date": scored["date"]},
+        nme=new["nme"],
+        accuracy=changed,
+        timing=timing,
+        clock=clock,
+        runtime=new["runtime"],
+        protocol=new["protocol"],
+        worse=changed.low > arguments.worse or changed.lost > 0,
+        slower=timing.verdict == pairs.SLOWER,
+    )
+
+
+def score(path: Path, scored: dict, data: str | None) -> dict:
+    """The accuracy row of a file, measured as another row was. data: where its faces lie here, None for as it says."""
+    p = scored["protocol"]
+    words = ["--model", str(path), "--data", data or p["data"].removesuffix(f"/{VALIDATION}")]
+    words += ["--layout", p["layout"], "--normaliser", p["normaliser"], "--crop", p["crop"]]
+    if moved := p.get("jitter"):
+        words += ["--jitter", f"{moved['shift']},{moved['scale']}", "--seed", str(moved["seed"])]
+    parser = argparse.ArgumentParser()
+    accuracy.add_arguments(parser)
+    return accuracy.score(parser.parse_args(words), "")
+
+
+def compare_faces(new: dict, old: dict) -> metrics.Change:
+    """The change of NME between two accuracy rows, face by face. InputError: other faces, or measured otherwise."""
+    for key in SAME:
+        if new["protocol"].get(key) != old["protocol"].get(key):
+            values = f"{old['protocol'].get(key)} and {new['protocol'].get(key)}"
+            raise InputError(f"{key} of the two rows is {values}; only rows of one protocol can be compared")
+    names = list(old["face_errors"])
+    missing = set(names) ^ set(new["face_errors"])
+    if missing:
+        raise InputError(
+            f"{len(missing)} faces are in one of baseline and {new['protocol']['data']} only, such as "
+            f"{min(missing)}; give the baseline's faces with --data, or make a new baseline"
+        )
+    both = (np.array([row["face_errors"][name] for name in names], float) for row in (new, old))
+    second, first = (np.where(np.isnan(errors), np.inf, errors) for errors in both)
+    return metrics.paired_change(second, first)
+
+
+def row(verdict: Verdict, worse: float, slower: float, command: str) -> dict:
+    """The row of one verdict."""
+    v = verdict
+    protocol = {
+        "accuracy": v.protocol,
+        "time": {
+            "clock": v.clock,
+            "pairs": pairs.PAIRS,
+            "looks": list(pairs.LOOKS),
+            "interval": pairs.INTERVAL,
+            "threads": 1,
+        },
+        "worse": worse,
+        "slower": slower,
+    }
+    return {
+        **rows.header("gate", v.about, protocol, command),
+        "model": v.model,
+        "runtime": v.runtime,
+        "baseline": v.baseline,
+        "nme": v.nme,
+        "accuracy": vars(v.accuracy),
+        "time": time_figures(v.timing),
+        "passed": v.passed,
+        "failed": [name for name in ("worse", "slower") if getattr(v, name)],
+    }
+
+
+def time_figures(timing: pairs.Timing) -> dict:
+    """A timing for a row, without its single calls."""
+    old, new = np.median(timing.ms.reshape(2, -1), axis=1)
+    return {
+        "change": timing.change,
+        "low": timing.low,
+        "high": timing.high,
+        "verdict": timing.verdict,
+        "turns": timing.turns,
+        "baseline_ms": float(old),
+        "ms": float(new),
+        "seconds": round(timing.seconds, 2),
+    }
+
+
+def _baseline(path: Path, known: list[dict], arguments: argparse.Namespace) -> tuple[Path, dict]:
+    """The file in use and its accuracy row, for a changed file: same format and precision, or --against."""
+    contract = containers.read(path)
+    scored = [row for row in known if row["kind"] == "accuracy" and row.get("face_errors")]
+    if arguments.against:
+        old = models.find(arguments.against)
+        sha256 = measure.artefact(old)["sha256"]
+        fit = [row for row in scored if row["artefact"]["sha256"] == sha256]
+        if not fit:
+            raise InputError(
+                f"{arguments.baseline}: no accuracy row of {old} (sha256 {sha256[:12]}); "
+                f"make one with: python -m bench accuracy --model {old} --data DIR --to {arguments.baseline}"
+            )
+        return old, _nearest(fit, arguments.data)
+    fit = [row for row in scored if _kind(row["model"]) == _kind(vars(contract.model))]
+    if not fit:
+        had = sorted({" ".join(_kind(row["model"])) for row in scored}) or ["none"]
+        raise InputError(
+            f"{arguments.baseline}: no accuracy row of a {' '.join(_kind(vars(contract.model)))} file, only "
+            f"{', '.join(had)}; make one with: python -m bench accuracy, or name the file in use with --against"
+        )
+    chosen = _nearest(fit, arguments.data)
+    return _file_of(chosen, contract), chosen
+
+
+def _kind(model: dict) -> tuple[str, str]:
+    return model["format"], model["precision"]
+
+
+def _nearest(fit: list[dict], data: str | None) -> dict:
+    """The newest of the rows, of those whose faces lie under the most like path where --data names one."""
+    if data is None:
+        return fit[-1]
+
+    def alike(row: dict) -> int:
+        ends = zip(*(reversed(Path(text).parts) for text in (data, row["protocol"]["data"].removesuffix(VALIDATION))))
+        return next((i for i, (a, b) in enumerate(ends) if a != b), 99)
+
+    return max(enumerate(fit), key=lambda item: (alike(item[1]), item[0]))[1]
+
+
+def _file_of(scored: dict, contract: Contract) -> Path:
+    """The file that a row was measured on, by its bytes: where the row says, or among the shipped models."""
+    sha256 = scored["artefact"]["sha256"]
+    places = [Path(scored["artefact"]["path"])]
+    places += [path for model in models.SHIPPED.values() for path in model.present.values()]
+    for place in places:
+        if place.exists() and measure.artefact(place)["sha256"] == sha256:
+            return place
+    raise InputError(
+        f"the file in use, {os.path.basename(places[0])} (sha256 {sha256[:12]}), is not here with those bytes; "
+        f"fetch it and name it with --against"
+    )
