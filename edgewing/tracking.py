@@ -27,6 +27,7 @@ class Filter:
 
     least_cutoff: float  # Hz, of a point at rest: lower is steadier
     speed_cutoff: float  # Hz more for each face size per second: higher trails less
+    own_share: float  # how much a point's own movement within the face counts, against the movement of the whole
     derivative_cutoff: float  # Hz, of the velocity itself
     longest_gap: float  # s without a frame, after which the filter begins anew
 
@@ -74,7 +75,9 @@ class OneEuro:
     """The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012), on all points of a face at once.
 
     A low-pass whose cutoff grows with speed: steady at rest, quick in motion. Speeds are in face sizes per second, so
-    that the same constants serve a face of any size.
+    that the same constants serve a face of any size. Where we differ: the speed is that of the whole face, the mean
+    over its points, plus a share of each point's own beside it, for noise of single points cancels in the mean. With
+    one point it is the paper's filter.
     """
 
     def __init__(self, constants: Filter):
@@ -91,7 +94,9 @@ class OneEuro:
         elif step > 0:
             moved = points - self.points
             self.velocity += smoothing(c.derivative_cutoff, step) * (moved / step - self.velocity)
-            speed = np.linalg.norm(self.velocity, axis=1, keepdims=True) / size
+            whole = self.velocity.mean(axis=0)
+            own = np.linalg.norm(self.velocity - whole, axis=1, keepdims=True)
+            speed = (np.linalg.norm(whole) + c.own_share * own) / size
             self.points = self.points + smoothing(c.least_cutoff + c.speed_cutoff * speed, step) * moved
             self.time = time
         return self.points
@@ -122,7 +127,7 @@ class _Followed:
     id: int
     begun: float
     seen: float = 0.0
-    box: np.ndarray | None = None  # tight box of the last landmarks
+    box: np.ndarray | None = None  # tight box of the last landmarks, held steady
     confidence: float = 0.0
     filter: OneEuro | None = None
 
@@ -200,8 +205,10 @@ class Tracker:
         return bool(np.prod(inside) >= trust.least_inside * np.prod(sides))
 
     def _advance(self, followed: _Followed, face: Face) -> Track:
-        followed.box, followed.seen = geometry.landmark_box(face.landmarks), self._time
-        steady = followed.filter(face.landmarks, self._time, size(followed.box)).astype(np.float32)
+        side = size(geometry.landmark_box(face.landmarks))
+        steady = followed.filter(face.landmarks, self._time, side).astype(np.float32)
+        # A crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is.
+        followed.box, followed.seen = geometry.landmark_box(steady), self._time
         return Track(followed.id, steady, face, followed.confidence, self._time - followed.begun)
 
     def _find(self, frame: np.ndarray, known: list[np.ndarray]) -> list[tuple[_Followed, Track]]:
