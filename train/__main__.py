@@ -23,7 +23,8 @@ EXAMPLE = """examples:
 """
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int | None:
+    """0 or None: done. 1: `data check` found something missing. 2 (by exit): the input was wrong."""
     parser = argparse.ArgumentParser("python -m train", description="Train face-landmark networks.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     fit = verbs.add_parser(
@@ -64,18 +65,33 @@ def main(arguments: list[str] | None = None) -> None:
     moved.add_argument("source", metavar="RUN", help="a run, trained with mirrored pictures")
     moved.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled faces")
     moved.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    data = verbs.add_parser("data", help="what lies in folders of public sets, and what is missing")
+    checked = data.add_subparsers(dest="action", required=True).add_parser(
+        "check",
+        help="count pictures and faces of each split against the official counts",
+        description="Recognise WFLW, 300W, 300VW, Menpo, COFW, COFW-68, AFLW-19 and LSP in folders, count the pictures "
+        "and faces of each\nsplit against the official counts, name what is missing and where its owners publish it. "
+        "Nothing is downloaded.\nExit code 0: all is there; 1: something is missing; 2: no data set in a folder.",
+        epilog="example:\n  python -m train data check data/WFLW data/300W data/COFW",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    checked.add_argument("folders", nargs="+", metavar="DIR", help="where a set, or several, were unpacked")
+    checked.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(arguments)
     with errors.command(options.debug):
+        if options.verb == "data":
+            return check_data(options.folders)
         if options.verb == "pack":
             pack(run_folder(options.source), options.out)
-            return
+            return None
         if options.verb == "offsets":
             from train.offsets import tell
 
             tell(run_folder(options.source), options.data)
-            return
+            return None
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
         run(recipe, run_folder(options.run), options.cache, options.initial)
+    return None
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +129,23 @@ def _pair(text: str) -> tuple[str, float]:
         return name, float(number)
     except ValueError:
         raise InputError(f"{text!r}: expected NAME=NUMBER, such as lfpw/trainset=4") from None
+
+
+def check_data(folders: list[str]) -> int:
+    """What lies in the folders, on the terminal; 1 where something is missing."""
+    from train.data import check
+
+    findings = []
+    for folder in folders:
+        found = check.check(folder)
+        check.show(found)
+        findings += found
+    lacking = [f.dataset.name for f in findings if not f.complete]
+    compared = any(f.dataset for f in findings)
+    whole = "complete" if compared else "no official count to compare with"
+    print(f"incomplete: {', '.join(lacking)}; nothing was downloaded" if lacking else whole)
+    print(f"next: {check.advice(findings[0])}")
+    return 1 if lacking else 0
 
 
 def pack(source: Path, out: Path) -> None:

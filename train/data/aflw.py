@@ -30,11 +30,11 @@ _MOST_FACES = 1 << 20
 
 
 def recognises(folder: Path) -> bool:
-    return folder.is_dir() and bool(_files(folder))
+    return folder.is_dir() and bool(files_of(folder))
 
 
 def annotations(folder: Path, split: str) -> Path:
-    return _files(folder)[0]
+    return files_of(folder)[0]
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
@@ -90,5 +90,6 @@ def _sample(path: Path, index: int, text: str, row, box, mask, split: str, pictu
     )
 
 
-def _files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """Every AFLWinfo_release.mat in the folder or up to two below."""
     return sorted(p for depth in ("", "*/", "*/*/") for p in folder.glob(depth + _NAME) if p.is_file())

@@ -34,7 +34,17 @@ _POINTS = re.compile(r"(\d{1,4})_points\.mat")
 
 
 def recognises(folder: Path) -> bool:
-    return folder.is_dir() and any(_found(folder, split) for split in SPLITS)
+    return folder.is_dir() and bool(files_of(folder))
+
+
+def has_68(folder: Path) -> bool:
+    """Whether COFW-68's points are there."""
+    return bool(_annotated(folder))
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The train and the test file, as far as they are there."""
+    return [path for split in SPLITS if (path := _found(folder, split))]
 
 
 def annotations(folder: Path, split: str) -> Path:

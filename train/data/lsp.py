@@ -19,7 +19,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import matlab
 from train.data.pts import to_zero_based
-from train.data.samples import Sample, fault
+from train.data.samples import Sample, Unlabelled, fault
 
 SPLITS = ("train", "test")
 LAYOUTS = ("lsp-14",)
@@ -28,12 +28,12 @@ _NAME = "joints.mat"
 
 
 def recognises(folder: Path) -> bool:
-    return folder.is_dir() and bool(_files(folder))
+    return folder.is_dir() and bool(files_of(folder))
 
 
 def annotations(folder: Path, split: str) -> Path:
     """The joints.mat, or the folder where there are several."""
-    found = _files(folder)
+    found = files_of(folder)
     return found[0] if len(found) == 1 else folder
 
 
@@ -44,7 +44,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     """
     if layout.name not in LAYOUTS:
         raise InputError(f"{folder}: LSP has {LAYOUTS[0]}, not {layout.name}")
-    for path in _files(folder):
+    for path in files_of(folder):
         joints, extended = read_joints(path)
         if split == "test" and extended:
             continue
@@ -53,7 +53,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             try:
                 yield _sample(path, index, joint, split, extended)
             except InputError as error:
-                yield InputError(f"{path}: person {index + 1}: {error}")
+                yield type(error)(f"{path}: person {index + 1}: {error}")
 
 
 def read_joints(path: Path) -> tuple[np.ndarray, bool]:
@@ -66,19 +66,20 @@ def read_joints(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def _sample(path: Path, index: int, joint: np.ndarray, split: str, extended: bool) -> Sample:
-    if extended and not (joint[:, 2] == 1).all():
-        raise InputError(f"{int((joint[:, 2] != 1).sum())} of 14 joints are not labelled")
-    landmarks = to_zero_based(joint[:, :2])
-    if reason := fault(landmarks):
-        raise InputError(reason)
     stem = f"im{index + 1:0{5 if extended else 4}d}"
     found = [path.parent / "images" / f"{stem}{suffix}" for suffix in (".jpg", ".png")]
     image = next((file for file in found if file.is_file()), None)
     if image is None:
         raise InputError(f"no picture images/{stem}.jpg")
+    if extended and not (joint[:, 2] == 1).all():
+        raise Unlabelled(f"{int((joint[:, 2] != 1).sum())} of 14 joints are not labelled")
+    landmarks = to_zero_based(joint[:, :2])
+    if reason := fault(landmarks):
+        raise InputError(reason)
     name = "lspet" if extended else "lsp"
     return Sample(image, landmarks.astype(np.float32), f"{name}:{stem}", f"{name}/{split}", f"{name}/{split}/{stem}")
 
 
-def _files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """Every joints.mat in the folder or up to two below."""
     return sorted(p for depth in ("", "*/", "*/*/") for p in folder.glob(depth + _NAME) if p.is_file())

@@ -155,7 +155,9 @@ def _v5(path: Path, wanted: set[str]) -> dict[str, np.ndarray | list[str]]:
     data = files.read(path, LARGEST_V5)
     found: dict[str, np.ndarray | list[str]] = {}
     try:
-        order = {b"IM": "<", b"MI": ">"}[data[126:128]]
+        order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
+        if order is None:
+            raise ValueError("its head is not MATLAB's")
         budget = [LARGEST_V5]
         for kind, body in _elements(data[128:], order):
             if kind == _PACKED:

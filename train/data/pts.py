@@ -135,6 +135,15 @@ def read_points(path: Path, layout: Layout) -> np.ndarray:
     return landmarks.astype(np.float32)
 
 
+def points_of(path: Path) -> int:
+    """How many points a ``.pts`` says it has. InputError where it does not say."""
+    for line in files.read(path, _LARGEST_FILE).decode("utf-8", "replace").splitlines()[:10]:
+        key, _, value = line.partition(":")
+        if key.strip() == "n_points" and value.strip().isdigit() and len(value) < 10:
+            return int(value)
+    raise InputError(f"{path}: no line n_points in its head; not a .pts, or cut off")
+
+
 def to_zero_based(points: np.ndarray) -> np.ndarray:
     """Matlab's frame, where the centre of the top-left pixel is (1, 1), to ours, where it is (0, 0)."""
     return points - 1.0

@@ -33,7 +33,7 @@ _PATTERN = "list_98pt_rect_attr_*.txt"
 def recognises(folder: Path) -> bool:
     if folder.is_file():
         return folder.name.startswith("list_98pt") and folder.suffix == ".txt"
-    return bool(_lists(folder))
+    return bool(lists(folder))
 
 
 def annotations(folder: Path, split: str) -> Path:
@@ -41,9 +41,9 @@ def annotations(folder: Path, split: str) -> Path:
     if folder.is_file():
         return folder
     end = "test" if split in ATTRIBUTES else split
-    found = [path for path in _lists(folder) if path.stem.endswith(f"_{end}")]
+    found = [path for path in lists(folder) if path.stem.endswith(f"_{end}")]
     if len(found) != 1:
-        names = ", ".join(str(path.relative_to(folder)) for path in _lists(folder))
+        names = ", ".join(str(path.relative_to(folder)) for path in lists(folder))
         raise InputError(f"{folder}: {len(found)} lists end in _{end}.txt, expected one; name the file (of {names})")
     return found[0]
 
@@ -106,7 +106,7 @@ def _sample(line: bytes, pictures: Path, points: np.ndarray, source: str, number
     )
 
 
-def _lists(folder: Path) -> list[Path]:
+def lists(folder: Path) -> list[Path]:
     """Beside the pictures, or two folders down as in the official archive."""
     return sorted({path for depth in ("", "*/", "*/*/") for path in folder.glob(depth + _PATTERN) if path.is_file()})
 

@@ -5,6 +5,7 @@ import pytest
 import scipy.io
 
 from edgewing.errors import InputError
+from tests.train.data.folders import write_picture
 from tests.train.data.mats import person, write_lsp, write_lspet
 from train import data
 
@@ -46,6 +47,7 @@ def test_the_extended_set_is_for_training_and_unlabelled_joints_are_left_out(tmp
 )
 def test_broken_joints_are_one_line(tmp_path, joints, reason):
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": joints})
+    write_picture(tmp_path / "images/im0001.jpg", person()[0])
     with pytest.raises(InputError, match=reason):
         data.read(tmp_path, "lsp-14")
     with pytest.raises(InputError, match="LSP has lsp-14, not 300w-68"):

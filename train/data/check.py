@@ -1,0 +1,328 @@
+"""What lies in a folder, counted against what its owners publish: `python -m train data check DIR...`.
+
+Nothing is fetched, nothing is written. Points and boxes are read as training reads them; of pictures only whether they
+are there.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tarfile
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgewing import files, images, layouts
+from edgewing.errors import InputError, printable
+from train.data import aflw, cofw, ibug, lsp, pictures, pts, wflw
+from train.data.catalogue import DATASETS, Dataset
+from train.data.samples import Sample, Unlabelled
+
+PROBLEMS_KEPT = 3
+WIDTH = 100  # of text beside its label
+
+
+@dataclass
+class Count:
+    """Of one part: pictures that are there, faces (of 300-VW: videos) that can be read, and why others cannot."""
+
+    pictures: int = 0
+    faces: int = 0
+    left_out: int = 0
+    problems: list[str] = field(default_factory=list)
+    unlabelled: int = 0
+
+    def add(self, found: Iterator[Sample | InputError]) -> Count:
+        """Counts what a reader yields; what it raises is the part's problem. A cell of a MATLAB file is a picture."""
+        seen = set()
+        try:
+            for item in found:
+                if isinstance(item, Unlabelled):
+                    self.unlabelled += 1
+                    self.pictures += 1
+                elif isinstance(item, InputError):
+                    self.refuse(item)
+                if isinstance(item, InputError):
+                    continue
+                self.faces += 1
+                seen.add(str(item.image))
+        except InputError as error:
+            self.problems.append(str(error))
+        self.pictures += len(seen)
+        return self
+
+    @property
+    def there(self) -> int:
+        """What an official count is compared with."""
+        return self.faces + self.unlabelled
+
+    def refuse(self, error: InputError) -> None:
+        self.left_out += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(str(error))
+
+
+@dataclass
+class Finding:
+    """One data set in one folder. dataset: None for points or pictures that belong to no public set known here.
+
+    parts: name -> count, in the order shown. layout: '' for pictures without points. places: where its files lie.
+    """
+
+    folder: Path
+    dataset: Dataset | None
+    layout: str
+    parts: dict[str, Count]
+    places: set[Path] = field(default_factory=set)
+
+    def official(self, part: str) -> int | None:
+        return self.dataset.parts.get(part) if self.dataset else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every part that has an official count reaches it."""
+        return all(self.official(name) in (None, count.there) for name, count in self.parts.items())
+
+
+def check(folder: str | Path) -> list[Finding]:
+    """Everything that is recognised in a folder. InputError: no such folder, or nothing to count in it."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; check the path")
+    found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_pts(folder)]
+    found = found or [*_unlabelled(folder)]
+    if not found:
+        raise InputError(
+            f"{folder}: no data set and no pictures; expected .pts files, WFLW's lists, COFW_*.mat, "
+            "AFLWinfo_release.mat, LSP's joints.mat, or pictures"
+        )
+    if len(found) > 1:
+        for finding in found:
+            # of a folder with several sets, the folders in it that training would be given
+            inside = {place.relative_to(folder).parts[:1] for place in finding.places}
+            finding.places = {folder.joinpath(*first) for first in inside}
+    else:
+        found[0].places = {folder}
+    return found
+
+
+def _wflw(folder: Path) -> Iterator[Finding]:
+    if wflw.recognises(folder):
+        yield _by_split(folder, "WFLW", wflw, wflw.lists(folder))
+
+
+def _cofw(folder: Path) -> Iterator[Finding]:
+    if cofw.recognises(folder):
+        yield _by_split(folder, "COFW", cofw, cofw.files_of(folder))
+        if cofw.has_68(folder):
+            yield _by_split(folder, "COFW-68", cofw, cofw.files_of(folder))
+
+
+def _aflw(folder: Path) -> Iterator[Finding]:
+    if aflw.recognises(folder):
+        yield _by_split(folder, "AFLW-19", aflw, aflw.files_of(folder))
+
+
+def _lsp(folder: Path) -> Iterator[Finding]:
+    for path in lsp.files_of(folder):
+        try:
+            extended = lsp.read_joints(path)[1]
+        except InputError:
+            extended = False  # the reason is found again, and shown, when its faces are counted
+        finding = _by_split(path.parent, "LSP extended" if extended else "LSP", lsp, [path])
+        finding.folder = folder
+        yield finding
+
+
+def _by_split(folder: Path, name: str, reader, annotations: list[Path]) -> Finding:
+    """Parts that are splits of a reader."""
+    dataset = DATASETS[name]
+    layout = layouts.get(dataset.layout)
+    parts = {part: Count().add(reader.read(folder, layout, part)) for part in dataset.parts}
+    return Finding(folder, dataset, layout.name, parts, {path.parent for path in annotations})
+
+
+def _pts(folder: Path) -> Iterator[Finding]:
+    """300W, 300VW, Menpo and others, told apart by the names of folders and by their numbers of points."""
+    top = folder.resolve().parts
+    found: dict[tuple, Finding] = {}
+    for here, shown, points in pts.scan(folder):
+        below = here.relative_to(folder).parts
+        if not points and ibug.collection(top + below) is None:
+            continue  # pictures alone are no set of points
+        seen: set[str] = set()
+        for stem, name in sorted(points.items()):
+            try:
+                count = pts.points_of(here / name)
+            except InputError:
+                count = 0  # the reason is found again, and kept, when the points are read
+            dataset, part = _place(top + below, count)
+            layout = next((n for n, known in layouts.table().items() if known.points == count), "")
+            key = (dataset,) if dataset else (None, layout)
+            finding = found.setdefault(key, Finding(folder, DATASETS.get(dataset), layout, _expected(dataset, top)))
+            finding.places.add(here)
+            counted = finding.parts.setdefault(part if dataset else "/".join([top[-1], *below]), Count())
+            try:
+                if stem not in shown:
+                    raise InputError(f"{here / name}: no picture beside it")
+                if layout or part != "profile":
+                    pts.read_points(here / name, layouts.get(layout or finding.layout or "300w-68"))
+            except InputError as error:
+                counted.refuse(error)
+                continue
+            counted.pictures += 1
+            once = finding.dataset is not None and finding.dataset.unit == "videos" and part in seen
+            counted.faces += not once
+            seen.add(part)
+        if points:
+            for stem in sorted(shown.keys() - points.keys()):
+                counted.pictures += 1
+                counted.refuse(InputError(f"{shown[stem]}: no .pts beside this picture"))
+        else:
+            dataset, part = _place(top + below, 0)
+            finding = found.setdefault((dataset,), Finding(folder, DATASETS[dataset], "", _expected(dataset, top)))
+            counted = finding.parts.setdefault(part, Count())
+            counted.pictures += len(shown)
+            for picture in shown.values():
+                counted.refuse(InputError(f"{picture}: no .pts beside this picture"))
+    yield from found.values()
+
+
+def _place(parts: tuple[str, ...], count: int | InputError) -> tuple[str | None, str]:
+    """The data set and the part of it that a folder's .pts files belong to."""
+    video = ibug.video(parts)
+    if video is not None:
+        return "300VW", f"category {ibug.category(video)}" if ibug.category(video) else "train"
+    collection = ibug.collection(parts)
+    if collection in DATASETS["300W private"].parts:
+        return "300W private", collection
+    if collection:
+        return "300W", collection
+    if any("menpo" in name.lower() for name in parts[-4:]):
+        return "Menpo", "profile" if count == 39 else "semi-frontal"
+    return None, parts[-1]
+
+
+def _expected(name: str | None, top: tuple[str, ...]) -> dict[str, Count]:
+    """The parts that should be there: of 300W those of the collection that was named, else all."""
+    if name is None:
+        return {}
+    named = top[-1].lower()
+    parts = [part for part in DATASETS[name].parts if named == part.split("/")[0]]
+    if name in ("300W", "300W private"):
+        parts = parts or [part for part in DATASETS[name].parts if part == ibug.collection(top[-2:])]
+    elif name == "300VW" and ibug.video((*top[-1:], "annot")):
+        return {}  # one video was named
+    return {part: Count() for part in parts or DATASETS[name].parts}
+
+
+def _unlabelled(folder: Path) -> Iterator[Finding]:
+    """Pictures without points, in folders and tar files; names in a tar are counted, nothing is unpacked."""
+    parts: dict[str, Count] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in images.SUFFIXES and path.is_file():
+            where, number = path.parent, 1
+        elif path.suffix.lower() == pictures.SHARD and path.is_file():
+            where, number = path, _in_tar(path)
+        else:
+            continue
+        counted = parts.setdefault(where.relative_to(folder.parent).as_posix(), Count())
+        if isinstance(number, InputError):
+            counted.refuse(number)
+        else:
+            counted.pictures += number
+    if parts:
+        yield Finding(folder, None, "", parts)
+
+
+def _in_tar(path: Path) -> int | InputError:
+    try:
+        with files.reading(path, pictures.LARGEST_SHARD * files.MIB) as (file, _):
+            with tarfile.open(fileobj=file, mode="r:") as tar:
+                return sum(m.isfile() and Path(m.name).suffix.lower() in images.SUFFIXES for m in tar)
+    except (tarfile.TarError, EOFError) as error:
+        return InputError(f"{path}: not a tar file, or cut off ({error}); copy it again")
+    except InputError as error:
+        return error
+
+
+def describe(finding: Finding) -> list[str]:
+    """A finding in lines for a terminal: what it is, a table of its parts, what is to be had where, protocol, terms."""
+    dataset, layout = finding.dataset, finding.layout
+    if dataset:
+        name = f"{dataset.name} · {layouts.get(dataset.layout).points} points"
+    else:
+        name = f"a set that is not listed · {layouts.get(layout).points} points" if layout else "pictures · no points"
+    lines = [f"{name} · {finding.folder}", ""]
+    width = max(14, *map(len, finding.parts), 0)
+    unit = dataset.unit if dataset else "faces"
+    lines.append(f"  {'':<{width}} {'pictures':>9} {unit:>9} {'official':>9}")
+    rows = [(part, count, finding.official(part)) for part, count in finding.parts.items()]
+    for total, parts in (dataset.totals if dataset else {}).items():
+        if all(part in finding.parts for part in parts):
+            of = [finding.parts[part] for part in parts]
+            both = Count(sum(c.pictures for c in of), sum(c.faces for c in of))
+            rows.append((total, both, sum(dataset.parts[part] for part in parts)))
+    for part, count, official in rows:
+        faces = count.faces if layout or dataset else "-"
+        shown = "-" if official is None else official
+        line = f"  {part:<{width}} {count.pictures:>9} {faces:>9} {shown:>9}  {_verdict(count, official, bool(layout))}"
+        lines.append(line.rstrip())
+    lines.append("")
+    problems = list(dict.fromkeys(problem for count in finding.parts.values() for problem in count.problems))
+    for problem in problems[:PROBLEMS_KEPT]:
+        lines += _labelled("left out", problem)
+    rest = sum(count.left_out for count in finding.parts.values()) - PROBLEMS_KEPT
+    if rest > 0 and len(problems) >= PROBLEMS_KEPT:
+        lines += _labelled("", f"and {rest} more")
+    if dataset:
+        lines += [] if finding.complete else _labelled("to get", dataset.needs)
+        lines += _labelled("owners", dataset.owners)
+        lines += _labelled("terms", dataset.terms)
+        lines += _labelled("protocol", dataset.protocol)
+    else:
+        lines += _labelled("terms", "not known here: those of whoever took and labelled the photographs")
+    return lines
+
+
+def show(findings: list[Finding]) -> None:
+    """``describe`` on a terminal, in colours where it has any."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in findings:
+        for number, line in enumerate(describe(finding)):
+            text = Text(printable(line), style="bold" if number == 0 else "")
+            text.highlight_regex(r"(?<=  )complete\b", "green")
+            text.highlight_regex(r"\d+ (missing|too many|left out)$", "red")
+            text.highlight_regex(r"^  (left out|to get|owners|terms|protocol) ", "dim")
+            console.print(text)
+        console.print()
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    wrapped = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [f"  {label if number == 0 else '':<10} {line}" for number, line in enumerate(wrapped)]
+
+
+def advice(finding: Finding) -> str:
+    """The next command to type."""
+    folder = " ".join(shlex.quote(str(place)) for place in sorted(finding.places))
+    if not finding.layout:
+        return f"python -m compress distill RUN DIR... --unlabelled {folder} --run NAME  (a run as teacher labels them)"
+    learns = not finding.dataset or any("train" in part or part == "afw" for part in finding.parts)
+    if not learns:
+        return f"python -m bench accuracy --model FILE --data {folder} --layout {finding.layout}"
+    recipe = finding.dataset.recipe if finding.dataset else "mobile"
+    name = recipe if finding.dataset else "first"
+    return f"python -m train fit {folder} --layout {finding.layout} --recipe {recipe} --run {name}"
+
+
+def _verdict(count: Count, official: int | None, labelled: bool) -> str:
+    if official is None:
+        return f"{count.left_out} left out" if count.left_out and labelled else ""
+    if count.there != official:
+        return f"{abs(official - count.there)} {'missing' if count.there < official else 'too many'}"
+    return f"complete; {count.unlabelled} with points nobody set" if count.unlabelled else "complete"
