@@ -100,9 +100,11 @@ class Worse:
         model, random = onnx.load(str(self.path)), np.random.default_rng(seed)
         for tensor in model.graph.initializer:
             weights = numpy_helper.to_array(tensor)
-            if weights.dtype == np.float32 and weights.ndim == 4:
-                factor = 1 + noise * random.standard_normal(weights.shape)
-                tensor.CopyFrom(numpy_helper.from_array((weights * factor).astype(np.float32), tensor.name))
+            if weights.ndim == 4:  # of convolutions, float or int8
+                noisy = weights * (1 + noise * random.standard_normal(weights.shape))
+                if weights.dtype == np.int8:
+                    noisy = np.clip(np.rint(noisy), -127, 127)
+                tensor.CopyFrom(numpy_helper.from_array(noisy.astype(weights.dtype), tensor.name))
         files.write(out, model.SerializeToString())
         containers.seal(out)
         return out
