@@ -18,9 +18,10 @@ import numpy as np
 from rich.progress import track
 
 from bench import groups, rows
-from bench.faces import CROPS, Face, Jitter, open_faces
+from bench.faces import Face, Jitter, open_faces
 from edgewing import files, geometry, layouts, measure, metrics, models, runtimes
 from edgewing.errors import InputError
+from train.data.crops import CROPS
 
 CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
 CED_STEPS = 150
@@ -39,8 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--normaliser", default="", metavar="NAME", help="distance to divide by (default: the layout's own)"
     )
     parser.add_argument(
-        "--crop", choices=CROPS, default="gtbox", help="box that the crop is made from (default: %(default)s)"
+        "--crop", choices=tuple(CROPS), default="gtbox", help="box that the crop is made from (default: %(default)s)"
     )
+    parser.add_argument(
+        "--split", default="test", metavar="NAME",
+        help="or a subset: common, challenging, private (300W), pose ... blur (WFLW), frontal (AFLW); default: test",
+    )  # fmt: skip
     parser.add_argument("--jitter", metavar="SHIFT,SCALE", help="move and scale crops by up to these shares")
     parser.add_argument("--seed", type=int, default=0, help="of the jitter (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
@@ -53,11 +58,11 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     runtime = runtimes.open(model, threads=arguments.threads)
     contract = runtime.contract
     jitter = _jitter(arguments.jitter, arguments.seed)
-    faces = open_faces(arguments.data, arguments.layout, contract.crop.size, arguments.crop, jitter)
+    faces = open_faces(arguments.data, arguments.layout, contract.crop.size, arguments.crop, jitter, arguments.split)
     layout, from_model, from_data = shared_points(layouts.get(contract.layout.name), faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
-    predicted, labelled, boxes, indices = [], [], [], []
+    predicted, labelled, boxes, indices, kinds = [], [], [], [], []
     for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
         try:
             face = faces.face(index)
@@ -67,6 +72,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         predicted.append(predict(runtime, face)[from_model])
         labelled.append(face.landmarks)
         boxes.append(face.box)
+        kinds.append((face.attributes, face.hidden))
         indices.append(index)
     if not indices:
         raise InputError(f"{arguments.data}: no face could be read; first problem: {'; '.join(faces.problems[:1])}")
@@ -103,7 +109,8 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         },
         "runtime": str(runtime.description),
         **vars(summary),
-        "parts": _parts(faces, labelled, errors),
+        **({"pck20": metrics.correct_keypoints(predicted, true, distance)} if normaliser == "torso" else {}),
+        "parts": _parts(faces, labelled, errors, kinds),
         "per_point": per_point[np.isfinite(errors)].mean(axis=0).tolist() if summary.failed < summary.faces else [],
         "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
         "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
@@ -130,6 +137,8 @@ def describe(row: dict) -> str:
         f"NME {percent(row['nme'])}  FR08 {percent(row['fr08'])}  FR10 {percent(row['fr10'])}  "
         f"AUC08 {row['auc08']:.4f}  AUC10 {row['auc10']:.4f}  faces without a prediction: {row['failed']}"
     )
+    if "pck20" in row:
+        lines.append(f"PCK@0.2 {percent(row['pck20'])} of the points are within 0.2 of the torso")
     lines += groups.describe(row["parts"])
     return "\n".join(lines)
 
@@ -139,10 +148,13 @@ def percent(fraction: float | None) -> str:
     return "none" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def _parts(faces, labelled: np.ndarray, errors: np.ndarray) -> dict[str, dict]:
-    """Figures by pose and by size, as far as these faces let them be told apart."""
+def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, int | None]]) -> dict[str, dict]:
+    """Figures by subset, by occlusion, by pose and by size, as far as these faces let them be told apart."""
     turned = groups.by_yaw(labelled, faces.layout, errors)
-    found = {"pose": turned} if turned else {}
+    subsets = groups.by_attribute([attributes for attributes, _ in kinds], errors)
+    hidden = [count for _, count in kinds]
+    covered = None if None in hidden else groups.by_occlusion(np.array(hidden), errors)
+    found = {name: part for name, part in (("subset", subsets), ("occlusion", covered), ("pose", turned)) if part}
     if faces.in_pictures:  # a run's crops are all of one size
         found["size"] = groups.by_size(labelled, errors)
     return found

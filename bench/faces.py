@@ -2,7 +2,8 @@
 
 Both give the same thing, a numbered sequence of crops with their true landmarks, one decoded at a time. The crop
 protocols are those of the landmark literature: ``gtbox`` from the tight box of the true landmarks, ``provided`` from
-the dataset's own boxes. Jitter moves and scales that square, as a face detector would.
+the dataset's own boxes, ``released`` as the paper's code does (train.data.crops). Jitter moves and scales that square,
+as a face detector would.
 
 N: landmarks, S: the model's input size.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ import numpy as np
 from edgewing import files, geometry, layouts, measure
 from edgewing.errors import InputError
 from train.data import load, read
+from train.data.crops import square
 
-CROPS = ("gtbox", "provided")
 VALIDATION = "faces/validation.npz"
 
 
@@ -28,7 +29,8 @@ VALIDATION = "faces/validation.npz"
 class Face:
     """crop: (S, S, 3) uint8 RGB. landmarks: (N, 2) image px. to_image: (2, 3) crop px -> image px.
 
-    box: (4,) of the dataset, image px, or None.
+    box: (4,) of the dataset, image px, or None. attributes: the subsets it belongs to, such as ``{"blur": 1}``.
+    hidden: how many points the dataset calls occluded, or None.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Face:
     landmarks: np.ndarray
     to_image: np.ndarray
     box: np.ndarray | None
+    attributes: dict[str, int] = field(default_factory=dict)
+    hidden: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,18 +96,30 @@ class PhotographFaces:
 
     in_pictures = True
 
-    def __init__(self, folder: Path, layout: str, size: int, crop: str = "gtbox", jitter: Jitter | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        layout: str,
+        size: int,
+        crop: str = "gtbox",
+        jitter: Jitter | None = None,
+        split: str = "test",
+    ):
         if not layout:
             raise InputError(f"{folder}: photographs need --layout; known: {', '.join(layouts.table())}")
         self.layout = layouts.get(layout)
-        listing = read(folder, layout, split="test")
+        listing = read(folder, layout, split=split)
         self.samples, self.problems = listing.samples, list(listing.problems)
         self.size, self.crop, self.jitter = size, crop, jitter
         self.names = [sample.name for sample in self.samples]
-        boxes = {"gtbox": "true landmarks", "provided": "the dataset's own boxes"}
+        boxes = {
+            "gtbox": "true landmarks",
+            "provided": "the dataset's own boxes",
+            "released": "the dataset's own boxes, made larger by a look at the landmarks",
+        }
         self.protocol = {
             "data": str(folder),
-            "split": "test",
+            "split": split,
             "list": listing.summary,
             "crop": crop,
             "box_source": boxes[crop],
@@ -117,27 +133,27 @@ class PhotographFaces:
     def face(self, index: int) -> Face:
         """InputError where the photograph cannot be read or its points cannot lie in it."""
         sample = self.samples[index]
-        if self.crop == "provided":
-            if sample.box is None:
-                raise InputError(f"{sample.image}: no box of the dataset; use --crop gtbox")
-            crop = geometry.crop_from_box(sample.box, self.size)
-        else:
-            crop = geometry.crop_from_landmarks(sample.landmarks, self.size)
+        crop = square(sample, self.size, self.crop)
         if self.jitter:
             crop = self.jitter.moved(crop, index)
         pixels = geometry.warp(load(sample), crop.to_image, self.size)
-        return Face(self.names[index], pixels, sample.landmarks, crop.to_image, sample.box)
+        hidden = None if sample.occluded is None else int(sample.occluded.sum())
+        return Face(self.names[index], pixels, sample.landmarks, crop.to_image, sample.box, sample.attributes, hidden)
 
 
-def open_faces(data: str, layout: str, size: int, crop: str = "gtbox", jitter: Jitter | None = None):
+def open_faces(
+    data: str, layout: str, size: int, crop: str = "gtbox", jitter: Jitter | None = None, split: str = "test"
+):
     """The faces under ``data``: a run folder (has faces/validation.npz) or a dataset folder or list."""
     path = Path(data)
     if not path.exists():
         raise InputError(f"{path}: no such folder; give a run or a folder of photographs with landmarks")
     if not (path / VALIDATION).is_file():
-        return PhotographFaces(path, layout, size, crop, jitter)
-    if crop != "gtbox" or jitter:
-        raise InputError(f"{path}: a run keeps finished gtbox crops; --crop and --jitter need a folder of photographs")
+        return PhotographFaces(path, layout, size, crop, jitter, split)
+    if crop != "gtbox" or jitter or split != "test":
+        raise InputError(
+            f"{path}: a run keeps finished crops; --crop, --jitter and --split need a folder of photographs"
+        )
     return RunFaces(path, layout, size)
 
 

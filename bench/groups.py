@@ -17,6 +17,9 @@ from train.data import drawn, drawn_shape
 
 YAW = (0, 15, 30, 45)  # degrees, the lower ends; the last is open above
 SIZE = (0, 64, 96, 128, 192)  # px, likewise
+HIDDEN = (0, 1, 5, 10)  # points, likewise
+SUBSET_HOW = "the test set's own subsets; a face may be in several"
+HIDDEN_HOW = "points of the face that the dataset calls occluded, upper end not included"
 YAW_HOW = "head turned by so many degrees: weak-perspective fit of a mean head to the true points but for the contour"
 SIZE_HOW = "longer side of the box of the true points, px of the picture"
 RESAMPLES, INTERVAL = 1000, 0.95
@@ -44,6 +47,24 @@ def by_size(landmarks: np.ndarray, face_errors: np.ndarray) -> dict:
     return part(SIZE_HOW, _labels(np.ptp(landmarks, axis=1).max(axis=-1), SIZE), face_errors, _names(SIZE))
 
 
+def by_attribute(attributes: list[dict[str, int]], face_errors: np.ndarray) -> dict | None:
+    """WFLW's six subsets, 300W's common and challenging: attributes of each face, 1 where it belongs to the subset.
+
+    None where no subset leaves out a face: it would say what the whole says.
+    """
+    names = list(dict.fromkeys(name for of_face in attributes for name in of_face))
+    members = {name: np.array([bool(of_face.get(name)) for of_face in attributes]) for name in names}
+    if all(chosen.all() or not chosen.any() for chosen in members.values()):
+        return None
+    figures = {name: _figures(face_errors[chosen]) for name, chosen in members.items() if chosen.any()}
+    return {"how": SUBSET_HOW, "groups": figures}
+
+
+def by_occlusion(hidden: np.ndarray, face_errors: np.ndarray) -> dict:
+    """hidden: (F,) how many points of each face the dataset calls occluded (COFW, AFLW)."""
+    return part(HIDDEN_HOW, _labels(hidden, HIDDEN), face_errors, _names(HIDDEN))
+
+
 def yaw(landmarks: np.ndarray, layout: Layout) -> np.ndarray:
     """(F,) estimated yaw in degrees, positive with the nose to the right of the picture, of (F, N, 2) points.
 
@@ -67,7 +88,7 @@ def describe(parts: dict[str, dict]) -> list[str]:
     for name, division in parts.items():
         lines.append(f"by {name} ({division['how']}):")
         for group, figures in division["groups"].items():
-            lines.append(f"  {group:>9}  {figures['faces']:>5} faces  {cells(figures)}")
+            lines.append(f"  {group:>12}  {figures['faces']:>5} faces  {cells(figures)}")
     return lines
 
 

@@ -63,6 +63,16 @@ def area_under_curve(face_errors: np.ndarray, threshold: float) -> float:
     return float(np.maximum(0.0, 1.0 - face_errors / threshold).mean())
 
 
+def correct_keypoints(predicted: np.ndarray, true: np.ndarray, distance: np.ndarray, threshold: float = 0.2) -> float:
+    """PCK, of poses: the share of points whose error is at most ``threshold`` times the person's ``distance``.
+
+    predicted, true: (F, N, 2) px in one frame, distance: (F,) px; PCK@0.2 of the torso (Yang and Ramanan, TPAMI 2013)
+    with the normaliser ``torso``. A point that is not finite is wrong.
+    """
+    off = np.linalg.norm(np.asarray(predicted, float) - true, axis=-1) / distance[:, None]
+    return float((off <= threshold).mean())
+
+
 def cumulative_errors(face_errors: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """The CED: share of faces with error at most each threshold."""
     return np.searchsorted(np.sort(face_errors), thresholds, side="right") / len(face_errors)

@@ -33,7 +33,7 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list
             input=contracts.InputPart(
                 "images", [1, 3, size, size], "NCHW", "float32", "RGB", [0.0, 1.0], "none: divide by 255 before"
             ),
-            crop=contracts.crop_part(size),
+            crop=contracts.crop_part(size, "gtbox" if recipe.crop == "gtbox" else "provided"),
             outputs=[
                 contracts.OutputPart(
                     "heatmaps",

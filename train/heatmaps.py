@@ -20,7 +20,8 @@ from edgewing import layouts
 from train.recipes import Recipe
 
 WINDOW = 3  # cells either side of the landmark's, in `cell` targets
-MASK_LEVEL = 0.2  # the paper's H^d >= 0.2; the released code has > 0.2
+MASK_LEVEL = 0.2  # the paper's H^d >= 0.2; the released code has > 0.2 for landmarks,
+BOUNDARY_LEVEL = 0.2 / 255  # ... and > this for the boundary, because its map runs from 0 to 255 there
 BOUNDARY_REACH = 3.0  # cells; the boundary map is 0 from this distance on
 REACH = 4  # cells either side of a piece of curve that are compared with it; > BOUNDARY_REACH + half a piece
 NEAR = 1e-4  # cells; curve points closer than this are one point
@@ -34,6 +35,8 @@ class GroundTruth:
         self.cells, self.stride, self.sigma = recipe.cells, recipe.stride, recipe.sigma
         self.rounded = recipe.targets == "cell"
         self.weight_map = recipe.weight_map
+        self.above = torch.gt if recipe.mask == "released" else torch.ge
+        self.boundary_above = (torch.ge, MASK_LEVEL) if recipe.boundary_mask == "paper" else (torch.gt, BOUNDARY_LEVEL)
         self.curves = list(layout.curves.values()) if recipe.has_boundary else []
         # A piece of curve must stay shorter than what REACH covers: neighbours lie up to an eighth of the map apart.
         self.pieces = max(4, round(self.cells / 8))
@@ -53,14 +56,19 @@ class GroundTruth:
         if self.weight_map == "none":
             return target, None
         if self.weight_map == "base":
-            return target, target >= MASK_LEVEL
+            mask = self.above(target, MASK_LEVEL)
+            if self.curves:
+                above, level = self.boundary_above
+                mask[:, -1] = above(target[:, -1], level)
+            return target, mask
         mask = torch.empty_like(target, dtype=torch.bool)
         # The 3x3 dilation of a product of two profiles is the product of their dilations, and it is above the level
         # where the one is above the level over the other.
         x, y = (F.max_pool1d(profile, 3, 1, 1) for profile in (x, y))
-        torch.ge(x[..., None, :], MASK_LEVEL / y.clamp(min=1e-9)[..., :, None], out=mask[:, :count])
+        self.above(x[..., None, :], MASK_LEVEL / y.clamp(min=1e-9)[..., :, None], out=mask[:, :count])
         if self.curves:
-            mask[:, -1] = F.max_pool2d(target[:, -1], 3, 1, 1) >= MASK_LEVEL
+            above, level = self.boundary_above
+            mask[:, -1] = above(F.max_pool2d(target[:, -1], 3, 1, 1), level)
         return target, mask
 
 

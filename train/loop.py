@@ -214,6 +214,8 @@ def fit(
     """
     if cache.meta["layout"] != recipe.layout:
         raise InputError(f"the cache has layout {cache.meta['layout']}, the recipe {recipe.layout}")
+    if cache.meta["crop"] != recipe.crop:
+        raise InputError(f"the cache has crops by {cache.meta['crop']}, the recipe by {recipe.crop}; use --crop")
     train, validation = cache.split(recipe.validation, recipe.seed)
     names = [source["name"] for source in cache.meta["sources"]]
     made = np.isin(cache.sources[validation], [names.index(n) for n in recipe.unlabelled_names if n in names])

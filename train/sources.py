@@ -45,6 +45,10 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
     if DRAWN in recipe.data:
         if len(recipe.data) > 1:
             raise InputError("`drawn` is trained on alone; name it without other folders")
+        if recipe.crop != "gtbox":
+            raise InputError(
+                f"drawn faces have no boxes of a dataset; --crop {recipe.crop} needs one, use --crop gtbox"
+            )
         from train.data.drawn import VERSION, faces
 
         # Drawn faces change with the code that draws them, not with files: its version stands in the name.
@@ -64,7 +68,8 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
     if len(listing.problems) > 10:
         say(f"left out: {len(listing.problems) - 10} more")
     progress = Progress(len(listing.samples), "cut out")
-    cache = caches.find_or_build(listing.samples, root, layout, size, progress=progress, threads=threads)
+    made = {"progress": progress, "threads": threads, "crop": recipe.crop}
+    cache = caches.find_or_build(listing.samples, root, layout, size, **made)
     for problem in cache.meta["first_problems"][:10]:
         say(f"left out: {problem}")
     return cache

@@ -9,6 +9,8 @@ import pytest
 from bench import accuracy
 from edgewing import geometry
 from edgewing.errors import InputError
+from tests.train.data.folders import write_faces, write_wflw
+from tests.train.data.mats import person, write_cofw, write_lsp
 
 from .conftest import SIZE, template
 
@@ -132,3 +134,59 @@ def test_wrong_options_say_what_to_do(artefact, run_folder, tmp_path, words, tex
 def test_photographs_need_a_layout(artefact, photographs, tmp_path):
     with pytest.raises(InputError, match="need --layout"):
         score("--model", artefact(tmp_path / "a.onnx", template()), "--data", photographs(1))
+
+
+def test_subsets_of_300w(artefact, tmp_path):
+    """Errors of the subsets by hand: a model that is right for the drawn face, whose copies' labels are moved."""
+    crop = geometry.crop_from_landmarks(template() * 2 + 40, SIZE)
+    model = artefact(tmp_path / "a.onnx", geometry.apply(crop.to_crop, template() * 2 + 40))
+    for place in ("lfpw/testset", "helen/testset", "ibug", "01_Indoor", "afw"):
+        write_faces(tmp_path / "300W" / place, [place[0]])
+    words = ["--model", model, "--data", tmp_path / "300W", "--layout", "300w-68"]
+    full, common, private = (score(*words, "--split", split) for split in ("test", "common", "private"))
+    assert (full["faces"], common["faces"], private["faces"]) == (3, 2, 1)
+    groups = full["parts"]["subset"]["groups"]
+    assert {name: of["faces"] for name, of in groups.items()} == {"common": 2, "challenging": 1}
+    assert groups["common"]["nme"] == pytest.approx(common["nme"])
+    of = full["face_errors"]
+    assert groups["challenging"]["nme"] == pytest.approx(next(of[name] for name in of if "ibug" in name))
+    assert "subset" not in common["parts"] and common["protocol"]["split"] == "common"
+    assert "by subset" in accuracy.describe(full)
+    with pytest.raises(InputError, match="did you mean 'challenging'"):
+        score(*words, "--split", "chalenging")
+
+
+def test_subsets_of_wflw_overlap(artefact, tmp_path):
+    write_wflw(tmp_path / "wflw")
+    path = tmp_path / "wflw/list_98pt_rect_attr_test.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1].replace(" 0 1 0 0 1 0 ", " 1 1 0 0 0 0 "), lines[2]]) + "\n")
+    model = artefact(tmp_path / "a.onnx", template("wflw-98"), layout="wflw-98")
+    row = score("--model", model, "--data", tmp_path / "wflw", "--layout", "wflw-98")
+    groups = row["parts"]["subset"]["groups"]
+    assert {name: of["faces"] for name, of in groups.items()} == {"pose": 1, "expression": 3, "occlusion": 2}
+    pose = score("--model", model, "--data", tmp_path / "wflw", "--layout", "wflw-98", "--split", "pose")
+    assert pose["faces"] == 1 and pose["nme"] == pytest.approx(groups["pose"]["nme"])
+
+
+def test_cofw_by_its_own_boxes_and_by_occlusion(artefact, tmp_path):
+    write_cofw(tmp_path / "cofw", test=4)
+    model = artefact(tmp_path / "a.onnx", template("cofw-29"), layout="cofw-29")
+    row = score("--model", model, "--data", tmp_path / "cofw", "--layout", "cofw-29", "--crop", "provided")
+    assert row["protocol"]["normaliser"] == "inter-pupil" and row["protocol"]["box_source"] == "the dataset's own boxes"
+    assert {name: of["faces"] for name, of in row["parts"]["occlusion"]["groups"].items()} == {"5-10": 4}
+    tight = score("--model", model, "--data", tmp_path / "cofw", "--layout", "cofw-29")
+    assert tight["nme"] != row["nme"]
+
+
+def test_a_pose_has_pck(artefact, tmp_path):
+    write_lsp(tmp_path / "lsp", test=1)
+    joints = person(1000)[1]
+    crop = geometry.crop_from_landmarks(joints, SIZE)
+    inside = geometry.apply(crop.to_crop, joints)
+    torso = np.linalg.norm(inside[9] - inside[2])
+    inside[0] += (0.3 * torso, 0)
+    model = artefact(tmp_path / "a.onnx", inside, layout="lsp-14")
+    row = score("--model", model, "--data", tmp_path / "lsp", "--layout", "lsp-14")
+    assert row["pck20"] == pytest.approx(13 / 14) and row["nme"] == pytest.approx(0.3 / 14, rel=1e-3)
+    assert "PCK@0.2 92.86 %" in accuracy.describe(row)

@@ -79,6 +79,20 @@ def test_perfect_and_hopeless():
     assert (hopeless.nme, hopeless.fr08, hopeless.auc10, hopeless.failed) == (np.inf, 1.0, 0.0, 2)
 
 
+def test_correct_keypoints_of_the_torso():
+    layout = layouts.get("lsp-14")
+    true = np.zeros((2, 14, 2))
+    true[0, 9], true[1, 9] = (30, 40), (60, 80)  # left shoulder; the right hip stays at (0, 0): torsos of 50 and 100 px
+    distance = metrics.normaliser(true, layout)
+    assert distance.tolist() == [50, 100]
+    predicted = true.copy()
+    predicted[:, 0] += (0, 10)  # a fifth of the first torso, still right; a tenth of the second
+    predicted[:, 1] += (10.1, 0)  # wrong only in the first
+    predicted[1, 2] = np.nan
+    assert metrics.correct_keypoints(predicted, true, distance) == pytest.approx(26 / 28)
+    assert metrics.correct_keypoints(true, true, distance) == 1.0
+
+
 def test_refusals(faces):
     layout = layouts.get("300w-68")
     with pytest.raises(InputError, match="unknown normaliser of 300w-68 'inter-occular'; did you mean 'inter-ocular'"):

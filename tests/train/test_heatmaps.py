@@ -56,6 +56,29 @@ def test_weight_map_is_the_dilated_target_from_a_fifth_on(targets):
         np.testing.assert_array_equal(mask[channel], (dilated >= 0.2).astype(np.float32))
 
 
+def test_the_released_codes_masks_are_options():
+    """Around a straight line: 5 rows by the paper, 7 by the released code, whose boundary map runs from 0 to 255."""
+    landmarks = np.tile(np.linspace(30, 226, 19)[:, None], (1, 2)).astype(np.float32)
+    landmarks[:, 1] = 101.5
+    recipe = recipes.replace(BASE, layout="aflw-19", input_size=256, targets="cell")
+    rows = {}
+    for boundary_mask in ("paper", "released"):
+        _, mask = truth(recipes.replace(recipe, boundary_mask=boundary_mask), landmarks)
+        rows[boundary_mask] = np.flatnonzero(mask[-1, :, 16]).tolist()  # a column in the middle of the left eyebrow
+        assert (mask[:-1] == truth(recipe, landmarks)[1][:-1]).all()
+    assert rows == {"paper": [23, 24, 25, 26, 27], "released": [22, 23, 24, 25, 26, 27, 28]}
+    base = recipes.replace(recipe, boundary_mask="released", weight_map="base")
+    assert np.flatnonzero(truth(base, landmarks)[1][-1, :, 16]).tolist() == [23, 24, 25, 26, 27]
+
+
+@pytest.mark.parametrize("mask, expected", [("paper", True), ("released", False)])
+def test_a_value_of_just_a_fifth_is_in_the_papers_mask_alone(mask, expected):
+    truth_of = heatmaps.GroundTruth(recipes.replace(BASE, mask=mask, boundary_mask=mask))
+    values = torch.tensor([heatmaps.MASK_LEVEL])
+    assert bool(truth_of.above(values, heatmaps.MASK_LEVEL)) is expected
+    assert bool(truth_of.boundary_above[0](values, truth_of.boundary_above[1]))
+
+
 def test_base_map_is_not_dilated_and_none_is_none():
     target, mask = truth(recipes.replace(BASE, weight_map="base"), face())
     np.testing.assert_array_equal(mask, (target >= 0.2).astype(np.float32))

@@ -1,9 +1,13 @@
 import dataclasses
+import json
 
 import pytest
+import torch
 
 from edgewing.errors import InputError
 from train import recipes
+from train.loop import Trainer
+from train.model import build
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -12,25 +16,56 @@ def test_every_recipe_is_legal_and_survives_json(name):
     assert recipes.loads(recipes.dumps(recipe)) == recipe
 
 
-def test_the_papers_recipe_is_its_section_6():
-    for name, layout in (("paper-wflw", "wflw-98"), ("paper-300w", "300w-68"), ("paper-cofw", "cofw-29")):
-        r = recipes.get(name)
-        assert (r.layout, r.network, r.stacks, r.input_size, r.cells, r.has_boundary) == (
-            layout,
-            "paper",
-            4,
-            256,
-            64,
-            True,
-        )
-        assert (r.optimiser, r.rate, r.weight_decay, r.epochs) == ("rmsprop", 1e-4, 1e-5, 240)
-        assert r.schedule == "step" and [m * r.epochs for m in r.milestones] == [80, 160]
-        assert (r.rotation, r.scale, r.flip, r.shift * 256) == (50, 0.15, 0.5, 25)
-        assert (r.loss, r.weight_map, r.weight, r.targets, r.sigma, r.decode) == (
-            "adaptive_wing", "dilated", 10, "cell", 1.75, "quarter",
-        )  # fmt: skip
-        assert r.ema == 0 and r.coordinate_loss == 0
-    assert not recipes.get("paper-lsp").has_boundary
+PAPER = {"paper-wflw": "wflw-98", "paper-300w": "300w-68", "paper-cofw": "cofw-29", "paper-lsp": "lsp-14"}
+
+
+@pytest.mark.parametrize("name, layout", PAPER.items())
+def test_the_papers_recipe_is_its_section_6(name, layout):
+    r = recipes.get(name)
+    boundary = layout != "lsp-14"
+    assert (r.layout, r.network, r.stacks, r.input_size, r.cells, r.has_boundary, r.coordinates) == (
+        layout, "paper", 4, 256, 64, boundary, True,
+    )  # fmt: skip
+    assert (r.optimiser, r.rate, r.weight_decay, r.epochs, r.steps) == ("rmsprop", 1e-4, 1e-5, 240, 0)
+    assert r.schedule == "step" and [m * r.epochs for m in r.milestones] == [80, 160] and r.warmup == 0
+    assert (r.rotation, r.scale, r.flip, r.shift * 256) == (50, 0.15, 0.5, 25)
+    assert min(r.blur, r.noise, r.occlusion) > 0 and (r.light, r.grey) == (0, 0)
+    assert (r.loss, r.weight_map, r.weight, r.targets, r.sigma, r.decode) == (
+        "adaptive_wing", "dilated", 10, "cell", 1.75, "quarter",
+    )  # fmt: skip
+    assert (r.mask, r.boundary_mask) == ("paper", "paper")
+    assert (r.ema, r.clip, r.coordinate_loss, r.precision) == (0, 0, 0, "fp32")
+    # the paper's "GTBbox"; COFW by its own boxes
+    assert r.crop == ("provided" if layout == "cofw-29" else "gtbox")
+
+
+def test_the_papers_optimiser_and_rates_epoch_by_epoch():
+    recipe = recipes.replace(recipes.get("paper-wflw"), network="mobile", width=0.25, input_size=64, stacks=1)
+    trainer = Trainer(recipe, 240, torch.device("cpu"))
+    (group,) = trainer.optimiser.param_groups
+    assert type(trainer.optimiser) is torch.optim.RMSprop and (group["momentum"], group["weight_decay"]) == (0, 1e-5)
+    rates = []
+    for trainer.step in range(240):
+        rates.append(trainer.rate())
+    assert rates == pytest.approx([1e-4] * 80 + [1e-5] * 80 + [1e-6] * 80)
+
+
+@pytest.mark.parametrize("name, parameters", [
+    ("paper-wflw", 24_153_036), ("paper-300w", 24_099_156), ("paper-cofw", 24_029_112), ("paper-lsp", 23_998_840),
+])  # fmt: skip
+def test_the_papers_networks_have_its_parameters(name, parameters):
+    with torch.device("meta"):
+        network = build(recipes.get(name))
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+def test_recipes_of_older_runs_still_load_and_are_what_they_were():
+    """Fields that came later have defaults that change nothing."""
+    for name in recipes.RECIPES:
+        older = json.loads(recipes.dumps(recipes.get(name)))
+        for field, was in (("crop", "gtbox"), ("mask", "paper"), ("boundary_mask", "paper")):
+            del older[field]
+            assert getattr(recipes.loads(json.dumps(older)), field) == was
 
 
 def test_all_problems_are_named_at_once():

@@ -5,11 +5,11 @@
     names.txt       one name a line         names.idx       (M + 1,) int64 offsets into names.txt
     meta.json
 
-The square has ``context`` times the side of the ``gtbox`` crop (edgewing.geometry) and the same centre, S pixels wide,
-plain bilinear, black outside the picture. There is no anti-aliasing on purpose: the network's own crop has none either
-(other runtimes could not repeat it), so a large picture must alias here as it will there. That holds as long as the
-cache is about as dense as the crop; ``dense_enough`` gives S for an input size, a quarter denser, so that the second
-resampling costs little detail and a zoom of 15 % finds real pixels.
+The square has ``context`` times the side of the crop (train.data.crops: ``gtbox``, or as ``crop`` says) and the same
+centre, S pixels wide, plain bilinear, black outside the picture. There is no anti-aliasing on purpose: the network's
+own crop has none either (other runtimes could not repeat it), so a large picture must alias here as it will there. That
+holds as long as the cache is about as dense as the crop; ``dense_enough`` gives S for an input size, a quarter denser,
+so that the second resampling costs little detail and a zoom of 15 % finds real pixels.
 
 Reading needs numpy alone, and its resident memory does not grow with M: bytes are copied by pread, nothing is mapped.
 
@@ -35,6 +35,7 @@ import numpy as np
 from edgewing import files, geometry
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from train.data.crops import square as square_of
 from train.data.groups import group_id, split
 from train.data.samples import Samples, file_of, load
 
@@ -55,19 +56,22 @@ def cache_folder(root: str | Path, key: str, size: int, context: float = CONTEXT
     return Path(root) / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{size}-{context:g}-v{_FORMAT}"
 
 
-def fingerprint(samples: Iterable) -> str:
-    """sha256 in hex over names, groups, landmarks and sizes of the picture files, in order.
+def fingerprint(samples: Iterable, crop: str = "gtbox") -> str:
+    """sha256 in hex over names, groups, landmarks, sizes of the picture files, and boxes unless the crop is ``gtbox``.
 
     Another annotation gives another fingerprint. A picture that changes and keeps its size in bytes is not noticed.
     """
     digest = hashlib.sha256()
     for sample in samples:
         _add(digest, sample)
+        if crop != "gtbox":
+            digest.update(f"{crop} {None if sample.box is None else sample.box.tolist()}".encode())
     return digest.hexdigest()
 
 
 class Cache:
-    """An open cache. ``meta``: format, layout, points, size, context, count, sources, groups, fingerprint, problems.
+    """An open cache. ``meta``: format, layout, points, size, context, crop, count, sources, groups, fingerprint,
+    problems.
 
     Safe to share between threads and forked workers; pickling opens it anew.
     """
@@ -183,6 +187,7 @@ def build(
     context: float = CONTEXT,
     progress: Callable[[int, int | None], None] | None = None,
     threads: int = 1,
+    crop: str = "gtbox",
 ) -> Cache:
     """Cut out every face of Samples or drawn faces (with ``image`` (H, W, 3), landmarks, source, group, name).
 
@@ -198,11 +203,11 @@ def build(
         beside.mkdir(parents=True)
         with contextlib.ExitStack() as stack:
             writer = _Writer(beside, stack)
-            for done, (sample, found) in enumerate(_crops(samples, layout, size, context, threads), 1):
+            for done, (sample, found) in enumerate(_crops(samples, layout, size, context, threads, crop), 1):
                 writer.add(sample, found)
                 if progress:
                     progress(done, total)
-        writer.finish(folder, layout=layout.name, points=layout.points, size=size, context=context)
+        writer.finish(folder, layout=layout.name, points=layout.points, size=size, context=context, crop=crop)
         with contextlib.suppress(FileExistsError):  # another process was faster: what it wrote is checked by opening
             _rename(beside, folder)
     except OSError as error:
@@ -220,10 +225,13 @@ def find_or_build(
     context: float = CONTEXT,
     progress: Callable[[int, int | None], None] | None = None,
     threads: int = 1,
+    crop: str = "gtbox",
 ) -> Cache:
     """The cache of these faces below ``root``, built where it is not there yet."""
-    folder = cache_folder(root, fingerprint(samples), size, context)
-    return Cache.open(folder) if folder.is_dir() else build(samples, folder, layout, size, context, progress, threads)
+    folder = cache_folder(root, fingerprint(samples, crop), size, context)
+    if folder.is_dir():
+        return Cache.open(folder)
+    return build(samples, folder, layout, size, context, progress, threads, crop)
 
 
 class _Writer:
@@ -273,7 +281,9 @@ class _Writer:
         (self.folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
 
 
-def _crops(samples: Iterable, layout: Layout, size: int, context: float, threads: int) -> Iterator[tuple]:
+def _crops(
+    samples: Iterable, layout: Layout, size: int, context: float, threads: int, protocol: str
+) -> Iterator[tuple]:
     """(sample, (image, landmarks) or InputError) in order, from ``threads`` workers with a few faces in flight."""
 
     def crop(sample):
@@ -281,9 +291,9 @@ def _crops(samples: Iterable, layout: Layout, size: int, context: float, threads
             return InputError(f"{sample.name}: {len(sample.landmarks)} points, {layout.name} has {layout.points}")
         try:
             image = load(sample)
+            tight = square_of(sample, size, protocol)
         except InputError as error:
             return error
-        tight = geometry.crop_from_landmarks(sample.landmarks, size)
         square = geometry.Crop(tight.centre, context * tight.side, size)
         landmarks = geometry.apply(square.to_crop, sample.landmarks).astype(np.float32)
         return geometry.warp(image, square.to_image, size), landmarks
@@ -364,4 +374,5 @@ def _meta(folder: Path) -> dict:
         raise InputError(f"{path}: cache format {meta.get('format')}, this version reads {_FORMAT}; build it again")
     if not all(type(v) is int and 0 < v < 1 << 40 for v in whole) or of_sources != whole[0]:
         raise InputError(f"{path}: the counts in it do not fit together; delete the folder and build the cache again")
+    meta.setdefault("crop", "gtbox")  # caches made before there was another
     return meta
