@@ -1,23 +1,32 @@
 // The page: what the buttons do, what the numbers say, and the loop from frame to drawn points.
 
 import {Frame, openCamera, openPicture, openVideo, Problem, type Camera} from './camera';
-import {View, type Drawable} from './draw';
+import {View} from './draw';
+import type {Landmarks} from './geometry';
 import {choose, median} from './choose';
 import type {Network} from './landmarker';
 import {load, type Ready} from './load';
+import {mesh} from './mesh';
 import {stayAvailable} from './offline';
 import {hasSimd, type Model} from './runtime';
 import type {Track} from './tracking';
 
-/** What every frame tells the page it is on: `document.addEventListener('edgewing:frame', ...)`. Times in ms. */
+/** What every frame tells the page it is on: `document.addEventListener('edgewing:frame', ...)`. Times in ms; picture is
+ * what was looked at, until the event is over. */
 export interface FrameReport {
   time: number;
-  width: number;
-  height: number;
+  picture: HTMLCanvasElement;
   tracks: Track[];
   total: number;
   network: number | undefined;
   searched: boolean;
+}
+
+/** A face on the screen. id: of its track, or its number in a still picture. */
+interface Seen {
+  id: number;
+  landmarks: Landmarks;
+  scores: Float32Array;
 }
 
 const KEPT = 30; // frames that the shown numbers are medians of
@@ -31,7 +40,8 @@ const how = {mirror: true, steady: true, mesh: false};
 
 let ready: Ready;
 let camera: Camera | undefined;
-let shown: Drawable[] = [];
+let shown: Seen[] = [];
+let nets = new Map<number, [number, number][]>(); // of each track, as it was first seen: a net that changes flickers
 let networkTimes: number[] = [];
 
 async function main(): Promise<void> {
@@ -96,6 +106,7 @@ function leave(): void {
   camera?.stop();
   camera = undefined;
   shown = [];
+  nets = new Map();
   hint.classList.remove('shown');
 }
 
@@ -129,7 +140,7 @@ async function run(mine: Camera): Promise<void> {
       const before = networkTimes.length;
       const tracks = await ready.tracker.step(frame, arrived / 1000);
       if (camera !== mine) return;
-      shown = tracks.map(({landmarks, raw, scores}) => ({landmarks: how.steady ? landmarks : raw, scores}));
+      shown = tracks.map(({id, landmarks, raw, scores}) => ({id, landmarks: how.steady ? landmarks : raw, scores}));
       paint();
       const now = performance.now();
       report({arrived, tracks, total: now - arrived, network: networkTimes[before]});
@@ -158,8 +169,7 @@ function nextFrame(video: HTMLVideoElement): Promise<number> {
 }
 
 function report({arrived, tracks, total, network}: {arrived: number; tracks: Track[]; total: number; network: number | undefined}): void {
-  const {width, height} = frame;
-  const detail: FrameReport = {time: arrived, width, height, tracks, total, network, searched: ready.tracker.searched};
+  const detail: FrameReport = {time: arrived, picture: frame.canvas, tracks, total, network, searched: ready.tracker.searched};
   document.dispatchEvent(new CustomEvent('edgewing:frame', {detail}));
 }
 
@@ -172,7 +182,10 @@ async function still(file: File): Promise<void> {
     networkTimes = [];
     const begun = performance.now();
     const {detector, landmarker} = ready;
-    for (const {box} of await detector.find(frame)) shown.push(await landmarker.face(frame, box));
+    for (const [id, {box}] of (await detector.find(frame)).entries()) {
+      const {landmarks, scores} = await landmarker.face(frame, box);
+      shown.push({id, landmarks, scores});
+    }
     set('mirror', false);
     enter('still');
     paint();
@@ -180,7 +193,7 @@ async function still(file: File): Promise<void> {
     say(shown.length ? faces : 'No face found in this picture');
     write('fps', undefined, 0);
     write('total', performance.now() - begun, 1);
-    write('network', median(networkTimes), 1);
+    write('network', networkTimes.length ? median(networkTimes) : undefined, 1);
     document.dispatchEvent(new CustomEvent('edgewing:still', {detail: shown}));
   } catch (error) {
     show(error);
@@ -188,7 +201,11 @@ async function still(file: File): Promise<void> {
 }
 
 function paint(): void {
-  view.draw(frame.canvas, shown, ready.contract.layout.edges, how);
+  const faces = shown.map(({id, landmarks, scores}) => {
+    if (how.mesh && !nets.has(id)) nets.set(id, mesh(landmarks));
+    return {landmarks, scores, edges: how.mesh ? nets.get(id)! : ready.contract.layout.edges, net: how.mesh};
+  });
+  view.draw(frame.canvas, faces, how.mirror);
 }
 
 function say(text: string): void {
@@ -197,7 +214,7 @@ function say(text: string): void {
 }
 
 function write(id: string, value: number | undefined, digits: number): void {
-  element(id).textContent = value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
+  element(id).textContent = value === undefined ? '–' : value.toFixed(value < 100 ? digits : 0);
 }
 
 function set(name: keyof typeof how, value: boolean): void {

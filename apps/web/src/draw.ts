@@ -6,12 +6,15 @@ import {landmarkBox, size, type Landmarks} from './geometry';
 const CURVE = 'rgb(60 220 235 / 0.85)';
 const RIM = 'rgb(10 30 35 / 0.9)';
 const [SURE, UNSURE] = [[90, 255, 120], [255, 120, 30]]; // of a point with score 1 and 0
-const [LINE_WIDTH, RADIUS] = [0.006, 0.01]; // shares of the face's size
+const [LINE_WIDTH, NET_WIDTH, RADIUS] = [0.006, 0.004, 0.01]; // shares of the face's size
 const [LEAST_LINE_WIDTH, LEAST_RADIUS] = [1, 1.6]; // device px
 
+/** edges: pairs of points to join. net: whether those are all there is to see. */
 export interface Drawable {
   landmarks: Landmarks;
   scores: Float32Array;
+  edges: [number, number][];
+  net: boolean;
 }
 
 export class View {
@@ -21,8 +24,7 @@ export class View {
     this.context = canvas.getContext('2d', {alpha: false})!;
   }
 
-  /** edges: pairs of points to join. mesh: the edges alone. */
-  draw(frame: HTMLCanvasElement, faces: Drawable[], edges: [number, number][], how: {mirror: boolean; mesh: boolean}): void {
+  draw(frame: HTMLCanvasElement, faces: Drawable[], mirror: boolean): void {
     const {canvas, context} = this;
     const pixels = Math.min(devicePixelRatio, 3);
     const [width, height] = [Math.round(canvas.clientWidth * pixels), Math.round(canvas.clientHeight * pixels)];
@@ -33,17 +35,17 @@ export class View {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = '#070b10';
     context.fillRect(0, 0, width, height);
-    context.setTransform(how.mirror ? -scale : scale, 0, 0, scale, how.mirror ? width - left : left, top);
+    context.setTransform(mirror ? -scale : scale, 0, 0, scale, mirror ? width - left : left, top);
     context.drawImage(frame, 0, 0);
     // landmarks are counted from the centre of the first pixel, the canvas from its edge
     context.translate(0.5, 0.5);
-    for (const face of faces) this.face(face, edges, scale, how.mesh);
+    for (const face of faces) this.face(face, scale);
   }
 
-  private face({landmarks, scores}: Drawable, edges: [number, number][], scale: number, mesh: boolean): void {
+  private face({landmarks, scores, edges, net}: Drawable, scale: number): void {
     const {context} = this;
     const across = size(landmarkBox(landmarks));
-    context.lineWidth = Math.max(LINE_WIDTH * across, LEAST_LINE_WIDTH / scale);
+    context.lineWidth = Math.max((net ? NET_WIDTH : LINE_WIDTH) * across, LEAST_LINE_WIDTH / scale);
     context.strokeStyle = CURVE;
     context.beginPath();
     for (const [a, b] of edges) {
@@ -51,7 +53,7 @@ export class View {
       context.lineTo(landmarks[2 * b], landmarks[2 * b + 1]);
     }
     context.stroke();
-    if (mesh) return;
+    if (net) return;
     const radius = Math.max(RADIUS * across, LEAST_RADIUS / scale);
     for (let i = 0; i < scores.length; i++) {
       const share = Math.min(Math.max(scores[i], 0), 1);

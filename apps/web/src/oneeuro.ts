@@ -1,12 +1,14 @@
 // The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) on all points of a face at once: a low-pass whose cutoff grows
-// with speed. Speeds are in face sizes per second, so that the same constants serve a face of any size.
+// with speed. Speeds are in face sizes per second, so that the same constants serve a face of any size. As in
+// edgewing/tracking.py the speed is that of the whole face, plus a share of each point's own movement within it.
 
 import type {Landmarks} from './geometry';
 
-/** Cutoffs in Hz (speed_cutoff: Hz more for each face size per second), longest_gap in s. */
+/** As edgewing.tracking.Filter. Cutoffs in Hz (speed_cutoff: Hz more for each face size per second), longest_gap in s. */
 export interface FilterSettings {
   least_cutoff: number;
   speed_cutoff: number;
+  own_share: number;
   derivative_cutoff: number;
   longest_gap: number;
 }
@@ -22,7 +24,7 @@ export class OneEuro {
    * nothing. */
   step(points: Landmarks, time: number, size: number): Landmarks {
     const step = time - this.time;
-    const {least_cutoff, speed_cutoff, derivative_cutoff, longest_gap} = this.settings;
+    const {least_cutoff, speed_cutoff, own_share, derivative_cutoff, longest_gap} = this.settings;
     if (!this.points || step > longest_gap) {
       this.points = Float64Array.from(points);
       this.velocity = new Float64Array(points.length);
@@ -30,14 +32,14 @@ export class OneEuro {
     } else if (step > 0) {
       const share = smoothing(derivative_cutoff, step);
       const {points: kept, velocity} = this;
+      for (let i = 0; i < points.length; i++) velocity[i] += share * ((points[i] - kept[i]) / step - velocity[i]);
+      const [wholeX, wholeY] = [mean(velocity, 0), mean(velocity, 1)];
+      const whole = Math.hypot(wholeX, wholeY);
       for (let i = 0; i < points.length; i += 2) {
-        const [dx, dy] = [points[i] - kept[i], points[i + 1] - kept[i + 1]];
-        velocity[i] += share * (dx / step - velocity[i]);
-        velocity[i + 1] += share * (dy / step - velocity[i + 1]);
-        const speed = Math.hypot(velocity[i], velocity[i + 1]) / size;
-        const alpha = smoothing(least_cutoff + speed_cutoff * speed, step);
-        kept[i] += alpha * dx;
-        kept[i + 1] += alpha * dy;
+        const own = Math.hypot(velocity[i] - wholeX, velocity[i + 1] - wholeY);
+        const alpha = smoothing(least_cutoff + (speed_cutoff * (whole + own_share * own)) / size, step);
+        kept[i] += alpha * (points[i] - kept[i]);
+        kept[i + 1] += alpha * (points[i + 1] - kept[i + 1]);
       }
       this.time = time;
     }
@@ -48,4 +50,11 @@ export class OneEuro {
 /** The factor alpha of an exponential low-pass, from its cutoff in Hz and the time since the last sample in s. */
 function smoothing(cutoff: number, step: number): number {
   return 1 / (1 + 1 / (2 * Math.PI * cutoff * step));
+}
+
+/** Mean over the points of their x (axis 0) or y (axis 1). */
+function mean(values: Float64Array, axis: number): number {
+  let sum = 0;
+  for (let i = axis; i < values.length; i += 2) sum += values[i];
+  return (2 * sum) / values.length;
 }

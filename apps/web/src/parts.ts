@@ -5,6 +5,7 @@ export * as decoding from './decoding';
 export * as detector from './detector';
 export * as geometry from './geometry';
 export * as landmarker from './landmarker';
+export * as mesh from './mesh';
 export * as oneeuro from './oneeuro';
 export * as pixels from './pixels';
 export * as tracking from './tracking';

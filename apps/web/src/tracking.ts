@@ -124,9 +124,10 @@ export class Tracker {
   }
 
   private advance(followed: Followed, face: Face): Shown {
-    followed.box = landmarkBox(face.landmarks);
+    const landmarks = followed.filter.step(face.landmarks, this.time, size(landmarkBox(face.landmarks)));
+    // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is
+    followed.box = landmarkBox(landmarks);
     followed.seen = this.time;
-    const landmarks = followed.filter.step(face.landmarks, this.time, size(followed.box));
     const {id, confidence, begun} = followed;
     const {landmarks: raw, scores, box} = face;
     return {followed, track: {id, landmarks, raw, scores, confidence, age: this.time - begun, box}};

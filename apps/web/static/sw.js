@@ -2,8 +2,13 @@
 // static hosts do not send. What the network gives always wins; what it gave last is kept.
 
 const KEPT = 'edgewing';
+// What a browser has fetched before this worker begins. Everything else goes through it, the right wasm among it.
+const FIRST = ['./', 'style.css', 'app.js', 'icon.svg', 'manifest.webmanifest', 'icon-192.png'];
 
-self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('install', (event) => {
+  self.skipWaiting();
+  event.waitUntil(caches.open(KEPT).then((kept) => kept.addAll(FIRST)));
+});
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 
 self.addEventListener('fetch', (event) => {

@@ -122,9 +122,11 @@ def serving(model: str):
     with web.server(web.site(model), "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://localhost:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://localhost:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def drive(node: str, plan: dict, timeout: int = 240) -> dict:

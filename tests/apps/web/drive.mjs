@@ -1,0 +1,175 @@
+// A person with the page in a real browser, for test_page.py: goes through a plan and prints what was found as JSON.
+//
+//   node drive.mjs '{"scene": "live", "chromium": FILE, "url": URL, "camera": FILE, ...}'
+
+import {launch} from '../../../apps/web/browser.mjs';
+
+const SIZES = {portrait: [360, 740], landscape: [740, 360], desk: [1280, 800]};
+const PATIENCE = 60_000; // ms; other work on the machine must not fail a test
+
+/** The page with a camera: every frame it looked at, then its buttons, pictures from disk, and no network. */
+async function live({chromium, url, camera, frames, pictures = [], shots}) {
+  const context = await open(chromium, {camera, deviceScaleFactor: 2});
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    const [asked, errors] = [[], []];
+    context.on('request', (request) => asked.push(request.url()));
+    page.on('pageerror', (error) => errors.push(String(error)));
+    await resize(page, 'portrait');
+    await page.goto(url);
+    await started(page);
+    if (shots) await page.screenshot({path: `${shots}/start.png`});
+
+    await page.evaluate((most) => {
+      window.frames_ = [];
+      document.addEventListener('edgewing:frame', ({detail}) => {
+        if (window.frames_.length >= most) return;
+        const {picture, ...rest} = detail;
+        const tracks = rest.tracks.map(({id, box, landmarks, raw}) => ({id, box, landmarks: [...landmarks], raw: [...raw]}));
+        window.frames_.push({...rest, tracks, png: picture.toDataURL('image/png').split(',')[1]});
+      });
+    }, frames);
+    await page.click('#start');
+    await page.waitForFunction((most) => window.frames_.length >= most, frames, {timeout: PATIENCE});
+    const found = {frames: await page.evaluate(() => window.frames_), asked, errors};
+    found.isolated = await page.evaluate(() => crossOriginIsolated);
+    await page.waitForFunction(() => /\d/.test(document.getElementById('fps').textContent), null, {timeout: PATIENCE});
+    found.texts = await texts(page);
+    if (shots) {
+      for (const name of Object.keys(SIZES)) {
+        await resize(page, name);
+        await page.screenshot({path: `${shots}/${name}.png`});
+      }
+      await page.click('#mesh');
+      await page.waitForTimeout(300);
+      await page.screenshot({path: `${shots}/mesh.png`});
+      await page.click('#mesh');
+    }
+
+    found.stills = [];
+    for (const picture of pictures) found.stills.push(await still(page, picture));
+    if (pictures.length) {
+      found.plain = await view(page);
+      await page.click('#mirror');
+      found.mirrored = await view(page);
+      if (shots) await page.screenshot({path: `${shots}/still.png`});
+      await context.setOffline(true);
+      await page.reload();
+      await started(page);
+      found.offline = await page.textContent('#model');
+    }
+    return found;
+  } finally {
+    await context.close();
+  }
+}
+
+/** What the page says where something is missing. stranger: a URL that is not localhost; bare: a host without headers. */
+async function troubles({chromium, url, stranger, bare, model, shots}) {
+  const flags = [`--host-resolver-rules=MAP ${new URL(stranger).hostname} 127.0.0.1`];
+  const context = await open(chromium, {flags});
+  const found = {};
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    await resize(page, 'portrait');
+    await page.goto(bare);
+    await page.waitForFunction(() => crossOriginIsolated, null, {timeout: PATIENCE});
+    await started(page);
+    found.bare = await page.evaluate(() => ({isolated: crossOriginIsolated, model: document.getElementById('model').textContent}));
+
+    await page.goto(url);
+    await started(page);
+    found.missing = await tried(page);
+    if (shots) await page.screenshot({path: `${shots}/missing.png`});
+
+    await page.goto(stranger);
+    await started(page);
+    found.insecure = await tried(page);
+
+    const old = await context.newPage();
+    await old.addInitScript(() => (WebAssembly.validate = () => false)); // as a browser without SIMD answers
+    await old.goto(url);
+    found.old = await problem(old);
+
+    const cut = await context.newPage();
+    await context.route(model, (route) => route.fulfill({status: 200, body: 'not a model'}));
+    await cut.goto(`${url}?cut`);
+    found.cut = await problem(cut);
+  } finally {
+    await context.close();
+  }
+  found.refused = await refused(chromium, url);
+  return found;
+}
+
+/** With a camera that the person does not allow: without the flag that answers for them, nobody does. */
+async function refused(chromium, url) {
+  const context = await open(chromium, {flags: ['--use-fake-device-for-media-stream']});
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    await page.goto(url);
+    await started(page);
+    return await tried(page);
+  } finally {
+    await context.close();
+  }
+}
+
+async function open(executablePath, options) {
+  const context = await launch({executablePath, ...options});
+  context.setDefaultTimeout(PATIENCE);
+  return context;
+}
+
+async function resize(page, name) {
+  const [width, height] = SIZES[name];
+  await page.setViewportSize({width, height});
+  await page.waitForTimeout(400);
+}
+
+function started(page) {
+  return page.waitForSelector('#start:not([disabled])');
+}
+
+async function tried(page) {
+  await page.click('#start');
+  return problem(page);
+}
+
+async function problem(page) {
+  await page.waitForSelector('[data-state="problem"]');
+  return texts(page);
+}
+
+async function still(page, file) {
+  const done = page.evaluate(
+    () =>
+      new Promise((resolve) =>
+        document.addEventListener('edgewing:still', ({detail}) => resolve(detail.map(({landmarks}) => [...landmarks])), {once: true}),
+      ),
+  );
+  await page.setInputFiles('#input', file);
+  return {faces: await done, texts: await texts(page)};
+}
+
+/** What there is to read, and whether all of it fits into the window. */
+function texts(page) {
+  return page.evaluate(() => {
+    const text = (id) => document.getElementById(id).textContent;
+    const {scrollWidth, clientWidth, scrollHeight, clientHeight} = document.documentElement;
+    return {
+      ...Object.fromEntries(['title', 'text', 'hint', 'fps', 'total', 'network', 'model', 'terms', 'runtime'].map((id) => [id, text(id)])),
+      fits: scrollWidth <= clientWidth && scrollHeight <= clientHeight,
+      nameless: [...document.querySelectorAll('button')].filter((button) => !button.textContent.trim()).length,
+    };
+  });
+}
+
+/** The picture with its points, as it is on the screen. */
+function view(page) {
+  return page.evaluate(() => document.getElementById('view').toDataURL('image/png').split(',')[1]);
+}
+
+const scenes = {live, troubles};
+const plan = JSON.parse(process.argv[2]);
+process.stdout.write(`${JSON.stringify(await scenes[plan.scene](plan))}\n`);

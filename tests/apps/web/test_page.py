@@ -1,0 +1,177 @@
+"""The page in a real browser: headless Chromium, with a fake camera that plays a drawn clip."""
+
+import base64
+import http.server
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from edgewing import images, models, web
+from edgewing.landmarker import Landmarker
+from edgewing.tracking import Tracker
+from tests.apps.web.conftest import clip, drive, serving, write_mjpeg
+from tests.edgewing.conftest import SHARED
+from train.data import drawn
+
+MODEL = "edgewing-m"
+FRAMES = 8
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory):
+    """Screenshots stay here; `pytest --basetemp DIR` says where, for those who want to look at them."""
+    return tmp_path_factory.mktemp("shots")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """One with a face that is not in the middle, one without any."""
+    folder = tmp_path_factory.mktemp("pictures")
+    face = cv2.copyMakeBorder(
+        drawn.draw(6, "300w-68").image, 20, 60, 10, 150, cv2.BORDER_CONSTANT, value=(90, 100, 110)
+    )
+    images.write(folder / "none.png", np.full((300, 400, 3), 120, np.uint8))
+    images.write(folder / "face.png", face)
+    return [folder / "none.png", folder / "face.png"]
+
+
+@pytest.fixture(scope="module")
+def seen(node, page, tmp_path_factory, pictures, shots):
+    """What was found in one session with the page."""
+    camera = write_mjpeg(tmp_path_factory.mktemp("clip") / "camera.mjpeg", clip(24))
+    with serving(MODEL) as url:
+        plan = {"scene": "live", "url": url, "camera": str(camera), "frames": FRAMES, "shots": str(shots)}
+        return {"url": url, **drive(node, plan | {"pictures": [str(file) for file in pictures]})}
+
+
+def decoded(png: str) -> np.ndarray:
+    return images.decode(base64.b64decode(png))
+
+
+def check_points(frames: list[dict]) -> None:
+    """The page's points on the frames that it looked at against the desktop pipeline's on the same frames.
+
+    In the same crop they are equal. Left to themselves both find boxes that differ by thousandths of a pixel, which an
+    int8 network makes tenths of.
+    """
+    landmarker = Landmarker(MODEL, web.DETECTOR)
+    tracker, alone, together = Tracker(landmarker), [], []
+    for frame in frames:
+        picture = decoded(frame["png"])
+        expected = tracker(picture, frame["time"] / 1000)
+        assert [track["id"] for track in frame["tracks"]] == [track.id for track in expected]
+        again = landmarker(picture, [np.array(track["box"]) for track in frame["tracks"]])
+        for ours, python, same in zip(frame["tracks"], expected, again):
+            raw, steady = (np.reshape(ours[name], (-1, 2)) for name in ("raw", "landmarks"))
+            together.append(np.abs(raw - same.landmarks).max())
+            alone += [
+                np.linalg.norm(a - b, axis=1) for a, b in ((raw, python.face.landmarks), (steady, python.landmarks))
+            ]
+    assert len(together) >= FRAMES, "a face must be seen in every frame"
+    assert max(together) < 1e-2
+    assert np.max(alone) < 1
+
+
+def test_points_are_the_desktops(seen):
+    check_points(seen["frames"])
+
+
+def test_points_of_real_faces_are_the_desktops(node, page, tmp_path):
+    source = SHARED / "media/WolfgangLanger_Pexels.mp4"
+    if not source.is_file():
+        pytest.skip("needs ../shared/data (a video of a person, not in the repository)")
+    capture = cv2.VideoCapture(str(source))
+    frames = [cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB) for _ in range(48)]
+    camera = write_mjpeg(tmp_path / "camera.mjpeg", frames)
+    with serving(MODEL) as url:
+        check_points(drive(node, {"scene": "live", "url": url, "camera": str(camera), "frames": FRAMES})["frames"])
+
+
+def test_numbers_and_words_are_on_the_page(seen):
+    texts = seen["texts"]
+    assert float(texts["fps"]) > 0
+    assert float(texts["total"]) >= float(texts["network"]) > 0
+    assert texts["model"].startswith(MODEL) and "research use" in texts["terms"]
+    assert "LiteRT.js on wasm" in texts["runtime"]
+    assert texts["fits"], "nothing may lie outside a window of 360 px"
+    assert texts["nameless"] == 0
+    assert not seen["errors"]
+
+
+def test_nothing_is_asked_of_another_host(seen):
+    local = (seen["url"], "blob:", "data:")
+    assert len(seen["asked"]) > 5 and not [url for url in seen["asked"] if not url.startswith(local)]
+
+
+def test_a_picture_from_disk(seen, pictures):
+    none, one = seen["stills"]
+    assert not none["faces"] and none["texts"]["hint"] == "No face found in this picture"
+    expected = Landmarker(MODEL, web.DETECTOR)(images.read(pictures[1]))
+    assert len(one["faces"]) == len(expected) == 1
+    assert np.abs(np.reshape(one["faces"][0], (-1, 2)) - expected[0].landmarks).max() < 1
+
+
+def test_mirroring_turns_the_picture_and_its_points(seen):
+    plain, mirrored = (decoded(seen[name]).astype(int) for name in ("plain", "mirrored"))
+    assert np.abs(plain - mirrored).mean() > 3, "the picture is not symmetric"
+    assert np.abs(plain[:, ::-1] - mirrored).mean() < 0.5
+
+
+def test_it_works_without_a_network_afterwards(seen):
+    assert seen["offline"].startswith(MODEL)
+
+
+def test_threads_where_the_page_is_isolated(seen):
+    assert seen["isolated"]
+
+
+@pytest.fixture(scope="module")
+def trouble(node, page, tmp_path_factory, shots):
+    """What the page says without a camera, without https, in an old browser, and from a host that sends no headers."""
+    folder = tmp_path_factory.mktemp("built")
+    web.build(web.site(MODEL), folder)
+
+    class Bare(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *arguments):
+            """Requests are no news."""
+
+    with serving(MODEL) as url, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bare) as host:
+        thread = threading.Thread(target=host.serve_forever)
+        thread.start()
+        try:
+            stranger = url.replace("localhost", "phone.test")
+            bare = f"http://localhost:{host.server_port}/"
+            plan = {"scene": "troubles", "url": url, "stranger": stranger, "bare": bare, "shots": str(shots)}
+            return drive(node, plan | {"model": f"{url}model.tflite"})
+        finally:
+            host.shutdown()
+            thread.join()
+
+
+def test_static_files_on_any_host_are_isolated_too(trouble):
+    assert trouble["bare"]["isolated"] and trouble["bare"]["model"].startswith(MODEL)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "words"),
+    [
+        ("refused", "The camera was refused", "Allow the camera for this page"),
+        ("missing", "No camera was found", "Pictures and videos from disk work"),
+        ("insecure", "The camera needs https", "phone.test"),
+        ("old", "This browser is too old", "WebAssembly SIMD"),
+        ("cut", "The model could not be loaded", "cut off or damaged"),
+    ],
+)
+def test_it_says_what_is_missing_and_what_to_do(trouble, name, title, words):
+    assert trouble[name]["title"] == title
+    assert words in trouble[name]["text"]
+    assert trouble[name]["fits"]
+
+
+def test_the_shipped_model_is_what_is_served(page):
+    assert web.site(MODEL)["model.tflite"] == models.path(MODEL, "tflite").read_bytes()
