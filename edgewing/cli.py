@@ -1,4 +1,4 @@
-"""`edgewing info | run | web | doctor`: look into a model, run it on a picture or in a browser."""
+"""`edgewing info | run | camera | web | doctor`: look into a model, run it on pictures, on a camera, in a browser."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ from edgewing import __version__
 from edgewing.errors import InputError, command, printable
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
+
+
+VIEWS = ("points", "mesh", "heatmap", "boundary")  # of `camera`; drawn by edgewing.overlay
+CAMERA_EXAMPLE = "edgewing camera --source clip.mp4 --no-window --save points.mp4 --json points.jsonl"
+CAMERA_NOTES = """Of a video file every frame is worked through in order where the result is kept (--save, --json) or
+nothing is shown (--no-window); shown in a window alone it plays at its own pace. Of a camera, a stream and a playing
+video the newest frame is taken; those that it overtook are dropped and counted. Each picture of a folder is searched
+anew.
+keys in the window: 1 points, 2 mesh, 3 heatmap, 4 boundary, m mirror, s smoothing, c screenshot, q quit
+"""
+
+
+class DefaultsAndLines(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, and leaves the lines of an epilog as they are."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -204,6 +218,20 @@ def doctor(arguments: argparse.Namespace) -> None:
     print("\n".join(lines))
 
 
+def camera(arguments: argparse.Namespace) -> None:
+    from edgewing import camera as session
+    from edgewing import models, window
+    from edgewing.landmarker import Landmarker
+
+    if not arguments.no_window:
+        window.refuse_without()
+    with _quiet():
+        landmarker = Landmarker(arguments.model or models.default(), arguments.detector, arguments.threads)
+        detector = landmarker.detector.name
+    _notice(landmarker.contract)
+    session.run(landmarker, detector, arguments)
+
+
 def web(arguments: argparse.Namespace) -> None:
     from edgewing import containers, models
     from edgewing import web as page
@@ -248,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edgewing", description="Face landmarks with models that explain themselves.")
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    verbs = parser.add_subparsers(required=True, metavar="info | run | web | doctor")
+    verbs = parser.add_subparsers(required=True, metavar="info | run | camera | web | doctor")
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(
@@ -271,18 +299,41 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", metavar="OUT", help="write boxes, landmarks and scores here")
     one.add_argument("--save", metavar="OUT.png", help="write the picture with the points drawn here")
 
+    one = verb(camera, "Follow the faces of a camera, a video or pictures.", CAMERA_EXAMPLE)
+    one.formatter_class = DefaultsAndLines
+    one.epilog = f"{CAMERA_NOTES}\n{one.epilog}"
+    what = "a camera's number, a video, a picture, a folder of pictures, or a URL such as rtsp://..."
+    one.add_argument("--source", default="0", metavar="WHAT", help=what)
+    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
+    one.add_argument("--detector", default="auto", metavar="NAME", help="one that `edgewing doctor` lists")
+    one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
+    one.add_argument("--save", metavar="OUT.mp4", help="the frames with the points drawn; of one picture, OUT.png")
+    text = "a line per frame: time, faces, landmarks, scores, ms; - for standard output"
+    one.add_argument("--json", metavar="OUT.jsonl", help=text)
+    one.add_argument("--no-window", action="store_true", help="for machines without a screen")
+    one.add_argument("--view", choices=VIEWS, default="points", help="what is drawn")
+    one.add_argument("--mirror", action="store_true", help="mirror the picture; left and right of the labels stay")
+    one.add_argument("--no-smoothing", action="store_true", help="landmarks as the model gives them")
+    one.add_argument("--loop", action="store_true", help="begin a video again at its end")
+    one.add_argument("--frames", type=_positive, metavar="N", help="end after so many frames")
+
     text = "Serve the camera page for browsers, where the model runs on the phone itself."
     one = verb(web, text, "edgewing web --model edgewing-s")
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or a .tflite; else the default")
     one.add_argument("--port", type=int, default=8000, help="0 for a free one")
     one.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all machines of this network")
-    one.add_argument(
-        "--cert", metavar="PEM", help="certificate with its key, for https"
-    )
+    one.add_argument("--cert", metavar="PEM", help="certificate with its key, for https")
     one.add_argument("--build", metavar="DIR", help="write the page's files here in place of serving them")
 
     verb(doctor, "Show what is installed, what is missing, and what to type.", "edgewing doctor")
     return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
 
 
 def _count(text: str) -> int:

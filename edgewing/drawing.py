@@ -50,7 +50,8 @@ def draw(
 
     room = int(np.sqrt(LARGEST_LAYER / ((x1 - x0) * (y1 - y0))))
     zoom = int(np.clip(np.ceil(3 / width), 1, max(1, room)))
-    layer = drawn[y0:y1, x0:x1].repeat(zoom, axis=0).repeat(zoom, axis=1)
+    size = (int(x1 - x0) * zoom, int(y1 - y0) * zoom)
+    layer = cv2.resize(drawn[y0:y1, x0:x1], size, interpolation=cv2.INTER_NEAREST)
     # pixels meet at edges, coordinates are of centres: half a pixel is added before enlarging and taken off after
     enlarged = (landmarks[visible] - [x0, y0] + 0.5) * zoom - 0.5
     fixed = dict(zip(visible.tolist(), np.rint(enlarged * (1 << _SHIFT)).astype(int).tolist()))

@@ -5,6 +5,7 @@ N: landmarks.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +21,15 @@ from edgewing.errors import InputError
 class Face:
     """box: (4,) the box its crop was made from, image px. landmarks: (N, 2) float32 image px. scores: (N,) float32.
 
-    crop: the square that the network saw. heatmaps: (C, H, W) over that square, where the model gives any: those of the
-    N landmarks, and a boundary last where C is N + 1.
+    crop: the square that the network saw. seconds: what the network took, decode included. heatmaps: (C, H, W) over the
+    square, where the model gives any: those of the N landmarks, and a boundary last where C is N + 1.
     """
 
     box: np.ndarray
     landmarks: np.ndarray
     scores: np.ndarray
     crop: geometry.Crop
+    seconds: float
     heatmaps: np.ndarray | None = None
 
 
@@ -69,9 +71,12 @@ class Landmarker:
     def _face(self, frame: np.ndarray, box: np.ndarray) -> Face:
         part = self.contract.crop
         crop = geometry.crop_from_box(box, part.size, part.factor, part.least)
-        outputs = self.runtime.raw(geometry.warp(frame, crop.to_image, part.size)[None])
+        pixels = geometry.warp(frame, crop.to_image, part.size)[None]
+        start = time.perf_counter()
+        outputs = self.runtime.raw(pixels)
         points = runtimes.points(outputs, self.contract)
+        took = time.perf_counter() - start
         landmarks = geometry.apply(crop.to_image, points.landmarks[0])
         if self.contract.decode.in_graph:
-            return Face(box, landmarks, points.scores[0], crop)
-        return Face(box, landmarks, points.scores[0], crop, outputs[self.contract.output("heatmaps").name][0])
+            return Face(box, landmarks, points.scores[0], crop, took)
+        return Face(box, landmarks, points.scores[0], crop, took, outputs[self.contract.output("heatmaps").name][0])

@@ -1,0 +1,265 @@
+"""`edgewing camera`: follow the faces of a camera, a video or pictures; show them, save them, write them down.
+
+One frame goes through at a time: source, tracker, painter, then window, video and JSON lines. Of a live source the
+newest frame is taken and those it overtook are dropped (edgewing.sources.Newest).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edgewing import images, models, overlay, recording, sources, window
+from edgewing.errors import InputError
+from edgewing.landmarker import Landmarker
+from edgewing.overlay import VIEWS, Figures, Look, Painter
+from edgewing.sources import Frame
+from edgewing.tracking import Track, Tracker
+
+KEYS = "1 points, 2 mesh, 3 heatmap, 4 boundary, m mirror, s smoothing, c screenshot, q quit"
+RECENT = 300  # frames that figures are taken over; nothing grows with the length of a stream
+NOTE_SECONDS = 4.0  # for which a remark stays in the picture
+
+
+def run(landmarker: Landmarker, detector: str, arguments: argparse.Namespace) -> None:
+    """The command, with the options of `edgewing camera`.
+
+    InputError where it cannot begin, or where the source fails later: what was done until then is kept.
+    KeyboardInterrupt likewise, after the files are finished.
+    """
+    look = Look(arguments.view, arguments.mirror, not arguments.no_smoothing)
+    showing, keeping = not arguments.no_window, bool(arguments.save or arguments.json)
+    overlay.refuse_view(look.view, landmarker.contract)
+    cv2.setNumThreads(arguments.threads)  # as the runtime: threads that wait for one another cost more than they give
+    source = sources.open(arguments.source, arguments.loop, paced=showing and not keeping)
+    feed = sources.Newest(source) if source.live else source
+    with contextlib.closing(feed), contextlib.closing(Session(landmarker, look, feed, showing)) as session:
+        say(arguments.json, f"{source.name}: {session.name}, {landmarker.runtime.description}; {detector}")
+        if showing:
+            say(arguments.json, f"keys: {KEYS}")
+        picture = isinstance(source, sources.Pictures) and len(source.paths) == 1
+        outputs = Outputs(arguments.save, arguments.json, source.fps, picture)
+        try:
+            with asked_to_stop() as asked:
+                session.run(outputs, arguments.frames, asked)
+        except (InputError, KeyboardInterrupt):
+            outputs.close()
+            raise
+        except BaseException:
+            outputs.discard()
+            raise
+        outputs.close()
+        for line in session.summary(source.live):
+            say(arguments.json, line)
+        if asked:
+            raise KeyboardInterrupt
+        say(arguments.json, f"next: edgewing info {arguments.model or models.default()}")
+
+
+def say(json: str | None, line: str) -> None:
+    """To stdout, but to stderr where JSON lines go to stdout."""
+    print(line, file=sys.stderr if json == "-" else sys.stdout, flush=True)
+
+
+@contextlib.contextmanager
+def asked_to_stop() -> Iterator[list]:
+    """A list that is no longer empty once Ctrl-C was pressed, so that a frame is finished before the files are; a
+    second Ctrl-C interrupts at once."""
+    asked = []
+
+    def handle(number, frame):
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Outputs:
+    """The files that a session leaves."""
+
+    def __init__(self, save: str | None, json: str | None, fps: float, picture: bool):
+        self.save, self.json, self.video, self.lines, self.image = save, json, None, None, None
+        if save and Path(save).suffix.lower() in images.SUFFIXES:
+            if not picture:
+                raise InputError(f"{save}: only one picture is saved as a picture; name an .mp4")
+        elif save:
+            self.video = recording.VideoFile(save, fps)
+        if json:
+            self.lines = recording.Lines(json)
+
+    def close(self) -> None:
+        """Finish all and say what was written."""
+        if self.image is not None:
+            images.write(self.save, self.image)
+        for path, kept in (
+            (self.save, self.video.close() if self.video else self.image is not None),
+            (self.json, self.lines.close() if self.lines else False),
+        ):
+            if kept:
+                say(self.json, f"wrote {path}")
+
+    def discard(self) -> None:
+        for part in (self.video, self.lines):
+            if part:
+                part.discard()
+
+
+class Session:
+    """Frames of one feed through tracker, painter, window and files, with the figures of what that took."""
+
+    def __init__(self, landmarker: Landmarker, look: Look, feed, showing: bool):
+        self.landmarker, self.look, self.feed = landmarker, look, feed
+        self.tracker, self.painter = Tracker(landmarker), Painter(landmarker.contract)
+        self.window = window.Window() if showing else None
+        model = landmarker.contract.model
+        self.name = f"{model.name} {model.precision}"
+        self.frames = self.with_face = self.searched = 0
+        self._done, self._model, self._end = (deque(maxlen=RECENT) for _ in range(3))
+        self._note, self._note_until = "", 0.0
+        self._begun = self._ended = 0.0
+
+    def run(self, outputs: Outputs, most: int | None, asked: list) -> None:
+        self._begun = self._ended = time.perf_counter()
+        follows = getattr(self.feed, "source", self.feed).follows
+        for frame in self.feed.frames():
+            if not follows:
+                self.tracker.reset()
+            tracks = self.tracker(frame.image, frame.time)
+            ready = time.perf_counter()
+            self._count(tracks)
+            if outputs.lines:
+                outputs.lines.write(self._line(frame, tracks, ready))
+            key = self._picture(frame, tracks, outputs) if self.window or outputs.save else ""
+            self._ended = time.perf_counter()
+            self._end.append(self._ended - frame.read)
+            self._done.append(self._ended)
+            if asked or key == "q" or self.frames == most:
+                return
+        if self.window and self.window.opened and self.frames == 1:
+            self.window.wait()
+
+    def close(self) -> None:
+        if self.window:
+            self.window.close()
+
+    def _count(self, tracks: list[Track]) -> None:
+        self.frames += 1
+        self.with_face += bool(tracks)
+        self.searched += self.tracker.searched
+        if tracks:
+            self._model.append(statistics.fmean(track.face.seconds for track in tracks))
+
+    def _picture(self, frame: Frame, tracks: list[Track], outputs: Outputs) -> str:
+        """Draw, show, save; the key that was pressed."""
+        drawn = self.painter(frame.image, tracks, self.look)
+        drawn = frame.image.copy() if drawn is frame.image else drawn
+        if outputs.save and not outputs.video:
+            outputs.image = drawn
+            return self.window.show(drawn) if self.window else ""
+        note = self._note if time.perf_counter() < self._note_until else ""
+        overlay.panel(drawn, self.name, self.figures(), self.look, len(tracks), note)
+        if outputs.video:
+            outputs.video.write(drawn, frame.time)
+        if not self.window:
+            return ""
+        key = self.window.show(drawn)
+        if said := press(key, self.look, self.landmarker.contract, drawn):
+            self._note, self._note_until = said, time.perf_counter() + NOTE_SECONDS
+            print(said, flush=True)
+        return key
+
+    def figures(self) -> Figures:
+        """Medians over the last frames; the one in hand is not among them yet."""
+        span = self._done[-1] - self._done[0] if len(self._done) > 1 else 0.0
+        return Figures(
+            (len(self._done) - 1) / span if span else 0.0,
+            1000 * statistics.median(self._model or [0.0]),
+            1000 * statistics.median(self._end or [0.0]),
+            getattr(self.feed, "dropped", 0),
+        )
+
+    def _line(self, frame: Frame, tracks: list[Track], ready: float) -> dict:
+        """What --json has of a frame. Times in s and ms, the rest in image px, (0, 0) the centre of the first pixel."""
+        line = {"frame": frame.number, "time": round(frame.time, 4)}
+        if frame.name:
+            line["image"] = frame.name
+        return line | {
+            "width": frame.image.shape[1],
+            "height": frame.image.shape[0],
+            "searched": self.tracker.searched,
+            "model_ms": round(1000 * sum(track.face.seconds for track in tracks), 3),
+            "end_to_end_ms": round(1000 * (ready - frame.read), 3),
+            "faces": [
+                {
+                    "track": track.id,
+                    "age": round(track.age, 4),
+                    "confidence": round(track.confidence, 4),
+                    "box": rounded(track.face.box, 3),
+                    "landmarks": rounded(track.landmarks if self.look.smoothing else track.face.landmarks, 3),
+                    "scores": rounded(track.face.scores, 4),
+                }
+                for track in tracks
+            ],
+        }
+
+    def summary(self, live: bool) -> Iterator[str]:
+        seconds = self._ended - self._begun
+        rate = f"{self.frames} frames in {seconds:.1f} s ({self.frames / seconds if seconds else 0:.0f} fps)"
+        yield f"{rate}, {self.feed.dropped} dropped" if live else rate
+        if not self.with_face:
+            yield "no face in any frame"
+            return
+        now = self.figures()
+        yield (
+            f"faces in {self.with_face} of them; the detector ran on {self.searched}; medians of the last {RECENT}: "
+            f"model {now.model_ms:.2f} ms a face, end to end {now.end_to_end_ms:.1f} ms"
+        )
+
+
+def press(key: str, look: Look, contract, shown: np.ndarray) -> str:
+    """Do what a key asks for; a remark for the user, or ''."""
+    if key in [str(number) for number in range(1, len(VIEWS) + 1)]:
+        view = VIEWS[int(key) - 1]
+        try:
+            overlay.refuse_view(view, contract)
+        except InputError as error:
+            return str(error)
+        look.view = view
+    elif key == "m":
+        look.mirror = not look.mirror
+    elif key == "s":
+        look.smoothing = not look.smoothing
+    elif key == "c":
+        return f"wrote {screenshot(shown)}"
+    return ""
+
+
+def screenshot(image: np.ndarray) -> Path:
+    """Save a picture in the current folder under a new name."""
+    stem, number = time.strftime("edgewing-%Y%m%d-%H%M%S"), 1
+    path = Path(f"{stem}.png")
+    while path.exists():
+        number += 1
+        path = Path(f"{stem}-{number}.png")
+    images.write(path, image)
+    return path
+
+
+def rounded(values: np.ndarray, digits: int) -> list:
+    """A float array as nested lists for JSON."""
+    return np.round(np.asarray(values, np.float64), digits).tolist()

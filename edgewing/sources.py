@@ -1,0 +1,268 @@
+"""Where frames come from: a camera, a stream, a video, a picture or a folder of them, behind one small interface.
+
+A source hands out frames one after the other. What is live (a camera, a stream, a video played at its own pace) is read
+ahead by ``Newest`` in a thread of its own: the newest frame wins, older ones are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import images
+from edgewing.errors import InputError
+
+PATIENCE = 10.0  # s without a frame after which a camera or stream counts as gone
+PICTURES_PER_SECOND = 2.0  # of a folder, where it becomes a video
+USUAL_FPS = 30.0  # of a source that does not say its own
+FASTEST_FPS = 1000.0  # headers that promise more are not believed
+LONGEST_FRAME = 60.0  # s that a file may say a frame of it lasts
+SHORT_BY = 0.98  # a video that gives fewer of its frames than this share may have been cut off
+
+
+@dataclass(frozen=True)
+class Frame:
+    """image: (H, W, 3) uint8 RGB. number: counts every frame the source gave, dropped ones too. time: s, of the source:
+    where in the video, or since the first frame of a camera. read: when it was read, by time.perf_counter().
+    name: of a picture's file, else ''."""
+
+    image: np.ndarray
+    number: int
+    time: float
+    read: float
+    name: str = ""
+
+
+class Pictures:
+    """Picture files, one by one. Those of a folder that cannot be read are named on stderr and passed over."""
+
+    live, follows, fps = False, False, PICTURES_PER_SECOND
+
+    def __init__(self, paths: list[Path], name: str):
+        self.paths, self.name = paths, name
+
+    def frames(self) -> Iterator[Frame]:
+        number = 0
+        for path in self.paths:
+            try:
+                image = images.read(path)
+            except InputError as error:
+                if len(self.paths) == 1:
+                    raise
+                print(f"passed over: {error}", file=sys.stderr)
+                continue
+            yield Frame(image, number, number / self.fps, time.perf_counter(), path.name)
+            number += 1
+        if not number:
+            raise InputError(f"{self.name}: none of its {len(self.paths)} pictures can be read; copy them again")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Video:
+    """A video file. loop: begin again at its end, with times that go on. paced: as live, at its own pace."""
+
+    follows = True
+
+    def __init__(self, path: Path, loop: bool = False, paced: bool = False):
+        self.name, self.live, self.loop = str(path), paced, loop
+        self.capture = self._open()
+        fps = self.capture.get(_prop("FPS"))
+        self.fps = fps if 0 < fps <= FASTEST_FPS else USUAL_FPS
+        self.promised = max(0, int(self.capture.get(_prop("FRAME_COUNT"))))
+
+    def _open(self):
+        return _capture(self.name, f"{self.name}: not a video that can be read, or cut off; copy or convert it again")
+
+    def frames(self) -> Iterator[Frame]:
+        number, at, begun = 0, 0.0, time.perf_counter()
+        while True:
+            first, round_begun = number, at
+            while (image := _read(self.capture)) is not None:
+                # the file's own time where it goes on, for frames may be of unequal length
+                stamp = round_begun + self.capture.get(_prop("POS_MSEC")) / 1000
+                at = stamp if number == first or at < stamp <= at + LONGEST_FRAME else at + 1 / self.fps
+                if self.live and (ahead := begun + at - time.perf_counter()) > 0:
+                    time.sleep(ahead)
+                yield Frame(image, number, at, time.perf_counter())
+                number += 1
+            if number == first:
+                raise InputError(f"{self.name}: no frame can be read; copy or convert the video again")
+            if number - first < SHORT_BY * self.promised:
+                print(
+                    f"note: {self.name}: {number - first} of its {self.promised} frames can be read; it may be cut off",
+                    file=sys.stderr,
+                )
+            if not self.loop:
+                return
+            self.capture.release()
+            self.capture, at = self._open(), at + 1 / self.fps
+
+    def close(self) -> None:
+        self.capture.release()
+
+
+class Stream:
+    """A camera by number, or a network stream by URL."""
+
+    live, follows = True, True
+
+    def __init__(self, what: int | str):
+        self.name = f"camera {what}" if isinstance(what, int) else what
+        hint = "is it plugged in, free, and are you allowed to use it? `ls /dev/video*` lists cameras on Linux"
+        if isinstance(what, str):
+            hint = "check the address and that this machine reaches it"
+        self.capture = _capture(what, f"{self.name}: cannot be opened; {hint}")
+        self.capture.set(_prop("BUFFERSIZE"), 1)  # where the driver keeps a queue, the newest frame is not at its head
+        fps = self.capture.get(_prop("FPS"))
+        self.fps = fps if 0 < fps <= 240 else USUAL_FPS
+
+    def frames(self) -> Iterator[Frame]:
+        number, begun = 0, None
+        while (image := _read(self.capture)) is not None:
+            now = time.perf_counter()
+            begun = now if begun is None else begun
+            yield Frame(image, number, now - begun, now)
+            number += 1
+        raise InputError(f"{self.name}: gives no more frames after {number}; is it still connected?")
+
+    def close(self) -> None:
+        self.capture.release()
+
+
+Source = Pictures | Video | Stream
+
+
+def open(what: str, loop: bool = False, paced: bool = False) -> Source:
+    """The source for 0 (a camera), rtsp://... (any URL with ://), a folder, a picture or a video file.
+
+    InputError where it cannot be opened.
+    """
+    if what.isascii() and what.isdigit():
+        return Stream(int(what))
+    if "://" in what:
+        return Stream(what)
+    path = Path(what)
+    if path.is_dir():
+        paths = sorted(p for p in path.iterdir() if p.suffix.lower() in images.SUFFIXES and p.is_file())
+        if not paths:
+            raise InputError(f"{path}: no picture in this folder; expected {', '.join(images.SUFFIXES)}")
+        return Pictures(paths, str(path))
+    if not path.exists():
+        raise InputError(f"{path}: no such file; --source takes a camera's number, a file, a folder or a URL")
+    if path.suffix.lower() in images.SUFFIXES:
+        return Pictures([path], str(path))
+    if not path.stat().st_size:
+        raise InputError(f"{path}: is empty; copy it again")
+    return Video(path, loop, paced)
+
+
+class Newest:
+    """The frames of a live source, read in a thread: iterating gives the newest that has not been given yet.
+
+    The thread holds one frame, so what is added to the lag is at most the frame that is being worked on. ``dropped``
+    counts frames that were never given. Errors of the source are raised where frames are taken.
+    """
+
+    def __init__(self, source: Source, patience: float = PATIENCE):
+        self.source, self.patience, self.dropped = source, patience, 0
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+        self._ended, self._stop, self._error = False, False, None
+        # A driver may never return from a read: such a thread must not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    def frames(self) -> Iterator[Frame]:
+        self._thread.start()
+        while True:
+            with self._changed:
+                until = time.perf_counter() + self.patience
+                # in slices: a signal's handler runs between them and may ask to stop
+                while not (self._frame or self._ended or self._stop):
+                    if time.perf_counter() > until:
+                        raise InputError(f"{self.source.name}: no frame for {self.patience:g} s; is it still there?")
+                    self._changed.wait(0.1)
+                frame, self._frame = self._frame, None
+            if self._stop:
+                return
+            if frame is not None:
+                yield frame
+            elif self._error is not None:
+                raise self._error
+            else:
+                return
+
+    def stop(self) -> None:
+        """Give no more frames; may be called from a signal's handler."""
+        self._stop = True
+
+    def close(self) -> None:
+        """Stop the thread; the source is closed once its last read has come back, and left where it does not."""
+        self._stop = True
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+        if not self._thread.is_alive():
+            self.source.close()
+
+    def _run(self) -> None:
+        try:
+            for frame in self.source.frames():
+                with self._changed:
+                    self.dropped += self._frame is not None
+                    self._frame = frame
+                    self._changed.notify()
+                if self._stop:
+                    return
+        except Exception as error:  # whatever it is, it belongs to the thread that takes the frames
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify()
+
+
+def _capture(what: int | str, problem: str):
+    """An opened cv2.VideoCapture that keeps quiet on stderr. InputError with this text where it cannot be opened."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own complaints; ours say what to do
+    import cv2
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    if isinstance(what, int):
+        capture = cv2.VideoCapture(what)
+    else:
+        limit = int(1000 * PATIENCE)
+        limits = [_prop("OPEN_TIMEOUT_MSEC"), limit, _prop("READ_TIMEOUT_MSEC"), limit]
+        capture = cv2.VideoCapture(what, cv2.CAP_FFMPEG, limits)
+    width, height = (capture.get(_prop(name)) for name in ("FRAME_WIDTH", "FRAME_HEIGHT"))
+    if not capture.isOpened():
+        raise InputError(problem)
+    if width * height > images.LARGEST_PIXELS:
+        capture.release()
+        raise InputError(f"{what}: {width:g} x {height:g} px; the limit is {images.LARGEST_PIXELS // 10**6} megapixels")
+    return capture
+
+
+def _prop(name: str) -> int:
+    import cv2
+
+    return getattr(cv2, f"CAP_PROP_{name}")
+
+
+def _read(capture) -> np.ndarray | None:
+    """The next frame, RGB; None at the end and where reading fails."""
+    import cv2
+
+    good, image = capture.read()
+    if not good or image is None:
+        return None
+    if image.ndim == 2:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,92 @@
+"""Videos and JSON lines that are whole under their name, or not there."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edgewing import recording
+from edgewing.errors import InputError
+from tests.edgewing import clips
+
+
+def grey(level, shape=(120, 160)):
+    return np.full((*shape, 3), level, np.uint8)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", sorted(recording.CODECS))
+def test_every_kind_of_video_can_be_written_and_read_again(tmp_path, suffix, capfd):
+    video = recording.VideoFile(tmp_path / f"out{suffix}", 20.0)
+    for number in range(12):
+        video.write(grey(20 * number), number / 20)
+    assert names(tmp_path) != [f"out{suffix}"]  # not yet under its name
+    assert video.close() and names(tmp_path) == [f"out{suffix}"]
+    shown = [frame.mean() for frame in clips.read(tmp_path / f"out{suffix}")]
+    assert len(shown) == 12 and np.allclose(shown, 20 * np.arange(12), atol=6)
+
+
+def test_dropped_frames_are_filled_so_that_time_is_kept(tmp_path):
+    video = recording.VideoFile(tmp_path / "out.avi", 20.0)
+    for at, level in ((7.0, 0), (7.05, 100), (7.25, 200)):
+        video.write(grey(level), at)
+    video.close()
+    shown = [round(float(frame.mean()), -2) for frame in clips.read(tmp_path / "out.avi")]
+    assert shown == [0, 100, 100, 100, 100, 200]
+
+
+def test_a_long_pause_fills_no_disk(tmp_path):
+    video = recording.VideoFile(tmp_path / "out.avi", 20.0)
+    video.write(grey(0), 0.0)
+    video.write(grey(9), 1e9)
+    assert video.frames == 2 + recording.LONGEST_PAUSE * 20
+
+
+def test_frames_of_another_size_are_fitted_in_and_odd_sizes_taken(tmp_path):
+    video = recording.VideoFile(tmp_path / "out.mp4", 20.0)
+    for number, shape in enumerate([(121, 161), (121, 161), (60, 161), (300, 100)]):
+        video.write(grey(200, shape), number / 20)
+    video.close()
+    frames = clips.read(tmp_path / "out.mp4")
+    assert [frame.shape for frame in frames] == [(122, 162, 3)] * 4
+    assert frames[0].min() > 150  # made even without a black edge
+    wide, tall = (frame.mean(axis=2) > 100 for frame in frames[2:])
+    assert wide[61].all() and not wide[:20].any() and not wide[-20:].any()
+    assert tall[:, 81].all() and not tall[:, :50].any() and not tall[:, -50:].any()
+
+
+def test_what_was_discarded_or_never_begun_is_not_there(tmp_path):
+    begun, never = (recording.VideoFile(tmp_path / name, 20.0) for name in ("begun.mp4", "never.mp4"))
+    begun.write(grey(1), 0.0)
+    lines = recording.Lines(tmp_path / "lines.jsonl")
+    lines.write({"frame": 0})
+    begun.discard(), lines.discard()
+    assert not never.close() and names(tmp_path) == []
+
+
+def test_lines_are_json_and_get_their_name_at_the_end(tmp_path, capsys):
+    lines = recording.Lines(tmp_path / "lines.jsonl")
+    lines.write({"frame": 0, "faces": []})
+    lines.write({"frame": 1})
+    assert "lines.jsonl" not in names(tmp_path)
+    assert lines.close()
+    assert [json.loads(line)["frame"] for line in (tmp_path / "lines.jsonl").read_text().splitlines()] == [0, 1]
+    to_stdout = recording.Lines("-")
+    to_stdout.write({"frame": 0})
+    assert not to_stdout.close() and capsys.readouterr().out == '{"frame":0}\n'
+
+
+@pytest.mark.parametrize("kind", [recording.Lines, lambda path: recording.VideoFile(path, 20.0)])
+def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path, kind):
+    (tmp_path / "folder.mp4").mkdir()
+    for path, said in ((tmp_path / "none/out.mp4", "there is no folder"), (tmp_path / "folder.mp4", "is a folder")):
+        with pytest.raises(InputError, match=said):
+            kind(path)
+
+
+def test_an_unknown_suffix_says_which_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"must end in one of \.mp4, \.mkv, \.avi, \.webm"):
+        recording.VideoFile(tmp_path / "out.gif", 20.0)

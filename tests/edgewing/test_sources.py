@@ -1,0 +1,149 @@
+"""Frames of real files and of a stream over HTTP; every fault that a source may have."""
+
+import time
+
+import numpy as np
+import pytest
+
+from edgewing import images, sources
+from edgewing.errors import InputError
+from tests.edgewing import clips
+
+
+def grey(level, shape=(120, 160)):
+    return np.full((*shape, 3), level, np.uint8)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Thirty frames, each brighter than the one before by 8."""
+    return clips.write(tmp_path / "clip.avi", [grey(8 * n) for n in range(30)], "MJPG")
+
+
+def levels(frames):
+    return [round(float(frame.image.mean()) / 8) for frame in frames]
+
+
+def test_a_video_gives_every_frame_in_order_with_its_time(clip):
+    source = sources.open(str(clip))
+    frames = list(source.frames())
+    source.close()
+    assert levels(frames) == list(range(30)) and [f.number for f in frames] == list(range(30))
+    assert np.allclose([f.time for f in frames], np.arange(30) / clips.FPS, atol=1e-3)
+    assert not source.live and source.fps == clips.FPS and frames[0].image.shape == (120, 160, 3)
+
+
+def test_colours_are_rgb(tmp_path):
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 220
+    path = clips.write(tmp_path / "red.avi", [red], "MJPG")
+    (frame,) = sources.open(str(path)).frames()
+    assert np.abs(frame.image.mean(axis=(0, 1)) - [220, 0, 0]).max() < 12
+
+
+def test_a_looped_video_goes_on_in_time(clip):
+    frames = sources.open(str(clip), loop=True).frames()
+    taken = [next(frames) for _ in range(75)]
+    assert levels(taken) == [n % 30 for n in range(75)]
+    assert np.allclose(np.diff([f.time for f in taken]), 1 / clips.FPS, atol=1e-3)
+
+
+def test_a_video_that_is_cut_off_gives_what_it_has_and_says_so(clip, tmp_path, capsys):
+    cut = tmp_path / "cut.avi"
+    data = clip.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    frames = list(sources.open(str(cut)).frames())
+    assert 5 < len(frames) < 25 and levels(frames) == list(range(len(frames)))
+    said = capsys.readouterr().err
+    assert said == f"note: {cut}: {len(frames)} of its 30 frames can be read; it may be cut off\n"
+
+
+def test_a_paced_video_keeps_its_own_time(clip):
+    begun = time.perf_counter()
+    frames = list(sources.open(str(clip), paced=True).frames())
+    assert frames[-1].read - begun >= 29 / clips.FPS
+
+
+def test_pictures_of_a_folder_by_name_and_broken_ones_passed_over(tmp_path, capsys):
+    for name, shape in (("b.png", (40, 50)), ("a.png", (60, 70))):
+        images.write(tmp_path / name, grey(9, shape))
+    (tmp_path / "c.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    (tmp_path / "notes.txt").write_text("no picture")
+    frames = list(sources.open(str(tmp_path)).frames())
+    assert [(f.name, f.image.shape[:2]) for f in frames] == [("a.png", (60, 70)), ("b.png", (40, 50))]
+    assert capsys.readouterr().err.startswith(f"passed over: {tmp_path / 'c.jpg'}: the picture is cut off")
+
+
+def refused(tmp_path):
+    """name -> (what is given, what is said)."""
+    (tmp_path / "text.mp4").write_text("not a video " * 100)
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "nothing").mkdir()
+    whole = clips.write(tmp_path / "whole.mp4", [grey(n) for n in range(30)]).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])  # an .mp4's index is at its end
+    return {
+        "text": (tmp_path / "text.mp4", "not a video that can be read"),
+        "cut": (tmp_path / "cut.mp4", "or cut off; copy or convert it again"),
+        "empty": (tmp_path / "empty.mp4", "is empty"),
+        "missing": (tmp_path / "none.mp4", "no such file; --source takes"),
+        "folder": (tmp_path / "nothing", "no picture in this folder"),
+        "camera": ("97", "camera 97: cannot be opened; is it plugged in"),
+        "stream": ("http://127.0.0.1:9/camera", "cannot be opened; check the address"),
+    }
+
+
+@pytest.mark.parametrize("case", ["text", "cut", "empty", "missing", "folder", "camera", "stream"])
+def test_what_cannot_be_opened_is_refused(tmp_path, case):
+    what, said = refused(tmp_path)[case]
+    with pytest.raises(InputError, match=said):
+        sources.open(str(what))
+
+
+def test_one_broken_picture_is_an_error(tmp_path):
+    (tmp_path / "face.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    with pytest.raises(InputError, match="cut off"):
+        list(sources.open(str(tmp_path / "face.png")).frames())
+
+
+def test_the_newest_frame_wins_and_the_overtaken_are_counted(clip):
+    feed = sources.Newest(sources.open(str(clip), paced=True))
+    taken = []
+    for frame in feed.frames():
+        taken.append((frame.number, time.perf_counter() - frame.read))
+        time.sleep(3.5 / clips.FPS)  # work that takes three and a half frames
+    feed.close()
+    numbers, ages = zip(*taken)
+    assert feed.dropped == 30 - len(numbers) > 12 and numbers[-1] == 29
+    # a frame is at most one frame old when it is taken, however long the work on the one before took
+    assert np.median(ages) < 1.5 / clips.FPS
+
+
+def test_a_stream_is_live_and_ends_with_an_error_when_it_is_gone():
+    with clips.streaming([grey(8 * n) for n in range(20)], pause=0.03) as url:
+        feed = sources.Newest(sources.open(url))
+        taken = []
+        with pytest.raises(InputError, match=r"gives no more frames after \d+; is it still connected\?"):
+            for frame in feed.frames():
+                taken.append(frame)
+        feed.close()
+    assert taken and levels(taken) == sorted(levels(taken)) and feed.source.live
+
+
+def test_a_stream_that_stands_still_is_given_up():
+    with clips.streaming([grey(8 * n) for n in range(20)], pause=0.02, hold=30.0) as url:
+        feed = sources.Newest(sources.open(url), patience=1.0)
+        with pytest.raises(InputError, match="no frame for 1 s; is it still there"):
+            for _ in feed.frames():
+                pass
+        begun = time.perf_counter()
+        feed.close()
+        assert time.perf_counter() - begun < 3
+
+
+def test_a_stop_is_obeyed_while_nothing_comes():
+    with clips.streaming([grey(8 * n) for n in range(20)], pause=0.02, hold=30.0) as url:
+        feed = sources.Newest(sources.open(url))
+        for frame in feed.frames():
+            if frame.number >= 3:
+                feed.stop()
+        feed.close()
