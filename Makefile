@@ -10,7 +10,7 @@ PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
 
-.PHONY: help install demo test test-full arm lint tensorrt-rtx fuzz
+.PHONY: help install demo test test-full arm web lint tensorrt-rtx fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,19 @@ test-full: $(INSTALLED)  ## the tests and those that take long
 
 arm: $(INSTALLED)  ## files of a tiny network on emulated ARM cores (Debian 12; 600 MB in cache/arm)
 	$(PY) -m pytest -q -rs tests/targets/arm
+
+WEB_PACKAGES := apps/web/node_modules/.package-lock.json
+
+web: edgewing/page/index.html  ## the camera page of `edgewing web` (Node 18 or newer; 100 MB of packages, 30 MB built)
+
+$(WEB_PACKAGES): apps/web/package-lock.json apps/web/.npmrc
+	@command -v npm >/dev/null || { echo "error: no npm; apt-get install nodejs npm"; exit 2; }
+	cd apps/web && npm ci --no-audit --no-fund
+	@touch $@
+
+edgewing/page/index.html: $(WEB_PACKAGES) apps/web/build.mjs apps/web/icon.mjs $(wildcard apps/web/src/* apps/web/static/*)
+	cd apps/web && npm run --silent check && npm run --silent build
+	@echo "next: edgewing web"
 
 lint: $(INSTALLED)  ## style and format
 	$(BIN)/ruff check .

@@ -19,7 +19,20 @@ from pathlib import Path
 from edgewing import measure
 from edgewing.errors import InputError
 
-KINDS = ("accuracy", "agreement", "gate", "gate-proof", "latency", "parity", "race", "training")
+KINDS = (
+    "accuracy",
+    "agreement",
+    "boxes",
+    "gate",
+    "gate-proof",
+    "latency",
+    "memory",
+    "parity",
+    "race",
+    "steadiness",
+    "training",
+    "web",
+)
 REQUIRED = ("kind", "date", "command", "commit", "dirty", "versions", "machine", "artefact", "protocol")
 LIMIT = 256 << 20  # bytes of one rows file
 LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "ai-edge-litert")

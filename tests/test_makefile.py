@@ -91,5 +91,5 @@ def test_without_python_it_says_what_to_do(place):
 def test_help_lists_the_targets(place):
     done, calls = make(place)
     assert calls == [] and all(
-        f"make {name}" in done.stdout for name in ("install", "demo", "test", "test-full", "lint")
+        f"make {name}" in done.stdout for name in ("install", "demo", "test", "test-full", "web", "lint")
     )

@@ -4,14 +4,15 @@
 //   node build.mjs --parts OUT  the modules without a browser in one file, for the tests that compare them with Python
 
 import {build} from 'esbuild';
-import {cp, mkdir, rm, writeFile} from 'node:fs/promises';
+import {cp, mkdir, rename, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 
 import {png, svg} from './icon.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const page = path.join(here, '../../edgewing/page');
+const final = path.join(here, '../../edgewing/page');
+const page = `${final}.part`; // renamed when it is whole
 const common = {absWorkingDir: here, bundle: true, format: 'esm', target: 'es2022', logLevel: 'warning'};
 
 if (process.argv[2] === '--parts') {
@@ -32,3 +33,5 @@ for (const variant of ['threaded_internal', 'internal', 'compat_internal']) {
 }
 await writeFile(path.join(page, 'icon.svg'), svg());
 for (const side of [180, 192, 512]) await writeFile(path.join(page, `icon-${side}.png`), png(side));
+await rm(final, {recursive: true, force: true});
+await rename(page, final);

@@ -11,8 +11,9 @@ import {stayAvailable} from './offline';
 import {hasSimd, type Model} from './runtime';
 import type {Track} from './tracking';
 
-/** What every frame tells the page it is on: `document.addEventListener('edgewing:frame', ...)`. Times in ms; picture is
- * what was looked at, until the event is over. */
+/** What every frame tells the page it is on: `document.addEventListener('edgewing:frame', ...)`. Times in ms: time is
+ * the frame's, total from the camera to drawn points, network of the first face. picture: what was looked at, until the
+ * event is over. */
 export interface FrameReport {
   time: number;
   picture: HTMLCanvasElement;
@@ -134,21 +135,22 @@ async function run(mine: Camera): Promise<void> {
   networkTimes = [];
   try {
     while (camera === mine) {
-      const arrived = await nextFrame(mine.video);
+      const {now: at, captured} = await nextFrame(mine.video);
       if (camera !== mine) return;
       frame.take(mine.video);
       const before = networkTimes.length;
-      const tracks = await ready.tracker.step(frame, arrived / 1000);
+      const tracks = await ready.tracker.step(frame, at / 1000);
       if (camera !== mine) return;
       shown = tracks.map(({id, landmarks, raw, scores}) => ({id, landmarks: how.steady ? landmarks : raw, scores}));
       paint();
       const now = performance.now();
-      report({arrived, tracks, total: now - arrived, network: networkTimes[before]});
+      const total = now - captured;
+      report({time: at, picture: frame.canvas, tracks, total, network: networkTimes[before], searched: ready.tracker.searched});
 
       if (tracks.length) faceSeen = now;
       say(now - faceSeen > PATIENCE ? 'Looking for a face' : '');
-      arrivals.push(arrived);
-      totals.push(now - arrived);
+      arrivals.push(at);
+      totals.push(total);
       for (const list of [arrivals, totals, networkTimes]) if (list.length > KEPT) list.splice(0, list.length - KEPT);
       if (now - written > 250) {
         written = now;
@@ -163,13 +165,14 @@ async function run(mine: Camera): Promise<void> {
   }
 }
 
-/** When the next frame was handed to the page, ms. */
-function nextFrame(video: HTMLVideoElement): Promise<number> {
-  return new Promise((resolve) => video.requestVideoFrameCallback((now) => resolve(now)));
+/** The next frame: when the page got it, and when the browser got it from the camera, where it says so. ms. */
+function nextFrame(video: HTMLVideoElement): Promise<{now: number; captured: number}> {
+  return new Promise((resolve) =>
+    video.requestVideoFrameCallback((now, {captureTime}) => resolve({now, captured: captureTime ?? now})),
+  );
 }
 
-function report({arrived, tracks, total, network}: {arrived: number; tracks: Track[]; total: number; network: number | undefined}): void {
-  const detail: FrameReport = {time: arrived, picture: frame.canvas, tracks, total, network, searched: ready.tracker.searched};
+function report(detail: FrameReport): void {
   document.dispatchEvent(new CustomEvent('edgewing:frame', {detail}));
 }
 

@@ -93,19 +93,19 @@ export async function openPicture(file: File): Promise<ImageBitmap> {
 }
 
 function explain(error: DOMException): Problem {
-  const first = ', then reload the page. Pictures and videos from disk work without it.';
+  const without = 'Pictures and videos from disk work without it.';
   switch (error.name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return new Problem('The camera was refused', `Allow the camera for this page in the browser's settings${first}`);
+      return new Problem('The camera was refused', `Allow the camera for this page in the browser's settings and try again. ${without}`);
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return new Problem('No camera was found', `Connect one${first}`);
+      return new Problem('No camera was found', `Connect one and try again. ${without}`);
     case 'NotReadableError':
     case 'AbortError':
-      return new Problem('The camera is busy', `Close the other program that uses it${first}`);
+      return new Problem('The camera is busy', `Close the other program that uses it and try again. ${without}`);
     default:
-      return new Problem('The camera did not start', `${error.message}. Pictures and videos from disk work without it.`);
+      return new Problem('The camera did not start', `${error.message}. ${without}`);
   }
 }
 

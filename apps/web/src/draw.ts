@@ -36,6 +36,7 @@ export class View {
     context.fillStyle = '#070b10';
     context.fillRect(0, 0, width, height);
     context.setTransform(mirror ? -scale : scale, 0, 0, scale, mirror ? width - left : left, top);
+    context.imageSmoothingQuality = 'high';
     context.drawImage(frame, 0, 0);
     // landmarks are counted from the centre of the first pixel, the canvas from its edge
     context.translate(0.5, 0.5);

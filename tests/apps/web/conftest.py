@@ -1,25 +1,20 @@
-"""Node and the page's modules, which Python's are compared with; faces that move, drawn; Chromium."""
+"""Node and the page's modules, which Python's are compared with; Chromium."""
 
 import base64
-import contextlib
 import json
-import os
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from edgewing import web
-from train.data import drawn
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 APP = ROOT / "apps/web"
-NODE = 20  # the oldest version that playwright-core takes
+NODE = 18  # the oldest version that the packages take; Debian 12 has it
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -88,27 +83,6 @@ def unpack(value):
     return {name: unpack(inner) for name, inner in value.items()}
 
 
-def clip(count: int, seed: int = 0, width: int = 640, height: int = 480) -> list[np.ndarray]:
-    """Frames of a drawn face that sways, nears and tilts before a plain ground, (height, width, 3) uint8 RGB."""
-    face = drawn.draw(seed, "300w-68").image
-    frames = []
-    for number in range(count):
-        turn = 2 * np.pi * number / count
-        matrix = cv2.getRotationMatrix2D((128, 128), 8 * np.sin(turn), 1.15 + 0.15 * np.cos(turn))
-        matrix[:, 2] += (width / 2 - 128 + 60 * np.sin(turn), height / 2 - 128 + 15 * np.sin(2 * turn))
-        frames.append(cv2.warpAffine(face, matrix, (width, height), borderValue=(96, 104, 112)))
-    return frames
-
-
-def write_mjpeg(path: Path, frames: list[np.ndarray]) -> Path:
-    """The clip as Chromium's fake camera plays it: JPEG after JPEG."""
-    encoded = [
-        cv2.imencode(".jpg", cv2.cvtColor(f, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for f in frames
-    ]
-    path.write_bytes(b"".join(data.tobytes() for data in encoded))
-    return path
-
-
 @pytest.fixture(scope="session")
 def page(node):
     """The page as it stands in the source now, built."""
@@ -116,24 +90,11 @@ def page(node):
     return web.PAGE
 
 
-@contextlib.contextmanager
-def serving(model: str):
-    """The URL of a server of the page, for as long as the context lasts."""
-    with web.server(web.site(model), "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://localhost:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def drive(node: str, plan: dict, timeout: int = 240) -> dict:
     """What drive.mjs found when it went through a plan."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     command = [node, HERE / "drive.mjs", json.dumps({"chromium": CHROMIUM, **plan})]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=os.environ | {"NODE_PATH": ""})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr
     return unpack(json.loads(done.stdout.splitlines()[-1]))

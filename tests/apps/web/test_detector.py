@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from bench.web import clip
 from edgewing import detection, web
-from tests.apps.web.conftest import clip
 
 
 def outputs(finder, image):

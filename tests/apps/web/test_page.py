@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.web import clip, serving, video, write_mjpeg
 from edgewing import images, models, web
 from edgewing.landmarker import Landmarker
 from edgewing.tracking import Tracker
-from tests.apps.web.conftest import clip, drive, serving, write_mjpeg
+from tests.apps.web.conftest import drive
 from tests.edgewing.conftest import SHARED
 from train.data import drawn
 
@@ -41,7 +42,7 @@ def pictures(tmp_path_factory):
 def seen(node, page, tmp_path_factory, pictures, shots):
     """What was found in one session with the page."""
     camera = write_mjpeg(tmp_path_factory.mktemp("clip") / "camera.mjpeg", clip(24))
-    with serving(MODEL) as url:
+    with serving(web.site(MODEL)) as url:
         plan = {"scene": "live", "url": url, "camera": str(camera), "frames": FRAMES, "shots": str(shots)}
         return {"url": url, **drive(node, plan | {"pictures": [str(file) for file in pictures]})}
 
@@ -82,10 +83,8 @@ def test_points_of_real_faces_are_the_desktops(node, page, tmp_path):
     source = SHARED / "media/WolfgangLanger_Pexels.mp4"
     if not source.is_file():
         pytest.skip("needs ../shared/data (a video of a person, not in the repository)")
-    capture = cv2.VideoCapture(str(source))
-    frames = [cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB) for _ in range(48)]
-    camera = write_mjpeg(tmp_path / "camera.mjpeg", frames)
-    with serving(MODEL) as url:
+    camera = write_mjpeg(tmp_path / "camera.mjpeg", video(source, 48))
+    with serving(web.site(MODEL)) as url:
         check_points(drive(node, {"scene": "live", "url": url, "camera": str(camera), "frames": FRAMES})["frames"])
 
 
@@ -140,7 +139,7 @@ def trouble(node, page, tmp_path_factory, shots):
         def log_message(self, *arguments):
             """Requests are no news."""
 
-    with serving(MODEL) as url, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bare) as host:
+    with serving(web.site(MODEL)) as url, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bare) as host:
         thread = threading.Thread(target=host.serve_forever)
         thread.start()
         try:

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.web import clip
 from edgewing import detection, geometry
-from tests.apps.web.conftest import clip
 
 RNG = np.random.default_rng(7)
 

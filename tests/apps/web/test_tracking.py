@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from bench.web import clip
 from edgewing import detection, tracking, web
 from edgewing.landmarker import Landmarker
-from tests.apps.web.conftest import clip
 from tests.apps.web.test_detector import outputs
 
 SIZE = {"width": 320, "height": 240}

@@ -1,0 +1,197 @@
+"""The camera page in headless Chromium, with a fake camera that plays a clip: frames a second, ms end to end, ms model.
+
+    python -m bench.web --model edgewing-m edgewing-s --to bench/results/web.jsonl
+
+Needs Chromium, Node and `make web`. The figures are the page's own: what a person reads there. End to end is from the
+camera's frame reaching the browser to the points being drawn; model is one run of the network, its input and output
+copied. A run is cut into parts of equal length; each figure is the middle of the parts' medians, with their range.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bench import rows
+from edgewing import containers, measure, models, web
+from edgewing.errors import InputError, command
+from train.data import drawn
+
+APP = Path(__file__).parents[1] / "apps/web"
+PARTS = 5
+WARMUP = 4  # s: the page tries where the model runs best in the first of them
+JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
+
+
+def main(argv: list[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(argv)
+    with command(arguments.debug):
+        if arguments.seconds < PARTS:
+            raise InputError(f"--seconds {arguments.seconds}: give {PARTS} or more")
+        chromium, node = program("chromium"), program("node")
+        if not (APP / "node_modules/playwright-core").is_dir():
+            raise InputError(f"{APP}: its npm packages are not installed; type: make web")
+        frames = clip(90) if arguments.video is None else video(arguments.video)
+        source = "a drawn face that moves, seed 0" if arguments.video is None else Path(arguments.video).name
+        with tempfile.TemporaryDirectory() as folder:
+            camera = write_mjpeg(Path(folder) / "camera.mjpeg", frames)
+            for name in arguments.model:
+                with serving(web.site(name)) as url:
+                    plan = {"chromium": chromium, "url": url, "camera": str(camera)}
+                    plan |= {"warmup": WARMUP, "seconds": arguments.seconds}
+                    call = [node, APP / "measure.mjs", json.dumps(plan)]
+                    done = subprocess.run(call, capture_output=True, text=True)
+                if done.returncode:
+                    raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
+                seen = json.loads(done.stdout.splitlines()[-1])
+                made = row(
+                    name, seen, arguments.seconds, f"{source}, {frames[0].shape[1]} x {frames[0].shape[0]} px, 30 fps"
+                )
+                made |= {"command": shlex.join(["python", "-m", "bench.web", *argv])}
+                print(describe(made), flush=True)
+                if arguments.to:
+                    rows.append(arguments.to, made)
+        print(f"wrote {arguments.to}" if arguments.to else "next: the same with --to bench/results/web.jsonl")
+
+
+def row(name: str, seen: dict, seconds: float, source: str) -> dict:
+    """One measurement of a model, from what measure.mjs saw."""
+    path = web.model_file(name)
+    protocol = {
+        "camera": source,
+        "seconds": seconds,
+        "parts": PARTS,
+        "warmup_s": WARMUP,
+        "window": "360 x 740 px",
+        "clock": "performance.now() in the page; end to end from captureTime of the frame to drawn points",
+        "detector": web.DETECTOR,
+    }
+    found = rows.header("web", measure.artefact(path), protocol, "")
+    about = containers.read(path).model
+    return found | {
+        "model": {"name": about.name, "precision": about.precision},
+        "runtime": {key: seen[key] for key in ("place", "tried", "isolated", "browser")},
+        "frames": len(seen["frames"]),
+        "with_face": sum(frame["faces"] > 0 for frame in seen["frames"]),
+        **figures(seen["frames"]),
+    }
+
+
+def figures(frames: list[dict]) -> dict:
+    """fps, end_to_end_ms, model_ms and end_to_end_search_ms (frames in which the detector ran): median, least, most."""
+    parts = [part for part in np.array_split(np.array(frames, object), PARTS) if len(part) > 1]
+    if len(parts) < PARTS:
+        raise InputError(f"only {len(frames)} frames came; give more with --seconds")
+    kinds = {
+        "end_to_end_ms": [[f["total"] for f in part] for part in parts],
+        "model_ms": [[f["network"] for f in part if "network" in f] for part in parts],
+        "end_to_end_search_ms": [[f["total"] for f in part if f["searched"]] for part in parts],
+    }
+    spans = [(len(part) - 1) / (part[-1]["time"] - part[0]["time"]) * 1000 for part in parts]
+    medians = {"fps": spans} | {kind: [statistics.median(v) for v in values if v] for kind, values in kinds.items()}
+    return {
+        kind: [round(float(v), 2) for v in (statistics.median(values), min(values), max(values))] if values else None
+        for kind, values in medians.items()
+    }
+
+
+def describe(made: dict) -> str:
+    """As it reads on a terminal."""
+
+    def shown(kind: str) -> str:
+        value = made[kind]
+        return "none" if value is None else f"{value[0]:.1f} ({value[1]:.1f} to {value[2]:.1f})"
+
+    return (
+        f"{made['model']['name']} {made['model']['precision']}, {made['runtime']['place']}: fps {shown('fps')}, "
+        f"end to end {shown('end_to_end_ms')} ms, model {shown('model_ms')} ms; with the detector "
+        f"{shown('end_to_end_search_ms')} ms; {made['with_face']} of {made['frames']} frames with a face; "
+        f"load of this machine {made['machine']['load']}"
+    )
+
+
+def program(name: str) -> str:
+    """Where a program is. InputError with the Debian package of the same purpose where it is not."""
+    found = shutil.which(name)
+    if found is None:
+        raise InputError(f"no {name}; apt-get install {'nodejs npm' if name == 'node' else name}")
+    return found
+
+
+@contextlib.contextmanager
+def serving(site: web.Site) -> Iterator[str]:
+    """The URL of a server of the page, for as long as the context lasts."""
+    with web.server(site, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://localhost:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def clip(count: int, seed: int = 0, width: int = 640, height: int = 480) -> list[np.ndarray]:
+    """Frames of a drawn face that sways, nears and tilts before a plain ground, (height, width, 3) uint8 RGB."""
+    face = drawn.draw(seed, "300w-68").image
+    frames = []
+    for number in range(count):
+        turn = 2 * np.pi * number / count
+        matrix = cv2.getRotationMatrix2D((128, 128), 8 * np.sin(turn), 1.15 + 0.15 * np.cos(turn))
+        matrix[:, 2] += (width / 2 - 128 + 60 * np.sin(turn), height / 2 - 128 + 15 * np.sin(2 * turn))
+        frames.append(cv2.warpAffine(face, matrix, (width, height), borderValue=(96, 104, 112)))
+    return frames
+
+
+def video(path: str | Path, most: int = 300) -> list[np.ndarray]:
+    """The first frames of a video file, (H, W, 3) uint8 RGB. InputError where it cannot be read."""
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while len(frames) < most:
+        read, frame = capture.read()
+        if not read:
+            break
+        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+    capture.release()
+    if not frames:
+        raise InputError(f"{path}: not a video that can be read; check the path")
+    return frames
+
+
+def write_mjpeg(path: Path, frames: list[np.ndarray]) -> Path:
+    """The clip as Chromium's fake camera plays it: JPEG after JPEG, 30 a second."""
+    encoded = [cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), JPEG)[1] for frame in frames]
+    path.write_bytes(b"".join(data.tobytes() for data in encoded))
+    return path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.web",
+        description="Speed of the camera page in headless Chromium.",
+        epilog="example: python -m bench.web --model edgewing-m edgewing-s --to bench/results/web.jsonl",
+    )
+    shipped = models.default()
+    parser.add_argument("--model", nargs="+", default=[shipped], metavar="NAME|FILE", help="(default: %(default)s)")
+    parser.add_argument("--video", metavar="FILE", help="what the camera shows (default: a drawn face that moves)")
+    parser.add_argument("--seconds", type=int, default=20, help="of looking, after the start (default: %(default)s)")
+    parser.add_argument("--to", metavar="ROWS", help="append a row for each model to this JSON-lines file")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
