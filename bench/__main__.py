@@ -1,4 +1,4 @@
-"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, training, gate, report, card."""
+"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, devices, training, gate, report, card."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from bench import accuracy, agreement, artefacts, card, gate, latency, peers, race, report, rows, training
+from bench.devices import campaign
 from bench.faces import VALIDATION
 from edgewing import measure
 from edgewing.errors import InputError, command
@@ -135,6 +136,10 @@ def _gate(arguments: argparse.Namespace, argv: list[str]) -> int:
     return gate.main(arguments, _command(argv))
 
 
+def _devices(arguments: argparse.Namespace, argv: list[str]) -> int:
+    return campaign.main(arguments, _command(argv))
+
+
 def _report(arguments: argparse.Namespace, argv: list[str]) -> int:
     return report.main(arguments, _command(argv))
 
@@ -219,6 +224,15 @@ def _parser() -> argparse.ArgumentParser:
             "For CI: is a changed file worse or slower than the one in use? Exit code 1 if it is.",
             "new/edgewing-s.tflite --baseline bench/results/edgewing-s.jsonl --data lfpw/testset",
             gate.MORE,
+        )
+    )
+    campaign.add_arguments(
+        verb(
+            "devices",
+            _devices,
+            "Latency of artefacts on boards and phones: here, over ssh, over adb.",
+            "--on local ssh://pi@raspberry adb://R58M123 --model edgewing-s --to rows.jsonl",
+            campaign.__doc__,
         )
     )
     report.add_arguments(

@@ -2,7 +2,8 @@
 
 Two modes after MLPerf: ``quick`` runs at least 128 times and 10 s, ``full`` at least 1024 times and 60 s. The clock
 covers one crop from uint8 pixels to landmarks and scores, decode included, and nothing else: no file, no crop, no face
-detector. The process is fresh, so its peak memory and load time are the runtime's own.
+detector; with ``--clock crop`` also the crop out of a frame and the points' way back into it, for which OpenCV is
+needed. The process is fresh, so its peak memory and load time are the runtime's own.
 """
 
 from __future__ import annotations
@@ -25,10 +26,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import files, models
+from edgewing import device, files, geometry, models
 from edgewing.errors import InputError, command
 
-CLOCK = "model: uint8 crop in, landmarks and scores out, decode included; batch 1"
+CLOCKS = {
+    "model": "model: uint8 crop in, landmarks and scores out, decode included; batch 1",
+    "crop": "crop + model + decode: uint8 640x480 frame and a box in, landmarks in the frame out; batch 1",
+}
+FRAME, BOX = (480, 640), (200.0, 120.0, 440.0, 360.0)  # height and width of the frame; the face's box in it, px
+METER_SECONDS = 0.1  # between two looks at a meter of watts, outside the clock
 WARMUP = 32  # runs before the clock starts: kernels are chosen and caches filled in the first few
 NOISE_CROPS = 16
 FACES_LIMIT = 1024 * files.MIB  # of the crops in a faces file
@@ -46,27 +52,35 @@ MODES = {"quick": Mode(128, 10.0), "full": Mode(1024, 60.0)}
 MODE_HELP = "quick: at least 128 runs and 10 s; full: 1024 and 60 s (default: %(default)s)"
 
 
-def measure(runtime, crops: np.ndarray, seconds: float, runs: int, warmup: int = WARMUP) -> dict:
+def measure(
+    runtime, crops: np.ndarray, seconds: float, runs: int, warmup: int = WARMUP, meter: device.Meter | None = None
+) -> dict:
     """Time a runtime, one crop per call, going round the crops.
 
     runtime: what edgewing.runtimes.open gives. crops: (B, S, S, 3) uint8 RGB. Returns milliseconds of wall clock:
     ``mean_ms``, ``p50_ms``, ``p90_ms``, ``p99_ms``, ``max_ms``, the 101 percentiles ``percentiles_ms``, the
-    processor time of one run over all threads ``cpu_ms``, and ``runs``, ``seconds``.
+    processor time of one run over all threads ``cpu_ms``, ``drift``: median of the last tenth of the runs as a
+    multiple of the first tenth's; and ``runs``, ``seconds``.
     """
+    sampled = meter is not None and meter.sampled
     for i in range(warmup):
         runtime(crops[i % len(crops)][None])
     times = array.array("q")  # 8 bytes a run, so that the clock's own memory stays out of the peak
     cpu_start, start = time.process_time_ns(), time.perf_counter_ns()
-    now, end = start, start + int(seconds * 1e9)
+    now, end, look = start, start + int(seconds * 1e9), start
     while len(times) < runs or now < end:
         crop = crops[len(times) % len(crops)][None]
         before = time.perf_counter_ns()
         runtime(crop)
         now = time.perf_counter_ns()
         times.append(now - before)
+        if sampled and now >= look:
+            meter.sample()
+            look = now + int(METER_SECONDS * 1e9)
     cpu = time.process_time_ns() - cpu_start
     ms = np.frombuffer(times, np.int64) / 1e6
     percentiles = np.percentile(ms, np.arange(101))
+    tenth = max(1, len(ms) // 10)
     return {
         "mean_ms": float(ms.mean()),
         "p50_ms": float(percentiles[50]),
@@ -75,6 +89,7 @@ def measure(runtime, crops: np.ndarray, seconds: float, runs: int, warmup: int =
         "max_ms": float(ms.max()),
         "percentiles_ms": [round(float(v), 5) for v in percentiles],
         "cpu_ms": cpu / 1e6 / len(ms),
+        "drift": float(np.median(ms[-tenth:]) / max(np.median(ms[:tenth]), 1e-6)),
         "runs": len(ms),
         "seconds": (now - start) / 1e9,
     }
@@ -164,7 +179,25 @@ def crops_of(path: Path, size: int) -> np.ndarray:
     return crops
 
 
-def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = None) -> dict:
+def in_frame(runtime):
+    """A callable that crops out of a (1, H, W, 3) frame, runs the crop and gives its points in frame px.
+
+    InputError where OpenCV is not installed.
+    """
+    try:
+        import cv2  # noqa: F401, what geometry.warp needs
+    except ImportError:
+        raise InputError("--clock crop needs OpenCV; pip install 'opencv-python-headless<5'") from None
+
+    def call(frames: np.ndarray) -> np.ndarray:
+        crop = geometry.crop_from_box(BOX, runtime.contract.crop.size)
+        pixels = geometry.warp(frames[0], crop.to_image, crop.size)
+        return geometry.apply(crop.to_image, runtime(pixels[None]).landmarks[0])
+
+    return call
+
+
+def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = None, clock: str = "model") -> dict:
     """One latency row of this device: what ``measure`` gives, and everything that was the case meanwhile."""
     path = models.find(model)
     about = artefact(path)
@@ -175,15 +208,19 @@ def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = N
     loaded = time.perf_counter_ns()
     contract = runtime.contract
     size = contract.crop.size
-    if faces is None:
+    if clock == "crop":
+        crops = np.random.default_rng(0).integers(0, 256, (NOISE_CROPS // 4, *FRAME, 3), np.uint8)
+    elif faces is None:
         crops = np.random.default_rng(0).integers(0, 256, (NOISE_CROPS, size, size, 3), np.uint8)
     else:
         crops = crops_of(Path(faces), size)
+    call = in_frame(runtime) if clock == "crop" else runtime
     before_first = time.perf_counter_ns()
-    runtime(crops[:1])
+    call(crops[:1])
     first = time.perf_counter_ns()
-    limits = MODES[mode]
-    figures = measure(runtime, crops, limits.seconds, limits.runs)
+    limits, of_noise = MODES[mode], {"model": "crops", "crop": "frames"}[clock]
+    warm, brakes, meter = device.temperatures(), device.brakes(), device.Meter()
+    figures = measure(call, crops, limits.seconds, limits.runs, meter=meter)
     return {
         "kind": "latency",
         "date": now(),
@@ -205,13 +242,21 @@ def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = N
             "warmup_runs": WARMUP + 1,
             "threads": threads,
             "batch": 1,
-            "clock": CLOCK,
-            "input": f"{len(crops)} crops of noise, seed 0" if faces is None else f"{len(crops)} crops of {faces}",
+            "clock": CLOCKS[clock],
+            "input": f"{len(crops)} crops of {faces}" if faces else f"{len(crops)} {of_noise} of noise, seed 0",
         },
         **figures,
         "load_ms": (loaded - start) / 1e6,
         "first_ms": (first - before_first) / 1e6,
         "peak_bytes": peak_bytes(),
+        "device": {
+            **device.about(),
+            **device.setting(),
+            "celsius_before": warm,
+            "celsius_after": device.temperatures(),
+            "throttled": device.throttled(brakes, device.brakes()),
+        },
+        "energy": meter.figures(figures["seconds"], figures["runs"]),
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "machine": machine(),
     }
@@ -229,16 +274,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--mode", choices=MODES, default="quick", help=MODE_HELP)
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
+    parser.add_argument("--clock", choices=CLOCKS, default="model", help="what it covers (default: %(default)s)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     arguments = parser.parse_args(argv)
     with command(arguments.debug):
         if arguments.threads < 1:
             raise InputError(f"--threads {arguments.threads}: give 1 or more")
-        row = run(arguments.model, arguments.mode, arguments.threads, arguments.faces)
+        if arguments.faces and arguments.clock == "crop":
+            raise InputError("--faces are crops already; leave it out, or --clock crop")
+        row = run(arguments.model, arguments.mode, arguments.threads, arguments.faces, arguments.clock)
         row["command"] = shlex.join(["python", "-m", "edgewing.measure", *argv])
         write(arguments.json, row)
         p50, p90, p99 = (row[f"{name}_ms"] for name in ("p50", "p90", "p99"))
-        print(f"{row['runtime']}: p50 {p50:.3f}, p90 {p90:.3f}, p99 {p99:.3f} ms over {row['runs']} runs ({CLOCK})")
+        clock = row["protocol"]["clock"]
+        print(f"{row['runtime']}: p50 {p50:.3f}, p90 {p90:.3f}, p99 {p99:.3f} ms over {row['runs']} runs ({clock})")
         if row["fallback"]:
             print(row["fallback"])
         print(f"wrote {arguments.json}")

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from edgewing import measure, runtimes
+from edgewing import geometry, measure, runtimes
 from edgewing.errors import InputError
 
 from .conftest import SIZE, template
@@ -35,6 +35,30 @@ def test_time_and_counts():
     assert 4 <= row["p50_ms"] and row["percentiles_ms"][0] < 20  # on a busy machine most sleeps last longer
     assert row["cpu_ms"] < row["mean_ms"] / 2  # sleeping is no work
     assert len(row["percentiles_ms"]) == 101 and row["percentiles_ms"][50] == pytest.approx(row["p50_ms"], abs=1e-4)
+
+
+class Warming:
+    """Takes longer the longer it is used, as a device that gets hot."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, crops):
+        self.calls += 1
+        time.sleep(0.001 if self.calls <= 20 else 0.003)
+
+
+def test_a_device_that_slows_down_shows_in_the_drift():
+    assert measure.measure(Warming(), CROPS, seconds=0.0, runs=40, warmup=0)["drift"] > 1.5
+    assert measure.measure(Clock(0.002), CROPS, seconds=0.0, runs=40, warmup=0)["drift"] < 1.5
+
+
+def test_the_clock_can_cover_the_crop(artefact, tmp_path):
+    """A model that gives fixed crop points: in the frame they lie in the box that the crop was made from."""
+    call = measure.in_frame(runtimes.open(artefact(tmp_path / "a.onnx", template())))
+    points = call(np.zeros((1, *measure.FRAME, 3), np.uint8))
+    crop = geometry.crop_from_box(measure.BOX, SIZE)
+    np.testing.assert_allclose(points, geometry.apply(crop.to_image, template()), atol=1e-3)
 
 
 def test_both_floors_hold():
@@ -94,7 +118,7 @@ def test_crops_are_checked(run_folder, tmp_path):
 def test_it_needs_numpy_and_one_runtime_only(artefact, tmp_path):
     """Importing it brings neither torch nor OpenCV nor anything of this repository beside edgewing."""
     code = (
-        "import sys, json; from edgewing import measure, runtimes; runtimes.open(sys.argv[1]);"
+        "import sys, json; from edgewing import geometry, measure, runtimes; runtimes.open(sys.argv[1]);"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     )
     call = [sys.executable, "-c", code, str(artefact(tmp_path / "a.onnx", template()))]

@@ -1,0 +1,327 @@
+"""Measure artefacts on devices: `python -m bench devices --on ssh://jetson adb://SERIAL --model FILE... --to ROWS`
+
+Every device gets the wheel and the artefacts into a folder of its own and measures them with its own Python; TensorRT
+engines are built there first. A device or a file that fails costs its row, which says 'unsupported: why'. The same
+command goes on where it was cut off: rows with figures are not measured again, and a measurement that had ended on a
+device when the connection was lost is fetched and not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import devices, rows
+from bench.devices import benchmark_model
+from bench.devices.adb import Adb
+from edgewing import containers, files, measure, models
+from edgewing.contract import Contract
+from edgewing.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+LEAST_PYTHON = (3, 10)
+ROW_LIMIT = 1 << 20  # bytes of a row that comes from a device
+BUILD_SECONDS, EXTRA_SECONDS = 3600, 240  # for an engine; for loading and warming up beside the mode's own seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to measure, how."""
+
+    path: Path
+    about: dict
+    contract: Contract
+    mode: str
+    threads: int
+    clock: str
+
+    @property
+    def folder(self) -> str:
+        return self.about["sha256"][:12]
+
+    @property
+    def file(self) -> str:
+        """Its name in the device's folder."""
+        return f"{self.folder}/{self.path.name}"
+
+    @property
+    def row(self) -> str:
+        """Name of its row there."""
+        return f"{self.folder}/{self.mode}-{self.threads}-{self.clock}.json"
+
+    @property
+    def builds(self) -> bool:
+        """Whether an engine is built of it there."""
+        return self.contract.model.format == "tensorrt" and containers.format_of(self.path) == "onnx"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--on", nargs="+", required=True, metavar="DEVICE", help="local, ssh://USER@HOST, adb://SERIAL")
+    parser.add_argument("--model", nargs="+", required=True, metavar="FILE", help="artefacts, or shipped models")
+    parser.add_argument("--to", required=True, metavar="ROWS", help="append the rows to this JSON-lines file")
+    parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    parser.add_argument(
+        "--clock", choices=measure.CLOCKS, default="model", help="what it covers (default: %(default)s)"
+    )
+    parser.add_argument("--python", default="", metavar="FILE", help="Python there (default: python3)")
+    parser.add_argument("--folder", default="", metavar="DIR", help="ours, there (default: ~/.cache/edgewing-bench)")
+    parser.add_argument("--wheel", metavar="FILE", help="edgewing's wheel (default: built from this repository)")
+    parser.add_argument("--ssh-config", default="", metavar="FILE", help="for ssh -F (default: ssh's own)")
+    parser.add_argument("--benchmark-model", metavar="FILE", help="LiteRT's program, run on adb:// in Python's place")
+
+
+def main(arguments: argparse.Namespace, command: str) -> int:
+    """A row for each file on each device. 0: rows were written, some of them perhaps 'unsupported'."""
+    reached = [
+        devices.open(address, arguments.ssh_config, folder=arguments.folder, python=arguments.python)
+        for address in arguments.on
+    ]
+    jobs = [_job(models.find(name), arguments) for name in arguments.model]
+    program = Path(arguments.benchmark_model) if arguments.benchmark_model else None
+    if program and not program.is_file():
+        raise InputError(f"{program}: no such file; give LiteRT's benchmark_model for the device")
+    known = rows.read(arguments.to)[0] if Path(arguments.to).exists() else []
+    measured = 0
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = Path(arguments.wheel) if arguments.wheel else None
+        for device in reached:
+            left = [job for job in jobs if not _is_done(device, job, known)]
+            print(f"{device.address}: {len(left)} to measure, {len(jobs) - len(left)} measured before", flush=True)
+            if left and wheel is None and not (program and isinstance(device, Adb)):
+                wheel = build_wheel(Path(folder))
+            for job, row in visit(device, left, wheel, program, command):
+                rows.append(arguments.to, row)
+                measured += "not_run" not in row
+                print(_line(job, row), flush=True)
+    print(f"{measured} measured")
+    print(f"wrote {arguments.to}")
+    return 0
+
+
+def visit(
+    device: devices.Device, jobs: list[Job], wheel: Path | None, program: Path | None, command: str
+) -> Iterator[tuple[Job, dict]]:
+    """Every job with its row, figures or the reason why there are none."""
+    prepared, lost = None, ""
+    for job in jobs:
+        try:
+            if lost:
+                raise devices.Gone(lost)
+            if prepared is None:
+                prepared = _prepare(device, wheel, program)
+            row = prepared(job)
+            row = {**row, **rows.header("latency", row["artefact"], row["protocol"], command), **_own(row)}
+            row["device"] = {"address": device.address, **row["device"]}
+        except devices.Gone as error:
+            lost = str(error)
+            row = _unsupported(device, job, f"the device is gone: {lost}", command)
+        except InputError as error:
+            row = _unsupported(device, job, str(error), command)
+        yield job, row
+
+
+def build_wheel(folder: Path) -> Path:
+    """edgewing's wheel, of a copy of this tree: building leaves files behind."""
+    tree = folder / "tree"
+    shutil.copytree(ROOT / "edgewing", tree / "edgewing", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    words = ["pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    call = [sys.executable, "-m", *words, "-w", str(folder), str(tree)]
+    done = subprocess.run(call, capture_output=True, text=True)
+    found = sorted(folder.glob("*.whl"))
+    if done.returncode or not found:
+        said = done.stderr.strip().splitlines() or ["no word"]
+        raise InputError(f"the wheel could not be built ({said[-1]}); give one with --wheel")
+    return found[0]
+
+
+def _prepare(device: devices.Device, wheel: Path | None, program: Path | None):
+    """Put what measures on the device; a function from Job to the row's figures."""
+    if program and isinstance(device, Adb):
+        benchmark_model.check(program, device.check("uname -m").decode().strip())
+        device.push(program.read_bytes(), "benchmark_model")
+        device.check(f"chmod 755 {device.place('benchmark_model')}")
+        return lambda job: _by_program(device, job)
+    if isinstance(device, Adb):
+        device = device.termux() or device
+    _check_python(device)
+    data = files.read(wheel, containers.LARGEST_FILE)
+    site = f"site-{measure.artefact(wheel)['sha256'][:12]}"
+    if device.shell(f"test -d {device.place(site)}").code:
+        whl, part = device.place("edgewing.whl"), device.place(f"{site}.part")
+        device.push(data, "edgewing.whl")
+        # those of other versions go; an unpacking that is cut off leaves no folder of the right name
+        device.check(f"rm -rf {device.place('')}site-*; {device.python} -m zipfile -e {whl} {part}")
+        device.check(f"mv {part} {device.place(site)}; rm -f {whl}")
+    return lambda job: _by_python(device, job, site)
+
+
+def _check_python(device: devices.Device) -> None:
+    """InputError where there is no Python that edgewing runs on, or no numpy."""
+    ask = "import sys; print(*sys.version_info[:2], flush=True); import numpy"
+    done = device.shell(f"{device.python} -c {shlex.quote(ask)}")
+    version = done.out.decode(errors="replace").split()
+    if len(version) != 2 or not all(part.isdigit() for part in version):
+        raise InputError(f"no Python there ({done.reason}); name one with --python")
+    if tuple(map(int, version)) < LEAST_PYTHON:
+        raise InputError(f"Python there is {'.'.join(version)}; edgewing needs 3.10 or later, name one with --python")
+    if done.code:
+        raise InputError(f"no numpy there; {device.python} -m pip install numpy, and a runtime such as ai-edge-litert")
+
+
+def _by_python(device: devices.Device, job: Job, site: str) -> dict:
+    """The row that edgewing.measure makes there, or has made before the connection was lost."""
+    _push(device, job)
+    file, built = job.file, {}
+    start = f"cd {shlex.quote(device.folder)} && PYTHONPATH={site} {device.python} -m"
+    if job.builds:
+        done = device.shell(f"{start} edgewing.build {shlex.quote(file)}", seconds=BUILD_SECONDS)
+        if done.code:
+            raise InputError(done.reason)
+        file, built = str(Path(file).with_suffix(".engine")), {"built_from": job.about}
+    data = device.fetch(job.row)
+    if data is None:
+        words = ["--model", file, "--json", job.row, "--mode", job.mode, "--threads", str(job.threads)]
+        words += ["--clock", job.clock]
+        seconds = 2 * measure.MODES[job.mode].seconds + EXTRA_SECONDS
+        done = device.shell(f"{start} edgewing.measure {shlex.join(words)}", seconds=seconds)
+        if done.code:
+            raise InputError(_missing(done))
+        data = device.fetch(job.row)
+    row = _read(data)
+    if not job.builds and row["artefact"]["sha256"] != job.about["sha256"]:
+        raise InputError(f"the file measured there has other bytes, sha256 {row['artefact']['sha256'][:12]}")
+    device.shell(f"rm -f {device.place(job.row)}")
+    row["artefact"]["path"] = str(job.about["path"]) if not built else os.path.basename(file)
+    return row | built
+
+
+def _by_program(device: Adb, job: Job) -> dict:
+    """The row by LiteRT's benchmark_model, with what the shell tells of the device."""
+    if containers.format_of(job.path) != "tflite":
+        raise InputError("benchmark_model runs .tflite files alone")
+    if job.clock != "model":
+        raise InputError(f"benchmark_model times the graph alone; leave --clock {job.clock} out")
+    _push(device, job)
+    before = _sensors(device)
+    row = benchmark_model.run(device, "benchmark_model", job.file, job.mode, job.threads)
+    after = _sensors(device)
+    props = {"name": "ro.product.model", "chip": "ro.soc.model", "android": "ro.build.version.release"}
+    about = {key: _say(device, f"getprop {name}") for key, name in props.items()}
+    c = job.contract
+    model = {"name": c.model.name, "format": "tflite", "precision": c.model.precision, "layout": c.layout.name}
+    return row | {
+        "artefact": dict(job.about),
+        "model": model | {"size": c.crop.size},
+        "device": {
+            "name": about["name"],
+            "chip": about["chip"],
+            "system": f"Android {about['android']}",
+            "clocks": after["clocks"],
+            "celsius_before": before["celsius"],
+            "celsius_after": after["celsius"],
+            # Android shows its shell no brakes: a clock's limit that has been lowered is what can be seen
+            "throttled": {
+                "seen": after["limits"] < before["limits"] if before["limits"] else None,
+                "brakes": {},
+            },
+        },
+        "energy": None,
+        "versions": {},
+        "machine": {"cpu": about["chip"], "system": _say(device, "uname -srm")},
+    }
+
+
+def _sensors(device: devices.Device) -> dict:
+    """Temperatures, governors and clocks of an Android device, those that its shell may read."""
+    line = (
+        'for z in /sys/class/thermal/thermal_zone*; do echo "t $(cat $z/type 2>/dev/null) $(cat $z/temp 2>/dev/null)"; '
+        'done; for p in /sys/devices/system/cpu/cpufreq/policy*; do echo "c ${p##*/} $(cat $p/scaling_governor '
+        '$p/scaling_cur_freq $p/scaling_max_freq 2>/dev/null | tr "\\n" " ")"; done'
+    )
+    celsius, clocks, limits = {}, {}, []
+    for words in map(str.split, device.shell(line).out.decode(errors="replace").splitlines()):
+        if len(words) == 3 and words[0] == "t" and words[2].lstrip("-").isdigit():
+            value = int(words[2])
+            celsius[words[1]] = round(value / 1000 if abs(value) > 1000 else value, 1)  # some zones say whole degrees
+        if len(words) == 5 and words[0] == "c" and words[3].isdigit() and words[4].isdigit():
+            limits.append(int(words[4]))
+            clocks[words[1]] = {"governor": words[2], "mhz": int(words[3]) // 1000, "most_mhz": limits[-1] // 1000}
+    return {"celsius": celsius, "clocks": clocks, "limits": limits}
+
+
+def _say(device: devices.Device, line: str) -> str:
+    done = device.shell(line)
+    return done.out.decode(errors="replace").strip() if done.code == 0 else ""
+
+
+def _push(device: devices.Device, job: Job) -> None:
+    if job.path.is_dir():
+        raise InputError("a package is not run by edgewing.measure; measure the .tflite or .onnx of the same export")
+    device.push(files.read(job.path, containers.LARGEST_FILE), job.file)
+
+
+def _missing(done: devices.Done) -> str:
+    """The reason, with what to do where a library of the runtime is what lacks."""
+    if "ModuleNotFoundError" in done.reason:
+        return f"{done.reason}; install it there"
+    return done.reason
+
+
+def _read(data: bytes | None) -> dict:
+    """A row that came from a device: what it must have to be one."""
+    try:
+        if data is None or len(data) > ROW_LIMIT:
+            raise ValueError("nothing, or too much")
+        row = json.loads(data)
+        for name in ("artefact", "protocol", "device", "machine", "versions"):
+            if not isinstance(row[name], dict):
+                raise ValueError(f"{name} is no object")
+        return {**row, "artefact": {**row["artefact"], "sha256": str(row["artefact"]["sha256"])}}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"what came back is no row ({error}); is another edgewing there?") from None
+
+
+def _own(row: dict) -> dict:
+    """Of the device and not of this machine: when, with what, on what."""
+    return {name: row[name] for name in ("date", "versions", "machine") if name in row}
+
+
+def _unsupported(device: devices.Device, job: Job, reason: str, command: str) -> dict:
+    row = rows.header("latency", job.about, {"mode": job.mode, "threads": job.threads, "clock": job.clock}, command)
+    row |= {"versions": {}, "machine": {}, "device": {"address": device.address}}
+    return {**row, "not_run": f"unsupported: {' '.join(reason.split())}"}
+
+
+def _is_done(device: devices.Device, job: Job, known: list[dict]) -> bool:
+    """Whether a row with figures says the same of the same bytes on the same device."""
+    for row in known:
+        p, of = row["protocol"], (row.get("built_from") or row["artefact"])["sha256"]
+        same = (p.get("mode"), p.get("threads"), of) == (job.mode, job.threads, job.about["sha256"])
+        clock = str(p.get("clock", "")).split(":")[0] == measure.CLOCKS[job.clock].split(":")[0]
+        there = isinstance(row.get("device"), dict) and row["device"].get("address") == device.address
+        if row["kind"] == "latency" and "not_run" not in row and same and clock and there:
+            return True
+    return False
+
+
+def _job(path: Path, arguments: argparse.Namespace) -> Job:
+    about = measure.artefact(path)
+    return Job(path, about, containers.read(path), arguments.mode, arguments.threads, arguments.clock)
+
+
+def _line(job: Job, row: dict) -> str:
+    if "not_run" in row:
+        return f"  {job.path.name}: {row['not_run']}"
+    shown = [f"{name} {row[f'{name}_ms']:.2f}" for name in ("p50", "p90", "p99", "mean") if row.get(f"{name}_ms")]
+    return f"  {job.path.name}: {', '.join(shown)} ms; {row['runtime']}"
