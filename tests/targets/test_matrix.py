@@ -3,6 +3,8 @@
 All are fitted on discs within a minute or two. A target's precisions share their conversion, so they are made together.
 """
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from compress.prune import prune
 from edgewing import containers
 from targets import __main__ as command
 from targets import graph, parity, ranges, table
-from tests.targets.discs import LAYOUT, RECIPE, SIZE, discs, fit, run_contract, write_run
+from tests.targets.discs import LAYOUT, RECIPE, SIZE, discs, fit, marked, run_contract, write_run
 from train import model as models
 from train import recipes
 from train.evaluate import Faces
@@ -69,7 +71,8 @@ def made(request, network, tmp_path_factory):
     torch.manual_seed(0)
     fitted, recipe = NETWORKS[request.param](network)
     folder = write_run(tmp_path_factory.mktemp("matrix") / request.param, fitted, recipe)
-    faces = parity.Faces(*discs(40, 77, recipe.input_size, recipe.layout), "discs")
+    crops, landmarks = discs(40, 77, recipe.input_size, recipe.layout)
+    faces = parity.Faces(crops, marked(landmarks, 77, recipe.input_size), "discs")
     return folder, faces, graph.reference(fitted, run_contract(fitted, recipe), faces.crops), {}
 
 
@@ -83,7 +86,8 @@ def test_every_file_passes_its_gate(made, key, precision):
             command.main([str(folder), "--to", key, "--precision", *target.precisions])
         codes[key] = end.value.code
     path = target.path(folder / "export", folder.name, precision)
-    assert path.exists(), (codes[key], sorted(p.name for p in (folder / "export").iterdir()))
+    verdicts = [json.loads(line)["reasons"] for line in (folder / "rows.jsonl").read_text().splitlines()]
+    assert path.exists(), (codes[key], verdicts)
     assert containers.read(path).parity.accepted
     result = parity.measure(path, reference, faces)
     assert not result.reasons, str(result)
