@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewing import decoding, layouts, metrics
+from edgewing import decoding, geometry, layouts, metrics
 from edgewing.errors import InputError
 from train.recipes import Recipe
 
@@ -38,8 +38,11 @@ class Faces:
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part.npz")
-        np.savez(part, crops=self.crops, landmarks=self.landmarks, names=self.names)
-        os.replace(part, path)
+        try:
+            np.savez(part, crops=self.crops, landmarks=self.landmarks, names=self.names)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> Faces:
@@ -82,15 +85,38 @@ def predict(network: nn.Module, recipe: Recipe, crops: np.ndarray, mirrored: boo
     return np.concatenate(landmarks), np.concatenate(scores)
 
 
-def errors(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = False) -> np.ndarray:
-    """(F,) NME of each face by the layout's default normaliser."""
+@dataclass(frozen=True)
+class Scores:
+    """Of a network on Faces. errors: (F,) NME of each. predicted: (F, N, 2) crop px. normaliser: the name of what
+    errors are divided by. pck: PCK@0.2, of poses alone."""
+
+    errors: np.ndarray
+    predicted: np.ndarray
+    normaliser: str
+    pck: float | None = None
+
+
+def evaluate(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = False) -> Scores:
+    """By the layout's default normaliser.
+
+    Where that is the dataset's box (AFLW-19) and the crop was made from it (``provided``), the box is the crop's middle
+    part, exactly so for squares; of another crop the whole crop stands in, and the normaliser is called ``crop``.
+    """
     layout = layouts.get(recipe.layout)
     predicted, _ = predict(network, recipe, faces.crops, mirrored)
-    # A dataset box that the crop no longer knows is replaced by the crop itself, which is made from it.
-    size = faces.crops.shape[1]
-    boxes = np.tile(np.float32([0, 0, size, size]), (len(faces), 1))
+    name, size = layout.default_normaliser, faces.crops.shape[1]
+    side = size / geometry.FACTOR if recipe.crop == "provided" else size
+    boxes = np.tile(np.float32([0, 0, side, side]), (len(faces), 1))
     distance = metrics.normaliser(faces.landmarks, layout, boxes=boxes)
-    return metrics.errors(predicted, faces.landmarks, distance)
+    if layout.normalisers[name] == "dataset" and recipe.crop != "provided":
+        name = "crop"
+    pck = metrics.correct_keypoints(predicted, faces.landmarks, distance) if name == "torso" else None
+    return Scores(metrics.errors(predicted, faces.landmarks, distance), predicted, name, pck)
+
+
+def errors(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = False) -> np.ndarray:
+    """(F,) NME of each face, as ``evaluate``."""
+    return evaluate(network, recipe, faces, mirrored).errors
 
 
 def append_metrics(path: Path, **values) -> None:

@@ -11,6 +11,7 @@ B batch, N landmarks, C channels, H, W heatmap rows and columns.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -25,15 +26,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewing import layouts, metrics
+from edgewing import layouts
 from edgewing.errors import InputError
-from train import checkpoint, recipes
+from train import checkpoint, preview, recipes
 from train.augment import Augment
 from train.data.cache import Cache
 from train.decode import Decode
 from train.describe import describe
-from train.evaluate import CALIBRATION, VALIDATION, Faces, append_metrics, errors
+from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
 from train.heatmaps import GroundTruth
+from train.log import Log, rewind
 from train.loss import heatmap_loss
 from train.model import StackedHourglass, build
 from train.recipes import Recipe
@@ -71,6 +73,15 @@ class Workers:
         finally:
             torch.distributed.destroy_process_group()
 
+    def agree(self, *flags: bool) -> list[bool]:
+        """Each flag: whether all workers say so. One of them alone may neither skip a step nor stop: the others would
+        wait for it without an end."""
+        if self.world == 1:
+            return list(flags)
+        value = torch.tensor(flags, dtype=torch.int32, device=self.device)
+        torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MIN)
+        return value.bool().tolist()
+
 
 class Trainer:
     """Network, averaged weights, optimiser and step of one run; what a checkpoint holds."""
@@ -98,6 +109,7 @@ class Trainer:
         self.decode = Decode(recipe.how, recipe.cells, recipe.cells, 1.0).to(device)
         self.points = layouts.get(recipe.layout).points
         self.step = 0
+        self.agree: Callable[..., list[bool]] = lambda *flags: list(flags)
         self.forward: nn.Module | Callable = torch.compile(self.network) if recipe.compile else self.network
 
     def rate(self) -> float:
@@ -135,14 +147,14 @@ class Trainer:
         return (error * inside).sum() / inside.sum().clamp(min=1)
 
     def update(self, crops: Tensor, landmarks: Tensor, clean: Tensor | None = None) -> float:
-        """One step; the loss, or NaN where it was not finite, in which case nothing changes but the step."""
+        """One step; the loss, or NaN where it was not finite on any worker, and then nothing changes but the step."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         before = _statistics(self.network)
         loss = self.loss(crops, landmarks, clean)
         value = loss.item()
         self.step += 1
-        if not math.isfinite(value):
+        if not self.agree(math.isfinite(value))[0]:
             _restore(before)
             return math.nan
         self.optimiser.zero_grad(set_to_none=True)
@@ -175,6 +187,8 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         metadata = {"step": str(self.step), checkpoint.RECIPE_KEY: recipes.dumps(self.recipe)}
+        if self.scaler.is_enabled():
+            metadata["scaler"] = json.dumps(self.scaler.state_dict())
         checkpoint.save(path, self.tensors(), metadata)
 
     def resume(self, path: Path) -> None:
@@ -191,9 +205,28 @@ class Trainer:
                 _, index, name = key.split(".", 2)
                 state.setdefault(int(index), {})[name] = value
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        if "scaler" in metadata and self.scaler.is_enabled():
+            self.scaler.load_state_dict(json.loads(metadata["scaler"]))
         self.step = int(metadata["step"])
 
 
+def _tells_of_the_disk(fit):
+    """A full disk or a folder that may not be written is one line: what was written whole stays whole."""
+
+    @functools.wraps(fit)
+    def wrapped(recipe: Recipe, cache: Cache, run: Path, *arguments, **named):
+        try:
+            return fit(recipe, cache, run, *arguments, **named)
+        except OSError as error:
+            raise InputError(
+                f"{error.filename or run}: cannot be written ({error.strerror or error}); the last checkpoint is "
+                "intact: make room, or name another --run, and type the same command"
+            ) from None
+
+    return wrapped
+
+
+@_tells_of_the_disk
 def fit(
     recipe: Recipe,
     cache: Cache,
@@ -235,16 +268,23 @@ def fit(
     head = workers.rank == 0
     if (run / CHECKPOINT).exists():
         trainer.resume(run / CHECKPOINT)
+        if head:
+            for left in run.glob(".*.part*"):  # by a process that was killed while it wrote
+                left.unlink(missing_ok=True)
+            rewind(run, trainer.step)
         say(f"{run}: going on from step {trainer.step} of {steps}")
     elif head:
         prepare(run, recipe, cache, augment, train, validation)
+        rewind(run, 0)
+        preview.draw_preview(run, cache)
+    trainer.agree = workers.agree
     if workers.world > 1:
         trainer.forward = nn.parallel.DistributedDataParallel(trainer.forward)
     say(f"{len(train)} faces to train on, {len(validation)} to validate on, {steps} steps of {recipe.batch}")
     faces = Faces.load(run / VALIDATION) if head else None
     stopping = _stop_signal()
-    log = _Log(run, steps, say) if head else None
-    saved, broken = time.monotonic(), 0
+    log = Log(run, steps, say) if head else None
+    saved, broken, skipped = time.monotonic(), 0, 0
     for step, chosen, images, landmarks in batches(cache, stream, trainer.step, steps, workers.rank, workers.world):
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step * workers.world + workers.rank)
         landmarks[..., 0] += moves[cache.sources[chosen], None]
@@ -252,19 +292,27 @@ def fit(
         loss = trainer.update(*augment.with_clean(images, landmarks, generator))
         broken = broken + 1 if math.isnan(loss) else 0
         if broken:
-            say(f"step {step}: the loss is not finite, step skipped; faces: {', '.join(cache.names(chosen[:8]))} ...")
+            skipped += 1
+            say(f"step {step}: the loss is not finite, step skipped ({skipped} so far); faces: {_first(cache, chosen)}")
         if broken >= BROKEN_IN_A_ROW:
-            raise InputError(f"{run}: {broken} steps in a row without a finite loss; lower --rate ({recipe.rate:g})")
+            names = ", ".join(cache.names(chosen))
+            raise InputError(
+                f"{run}: {broken} steps in a row without a finite loss; lower --rate ({recipe.rate:g}); "
+                f"the last batch: {names}"
+            )
+        (going_on,) = workers.agree(not stopping.is_set())
         if not head:
+            if not going_on:
+                sys.exit(0)
             continue
         log.step(trainer.step, loss, trainer.rate(), recipe.batch)
         last = trainer.step == steps
         if trainer.step % recipe.evaluate_every == 0 or last:
-            log.evaluate(trainer.step, errors(trainer.average, recipe, faces))
-        if last or stopping.is_set() or time.monotonic() - saved > SAVE_SECONDS:
+            log.evaluate(trainer.step, faces, evaluate(trainer.average, recipe, faces))
+        if last or not going_on or time.monotonic() - saved > SAVE_SECONDS:
             trainer.save(run / CHECKPOINT)
             saved = time.monotonic()
-        if stopping.is_set():
+        if not going_on and not last:
             log.close()
             say(f"stopped at step {trainer.step} of {steps}; the same command goes on from here")
             sys.exit(0)
@@ -274,6 +322,10 @@ def fit(
         sources = list(dict.fromkeys([*names, *credits.trained_on]))
         contract = describe(trainer.average, recipe, run.resolve().name, sources, list(credits.teachers))
         checkpoint.save_model(run / checkpoint.MODEL, trainer.average, recipe, contract)
+
+
+def _first(cache: Cache, chosen: np.ndarray, most: int = 8) -> str:
+    return ", ".join(cache.names(chosen[:most])) + (" ..." if len(chosen) > most else "")
 
 
 def prepare(run: Path, recipe: Recipe, cache: Cache, augment: Augment, train: np.ndarray, validation: np.ndarray):
@@ -291,67 +343,6 @@ def prepare(run: Path, recipe: Recipe, cache: Cache, augment: Augment, train: np
         Faces(np.concatenate(crops), np.concatenate(landmarks), np.array(cache.names(chosen))).save(run / name)
     (run / "recipe.json").write_text(recipes.dumps(recipe) + "\n")
     (run / "data.json").write_text(json.dumps(cache.meta, indent=1) + "\n")
-
-
-class _Log:
-    """metrics.jsonl, TensorBoard and a progress bar (plain lines where stderr is no terminal)."""
-
-    def __init__(self, run: Path, steps: int, say: Callable[[str], None]):
-        self.path, self.steps, self.say = run / "metrics.jsonl", steps, say
-        self.start, self.cpu, self.first = time.monotonic(), time.process_time(), None
-        self.loss: list[float] = []
-        self.seen = 0
-        self.nme = math.nan
-        self.board = self.bar = None
-        with contextlib.suppress(ImportError):  # a GPU host may have torch, numpy and safetensors alone
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(str(run / "tensorboard"))
-        if sys.stderr.isatty():
-            with contextlib.suppress(ImportError):
-                from tqdm import tqdm
-
-                self.bar = tqdm(total=steps, unit="step", smoothing=0.05)
-
-    def step(self, step: int, loss: float, rate: float, batch: int) -> None:
-        self.first = step - 1 if self.first is None else self.first
-        self.loss = (self.loss + [loss])[-50:]
-        self.seen += batch
-        if self.bar is not None:
-            self.bar.n = step
-            self.bar.set_postfix(loss=f"{np.nanmean(self.loss):.3f}", nme=f"{self.nme:.2%}", refresh=False)
-            self.bar.update(0)
-        if step % 50 == 0 or step == self.steps:
-            speed = self.seen / (time.monotonic() - self.start)
-            append_metrics(
-                self.path, step=step, loss=float(np.nanmean(self.loss)), rate=rate, images_per_s=speed,
-                seconds=time.monotonic() - self.start, cpu_seconds=time.process_time() - self.cpu,
-            )  # fmt: skip
-            if self.board:
-                self.board.add_scalar("loss", np.nanmean(self.loss), step)
-                self.board.add_scalar("rate", rate, step)
-            if self.bar is None and (step % 200 == 0 or step == self.steps):
-                left = (self.steps - step) * (time.monotonic() - self.start) / max(1, step - self.first) / 60
-                loss = np.nanmean(self.loss)
-                self.say(f"step {step}/{self.steps}  loss {loss:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
-
-    def evaluate(self, step: int, face_errors: np.ndarray) -> None:
-        summary = metrics.summarise(face_errors)
-        self.nme = summary.nme
-        append_metrics(
-            self.path, step=step, faces=summary.faces, nme=summary.nme, fr10=summary.fr10, auc10=summary.auc10,
-            median=float(np.median(face_errors)), seconds=time.monotonic() - self.start,
-            cpu_seconds=time.process_time() - self.cpu,
-        )  # fmt: skip
-        if self.board:
-            self.board.add_scalar("validation/nme", summary.nme, step)
-        if self.bar is None:
-            self.say(f"step {step}/{self.steps}  validation NME {summary.nme:.2%}  FR10 {summary.fr10:.2%}")
-
-    def close(self) -> None:
-        for open_ in (self.bar, self.board):
-            if open_ is not None:
-                open_.close()
 
 
 class _stop_signal:

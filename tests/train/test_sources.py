@@ -3,9 +3,12 @@ import numpy as np
 import pytest
 
 from edgewing.errors import InputError
+from tests.train.data.folders import face
+from tests.train.data.mats import write_cofw
 from train import recipes
-from train.loop import Workers
-from train.preview import draw_run
+from train.evaluate import Faces, Scores
+from train.loop import Workers, fit
+from train.preview import draw_run, draw_worst
 from train.sources import open_cache
 
 RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, layout="aflw-19", drawn=6)
@@ -61,3 +64,35 @@ def test_pictures_of_a_run(tmp_path):
         picture = cv2.imread(str(path))
         assert picture.shape[0] > 300 and picture.std() > 10
     assert sorted(p.name for p in run.glob("*.png")) == ["curves.png", "preview.png"]
+
+
+def test_the_worst_faces_show_true_and_predicted_points(tmp_path):
+    crops = np.full((3, 64, 64, 3), 120, np.uint8)
+    true = np.tile(np.linspace(16, 48, 19, dtype=np.float32)[:, None], (3, 1, 2))
+    faces = Faces(crops, true, np.array(["a", "b", "c"]))
+    scores = Scores(np.array([0.1, 0.3, 0.2]), true + [0, 8], "crop")
+    sheet = draw_worst(tmp_path, faces, scores, np.array([1, 2]))
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "worst.png"))[..., ::-1], sheet)
+    # the first tile begins 6 px in; a point at 16 of 64 px is at 65.5 of its 256, its prediction 32 px below
+    for place, colour in (((6 + 66, 6 + 66), (90, 255, 120)), ((6 + 66 + 32, 6 + 66), (255, 80, 60))):
+        assert np.abs(sheet[place].astype(int) - colour).max() < 30
+    assert sheet.shape == (6 + 256 + 22 + 6, 6 + 2 * (256 + 6), 3)
+
+
+def test_faces_are_cropped_from_the_datasets_boxes_where_the_recipe_says_so(tmp_path):
+    write_cofw(tmp_path / "COFW")
+    recipe = recipes.replace(RECIPE, layout="cofw-29", data=(str(tmp_path / "COFW"),))
+    tight, provided = (
+        open_cache(recipes.replace(recipe, crop=crop), tmp_path / "cache", Workers(), print)
+        for crop in ("gtbox", "provided")
+    )
+    assert tight.folder != provided.folder and (tight.meta["crop"], provided.meta["crop"]) == ("gtbox", "provided")
+    # the box 30..130 x 15..105 gives a square of 1.344 * 95 px around (80, 60), and half as much around it
+    size = provided.meta["size"]
+    step = 1.5 * 1.344 * 95 / size
+    expected = (face(29, 0)[1] - [80, 60]) / step + (size - 1) / 2
+    np.testing.assert_allclose(provided.landmarks([0])[0], expected, atol=1e-3)
+    with pytest.raises(InputError, match="the cache has crops by provided, the recipe by gtbox"):
+        fit(recipe, provided, tmp_path / "run", Workers())
+    with pytest.raises(InputError, match="drawn faces have no boxes"):
+        open_cache(recipes.replace(RECIPE, crop="provided", data=("drawn",)), tmp_path, Workers(), print)

@@ -1,0 +1,112 @@
+"""What a run says while it runs: metrics.jsonl, TensorBoard, a progress bar, and the faces that it is worst at.
+
+F faces, N landmarks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import metrics
+from train import preview
+from train.evaluate import Faces, Scores, append_metrics
+
+METRICS = "metrics.jsonl"
+
+
+class Log:
+    """The record of one run: metrics.jsonl, TensorBoard, and a bar (plain lines where stderr is no terminal)."""
+
+    def __init__(self, run: Path, steps: int, say: Callable[[str], None]):
+        self.run, self.path, self.steps, self.say = run, run / METRICS, steps, say
+        self.start, self.cpu, self.first = time.monotonic(), time.process_time(), None
+        self.loss: list[float] = []
+        self.seen = 0
+        self.nme = math.nan
+        self.board = self.bar = None
+        with contextlib.suppress(ImportError):  # a GPU host may have torch, numpy and safetensors alone
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(str(run / "tensorboard"))
+        if sys.stderr.isatty():
+            with contextlib.suppress(ImportError):
+                from tqdm import tqdm
+
+                self.bar = tqdm(total=steps, unit="step", smoothing=0.05)
+
+    def step(self, step: int, loss: float, rate: float, batch: int) -> None:
+        self.first = step - 1 if self.first is None else self.first
+        self.loss = (self.loss + [loss])[-50:]
+        self.seen += batch
+        if self.bar is not None:
+            self.bar.n = step
+            self.bar.set_postfix(loss=f"{np.nanmean(self.loss):.3f}", nme=f"{self.nme:.2%}", refresh=False)
+            self.bar.update(0)
+        if step % 50 == 0 or step == self.steps:
+            speed = self.seen / (time.monotonic() - self.start)
+            append_metrics(
+                self.path, step=step, loss=float(np.nanmean(self.loss)), rate=rate, images_per_s=speed,
+                seconds=time.monotonic() - self.start, cpu_seconds=time.process_time() - self.cpu,
+            )  # fmt: skip
+            if self.board:
+                self.board.add_scalar("loss", np.nanmean(self.loss), step)
+                self.board.add_scalar("rate", rate, step)
+            if self.bar is None and (step % 200 == 0 or step == self.steps):
+                left = (self.steps - step) * (time.monotonic() - self.start) / max(1, step - self.first) / 60
+                loss = np.nanmean(self.loss)
+                self.say(f"step {step}/{self.steps}  loss {loss:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
+
+    def evaluate(self, step: int, faces: Faces, scores: Scores) -> None:
+        summary = metrics.summarise(scores.errors)
+        self.nme = summary.nme
+        worst = np.argsort(-scores.errors, kind="stable")[: preview.WORST]
+        append_metrics(
+            self.path, step=step, faces=summary.faces, nme=summary.nme, fr10=summary.fr10, auc10=summary.auc10,
+            normaliser=scores.normaliser, **({} if scores.pck is None else {"pck20": scores.pck}),
+            median=float(np.median(scores.errors)), seconds=time.monotonic() - self.start,
+            cpu_seconds=time.process_time() - self.cpu,
+            worst=[[str(faces.names[i]), round(float(scores.errors[i]), 5)] for i in worst],
+        )  # fmt: skip
+        sheet = preview.draw_worst(self.run, faces, scores, worst)
+        if self.board:
+            self.board.add_scalar("validation/nme", summary.nme, step)
+            if scores.pck is not None:
+                self.board.add_scalar("validation/pck20", scores.pck, step)
+            if sheet is not None:
+                with contextlib.suppress(ImportError):  # TensorBoard writes pictures with Pillow
+                    self.board.add_image("validation/worst", sheet, step, dataformats="HWC")
+        if self.bar is None:
+            pck = "" if scores.pck is None else f"  PCK@0.2 {scores.pck:.2%}"
+            self.say(
+                f"step {step}/{self.steps}  validation NME {summary.nme:.2%} ({scores.normaliser})"
+                f"  FR10 {summary.fr10:.2%}{pck}"
+            )
+
+    def close(self) -> None:
+        for open_ in (self.bar, self.board):
+            if open_ is not None:
+                open_.close()
+
+
+def rewind(run: Path, step: int) -> None:
+    """Drop the lines of metrics.jsonl that a killed process wrote after the step its run goes on from, or in half."""
+    path = run / METRICS
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(errors="replace").splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text("".join(kept))
+    part.replace(path)
