@@ -65,7 +65,7 @@ def _measure(arguments: argparse.Namespace, argv: list[str]) -> int:
 def _row(kind: str, arguments: argparse.Namespace, text: str) -> tuple[dict, str]:
     """One measurement and how it reads on a terminal."""
     if kind == "accuracy":
-        row = accuracy.score(arguments, text)
+        row = accuracy.score_both(arguments, text)
         return row, accuracy.describe(row)
     row = latency.time_artefact(arguments, text)
     return row, latency.describe(row)
@@ -75,6 +75,8 @@ def _one(arguments: argparse.Namespace, argv: list[str]) -> int:
     """`accuracy` and `latency`: one artefact, one row."""
     row, text = _row(argv[0], arguments, _command(argv))
     print(text)
+    if getattr(arguments, "plot", None):
+        print(f"wrote {arguments.plot}")
     _keep(arguments, [row])
     model = shlex.quote(arguments.model)
     others = {"accuracy": f"latency --model {model}", "latency": f"accuracy --model {model} --data DIR --layout NAME"}
@@ -168,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         verb(
             "accuracy",
             _one,
-            "NME, FR and AUC of one artefact on one set of faces.",
+            "NME, FR and AUC of one artefact on one set of faces, or of two face by face.",
             "--model face-int8.tflite --data lfpw/testset --layout 300w-68 --json accuracy.json",
         )
     )

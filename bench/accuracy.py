@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import groups, rows
+from bench import charts, groups, rows
 from bench.faces import Face, Jitter, open_faces
 from edgewing import files, geometry, layouts, measure, metrics, models, runtimes
 from edgewing.errors import InputError
@@ -27,6 +27,11 @@ CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the 
 CED_STEPS = 150
 SHOWN = 3  # pictures of the best, of the median and of the worst faces
 PROBLEMS_KEPT = 20
+WORST_POINTS = 5  # that are told on a terminal; the row has every one
+
+
+# What must be the same for errors of two rows to be compared face by face.
+SAME = ("crop", "box_source", "jitter", "layout", "scored_points", "normaliser")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--jitter", metavar="SHIFT,SCALE", help="move and scale crops by up to these shares")
     parser.add_argument("--seed", type=int, default=0, help="of the jitter (default: %(default)s)")
+    parser.add_argument("--against", metavar="FILE", help="score this model too, and say how far the first differs")
+    parser.add_argument("--plot", metavar="SVG", help="draw the cumulative errors of what was scored")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
 
 
@@ -122,6 +129,54 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     return rows.finite(row)
 
 
+def score_both(arguments: argparse.Namespace, command: str) -> dict:
+    """The row of --model, with ``against``: the other model, and the change of NME from it to this one."""
+    row = score(arguments, command)
+    scored = [row]
+    if arguments.against:
+        words = {**vars(arguments), "model": arguments.against, "pictures": None}
+        old = score(argparse.Namespace(**words), command)
+        row["against"] = {"artefact": old["artefact"], "nme": old["nme"], **vars(compare(row, old))}
+        scored.insert(0, old)
+    if arguments.plot:
+        files.write(Path(arguments.plot), _curves(scored).encode())
+    return row
+
+
+def compare(new: dict, old: dict) -> metrics.Change:
+    """The change of NME between two accuracy rows, face by face. InputError: other faces, or measured otherwise."""
+    for key in SAME:
+        if new["protocol"].get(key) != old["protocol"].get(key):
+            values = f"{old['protocol'].get(key)} and {new['protocol'].get(key)}"
+            raise InputError(f"{key} of the two rows is {values}; only rows of one protocol can be compared")
+    names = list(old["face_errors"])
+    missing = set(names) ^ set(new["face_errors"])
+    if missing:
+        raise InputError(
+            f"{len(missing)} faces are in one of {old['protocol']['data']} and {new['protocol']['data']} only, such "
+            f"as {min(missing)}; compare on the same faces, or make a new baseline"
+        )
+    both = (np.array([row["face_errors"][name] for name in names], float) for row in (new, old))
+    second, first = (np.where(np.isnan(errors), np.inf, errors) for errors in both)
+    return metrics.paired_change(second, first)
+
+
+def _curves(scored: list[dict]) -> str:
+    """The CED of each row as an SVG file."""
+    lines = [
+        charts.Curve(
+            f"{Path(row['artefact']['path']).name}, NME {percent(row['nme'])}",
+            [100 * value for value in row["ced"]["thresholds"]],
+            [100 * value for value in row["ced"]["share"]],
+            colour,
+        )
+        for row, colour in zip(scored, ("#6b7785", "#c2410c") if len(scored) > 1 else ("#1f5fa8",))
+    ]
+    title = f"Cumulative error on {scored[0]['protocol']['data']}"
+    x_label = f"error of a face, % of the {scored[0]['protocol']['normaliser']} distance"
+    return charts.alone(charts.curves(lines, title, x_label, "faces, %", 100), lines)
+
+
 def describe(row: dict) -> str:
     """The protocol and the figures of an accuracy row, in lines for a terminal."""
     p = row["protocol"]
@@ -139,7 +194,18 @@ def describe(row: dict) -> str:
     )
     if "pck20" in row:
         lines.append(f"PCK@0.2 {percent(row['pck20'])} of the points are within 0.2 of the torso")
+    if row["per_point"]:
+        worst = sorted(range(len(row["per_point"])), key=lambda i: -row["per_point"][i])[:WORST_POINTS]
+        told = ", ".join(f"{i} {percent(row['per_point'][i])}" for i in worst)
+        lines.append(f"points with the largest mean error, counted from 0: {told}")
     lines += groups.describe(row["parts"])
+    if other := row.get("against"):
+        low, high = 100 * other["low"], 100 * other["high"]
+        lost = f"; {other['lost']} faces have lost their prediction" if other["lost"] else ""
+        lines.append(
+            f"against {other['artefact']['path']} (NME {percent(other['nme'])}): NME {100 * other['change']:+.2f} % "
+            f"({low:+.2f} to {high:+.2f}, 95 %, paired bootstrap over {other['faces']} faces){lost}"
+        )
     return "\n".join(lines)
 
 

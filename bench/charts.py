@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 WIDTH = 480
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 44
 ROW = 34  # height of one bar or line of dots
+HEIGHT = 300  # of a chart of curves
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def curves(lines: Sequence[Curve], title: str, x_label: str, y_label: str, y_end
     """Lines over linear axes from 0. title: what a screen reader says. y_end: None for the largest value."""
     x_end = max(max(line.x) for line in lines)
     y_end = y_end if y_end is not None else max(max(line.y) for line in lines) or 1.0
-    height = 300
+    height = HEIGHT
     across, down = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
 
     def px(x: float) -> float:
@@ -122,6 +123,26 @@ def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] 
         ]
         parts += [shape.format(x=x, y=middle, c=row.colour) for shape, x in zip(shapes, xs)]
     return _svg(height, title, parts)
+
+
+ALONE = (
+    "<style>text{font:13px system-ui,sans-serif;fill:#46525e}.grid{stroke:#e3e8ec}.axis{stroke:#9aa7b3}"
+    '.curve{fill:none;stroke-width:2}</style><rect width="100%" height="100%" fill="#fff"/>'
+)
+
+
+def alone(chart: Markup, lines: Sequence[Curve]) -> str:
+    """A chart of curves as an SVG file of its own, each curve named in its colour above the lower right corner,
+    where curves that rise leave room."""
+    head, body = str(chart).split(">", 1)
+    x, y = WIDTH - RIGHT - 8, HEIGHT - BOTTOM - 14
+    names = "".join(
+        f'<text x="{x}" y="{y - 20 * n}" text-anchor="end" style="fill:{line.colour}">{escape(line.name)}</text>'
+        for n, line in enumerate(reversed(lines))
+    )
+    end = body.rindex("</svg>")
+    opening = head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return f"{opening}>{ALONE}{body[:end]}{names}{body[end:]}"
 
 
 NAMES = 118  # where the names of bars end and the plot begins

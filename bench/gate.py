@@ -27,8 +27,6 @@ where the interval of the time lies above --slower. An interval that the last lo
 the summary says 'undecided'. Make the baseline with: python -m bench accuracy --model OLD --data DIR --layout NAME
 --to baseline.jsonl
 """
-# What must be the same for errors of two rows to be compared face by face.
-SAME = ("crop", "box_source", "jitter", "layout", "scored_points", "normaliser")
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def judge(path: Path, old: Path, scored: dict, arguments: argparse.Namespace) ->
         raise InputError(f"{path}: not run: {lacking}; gate it there")
     clock = "wall" if contract.model.format == "tensorrt" else "processor"
     new = score(path, scored, arguments.data)
-    changed = compare_faces(new, scored)
+    changed = accuracy.compare(new, scored)
     timing = pairs.compare(lambda: race.enter(old), lambda: race.enter(path), arguments.slower, clock)
     return Verdict(
         about=new["artefact"],
@@ -134,24 +132,6 @@ def score(path: Path, scored: dict, data: str | None) -> dict:
     parser = argparse.ArgumentParser()
     accuracy.add_arguments(parser)
     return accuracy.score(parser.parse_args(words), "")
-
-
-def compare_faces(new: dict, old: dict) -> metrics.Change:
-    """The change of NME between two accuracy rows, face by face. InputError: other faces, or measured otherwise."""
-    for key in SAME:
-        if new["protocol"].get(key) != old["protocol"].get(key):
-            values = f"{old['protocol'].get(key)} and {new['protocol'].get(key)}"
-            raise InputError(f"{key} of the two rows is {values}; only rows of one protocol can be compared")
-    names = list(old["face_errors"])
-    missing = set(names) ^ set(new["face_errors"])
-    if missing:
-        raise InputError(
-            f"{len(missing)} faces are in one of baseline and {new['protocol']['data']} only, such as "
-            f"{min(missing)}; give the baseline's faces with --data, or make a new baseline"
-        )
-    both = (np.array([row["face_errors"][name] for name in names], float) for row in (new, old))
-    second, first = (np.where(np.isnan(errors), np.inf, errors) for errors in both)
-    return metrics.paired_change(second, first)
 
 
 def row(verdict: Verdict, worse: float, slower: float, command: str) -> dict:

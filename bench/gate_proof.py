@@ -88,7 +88,7 @@ class Worse:
                 low, high = (middle, high) if change < WORSE else (low, middle)
             else:
                 raise InputError(f"{self.path}: no noise of seed {seed} makes it {100 * WORSE:g} % worse; other faces?")
-            changed = gate.compare_faces(gate.score(file, self.scored, self.data), self.scored)
+            changed = accuracy.compare(gate.score(file, self.scored, self.data), self.scored)
         figures = {"seed": seed, "noise": middle, **vars(changed)}
         return {"accuracy": figures, "alarm": changed.low > WORSE_LIMIT or changed.lost > 0}
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -190,3 +191,24 @@ def test_a_pose_has_pck(artefact, tmp_path):
     row = score("--model", model, "--data", tmp_path / "lsp", "--layout", "lsp-14")
     assert row["pck20"] == pytest.approx(13 / 14) and row["nme"] == pytest.approx(0.3 / 14, rel=1e-3)
     assert "PCK@0.2 92.86 %" in accuracy.describe(row)
+
+
+def test_two_files_face_by_face(artefact, run_folder, tmp_path):
+    """The first misses every face by 0.25 px more than the second, which misses them by 1, 2 and 3 px."""
+    run = run_folder([(1, 0), (2, 0), (3, 0)])
+    new, old = artefact(tmp_path / "new.onnx", template() - [0.25, 0]), artefact(tmp_path / "old.onnx", template())
+    words = argparse.ArgumentParser()
+    accuracy.add_arguments(words)
+    svg = tmp_path / "ced.svg"
+    typed = ["--model", new, "--data", run, "--against", old, "--plot", svg]
+    row = accuracy.score_both(words.parse_args([str(word) for word in typed]), "python -m bench accuracy")
+    against = row["against"]
+    assert against["change"] == pytest.approx(0.25 / 2, rel=1e-4) and against["faces"] == 3 and against["lost"] == 0
+    assert 0.25 / 3 - 1e-4 <= against["low"] < against["change"] < against["high"] <= 0.25 + 1e-4
+    assert against["artefact"]["path"].endswith("old.onnx") and against["nme"] == pytest.approx(2 / 32)
+    last = accuracy.describe(row).splitlines()[-1]
+    assert last.startswith("against ") and "NME +12.50 % (+" in last and "paired bootstrap over 3 faces" in last
+    root = ElementTree.fromstring(svg.read_text())
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "old.onnx, NME 6.25 %" in texts and "new.onnx, NME 7.03 %" in texts
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 2

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from bench import gate, rows
+from bench import accuracy, gate, rows
 from bench.__main__ import main
 from edgewing.errors import InputError
 
@@ -109,16 +109,16 @@ def test_a_lost_face_fails_though_the_mean_is_better(baseline, artefact):
         main(gate_words("new.onnx", "--slower", "0.5"))
     old = {"protocol": {"data": "d"}, "face_errors": {"a": 0.05, "b": 0.05, "c": None}}
     new = {"protocol": {"data": "d"}, "face_errors": {"a": 0.04, "b": None, "c": 0.04}}
-    change = gate.compare_faces(new, old)
+    change = accuracy.compare(new, old)
     assert (change.lost, change.faces) == (1, 1) and change.change == pytest.approx(-0.2)
 
 
 def test_rows_of_other_faces_or_protocols_are_not_compared():
     old = {"protocol": {"data": "d", "crop": "gtbox"}, "face_errors": {"a": 0.05}}
-    with pytest.raises(InputError, match="1 faces are in one of baseline and e only, such as b"):
-        gate.compare_faces({"protocol": {"data": "e", "crop": "gtbox"}, "face_errors": {"a": 1, "b": 1}}, old)
+    with pytest.raises(InputError, match="1 faces are in one of d and e only, such as b"):
+        accuracy.compare({"protocol": {"data": "e", "crop": "gtbox"}, "face_errors": {"a": 1, "b": 1}}, old)
     with pytest.raises(InputError, match="crop of the two rows is gtbox and provided"):
-        gate.compare_faces({"protocol": {"data": "d", "crop": "provided"}, "face_errors": {"a": 1}}, old)
+        accuracy.compare({"protocol": {"data": "d", "crop": "provided"}, "face_errors": {"a": 1}}, old)
 
 
 def test_the_baseline_is_the_nearest_row():

@@ -24,10 +24,16 @@ from tests.edgewing.test_cuda import compiled
 ARM_PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00" + bytes(44)  # ELF64 of aarch64
 
 
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    """Our folder on the board, where the wheel stays unpacked from one visit to the next."""
+    return tmp_path_factory.mktemp("there")
+
+
 @pytest.fixture
-def visit(host, wheel, tmp_path):
+def visit(host, wheel, there, tmp_path):
     """visit(*models, python) runs the command and gives the rows of this test so far."""
-    there, log = tmp_path / "there", tmp_path / "rows.jsonl"
+    log = tmp_path / "rows.jsonl"
 
     def run(*models, python="", **more):
         words = ["devices", "--on", host.address, "--ssh-config", host.config, "--folder", there, "--wheel", wheel]
@@ -94,7 +100,7 @@ def _measuring(there: Path) -> bool:
 
 def test_a_full_disk_costs_the_row_of_its_file_alone(visit, artefact, tmp_path):  # noqa: F811
     """Writing to /dev/full fails as on a disk without room."""
-    model = artefact(tmp_path / "a.onnx", template())
+    model = artefact(tmp_path / "a.onnx", template() + 2)
     there = visit.there / measure.artefact(model)["sha256"][:12]
     there.mkdir(parents=True)
     (there / "a.onnx.part").symlink_to("/dev/full")
