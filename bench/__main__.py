@@ -7,7 +7,22 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import accuracy, agreement, artefacts, card, gate, latency, peers, race, report, rows, training
+from bench import (
+    accuracy,
+    agreement,
+    artefacts,
+    boxes,
+    card,
+    gate,
+    latency,
+    memory,
+    peers,
+    race,
+    report,
+    rows,
+    steadiness,
+    training,
+)
 from bench.devices import campaign
 from bench.faces import VALIDATION
 from edgewing import measure
@@ -142,6 +157,31 @@ def _devices(arguments: argparse.Namespace, argv: list[str]) -> int:
     return campaign.main(arguments, _command(argv))
 
 
+def _steadiness(arguments: argparse.Namespace, argv: list[str]) -> int:
+    row = steadiness.measure_all(arguments, _command(argv))
+    print(steadiness.describe(row))
+    if arguments.plot:
+        print(f"wrote {arguments.plot}")
+    _keep(arguments, [row])
+    print(f"next: edgewing camera --model {shlex.quote(arguments.model)}")
+    return 0
+
+
+def _memory(arguments: argparse.Namespace, argv: list[str]) -> int:
+    row = memory.watch(arguments, _command(argv))
+    print(memory.describe(row))
+    _keep(arguments, [row])
+    print(f"next: edgewing camera --model {shlex.quote(arguments.model)}")
+    return 0 if row["accepted"] else 1
+
+
+def _detectors(arguments: argparse.Namespace, argv: list[str]) -> int:
+    made = boxes.cost(arguments, _command(argv))
+    _keep(arguments, made)
+    print(f"next: edgewing run IMAGE --detector {made[0]['detector']}")
+    return 0
+
+
 def _report(arguments: argparse.Namespace, argv: list[str]) -> int:
     return report.main(arguments, _command(argv))
 
@@ -235,6 +275,33 @@ def _parser() -> argparse.ArgumentParser:
             "Latency of artefacts on boards and phones: here, over ssh, over adb.",
             "--on local ssh://pi@raspberry adb://R58M123 --model edgewing-s --to rows.jsonl",
             campaign.__doc__,
+        )
+    )
+    steadiness.add_arguments(
+        verb(
+            "steadiness",
+            _steadiness,
+            "Jitter and lag of tracked landmarks, as the model gives them and as they are shown.",
+            "--model edgewing-m --data lfpw/testset --clips single_face.mp4 --to rows.jsonl",
+            steadiness.__doc__,
+        )
+    )
+    memory.add_arguments(
+        verb(
+            "memory",
+            _memory,
+            "Resident memory of edgewing camera over an hour of a looped video; exit code 1 where it grows.",
+            "--model edgewing-s --source single_face.mp4 --to rows.jsonl",
+            memory.__doc__,
+        )
+    )
+    boxes.add_arguments(
+        verb(
+            "detectors",
+            _detectors,
+            "NME with the boxes of face detectors against NME with true boxes, on the same faces.",
+            "--model edgewing-m --data lfpw/testset --layout 300w-68 --to rows.jsonl",
+            boxes.__doc__,
         )
     )
     report.add_arguments(

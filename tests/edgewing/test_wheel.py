@@ -46,7 +46,8 @@ def test_models_are_in_and_the_other_rooms_are_not(wheel):
         names = set(archive.namelist())
         requires = next(archive.read(n).decode() for n in names if n.endswith("/METADATA"))
     assert {"edgewing/models/edgewing-s.onnx", "edgewing/models/edgewing-s.tflite"} <= names
-    assert {"edgewing/layouts.json", "edgewing/detection.json", "edgewing/models/__init__.py"} <= names
+    data = {"layouts.json", "detection.json", "tracking.json", "models/__init__.py"}
+    assert {f"edgewing/{name}" for name in data} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"edgewing"}
     assert not any(name.endswith(".safetensors") for name in names)
     needed = [line for line in requires.splitlines() if line.startswith("Requires-Dist") and "extra" not in line]
@@ -56,18 +57,49 @@ def test_models_are_in_and_the_other_rooms_are_not(wheel):
     ]
 
 
-def test_an_installed_wheel_runs_its_model_without_torch(wheel, tmp_path):
-    site = tmp_path / "site"
-    pip("install", "--no-deps", "--no-index", "--disable-pip-version-check", "--target", site, wheel)
-    images.write(tmp_path / "face.png", frame([((70.0, 90.0), (110.0, 100.0))]))
-    code = (
-        f"import sys\nsys.modules.update({{name: None for name in {FORBIDDEN}}})\n"
-        "import edgewing\nfrom edgewing import cli\ncli.main(sys.argv[1:])\nprint(edgewing.__file__)"
-    )
-    words = ["run", "face.png", "--box", "40,50,140,140", "--json", "out.json"]
-    environment = os.environ | {"PYTHONPATH": str(site)}
-    command = [sys.executable, "-c", code, *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A folder with the wheel in it and nothing else, and a picture beside it."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip("install", "--no-deps", "--no-index", "--disable-pip-version-check", "--target", folder / "site", wheel)
+    images.write(folder / "face.png", frame([((70.0, 90.0), (110.0, 100.0))]))
+    return folder
+
+
+def python(folder, code, *words):
+    """Run code that sees the wheel and none of the libraries that it must not need."""
+    hidden = f"import sys\nsys.modules.update({{name: None for name in {FORBIDDEN}}})\n"
+    environment = os.environ | {"PYTHONPATH": str(folder / "site")}
+    command = [sys.executable, "-c", hidden + code, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.splitlines()[-1]).is_relative_to(site)
-    assert json.loads((tmp_path / "out.json").read_text())["model"] == "edgewing-s"
+    return done.stdout.splitlines()
+
+
+CLI = "import edgewing\nfrom edgewing import cli\ncli.main(sys.argv[1:])\nprint(edgewing.__file__)"
+
+
+def test_an_installed_wheel_runs_its_model_without_torch(installed):
+    said = python(installed, CLI, "run", "face.png", "--box", "40,50,140,140", "--json", "out.json")
+    assert Path(said[-1]).is_relative_to(installed / "site")
+    assert json.loads((installed / "out.json").read_text())["model"] == "edgewing-s"
+
+
+def test_an_installed_wheel_runs_its_camera_without_torch(installed):
+    words = ["camera", "--source", "face.png", "--detector", "cascade", "--no-window", "--json", "out.jsonl"]
+    said = python(installed, CLI, *words, "--save", "points.png")
+    assert Path(said[-1]).is_relative_to(installed / "site")
+    (line,) = map(json.loads, (installed / "out.jsonl").read_text().splitlines())
+    assert line["image"] == "face.png" and line["searched"] and (installed / "points.png").is_file()
+
+
+def test_the_package_itself_gives_what_the_app_uses(installed):
+    code = (
+        "import edgewing\n"
+        "frame = edgewing.read('face.png')\n"
+        "(face,) = edgewing.Landmarker('edgewing-s')(frame, [(40, 50, 140, 140)])\n"
+        "print(*face.landmarks.round().astype(int).ravel(), edgewing.Tracker.__name__)\n"
+        "print('cv2' in sys.modules)"
+    )
+    assert python(installed, code) == ["70 90 110 100 Tracker", "True"]
+    assert python(installed, "import edgewing\nprint('cv2' in sys.modules, 'numpy' in sys.modules)") == ["False False"]

@@ -1,0 +1,106 @@
+"""Memory of `edgewing camera` over a video that is played again and again: its peak, and whether it grows.
+
+Resident memory of the process is read twice a second. Growth is the difference of medians: the last tenth of the
+readings against the tenth that follows the first, in which the model is loaded and buffers find their size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench import rows
+from edgewing import measure, models, sources
+from edgewing.errors import InputError
+
+LIMIT_MIB, GROWTH_MIB = 200, 5
+PERIOD = 0.5  # s between readings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="FILE", help="an artefact, or a shipped model")
+    parser.add_argument("--source", required=True, metavar="VIDEO", help="a video with a face")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of video, at its own pace (default: %(default)s)")
+    parser.add_argument("--save", metavar="OUT.mp4", help="save the video too")
+    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
+
+
+def watch(arguments: argparse.Namespace, command: str) -> dict:
+    """The row; InputError where the command fails."""
+    if not Path("/proc/self/status").is_file():
+        raise InputError("resident memory is read from /proc; run this on Linux")
+    path = models.find(arguments.model)
+    video = sources.open(arguments.source)
+    frames = max(1, round(60 * arguments.minutes * video.fps))
+    video.close()
+    words = ["camera", "--model", str(path), "--source", arguments.source, "--loop", "--no-window"]
+    words += ["--frames", str(frames)] + (["--save", arguments.save] if arguments.save else [])
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgewing", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    readings = []
+    while process.poll() is None:
+        readings.append(resident(process.pid))
+        time.sleep(PERIOD)
+    out, err = process.communicate()
+    if process.returncode:
+        raise InputError(f"edgewing camera ended with {process.returncode}: {err.splitlines()[-1:]}")
+    counted = re.search(r"^(\d+) frames in", out, re.MULTILINE)
+    return rows.finite(
+        {
+            **rows.header("memory", measure.artefact(path), protocol(arguments, frames), command),
+            "frames": int(counted[1]),
+            "seconds": time.perf_counter() - begun,
+            **figures([reading for reading in readings if reading]),
+        }
+    )
+
+
+def protocol(arguments: argparse.Namespace, frames: int) -> dict:
+    return {
+        "source": Path(arguments.source).name,
+        "minutes": arguments.minutes,
+        "frames": frames,
+        "saved": bool(arguments.save),
+        "period_s": PERIOD,
+        "unit": "MiB resident, edgewing camera --loop --no-window",
+    }
+
+
+def figures(readings: list[float]) -> dict:
+    """Peak, and medians after the beginning and at the end, of readings in MiB."""
+    tenth = max(1, len(readings) // 10)
+    early, late = (float(np.median(part)) for part in (readings[tenth : 2 * tenth] or readings, readings[-tenth:]))
+    return {
+        "readings": len(readings),
+        "peak_mib": max(readings),
+        "early_mib": early,
+        "late_mib": late,
+        "growth_mib": late - early,
+        "accepted": max(readings) <= LIMIT_MIB and late - early <= GROWTH_MIB,
+    }
+
+
+def resident(pid: int) -> float:
+    """MiB resident; 0 once the process has ended."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def describe(row: dict) -> str:
+    verdict = "accepted" if row["accepted"] else "REJECTED"
+    return (
+        f"{verdict}: {row['frames']} frames, {row['peak_mib']:.0f} MiB at most (limit {LIMIT_MIB}), "
+        f"{row['early_mib']:.1f} MiB after the beginning and {row['late_mib']:.1f} at the end (limit +{GROWTH_MIB})"
+    )
