@@ -3,8 +3,9 @@
     python -m bench.web --model edgewing-m edgewing-s --to bench/results/web.jsonl
 
 Needs Chromium, Node and `make web`. The figures are the page's own: what a person reads there. End to end is from the
-camera's frame reaching the browser to the points being drawn; model is one run of the network, its input and output
-copied. A run is cut into parts of equal length; each figure is the middle of the parts' medians, with their range.
+camera's frame reaching the browser to the points being drawn, without the frames in which the detector ran, which are
+apart; model is one run of the network, input and output copied. A run is cut into parts of equal length; each figure
+is the middle of the parts' medians, with their range.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
             raise InputError(f"{APP}: its npm packages are not installed; type: make web")
         frames = clip(90) if arguments.video is None else video(arguments.video)
         source = "a drawn face that moves, seed 0" if arguments.video is None else Path(arguments.video).name
+        source += f"; {len(frames)} frames of {frames[0].shape[1]} x {frames[0].shape[0]} px, 30 fps"
         with tempfile.TemporaryDirectory() as folder:
             camera = write_mjpeg(Path(folder) / "camera.mjpeg", frames)
             for name in arguments.model:
@@ -92,21 +94,29 @@ def row(name: str, seen: dict, seconds: float, source: str) -> dict:
 
 
 def figures(frames: list[dict]) -> dict:
-    """fps, end_to_end_ms, model_ms and end_to_end_search_ms (frames in which the detector ran): median, least, most."""
+    """fps, end_to_end_ms, model_ms and end_to_end_search_ms (frames in which the detector ran), each with the middle,
+    least and most of the parts' medians; p10: of all frames, what is nearest to a machine with nothing else to do."""
     parts = [part for part in np.array_split(np.array(frames, object), PARTS) if len(part) > 1]
     if len(parts) < PARTS:
         raise InputError(f"only {len(frames)} frames came; give more with --seconds")
-    kinds = {
-        "end_to_end_ms": [[f["total"] for f in part] for part in parts],
-        "model_ms": [[f["network"] for f in part if "network" in f] for part in parts],
-        "end_to_end_search_ms": [[f["total"] for f in part if f["searched"]] for part in parts],
-    }
     spans = [(len(part) - 1) / (part[-1]["time"] - part[0]["time"]) * 1000 for part in parts]
-    medians = {"fps": spans} | {kind: [statistics.median(v) for v in values if v] for kind, values in kinds.items()}
-    return {
-        kind: [round(float(v), 2) for v in (statistics.median(values), min(values), max(values))] if values else None
-        for kind, values in medians.items()
-    }
+    found: dict[str, dict | None] = {"fps": _spread(spans)}
+    for kind, name, wanted in (
+        ("end_to_end_ms", "total", lambda frame: not frame["searched"]),
+        ("model_ms", "network", lambda frame: "network" in frame),
+        ("end_to_end_search_ms", "total", lambda frame: frame["searched"]),
+    ):
+        values = [[frame[name] for frame in part if wanted(frame)] for part in parts]
+        medians = [statistics.median(part) for part in values if part]
+        found[kind] = None
+        if medians:
+            found[kind] = _spread(medians) | {"p10": round(float(np.percentile(np.concatenate(values), 10)), 2)}
+    return found
+
+
+def _spread(medians: list[float]) -> dict:
+    middle, least, most = (round(float(f(medians)), 2) for f in (statistics.median, min, max))
+    return {"median": middle, "least": least, "most": most}
 
 
 def describe(made: dict) -> str:
@@ -114,12 +124,15 @@ def describe(made: dict) -> str:
 
     def shown(kind: str) -> str:
         value = made[kind]
-        return "none" if value is None else f"{value[0]:.1f} ({value[1]:.1f} to {value[2]:.1f})"
+        if value is None:
+            return "none"
+        p10 = f", p10 {value['p10']:.1f}" if "p10" in value else ""
+        return f"{value['median']:.1f} ({value['least']:.1f} to {value['most']:.1f}{p10})"
 
     return (
-        f"{made['model']['name']} {made['model']['precision']}, {made['runtime']['place']}: fps {shown('fps')}, "
-        f"end to end {shown('end_to_end_ms')} ms, model {shown('model_ms')} ms; with the detector "
-        f"{shown('end_to_end_search_ms')} ms; {made['with_face']} of {made['frames']} frames with a face; "
+        f"{made['model']['name']} {made['model']['precision']}, {made['runtime']['place']}: fps {shown('fps')}; "
+        f"ms end to end {shown('end_to_end_ms')}, model {shown('model_ms')}, with the detector "
+        f"{shown('end_to_end_search_ms')}; {made['with_face']} of {made['frames']} frames with a face; "
         f"load of this machine {made['machine']['load']}"
     )
 

@@ -36,7 +36,9 @@ export class Detector {
   /** The landmark boxes of the picture's faces, largest first. */
   async find(picture: Picture): Promise<Detection[]> {
     const {rgb, scale} = fitIntoSquare(picture, this.settings.side);
-    const {boxes, scores} = await this.network(Float32Array.from(rgb, (value) => value / 127.5 - 1));
+    const input = new Float32Array(rgb.length);
+    for (let i = 0; i < rgb.length; i++) input[i] = rgb[i] / 127.5 - 1;
+    const {boxes, scores} = await this.network(input);
     const found = this.decode(boxes, scores).map(({box, score}) => {
       // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
       const [x0, y0, x1, y1] = box.map((value) => value * scale - 0.5);

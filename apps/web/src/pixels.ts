@@ -93,8 +93,8 @@ export function fitIntoSquare(picture: Picture, side: number): {rgb: Uint8Array;
 
   const rgb = new Uint8Array(side * side * 3);
   const sums = new Float32Array(width * 3);
+  const narrow = new Float32Array(width * 3);
   let row = -1;
-  let narrow = new Float32Array(width * 3);
   for (let i = 0; i < height; i++) {
     sums.fill(0);
     for (let k = down.first[i]; k < down.first[i + 1]; k++) {
@@ -114,16 +114,19 @@ export function fitIntoSquare(picture: Picture, side: number): {rgb: Uint8Array;
 /** Which pixels make one output pixel, and with which weights: those of output i are first[i] ... first[i + 1] - 1. */
 interface Weights {
   first: Int32Array;
-  index: number[];
-  weight: number[];
+  index: Int32Array;
+  weight: Float32Array;
 }
 
-function narrowRow(data: ArrayLike<number>, start: number, across: Weights, into: Float32Array): void {
+function narrowRow(data: Region['data'], start: number, across: Weights, into: Float32Array): void {
+  const {first, index, weight: weights} = across;
   for (let j = 0, out = 0; out < into.length; j++, out += 3) {
-    let [r, g, b] = [0, 0, 0];
-    for (let k = across.first[j]; k < across.first[j + 1]; k++) {
-      const at = start + across.index[k] * 4;
-      const weight = across.weight[k];
+    let r = 0;
+    let g = 0;
+    let b = 0;
+    for (let k = first[j]; k < first[j + 1]; k++) {
+      const at = start + index[k] * 4;
+      const weight = weights[k];
       r += weight * data[at];
       g += weight * data[at + 1];
       b += weight * data[at + 2];
@@ -136,7 +139,7 @@ function narrowRow(data: ArrayLike<number>, start: number, across: Weights, into
 
 /** Shares of the input pixels that an output pixel covers; slivers under 1/1000 px are left out, as OpenCV does. */
 function areaWeights(from: number, to: number): Weights {
-  const weights: Weights = {first: new Int32Array(to + 1), index: [], weight: []};
+  const weights = empty(to, Math.ceil(from / to) + 2);
   const scale = from / to;
   for (let i = 0; i < to; i++) {
     const low = i * scale;
@@ -144,28 +147,34 @@ function areaWeights(from: number, to: number): Weights {
     const cell = Math.min(scale, from - low);
     const end = Math.min(Math.floor(high), from - 1);
     const begin = Math.min(Math.ceil(low), end);
-    if (begin - low > 1e-3) add(weights, begin - 1, (begin - low) / cell);
-    for (let k = begin; k < end; k++) add(weights, k, 1 / cell);
-    if (high - end > 1e-3) add(weights, end, Math.min(high - end, 1, cell) / cell);
-    weights.first[i + 1] = weights.index.length;
+    if (begin - low > 1e-3) add(weights, i, begin - 1, (begin - low) / cell);
+    for (let k = begin; k < end; k++) add(weights, i, k, 1 / cell);
+    if (high - end > 1e-3) add(weights, i, end, Math.min(high - end, 1, cell) / cell);
   }
   return weights;
 }
 
 /** The two neighbours of an output pixel's centre, the last pixel repeated beyond the edge. */
 function linearWeights(from: number, to: number): Weights {
-  const weights: Weights = {first: new Int32Array(to + 1), index: [], weight: []};
+  const weights = empty(to, 2);
   for (let i = 0; i < to; i++) {
     const at = Math.min(Math.max(((i + 0.5) * from) / to - 0.5, 0), from - 1);
     const low = Math.min(Math.floor(at), Math.max(0, from - 2));
-    add(weights, low, 1 - (at - low));
-    if (from > 1) add(weights, low + 1, at - low);
-    weights.first[i + 1] = weights.index.length;
+    add(weights, i, low, 1 - (at - low));
+    if (from > 1) add(weights, i, low + 1, at - low);
   }
   return weights;
 }
 
-function add(weights: Weights, index: number, weight: number): void {
-  weights.index.push(index);
-  weights.weight.push(Math.fround(weight));
+/** Room for so many weights of each output pixel. */
+function empty(to: number, each: number): Weights {
+  return {first: new Int32Array(to + 1), index: new Int32Array(to * each), weight: new Float32Array(to * each)};
+}
+
+/** One more weight of output pixel i; outputs come in order. */
+function add(weights: Weights, i: number, index: number, weight: number): void {
+  const at = Math.max(weights.first[i], weights.first[i + 1]);
+  weights.index[at] = index;
+  weights.weight[at] = weight;
+  weights.first[i + 1] = at + 1;
 }

@@ -9,6 +9,8 @@ import {pathToFileURL} from 'node:url';
 
 const parts = await import(pathToFileURL(process.argv[2]).href);
 
+globalThis.crypto ??= (await import('node:crypto')).webcrypto; // browsers have it, Node from version 19 on
+
 const ARRAYS = {uint8: Uint8Array, float32: Float32Array};
 
 function unpack(value) {

@@ -8,8 +8,8 @@ const SIZES = {portrait: [360, 740], landscape: [740, 360], desk: [1280, 800]};
 const PATIENCE = 60_000; // ms; other work on the machine must not fail a test
 
 /** The page with a camera: every frame it looked at, then its buttons, pictures from disk, and no network. */
-async function live({chromium, url, camera, frames, pictures = [], shots}) {
-  const context = await open(chromium, {camera, deviceScaleFactor: 2});
+async function live({chromium, url, camera, frames, pictures = [], shots, flags}) {
+  const context = await open(chromium, {camera, flags, deviceScaleFactor: 2});
   try {
     const page = context.pages()[0] ?? (await context.newPage());
     const [asked, errors] = [[], []];
@@ -35,6 +35,7 @@ async function live({chromium, url, camera, frames, pictures = [], shots}) {
     found.isolated = await page.evaluate(() => crossOriginIsolated);
     await page.waitForFunction(() => /\d/.test(document.getElementById('fps').textContent), null, {timeout: PATIENCE});
     found.texts = await texts(page);
+    found.tried = await page.evaluate(() => document.getElementById('runtime').title);
     if (shots) {
       for (const name of Object.keys(SIZES)) {
         await resize(page, name);

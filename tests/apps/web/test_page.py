@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import re
 import threading
 
 import cv2
@@ -86,6 +87,19 @@ def test_points_of_real_faces_are_the_desktops(node, page, tmp_path):
     camera = write_mjpeg(tmp_path / "camera.mjpeg", video(source, 48))
     with serving(web.site(MODEL)) as url:
         check_points(drive(node, {"scene": "live", "url": url, "camera": str(camera), "frames": FRAMES})["frames"])
+
+
+@pytest.mark.full
+def test_webgpu_is_tried_and_left_where_it_is_slower(node, page, tmp_path):
+    """On an adapter in software: the code runs, its points pass, its time does not."""
+    camera = write_mjpeg(tmp_path / "camera.mjpeg", clip(24))
+    flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+    with serving(web.site(MODEL)) as url:
+        plan = {"scene": "live", "url": url, "camera": str(camera), "frames": FRAMES, "flags": flags}
+        found = drive(node, plan)
+    assert re.search(r"WebGPU: [0-9.]+ ms", found["tried"])
+    assert "wasm" in found["texts"]["runtime"]
+    check_points(found["frames"])
 
 
 def test_numbers_and_words_are_on_the_page(seen):
