@@ -107,7 +107,8 @@ class Run:
         if entry.latency is None or "not_run" in entry.latency:
             lacking = needs(entry.path, entry.contract)
             return f"not run: {lacking}" if lacking else _missing(entry.latency)
-        return " / ".join(f"{entry.latency[f'{name}_ms']:.2f}" for name in ("p50", "p90", "p99"))
+        values = [entry.latency[f"{name}_ms"] for name in ("p50", "p90", "p99")]
+        return " / ".join("none" if value is None else f"{value:.2f}" for value in values)  # benchmark_model has no p90
 
     @property
     def timed(self) -> list[dict]:

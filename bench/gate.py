@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,8 @@ def judge(path: Path, old: Path, scored: dict, arguments: argparse.Namespace) ->
     clock = "wall" if contract.model.format == "tensorrt" else "processor"
     new = score(path, scored, arguments.data)
     changed = accuracy.compare(new, scored)
-    timing = pairs.compare(lambda: race.enter(old), lambda: race.enter(path), arguments.slower, clock)
+    in_use, changed_file = (_opener(file, of["artefact"]["sha256"]) for file, of in ((old, scored), (path, new)))
+    timing = pairs.compare(in_use, changed_file, arguments.slower, clock)
     return Verdict(
         about=new["artefact"],
         model=new["model"],
@@ -122,11 +124,24 @@ def judge(path: Path, old: Path, scored: dict, arguments: argparse.Namespace) ->
     )
 
 
+def _opener(path: Path, sha256: str) -> Callable[[], race.Entrant]:
+    """Opens a file to be timed. InputError where it is not the one that was scored."""
+
+    def open_it() -> race.Entrant:
+        entrant = race.enter(path)
+        if entrant.about["sha256"] != sha256:
+            raise InputError(f"{path}: has changed since it was scored; run the gate again")
+        return entrant
+
+    return open_it
+
+
 def score(path: Path, scored: dict, data: str | None) -> dict:
     """The accuracy row of a file, measured as another row was. data: where its faces lie here, None for as it says."""
     p = scored["protocol"]
     words = ["--model", str(path), "--data", data or p["data"].removesuffix(f"/{VALIDATION}")]
     words += ["--layout", p["layout"], "--normaliser", p["normaliser"], "--crop", p["crop"]]
+    words += ["--split", p["split"]] if p["split"] != "validation" else []  # which a run's own faces are
     if moved := p.get("jitter"):
         words += ["--jitter", f"{moved['shift']},{moved['scale']}", "--seed", str(moved["seed"])]
     parser = argparse.ArgumentParser()

@@ -70,10 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", required=True, metavar="ROWS", help="append the rows to this JSON-lines file")
     parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
-    parser.add_argument(
-        "--clock", choices=measure.CLOCKS, default="model", help="what it covers (default: %(default)s)"
-    )
-    parser.add_argument("--python", default="", metavar="FILE", help="Python there (default: python3)")
+    parser.add_argument("--clock", choices=measure.CLOCKS, default="model", help="what is timed (default: %(default)s)")
+    parser.add_argument("--python", default="", metavar="FILE", help="Python on all of them (default: python3)")
     parser.add_argument("--folder", default="", metavar="DIR", help="ours, there (default: ~/.cache/edgewing-bench)")
     parser.add_argument("--wheel", metavar="FILE", help="edgewing's wheel (default: built from this repository)")
     parser.add_argument("--ssh-config", default="", metavar="FILE", help="for ssh -F (default: ssh's own)")
@@ -238,7 +236,18 @@ def _by_program(device: Adb, job: Job) -> dict:
         },
         "energy": None,
         "versions": {},
-        "machine": {"cpu": about["chip"], "system": _say(device, "uname -srm")},
+        "machine": _machine(device, about["chip"]),
+    }
+
+
+def _machine(device: devices.Device, chip: str) -> dict:
+    """What measure.machine says, as far as a shell can."""
+    cores, load = _say(device, "nproc"), _say(device, "cat /proc/loadavg").split()
+    return {
+        "cpu": chip,
+        "cores": int(cores) if cores.isdigit() else 1,
+        "system": _say(device, "uname -srm"),
+        "load": float(load[0]) if load else 0.0,
     }
 
 

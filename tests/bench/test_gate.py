@@ -1,6 +1,7 @@
 """The gate through the command line, on tiny real files whose errors are known by hand."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import yaml
 from onnx import helper, numpy_helper
 
 from bench import accuracy, gate, rows
-from bench.__main__ import main
+from bench.__main__ import _parser, main
+from edgewing import measure
 from edgewing.errors import InputError
 
 from .conftest import template
@@ -121,11 +124,40 @@ def test_rows_of_other_faces_or_protocols_are_not_compared():
         accuracy.compare({"protocol": {"data": "d", "crop": "provided"}, "face_errors": {"a": 1}}, old)
 
 
+def test_a_file_is_scored_as_the_baseline_was(artefact, photographs, tmp_path):
+    model, log = artefact(tmp_path / "a.onnx", template()), tmp_path / "rows.jsonl"
+    words = ["--data", str(photographs(3)), "--layout", "300w-68", "--jitter", "0.1,0.05", "--seed", "3"]
+    main(["accuracy", "--model", str(model), *words, "--normaliser", "box", "--to", str(log)])
+    (old,) = rows.read(log)[0]
+    new = gate.score(model, old, None)
+    assert new["protocol"] == old["protocol"] and new["face_errors"] == old["face_errors"]
+    assert accuracy.compare(new, old).change == 0
+
+
+def test_what_is_timed_is_what_was_scored(baseline):
+    shutil.copy("old.onnx", "new.onnx")
+    sha256 = measure.artefact("new.onnx")["sha256"]
+    assert gate._opener(Path("new.onnx"), sha256)().about["sha256"] == sha256
+    with pytest.raises(InputError, match="new.onnx: has changed since it was scored"):
+        gate._opener(Path("new.onnx"), "0" * 64)()
+
+
 def test_the_baseline_is_the_nearest_row():
     fit = [{"protocol": {"data": f"../shared/{name}"}} for name in ("lfpw/testset", "ytf/test", "lfpw/testset")]
     assert gate._nearest(fit, None) is fit[2]
     assert gate._nearest(fit, "data/ytf/test") is fit[1]
     assert gate._nearest(fit[:2], "/faces/lfpw/testset") is fit[0]
+
+
+def test_the_workflow_of_the_docs_can_be_typed():
+    """It is YAML, and every command of bench in it is one that the parser takes."""
+    text = (Path(gate.__file__).parents[1] / "docs" / "gates.md").read_text()
+    workflow = yaml.safe_load(text.split("```yaml")[1].split("```")[0])
+    steps = "\n".join(step.get("run", "") for step in workflow["jobs"]["gate"]["steps"]).replace("\\\n", " ")
+    typed = [line.partition("-m bench ")[2] for line in steps.splitlines() if "-m bench " in line]
+    assert typed
+    for line in [*typed, "gate new.tflite --against old.tflite --baseline rows.jsonl --data faces"]:
+        assert _parser().parse_args(shlex.split(line)).worse == 0.01
 
 
 def test_wrong_input_is_one_line(baseline, artefact, capsys):

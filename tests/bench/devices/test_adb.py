@@ -95,6 +95,7 @@ def test_by_benchmark_model(visit, phone, program, tflite_file, capsys):
     assert row["runtime"] == "LiteRT benchmark_model, XNNPack 95/96 nodes" and row["runs"] == 1061
     assert row["load_ms"] == 3.337 and row["first_ms"] == 81.913 and row["peak_bytes"] == 93238300
     assert row["device"]["name"] == "Pixel 8" and row["device"]["address"] == f"adb://{phone.serial}"
+    assert row["machine"]["cores"] >= 1 and row["machine"]["load"] >= 0 and row["machine"]["cpu"] == "Pixel 8"
     assert row["protocol"]["least_runs"] == 1024 and row["protocol"]["least_seconds"] == 60
     assert row["artefact"]["sha256"] == measure.artefact(tflite_file)["sha256"]
     assert any("--num_runs=1024" in line and "--min_secs=60" in line for line in phone.lines)
