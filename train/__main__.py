@@ -34,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int | None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    fit.add_argument("data", nargs="+", metavar="DIR", help="folders with .pts files or WFLW lists, or `drawn`")
+    fit.add_argument(
+        "data", nargs="+", metavar="DIR", help="folders of a public set (docs/datasets.md) or of .pts files, or `drawn`"
+    )
     fit.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
     fit.add_argument(
         "--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"

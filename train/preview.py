@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,8 +19,10 @@ from edgewing import drawing, files, layouts
 from train import recipes
 from train.augment import Augment
 from train.data.cache import Cache
-from train.evaluate import Faces, Scores
 from train.heatmaps import GroundTruth
+
+if TYPE_CHECKING:  # a name is all that is needed here
+    from train.evaluate import Faces, Scores
 
 COLUMNS, ROWS = 6, 2  # of preview.png; each face twice
 WORST, WORST_COLUMNS = 10, 5

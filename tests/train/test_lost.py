@@ -83,8 +83,9 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(cache, tmp_path):
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 def test_killed_at_50_random_moments_it_ends_with_the_same_weights(cache, tmp_path):
-    killed_run(cache, tmp_path, kills=50, steps=150)
+    killed_run(cache, tmp_path, kills=50, steps=80)
 
 
 def test_lines_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):
@@ -151,8 +152,8 @@ def test_a_cache_that_shrinks_under_a_run_is_one_line(cache, tmp_path):
         fit(recipes.replace(RECIPE, steps=4), opened, tmp_path / "run", Workers(), say=lambda text: None)
 
 
-def test_batches_without_a_finite_loss_are_named(cache, tmp_path):
-    """Landmarks that are not numbers, in one face: steps with it are skipped, the others learn."""
+def with_a_face_that_is_not_finite(cache, tmp_path):
+    """A copy of the cache in which the first face to train on has landmarks that are not numbers."""
     copy = tmp_path / "cache"
     copy.mkdir()
     for path in cache.folder.iterdir():
@@ -161,11 +162,66 @@ def test_batches_without_a_finite_loss_are_named(cache, tmp_path):
     train, _ = cache.split(RECIPE.validation, RECIPE.seed)
     points[train[0]] = np.nan
     points.tofile(copy / "landmarks.f32")
+    return caches.Cache.open(copy)
+
+
+def test_batches_without_a_finite_loss_are_named(cache, tmp_path):
+    """Steps with that face are skipped, the others learn."""
     said = []
     recipe = recipes.replace(RECIPE, steps=9, coordinate_loss=0.1)
-    fit(recipe, caches.Cache.open(copy), tmp_path / "run", Workers(), say=said.append)
+    fit(recipe, with_a_face_that_is_not_finite(cache, tmp_path), tmp_path / "run", Workers(), say=said.append)
     skipped = [line for line in said if "step skipped" in line]
-    (name,) = cache.names([train[0]])
+    (name,) = cache.names([cache.split(RECIPE.validation, RECIPE.seed)[0][0]])
     assert len(skipped) == 3 and all(name in line for line in skipped)  # once in each of the three epochs
     assert "(3 so far)" in skipped[-1]
     assert all(torch.isfinite(t).all() for t in checkpoint.load(tmp_path / "run" / checkpoint.MODEL)[0].values())
+
+
+# Two workers on one machine, forked after the imports.
+TWO = """
+import os, signal, sys, time
+from pathlib import Path
+import cv2, torch, torch._dynamo, torch.distributed, torch.utils.tensorboard
+torch.set_num_threads(1)
+from train import loop, recipes
+from train.data.cache import Cache
+folder, run, recipe, stop = Path(sys.argv[1]), Path(sys.argv[2]), recipes.load(Path(sys.argv[3])), sys.argv[4] == "stop"
+loop.SAVE_SECONDS = 0
+children = []
+for rank in (0, 1):
+    children.append(os.fork())
+    if children[-1] == 0:
+        torch.distributed.init_process_group("gloo", init_method=f"file://{run}.meet", rank=rank, world_size=2)
+        code = 0
+        try:
+            say = lambda text: print(rank, text, flush=True)
+            loop.fit(recipe, Cache.open(folder), run, loop.Workers(rank, 2), say=say)
+        except SystemExit as ended:
+            code = ended.code
+        os._exit(code)
+while stop and not (run / loop.CHECKPOINT).exists():
+    time.sleep(0.05)
+if stop:
+    os.kill(children[1], signal.SIGTERM)
+print("ended", *(os.waitpid(child, 0)[1] for child in children))
+"""
+
+
+def two(cache, tmp_path, recipe, what):
+    (tmp_path / "recipe.json").write_text(recipes.dumps(recipe))
+    words = [str(cache.folder), str(tmp_path / "run"), str(tmp_path / "recipe.json"), what]
+    done = subprocess.run([sys.executable, "-c", TWO, *words], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    assert done.stdout.splitlines()[-1] == "ended 0 0", done.stdout[-1000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_one_of_two_workers_with_a_broken_batch_holds_up_neither(cache, tmp_path):
+    spoiled = with_a_face_that_is_not_finite(cache, tmp_path)
+    said = two(spoiled, tmp_path, recipes.replace(RECIPE, steps=6, coordinate_loss=0.1), "end")
+    assert said.count("0 step") >= 2 and "(2 so far)" in said  # both say so, wherever the face was
+    assert all(torch.isfinite(t).all() for t in checkpoint.load(tmp_path / "run" / checkpoint.MODEL)[0].values())
+
+
+def test_a_signal_to_one_of_two_workers_stops_both(cache, tmp_path):
+    two(cache, tmp_path, recipes.replace(RECIPE, steps=100_000, evaluate_every=100_000), "stop")
+    assert int(checkpoint.load(tmp_path / "run" / CHECKPOINT)[1]["step"]) > 0

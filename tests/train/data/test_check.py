@@ -1,6 +1,7 @@
 """`python -m train data check`: what lies in a folder against the official counts, and how that reads."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,17 @@ def test_official_counts():
     totals = {name: sum(of.parts[part] for part in parts) for name, parts in of.totals.items()}
     assert totals == {"= train": 3148, "= common": 554, "= challenging": 135, "= full": 689}
     assert sum(DATASETS["300W private"].parts.values()) == 600
+
+
+def test_the_page_says_the_same():
+    page = (Path(__file__).parents[3] / "docs/datasets.md").read_text()
+    for dataset in DATASETS.values():
+        for part, count in dataset.parts.items():
+            alone = dataset.name in ("300W", "300W private", "300VW")  # given there as splits
+            assert alone or count is None or str(count) in page, (dataset.name, part)
+        assert dataset.owners.split()[0] in page
+    for total in ("train 3148", "common 554", "challenging 135", "full 689", "| 600, test alone", "50 + 64 videos"):
+        assert total in page
 
 
 def test_wflw(tmp_path):
