@@ -44,7 +44,22 @@ export async function load(): Promise<Ready> {
     return {boxes: found[boxes], scores: found[scores]};
   });
   const tracker = new Tracker(landmarker, detector, settings.tracking);
+  await warmUp(landmarker, detector);
   return {contract, detector, landmarker, tracker, model, file, threads};
+}
+
+const ROUNDS = 12;
+
+/** Has everything run until the browser has compiled it: the detector runs once a second, and would stay slow for long. */
+async function warmUp(landmarker: Landmarker, detector: Detector): Promise<void> {
+  const [width, height] = [640, 480];
+  const data = new Uint8ClampedArray(width * height * 4).fill(128);
+  const grey = {width, height, region: () => ({data, left: 0, top: 0, width, height})};
+  for (let round = 0; round < ROUNDS; round++) {
+    await detector.find(grey);
+    await landmarker.face(grey, [200, 120, 440, 360]);
+    await new Promise((resolve) => setTimeout(resolve)); // the page stays alive
+  }
 }
 
 async function fetched(path: string): Promise<Response> {
