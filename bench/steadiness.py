@@ -86,9 +86,8 @@ def measure_all(arguments: argparse.Namespace, command: str) -> dict:
         "clips": {Path(clip).name: clip_figures(landmarker, clip) for clip in arguments.clips},
     }
     if arguments.plot:
-        lines = sweep(recorded)
-        row["sweep"] = {line.name: {"lag_ms": list(line.x), "jitter": list(line.y)} for line in lines}
-        files.write(arguments.plot, plot(lines, moving, landmarker.contract.model.name).encode())
+        row["sweep"] = sweep(recorded)
+        files.write(arguments.plot, plot(row).encode())
     return rows.finite(row)
 
 
@@ -251,22 +250,24 @@ def tremble(points: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-CUTOFFS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
+CUTOFFS = (3.0, 5.0, 8.0, 12.0, 20.0)
 SPEEDS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 PAPER_SPEEDS = (5.0, 10.0, 20.0, 40.0, 80.0)
 
 
-def sweep(recorded: dict[str, list]) -> list[charts.Curve]:
+LONGEST_LAG = 40.0  # ms; what lags more than that loses most of a shake, and its lag means little
+COLOURS = {"one cutoff": "#8a8f98", "One-Euro, each point alone": "#c2702d", "ours": "#1f7a8c"}
+
+
+def sweep(recorded: dict[str, list]) -> dict[str, dict[str, list[float]]]:
     """Lag of a shaking head and jitter at rest with other constants, on the raw landmarks that were recorded."""
     chosen = tracking.settings().filter
-    fixed = [cost(recorded, replace(chosen, speed_cutoff=0.0, least_cutoff=c)) for c in CUTOFFS]
-    paper = [cost(apart(recorded), replace(chosen, speed_cutoff=b)) for b in PAPER_SPEEDS]
-    ours = [cost(recorded, replace(chosen, speed_cutoff=b)) for b in SPEEDS]
-    several = (("one cutoff", fixed, GREY), ("One-Euro, each point alone", paper, ORANGE), ("ours", ours, BLUE))
-    return [charts.Curve(name, *zip(*points), colour) for name, points, colour in several]
-
-
-GREY, ORANGE, BLUE = "#8a8f98", "#c2702d", "#1f7a8c"
+    several = {
+        "one cutoff": [cost(recorded, replace(chosen, speed_cutoff=0.0, least_cutoff=c)) for c in CUTOFFS],
+        "One-Euro, each point alone": [cost(apart(recorded), replace(chosen, speed_cutoff=b)) for b in PAPER_SPEEDS],
+        "ours": [cost(recorded, replace(chosen, speed_cutoff=b)) for b in SPEEDS],
+    }
+    return {name: dict(zip(("lag_ms", "jitter"), map(list, zip(*points)))) for name, points in several.items()}
 
 
 def apart(recorded: dict[str, list]) -> dict[str, list]:
@@ -288,29 +289,27 @@ def cost(recorded: dict[str, list], constants: Filter) -> tuple[float, float]:
     return float(np.mean(lags)), float(np.mean(jitters))
 
 
-def plot(lines: list[charts.Curve], moving: dict, name: str) -> str:
-    """The sweep as an SVG file of its own; a ring marks what ships."""
-    x, y = moving["shake"]["shown"]["lag_ms"], moving["rest"]["shown"]["jitter"]
+def plot(row: dict) -> str:
+    """The sweep of a row as an SVG file of its own; a ring marks what ships."""
+    lines = []
+    for name, found in row["sweep"].items():
+        points = [point for point in zip(found["lag_ms"], found["jitter"]) if point[0] <= LONGEST_LAG]
+        lines.append(charts.Curve(name, *zip(*points), COLOURS[name]))
+    x, y = row["motions"]["shake"]["shown"]["lag_ms"], row["motions"]["rest"]["shown"]["jitter"]
     turn = np.linspace(0, 2 * np.pi, 25)
     x_end, y_end = max(max(line.x) for line in lines), max(max(line.y) for line in lines)
     ring = charts.Curve("what ships", x + 0.012 * x_end * np.cos(turn), y + 0.02 * y_end * np.sin(turn), "#111")
-    title = f"{name}: jitter of a still face against lag of a shaking head"
+    title = "jitter of a still face against lag of a shaking head"
     svg = str(charts.curves([*lines, ring], title, "lag of a shaking head, ms", "jitter at rest, px of 256"))
-    names = [*((line.name, line.colour) for line in lines), ("ring: what ships", "#111")]
+    names = [*COLOURS.items(), ("ring: what ships", "#111")]
     words = "".join(
-        f'<text x="470" y="{28 + 20 * n}" text-anchor="end" style="fill:{colour}">{text}</text>'
+        f'<text x="466" y="{180 + 19 * n}" text-anchor="end" style="fill:{colour}">{text}</text>'
         for n, (text, colour) in enumerate(names)
     )
     style = (
-        "<style>text{font:13px system-ui,sans-serif;fill:#46525e}.grid{stroke:#e3e8ec}.axis{stroke:#9aa7b3}"
-        ".curve{fill:none;stroke-width:2}</style><rect width='100%' height='100%' fill='#fff'/>"
+        "<style>text{font:13px system-ui,sans-serif;fill:#46525e}.tick{font-size:11px}.grid{stroke:#e3e8ec}"
+        ".axis{stroke:#9aa7b3}.curve{fill:none;stroke-width:2}</style><rect width='100%' height='100%' fill='#fff'/>"
     )
-    head, body = svg.split(">", 1)
-    return (
-        head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-        + ">"
-        + style
-        + body[:-6]
-        + words
-        + "</svg>\n"
-    )
+    head, body = svg.removesuffix("</svg>").split(">", 1)
+    head = head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return f"{head}>{style}{body}{words}</svg>\n"

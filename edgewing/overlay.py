@@ -153,7 +153,7 @@ def write_panel(image: np.ndarray, rows: list[tuple[tuple[str, tuple[int, int, i
     unit = max(0.34, min(image.shape[:2]) / 1150)  # text scales with the picture
     zoom = 2  # Hershey's strokes are drawn enlarged and averaged: OpenCV knows no other font
     font, scale, weight = cv2.FONT_HERSHEY_SIMPLEX, unit * zoom, max(1, round(unit * zoom * 1.3))
-    line, margin, gap = round(unit * 34), round(unit * 18), round(unit * 22)
+    line, margin, gap = round(unit * 34), round(unit * 18), round(unit * 40)
     widths = [[cv2.getTextSize(text, font, scale, weight)[0][0] / zoom for text, _ in row] for row in rows]
     width = int(max(sum(row) + gap * (len(row) - 1) for row in widths)) + 2 * margin
     height = line * len(rows) + 2 * margin - round(unit * 12)
