@@ -60,9 +60,7 @@ def main(argv: list[str] | None = None) -> None:
                 if done.returncode:
                     raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
                 seen = json.loads(done.stdout.splitlines()[-1])
-                made = row(
-                    name, seen, arguments.seconds, f"{source}, {frames[0].shape[1]} x {frames[0].shape[0]} px, 30 fps"
-                )
+                made = row(name, seen, arguments.seconds, source)
                 made |= {"command": shlex.join(["python", "-m", "bench.web", *argv])}
                 print(describe(made), flush=True)
                 if arguments.to:
