@@ -34,6 +34,8 @@ NOT_FOR = (
 # Faces here of that name are a part of its official test list (the folder's own README says so).
 OF_TEST_LISTS = {"wflw": "WFLW"}
 PARTS = {
+    "subset": "| subset | faces | NME | 95 % | FR10 | AUC10 |",
+    "occlusion": "| covered points | faces | NME | 95 % | FR10 | AUC10 |",
     "pose": "| yaw, degrees | faces | NME | 95 % | FR10 | AUC10 |",
     "size": "| face, px | faces | NME | 95 % | FR10 | AUC10 |",
     "age": "| age | faces | difference | 95 % | above 10 % | AUC10 |",
