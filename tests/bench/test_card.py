@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bench import card, rows
+from bench import rows
 from bench.__main__ import main
+from bench.card import _groups
 from edgewing import models
 
 from .conftest import parity, template
@@ -157,5 +158,5 @@ def test_faces_of_an_official_test_list_are_said(place, artefact, capsys):
 @pytest.mark.parametrize("part", ["subset", "occlusion", "pose", "size", "age", "sex"])
 def test_every_division_of_bench_has_a_table(part):
     group = {"faces": 2, "nme": 0.05, "nme_low": 0.04, "nme_high": 0.06, "fr10": 0.0, "auc10": 0.5}
-    head, rule, line = card._groups(part, {"groups": {"one": group}})
+    head, rule, line = _groups(part, {"groups": {"one": group}})
     assert head.count("|") == rule.count("|") == line.count("|") and line.startswith("| one | 2 | 5.00 %")
