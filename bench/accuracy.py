@@ -181,9 +181,10 @@ def describe(row: dict) -> str:
     """The protocol and the figures of an accuracy row, in lines for a terminal."""
     p = row["protocol"]
     jitter = f", jitter {p['jitter']}" if "jitter" in p else ""
+    least = "" if p["crop"] == "released" else f"at least {p['least']:g} of the longer side, "
     lines = [
-        f"protocol: {p['crop']} crop (box of {p['box_source']}), factor {p['factor']:g}, at least {p['least']:g} of "
-        f"the longer side, {p['size']} px{jitter}; normaliser {p['normaliser']}; points {p['scored_points']}; "
+        f"protocol: {p['crop']} crop (box of {p['box_source']}), factor {p['factor']:g}, "
+        f"{least}{p['size']} px{jitter}; normaliser {p['normaliser']}; points {p['scored_points']}; "
         f"{p['faces']} faces of {p['data']} ({p['split']}), {p['skipped']} skipped",
         f"runtime: {row['runtime']}",
     ]

@@ -280,7 +280,10 @@ def fit(
     trainer.agree = workers.agree
     if workers.world > 1:
         trainer.forward = nn.parallel.DistributedDataParallel(trainer.forward)
-    say(f"{len(train)} faces to train on, {len(validation)} to validate on, {steps} steps of {recipe.batch}")
+    say(
+        f"{len(train)} faces to train on, {len(validation)} to validate on, {recipe.crop} crops, "
+        f"{steps} steps of {recipe.batch}"
+    )
     faces = Faces.load(run / VALIDATION) if head else None
     stopping = _stop_signal()
     log = Log(run, steps, say) if head else None

@@ -1,7 +1,9 @@
 """Nothing is lost: killed at random moments, a full disk, a folder that may not be written, half a line of a log."""
 
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -210,9 +212,17 @@ print("ended", *(os.waitpid(child, 0)[1] for child in children))
 def two(cache, tmp_path, recipe, what):
     (tmp_path / "recipe.json").write_text(recipes.dumps(recipe))
     words = [str(cache.folder), str(tmp_path / "run"), str(tmp_path / "recipe.json"), what]
-    done = subprocess.run([sys.executable, "-c", TWO, *words], cwd=ROOT, capture_output=True, text=True, timeout=250)
-    assert done.stdout.splitlines()[-1] == "ended 0 0", done.stdout[-1000:] + done.stderr[-2000:]
-    return done.stdout
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(
+        [sys.executable, "-c", TWO, *words], cwd=ROOT, text=True, start_new_session=True, **pipes
+    )
+    try:
+        out, err = process.communicate(timeout=250)
+    except subprocess.TimeoutExpired:  # the workers wait for one another: end them all
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+    assert out.splitlines()[-1:] == ["ended 0 0"], out[-1000:] + err[-2000:]
+    return out
 
 
 def test_one_of_two_workers_with_a_broken_batch_holds_up_neither(cache, tmp_path):
