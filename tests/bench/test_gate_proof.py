@@ -18,7 +18,7 @@ def drawn_run(tmp_path_factory):
     """A run folder's validation faces, drawn, at edgewing-s's size."""
     run = tmp_path_factory.mktemp("drawn")
     crops, landmarks, names = [], [], []
-    for face in drawn.faces(24, "300w-68", seed=5):
+    for face in drawn.faces(60, "300w-68", seed=5):
         crop = geometry.crop_from_landmarks(face.landmarks, 128)
         crops.append(geometry.warp(face.image, crop.to_image, 128))
         landmarks.append(geometry.apply(crop.to_crop, face.landmarks))
@@ -33,7 +33,7 @@ def test_a_disturbed_file_is_caught(drawn_run):
     worse = gate_proof.Worse(models.path("edgewing-s", "onnx"), str(drawn_run), "")
     found = worse.prove(0)
     assert 0.05 <= found["accuracy"]["change"] <= 0.054 and 0 < found["accuracy"]["noise"] < 1
-    assert found["alarm"] == (found["accuracy"]["low"] > 0.01)
+    assert found["alarm"] and found["accuracy"]["low"] > 0.01
 
 
 @pytest.mark.parametrize(
