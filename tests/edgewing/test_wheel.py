@@ -50,6 +50,8 @@ def test_models_are_in_and_the_other_rooms_are_not(wheel):
     assert {f"edgewing/{name}" for name in data} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"edgewing"}
     assert not any(name.endswith(".safetensors") for name in names)
+    page = {p.relative_to(ROOT).as_posix() for p in (ROOT / "edgewing/page").rglob("*") if p.is_file()}
+    assert page <= names  # where `make web` has built it
     needed = [line for line in requires.splitlines() if line.startswith("Requires-Dist") and "extra" not in line]
     assert sorted(re.split("[<>= ]", line.removeprefix("Requires-Dist: "))[0] for line in needed) == [
         "numpy",
