@@ -120,7 +120,7 @@ def test_a_jump_is_found_again_in_the_same_frame(tracker, find):
 
 def test_a_few_weak_frames_lose_no_track_and_many_do(tracker):
     (first,) = tracker(picture((100, 100)), 0.0)
-    weak = picture((100, 100), bright=77)  # the blobs' maxima are the scores
+    weak = picture((100, 100), bright=120)  # the blobs' maxima are the scores
     (second,) = tracker(weak, 1 / 30)
     kept = [bool(tracker(weak, number / 30)) for number in range(2, 20)]
     constants, score = tracking.settings().track, second.face.scores.mean()
