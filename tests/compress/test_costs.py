@@ -161,6 +161,7 @@ def test_the_fit_on_two_files():
         table.fit([2.0, 1.0], [1.0, 1.1])
 
 
+@pytest.mark.full
 def test_the_command_writes_a_table(tmp_path, capfd):
     from train import checkpoint
     from train.describe import describe

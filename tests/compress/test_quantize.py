@@ -82,6 +82,7 @@ def test_blocks_that_hurt_go_to_float_until_it_passes(bench, monkeypatch, few):
     assert choice.best.float_layers == tuple(quantize.pattern(b) for b in blocks[: len(mixed)])
 
 
+@pytest.mark.full
 def test_a_stricter_limit_than_the_gates(source, bench, tmp_path, capfd, few):
     """Files that pass the gate, but not what ships: blocks go to float. The table of blocks is there on request."""
     alone = {name: bench.measure(name) for name in ranges.TABLE}

@@ -14,6 +14,8 @@ from train.data import cache as caches
 from train.data.drawn import faces
 from train.loop import Workers, fit
 
+pytestmark = pytest.mark.full  # trains, exports and races: minutes
+
 RECIPE = recipes.replace(
     recipes.get("mobile"), input_size=64, width=0.25, layout="300w-68", batch=8, steps=4, warmup=1, validation=0.25,
 )  # fmt: skip

@@ -29,7 +29,7 @@ RECIPE = recipes.replace(
 # Trains in forked children, which are killed without a warning after a random time; a checkpoint after every step, so
 # that many die while one is written. Imports are paid for once.
 KILLS = """
-import os, random, signal, sys, time
+import os, random, shutil, signal, sys, time
 from pathlib import Path
 import cv2, torch, torch._dynamo, torch.utils.tensorboard
 torch.set_num_threads(1)
@@ -45,11 +45,15 @@ while True:
     if child == 0:
         loop.fit(recipe, Cache.open(folder), run, loop.Workers(), say=lambda text: None)
         os._exit(0)
-    deadline = time.monotonic() + random.uniform(0.1, 2.0)
-    while killed < kills and time.monotonic() < deadline and not os.waitpid(child, os.WNOHANG)[0]:
+    deadline, ended = time.monotonic() + random.uniform(0.1, 2.0), False
+    while killed < kills and time.monotonic() < deadline and not ended:
+        ended = os.waitpid(child, os.WNOHANG)[0] != 0
         time.sleep(0.002)
     if killed == kills:
         break
+    if ended:  # a quick machine: the run is done before it was killed often enough, and begins anew
+        shutil.rmtree(run)
+        continue
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     killed += 1
