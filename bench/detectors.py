@@ -38,13 +38,13 @@ def main(argv: list[str] | None = None) -> None:
 def fit(arguments: argparse.Namespace, text: str) -> None:
     """Fit every detector that is installed and write the data file."""
     pairs: dict[str, list[np.ndarray]] = {}
-    detectors = _installed()
+    detectors = _wanted(arguments.detector)
     faces = 0
     for path, true in pictures(arguments.folders, arguments.layout, "train"):
         image = images.read(path)
         faces += len(true)
-        for name, (find, _) in detectors.items():
-            boxes = np.array([d.box for d in find(image)]).reshape(-1, 4)
+        for name, (detector, _) in detectors.items():
+            boxes = np.array([d.box for d in detector.find(image)]).reshape(-1, 4)
             for box in true:
                 overlaps = detection.overlap(box, boxes) if len(boxes) else np.zeros(1)
                 if overlaps.max() > MATCH:
@@ -63,8 +63,10 @@ def fit(arguments: argparse.Namespace, text: str) -> None:
         "commit": rows.commit()["commit"],
         "versions": rows.versions(),
     }
-    files.write(arguments.out, (json.dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
-    print(f"wrote {arguments.out}\nnext: python -m bench.detectors score DIR --json rows.jsonl")
+    beside = arguments.detector and Path(arguments.detector).with_suffix(".json")
+    out = arguments.out or beside or FITS
+    files.write(out, (json.dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
+    print(f"wrote {out}\nnext: python -m bench.detectors score DIR --json rows.jsonl")
 
 
 def affine(pairs: np.ndarray) -> dict:
@@ -83,8 +85,7 @@ def affine(pairs: np.ndarray) -> dict:
 def score(arguments: argparse.Namespace, text: str) -> None:
     """Recall, false finds and milliseconds of every detector; one row each."""
     faces = list(pictures(arguments.folders, arguments.layout, "test"))
-    for name, (find, description) in _installed().items():
-        detector = detection.Detector(name, find, detection.fits()[name])
+    for name, (detector, description) in _wanted(arguments.detector).items():
         found = false = labelled = 0
         times, shifts = [], []
         for path, true in faces:
@@ -141,38 +142,40 @@ def pictures(folders: list[str], layout: str, split: str) -> Iterator[tuple[Path
     return ((path, np.array(found)) for path, found in boxes.items())
 
 
-def _installed() -> dict:
-    """name -> (find, what runs it), of the detectors that can be had; the others are named on stderr."""
+def _wanted(asked: str | None) -> dict[str, tuple[detection.Detector, str]]:
+    """name -> (detector, what runs it): the one that is asked for, or all that can be had; the others are named on
+    stderr."""
     made = {}
-    for name, make in detection.DETECTORS.items():
+    for wanted in [asked] if asked else detection.DETECTORS:
         try:
-            find = make(1)
+            detector = detection.open(wanted)
         except InputError as error:
-            print(f"passed over: {name}: {error}", file=sys.stderr)
+            if asked:
+                raise
+            print(f"passed over: {wanted}: {error}", file=sys.stderr)
             continue
-        made[name] = find, str(getattr(find, "description", "OpenCV"))
+        made[detector.name] = detector, str(getattr(detector.find, "description", "OpenCV"))
     return made
 
 
 def _parser() -> argparse.ArgumentParser:
-    how = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m bench.detectors", description=__doc__.splitlines()[0])
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(required=True)
     fitting = verbs.add_parser(
-        "fit", help="fit the boxes", formatter_class=how, epilog="example: python -m bench.detectors fit lfpw/trainset"
+        "fit", help="fit the boxes", epilog="example: python -m bench.detectors fit lfpw/trainset"
     )
-    fitting.add_argument("--out", default=FITS, help="the data file")
+    fitting.add_argument("--out", metavar="JSON", help="the data file (default: edgewing's own, or beside the .onnx)")
     scoring = verbs.add_parser(
         "score",
         help="recall and ms",
-        formatter_class=how,
         epilog="example: python -m bench.detectors score lfpw/testset --json rows.jsonl",
     )
     scoring.add_argument("--json", required=True, metavar="OUT", help="rows are appended here")
     for verb, run in ((fitting, fit), (scoring, score)):
         verb.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
-        verb.add_argument("--layout", default="300w-68", help="their layout")
+        verb.add_argument("--layout", default="300w-68", help="their layout (default: %(default)s)")
+        verb.add_argument("--detector", metavar="FILE", help="a YuNet's .onnx (default: all that are installed)")
         verb.set_defaults(verb=run)
     return parser
 

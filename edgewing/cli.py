@@ -294,7 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("image", help="JPEG, PNG, WebP or BMP")
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
     one.add_argument("--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px")
-    one.add_argument("--detector", default="auto", metavar="NAME", help="one that `edgewing doctor` lists")
+    one.add_argument("--detector", default="auto", metavar="NAME", help="one of `edgewing doctor`, or a YuNet's .onnx")
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument("--json", metavar="OUT", help="write boxes, landmarks and scores here")
     one.add_argument("--save", metavar="OUT.png", help="write the picture with the points drawn here")
@@ -305,7 +305,7 @@ def _parser() -> argparse.ArgumentParser:
     what = "a camera's number, a video, a picture, a folder of pictures, or a URL such as rtsp://..."
     one.add_argument("--source", default="0", metavar="WHAT", help=what)
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
-    one.add_argument("--detector", default="auto", metavar="NAME", help="one that `edgewing doctor` lists")
+    one.add_argument("--detector", default="auto", metavar="NAME", help="one of `edgewing doctor`, or a YuNet's .onnx")
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument("--save", metavar="OUT.mp4", help="the frames with the points drawn; of one picture, OUT.png")
     text = "a line per frame: time, faces, landmarks, scores, ms; - for standard output"

@@ -17,9 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewing import files
 from edgewing.errors import InputError, unknown
 
-LARGEST_IMAGE_SIDE = 640  # px; the cascade sees no more of an image than this
+LARGEST_IMAGE_SIDE = 640  # px; the cascade and YuNet see no more of an image than this
+LARGEST_FIT = 1 << 16  # bytes
+YUNET_LEAST = 0.6  # the score from which OpenCV's own demo of YuNet takes a find
 SAME_FACE = 0.3  # intersection over union from which two finds are one face (MediaPipe's value)
 
 
@@ -145,6 +148,41 @@ class Cascade:
         return [Detection(edges_to_pixels(np.array([x, y, x + w, y + h], float), scale), 1.0) for x, y, w, h in found]
 
 
+class YuNet:
+    """YuNet (Wu, Peng, Yu 2023) through OpenCV, from a file: face_detection_yunet_2023mar.onnx of OpenCV's model zoo,
+    or one with the same outputs."""
+
+    def __init__(self, path: str | Path):
+        """InputError where there is no such file, or OpenCV does not take it for a YuNet."""
+        import cv2
+
+        from edgewing.runtimes import onnx_check
+
+        onnx_check.check(Path(path))
+        self.description = f"OpenCV {cv2.__version__}"
+        self.refused = f"{path}: OpenCV does not run it as a YuNet; take face_detection_yunet_2023mar.onnx"
+        try:
+            self.detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), YUNET_LEAST, SAME_FACE, 5000)
+        except cv2.error:
+            raise InputError(self.refused) from None
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """(H, W, 3) uint8 RGB -> faces in image px, best first."""
+        import cv2
+
+        scale = max(1.0, max(image.shape[:2]) / LARGEST_IMAGE_SIDE)
+        size = tuple(max(1, round(side / scale)) for side in image.shape[1::-1])
+        self.detector.setInputSize(size)
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale > 1 else image
+        try:
+            found = self.detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
+        except cv2.error:
+            raise InputError(self.refused) from None
+        rows = np.zeros((0, 15)) if found is None else found.astype(np.float64)
+        rows = rows[np.argsort(-rows[:, 14], kind="stable")]
+        return [Detection(edges_to_pixels(np.r_[r[:2], r[:2] + r[2:4]], scale), float(r[14])) for r in rows]
+
+
 def fit_into_square(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     """The image in the top-left corner of a black square, and how many image px one px of it is."""
     import cv2
@@ -206,9 +244,17 @@ AUTO = ("blazeface-back", "cascade")
 
 
 def open(name: str = "auto", threads: int = 1) -> Detector:
-    """The detector of that name, or the best that is installed. InputError where there is none."""
+    """The detector of that name, or the best that is installed, or a YuNet from its .onnx file.
+
+    A file's fit is read from the ``.json`` beside it, which ``python -m bench.detectors fit --detector FILE`` writes;
+    without one the detector's box counts as the landmark box. InputError where there is none.
+    """
+    if name.endswith(".onnx"):
+        beside = Path(name).with_suffix(".json")
+        fit = _fits(files.read(beside, LARGEST_FIT), str(beside)) if beside.is_file() else {}
+        return Detector(Path(name).stem, YuNet(name), fit.get(Path(name).stem, Fit((0.0, 0.0), (1.0, 1.0))))
     if name != "auto" and name not in DETECTORS:
-        raise unknown("detector", name, ["auto", *DETECTORS])
+        raise unknown("detector", name, ["auto", *DETECTORS, "FILE.onnx"])
     problem = None
     for candidate in AUTO if name == "auto" else (name,):
         try:
@@ -221,5 +267,16 @@ def open(name: str = "auto", threads: int = 1) -> Detector:
 @functools.cache
 def fits() -> dict[str, Fit]:
     """The fitted affine of every detector, from detection.json (made by ``python -m bench.detectors``)."""
-    raw = json.loads((resources.files("edgewing") / "detection.json").read_text())
-    return {name: Fit(tuple(value["shift"]), tuple(value["scale"])) for name, value in raw["fits"].items()}
+    return _fits((resources.files("edgewing") / "detection.json").read_bytes(), "detection.json")
+
+
+def _fits(data: bytes, where: str) -> dict[str, Fit]:
+    try:
+        found = json.loads(data)["fits"].items()
+        made = {name: tuple(tuple(map(float, value[part])) for part in ("shift", "scale")) for name, value in found}
+        good = all(np.isfinite(parts).all() and np.shape(parts) == (2, 2) for parts in made.values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise InputError(f"{where}: not the fits of detectors; make it with: python -m bench.detectors fit")
+    return {name: Fit(*parts) for name, parts in made.items()}

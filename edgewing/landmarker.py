@@ -39,7 +39,7 @@ class Landmarker:
     >>> faces = Landmarker("face-int8.tflite")(edgewing.images.read("portrait.jpg"))
 
     path: a model file, or the name of one that came with the package (edgewing.models).
-    detector: the name of one of edgewing.detection, or a Detector of your own.
+    detector: a name or file that ``edgewing.detection.open`` takes, or a Detector of your own.
     """
 
     def __init__(self, path: str | Path, detector: str | detection.Detector = "auto", threads: int = 1):

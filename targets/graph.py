@@ -62,7 +62,9 @@ class Interface:
 
 
 class Deployable(nn.Module):
-    """Images of crops -> landmarks (B, N, 2) in crop px and scores (B, N), or heatmaps (B, N, H, W), by ``interface``.
+    """Images of crops -> landmarks (B, N, 2) in crop px and scores (B, N), or all heatmaps, by ``interface``.
+
+    Heatmaps are (B, N, H, W), or (B, N + 1, H, W) of a network with a boundary, which is the last.
 
     The images are (B, S, S, 3) or (B, 3, S, S), values 0 to 255; the division by 255 is inside.
     """
@@ -76,9 +78,11 @@ class Deployable(nn.Module):
         if self.interface.axes == "NHWC":
             image = image.permute(0, 3, 1, 2)
         heatmaps = self.network(image.float() * (1.0 / 255.0))[-1]
+        if self.interface.output == "heatmaps":
+            return heatmaps
         if self.cut:  # the boundary, where it was not left out of the head
             heatmaps = heatmaps[:, : self.landmarks]
-        return self.decode(heatmaps) if self.interface.output == "landmarks" else heatmaps
+        return self.decode(heatmaps)
 
 
 class Ramp(nn.Module):
@@ -119,7 +123,8 @@ def build(model: nn.Module, run: contract.Contract, interface: Interface) -> Dep
     with torch.no_grad():
         _fold_batch_norms(network)
         _fold_coordinates(network, run.crop.size)
-        _drop_last_boundary(network, run.layout.points)
+        if interface.output == "landmarks":
+            _drop_last_boundary(network, run.layout.points)
     return plain(network, run, interface)
 
 
@@ -164,7 +169,7 @@ def _fold_coordinates(network: nn.Module, size: int) -> None:
 
 
 def _drop_last_boundary(network: nn.Module, landmarks: int) -> None:
-    """The last stack's boundary is read by nobody: leave it out of the head."""
+    """Landmarks are decoded without the last stack's boundary: leave it out of the head."""
     if not isinstance(network, StackedHourglass):
         return
     head = network.stacks[-1].head
@@ -184,11 +189,11 @@ def artefact_contract(
 ) -> contract.Contract:
     """The contract of an artefact, from its run's. form: a name of contract.FORMATS. versions: of what converted it."""
     size, n, batch = run.crop.size, run.layout.points, interface.batch
-    how, cells = in_graph(run), round(run.crop.size / run.decode.stride)
+    how, maps = in_graph(run), [batch, *run.output("heatmaps").shape[1:]]
     parts = {
         LANDMARKS: contract.OutputPart(LANDMARKS, "landmarks", [batch, n, 2], "crop", "px", "float32"),
         SCORES: contract.OutputPart(SCORES, "scores", [batch, n], "none", "heatmap maximum, 0 to 1", "float32"),
-        HEATMAPS: contract.OutputPart(HEATMAPS, "heatmaps", [batch, n, cells, cells], "cell", "heat", "float32"),
+        HEATMAPS: contract.OutputPart(HEATMAPS, "heatmaps", maps, "cell", "heat", "float32"),
     }
     return contract.check(
         run.replace(

@@ -82,6 +82,92 @@ def test_every_detector_has_a_fit_that_says_where_it_is_from():
     assert raw["about"]["faces"] > 1000
 
 
+def write_yunet(path, cell: float = 0.5):
+    """A file with a YuNet's twelve outputs: a cell of 32 px that is white is a face, four cells wide and high, whose
+    centre is ``cell`` cells to the right of and below the cell's corner."""
+    onnx = pytest.importorskip("onnx", reason="needs onnx (requirements/targets.txt)")
+    node, tensor = onnx.helper.make_node, onnx.helper.make_tensor
+    first, shared = "conv", {"colours": np.full((1, 3, 1, 1), 1 / 765), "none": [0.0], "shift": [0.95], "gain": [20.0]}
+    shared |= {"centre": [cell], "log4": [np.log(4)], "low": np.array(0.0), "high": np.array(1.0)}
+    nodes = [node("Conv", ["input", "colours"], ["grey"], name=first)]
+    for stride in (8, 16, 32):
+        nodes += [
+            node("AveragePool", ["grey"], [f"mean{stride}"], kernel_shape=[stride] * 2, strides=[stride] * 2),
+            node("Sub", [f"mean{stride}", "shift"], [f"over{stride}"]),
+            node("Mul", [f"over{stride}", "gain" if stride == 32 else "none"], [f"sure{stride}"]),
+            node("Clip", [f"sure{stride}", "low", "high"], [f"score{stride}"]),
+            node("Mul", [f"score{stride}", "none"], [f"zero{stride}"]),
+            node("Add", [f"zero{stride}", "centre"], [f"at{stride}"]),
+            node("Add", [f"zero{stride}", "log4"], [f"size{stride}"]),
+        ]
+        parts = {"cls": ["score"], "obj": ["score"], "bbox": ["at", "at", "size", "size"], "kps": ["zero"] * 10}
+        for name, maps in parts.items():
+            maps, columns, label = [f"{m}{stride}" for m in maps], f"shape_{name}_{stride}", f"{name}_{stride}"
+            shared[columns] = np.array([1, -1, len(maps)], np.int64)
+            nodes += [
+                node("Concat", maps, [f"all_{label}"], axis=1),
+                node("Transpose", [f"all_{label}"], [f"last_{label}"], perm=[0, 2, 3, 1]),
+                node("Reshape", [f"last_{label}", columns], [label]),
+            ]
+    constants = []
+    for name, value in shared.items():
+        value = np.asarray(value, np.int64 if name.startswith("shape_") else np.float32)
+        kind = onnx.TensorProto.INT64 if value.dtype == np.int64 else onnx.TensorProto.FLOAT
+        constants.append(tensor(name, kind, value.shape, value.ravel().tolist()))
+    wanted = [f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)]
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes, "yunet", [value("input", onnx.TensorProto.FLOAT, [1, 3, 640, 640])],
+        [value(name, onnx.TensorProto.FLOAT, [1, None, None]) for name in wanted], constants,
+    )  # fmt: skip
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8), path)
+    return str(path)
+
+
+def test_a_yunet_from_its_file(tmp_path):
+    """Two white squares of one cell each in a picture that is shrunk to half; one is grey enough to be unsure."""
+    file = write_yunet(tmp_path / "yunet.onnx")
+    image = np.zeros((512, 1280, 3), np.uint8)
+    image[64:128, 192:256] = 255
+    image[320:384, 960:1024] = 252
+    first, second = detection.open(file)(image)
+    assert first.score == 1 and 0.6 < second.score < 0.9
+    assert np.allclose(first.box, np.array([224 - 128, 96 - 128, 224 + 128, 96 + 128]) - 0.5, atol=1e-3)
+    assert np.allclose(second.box, np.array([992 - 128, 352 - 128, 992 + 128, 352 + 128]) - 0.5, atol=1e-3)
+    assert detection.open(file)(np.zeros((40, 30, 3), np.uint8)) == []
+    # the fit that lies beside it
+    fits = {"fits": {"yunet": {"shift": [0.25, 0.0], "scale": [0.5, 0.5]}}}
+    (tmp_path / "yunet.json").write_text(json.dumps(fits))
+    found = detection.open(file)(image)[0]
+    assert np.allclose(found.box, np.array([224, 32, 352, 160]) - 0.5, atol=1e-3)
+
+
+def test_a_file_that_is_no_yunet(tmp_path):
+    path = tmp_path / "yunet.onnx"
+    with pytest.raises(InputError, match="yunet.onnx"):
+        detection.open(str(path))
+    path.write_bytes(b"\x08\x01 not a network")
+    with pytest.raises(InputError, match="yunet.onnx"):
+        detection.open(str(path))
+    write_yunet(path)
+    for text in (
+        "[]",
+        "{",
+        '{"fits": {"yunet": {"shift": [1, 2], "scale": [1]}}}',
+        '{"fits": {"yunet": {"shift": 1}}}',
+    ):
+        (tmp_path / "yunet.json").write_text(text)
+        with pytest.raises(InputError, match="yunet.json: not the fits of detectors"):
+            detection.open(str(path))
+    import onnx
+
+    model = onnx.load(path)
+    del model.graph.output[3:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(InputError, match="does not run it as a YuNet"):
+        detection.open(str(tmp_path / "other.onnx"))(np.zeros((64, 64, 3), np.uint8))
+
+
 def test_unknown_detector():
     with pytest.raises(InputError, match="unknown detector 'blazeface'; did you mean 'blazeface-"):
         detection.open("blazeface")

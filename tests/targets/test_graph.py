@@ -117,6 +117,9 @@ def test_heatmaps_of_several_images_decode_to_the_same_points(network):
     assert part.input.shape == [3, 3, 64, 64] and not part.decode.in_graph
     (output,) = part.outputs
     assert (output.name, output.meaning, output.shape) == ("heatmaps", "heatmaps", list(heatmaps.shape))
+    with torch.no_grad():  # the boundary is the last of them, as the network gives it
+        boundary = network(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)[-1][:, 19:]
+    assert boundary.shape[1] == 1 and (heatmaps[:, 19:] - boundary).abs().max() < 2e-4 * boundary.abs().max()
     points = runtimes.decoded(heatmaps.numpy(), part)
     assert np.abs(points.landmarks - landmarks.numpy()).max() < 0.01
     assert np.abs(points.scores - scores.numpy()).max() < 1e-6

@@ -107,7 +107,7 @@ def test_heatmaps_of_several_images_are_the_same_network(key, network, tmp_path)
     path = table.TABLE[key].path(folder / "export", "tiny", precision, options)
     about = containers.read(path)
     (output,) = about.outputs
-    assert output.shape == [2, 19, 16, 16] and about.input.shape[0] == 2 and not about.decode.in_graph
+    assert output.shape == [2, 20, 16, 16] and about.input.shape[0] == 2 and not about.decode.in_graph
     faces = parity.Faces(*discs(5, 77), "discs")  # an odd number: the last batch is filled up
     reference = graph.reference(network, run_contract(network, RECIPE), faces.crops)
     assert not parity.measure(path, reference, faces).reasons
