@@ -242,7 +242,7 @@ def fit(
 
     initial: weights to start from (fine-tuning); a new network without it. teacher: what the recipe's
     ``distillation`` listens to beside the labels. credits: who made labels, named in the contract with the teacher.
-    Sources that the recipe calls unlabelled are trained on and never validated on. wrap: around the network where it
+    Sources that the recipe calls unlabelled or corrected are trained on, never validated on. wrap: around it where it
     is trained, not where it is evaluated or saved (compress.fakequant).
     """
     if cache.meta["layout"] != recipe.layout:
@@ -251,8 +251,11 @@ def fit(
         raise InputError(f"the cache has crops by {cache.meta['crop']}, the recipe by {recipe.crop}; use --crop")
     train, validation = cache.split(recipe.validation, recipe.seed)
     names = [source["name"] for source in cache.meta["sources"]]
-    made = np.isin(cache.sources[validation], [names.index(n) for n in recipe.unlabelled_names if n in names])
+    by_teachers = [names.index(n) for n in (*recipe.unlabelled_names, *recipe.corrected) if n in names]
+    made = np.isin(cache.sources[validation], by_teachers)
     train, validation = np.sort(np.concatenate([train, validation[made]])), validation[~made]
+    if not len(validation):
+        raise InputError("teachers labelled all faces, so none is left to validate on; add a folder with its own labels")
     for name in (*recipe.weights, *recipe.offsets):
         if name not in names:
             raise InputError(f"weights or offsets name {name!r}, but the data are {', '.join(names)}")
