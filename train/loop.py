@@ -255,7 +255,7 @@ def fit(
     made = np.isin(cache.sources[validation], by_teachers)
     train, validation = np.sort(np.concatenate([train, validation[made]])), validation[~made]
     if not len(validation):
-        raise InputError("teachers labelled all faces, none is left to validate on; add a folder with labels of its own")
+        raise InputError("teachers labelled all faces: none is left to validate on; add a folder with its own labels")
     for name in (*recipe.weights, *recipe.offsets):
         if name not in names:
             raise InputError(f"weights or offsets name {name!r}, but the data are {', '.join(names)}")
