@@ -2,7 +2,7 @@
 
 int8 is PT2E's: weights per channel, activations asymmetric within the job's ranges, decode in float. Convolutions,
 additions and concatenations are integer; what ExecuTorch's XNNPACK has in float alone (bilinear upsampling, average
-pools, batch norms without a convolution before them) stands between a dequantize and a quantize.
+pools) stands between a dequantize and a quantize.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edgewing import containers, contract, files, pte
 from edgewing.errors import InputError
@@ -31,7 +32,7 @@ CONVOLUTIONS, INTEGERS = (7, 13, 39), (3, 6)  # Conv2d, DepthwiseConv2d, ConvTra
 
 def export(job: Job, precision: str, path: Path) -> None:
     """Write the artefact of that precision, contract inside, parity not yet measured."""
-    plain = program = job.once(FORMAT, lambda: exported(job.graph(INTERFACE)))
+    plain = program = job.once(FORMAT, lambda: exported(without_batch_norms(job.graph(INTERFACE))))
     if precision == "int8":
         program = quantize(plain, job.measured(FORMAT, partial(activations, plain)), job.float_layers)
     job.say("lowering")
@@ -43,6 +44,23 @@ def export(job: Job, precision: str, path: Path) -> None:
         found = convolutions(path).count(True)
         if found != expected:
             raise InputError(f"the int8 file has {found} integer convolutions where {expected} are expected")
+
+
+def without_batch_norms(graph: Deployable) -> Deployable:
+    """The same graph with a 1x1 depthwise convolution for every batch norm that is left in it (the paper's blocks).
+
+    PT2E folds a batch norm into the convolution before it even where something else reads that convolution, as the
+    concatenation of a hierarchical block does: the int8 network is another one then, without a word; and XNNPACK
+    refuses an hourglass of such blocks when it is run (xnn_status_invalid_parameter). XNNPACK runs a batch norm as
+    this convolution anyhow; here it is integer too.
+    """
+    for name, module in list(graph.named_modules()):
+        if isinstance(module, nn.BatchNorm2d):
+            channels = module.num_features
+            same = nn.Conv2d(channels, channels, 1, groups=channels, bias=False).eval()
+            nn.init.ones_(same.weight)
+            graph.set_submodule(name, fuse_conv_bn_eval(same, module))
+    return graph
 
 
 def exported(graph: Deployable) -> torch.export.ExportedProgram:
