@@ -20,6 +20,7 @@ from edgewing import measure
 from edgewing.errors import InputError
 
 KINDS = (
+    "ablation",
     "accuracy",
     "agreement",
     "boxes",
@@ -28,6 +29,7 @@ KINDS = (
     "latency",
     "memory",
     "parity",
+    "peer",
     "race",
     "steadiness",
     "training",

@@ -1,4 +1,4 @@
-"""Imports go one way: everything may use edgewing; targets uses train and appends its parity through bench.rows,
+"""Imports go one way: everything may use edgewing; train and targets append rows through bench.rows, targets uses train,
 compress uses train and targets, bench reads faces through train.data; nothing else. Checked in every import statement,
 also those inside functions."""
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("edgewing", "train", "compress", "targets", "bench")
 MAY = {
     "edgewing": set(),
-    "train": {"edgewing"},
+    "train": {"edgewing", "bench.rows"},
     "targets": {"edgewing", "train", "bench.rows"},
     "compress": {"edgewing", "train", "targets"},
     "bench": {"edgewing", "train.data"},

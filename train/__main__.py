@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgewing import errors, layouts
 from edgewing.errors import InputError
-from train import recipes
+from train import ablate, recipes
 from train.checkpoint import run_folder
 from train.recipes import Recipe
 
@@ -46,6 +46,16 @@ def main(arguments: list[str] | None = None) -> int | None:
     fit.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces (default: %(default)s)")
     fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(fit)
+    ablation = verbs.add_parser(
+        "ablate",
+        help=ablate.PURPOSE,
+        description=f"{ablate.PURPOSE[0].upper()}{ablate.PURPOSE[1:]}: rows, a table and a plot. A killed one goes on.",
+        epilog=ablate.EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    ablate.add_arguments(ablation)
+    ablation.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_fields(ablation)
     packed = verbs.add_parser(
         "pack",
         help="a run's weights as one small file",
@@ -92,6 +102,9 @@ def main(arguments: list[str] | None = None) -> int | None:
             tell(run_folder(options.source), options.data)
             return None
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
+        if options.verb == "ablate":
+            ablate.main(options, recipe, run_folder(options.run), arguments)
+            return None
         run(recipe, run_folder(options.run), options.cache, options.initial)
     return None
 
