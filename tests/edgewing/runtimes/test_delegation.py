@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from bench import latency
-from edgewing import cli, measure, runtimes
+from edgewing import cli, measure, models, runtimes
 from edgewing.runtimes import PICTURE_CAST, Description, tflite
 
 
@@ -27,6 +27,17 @@ def test_nodes_that_xnnpack_leaves_are_counted_and_said(tflite_file, nodes, thre
     assert found.delegation == {
         "delegate": "XNNPACK", "nodes": nodes, "delegated": nodes - 2, "left": {PICTURE_CAST: 1, "STRIDED_SLICE": 1},
     }  # fmt: skip
+
+
+SHIPPED = [file for model in models.SHIPPED.values() for file in model.present.values()]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
+def test_nothing_of_a_shipped_model_falls_back(file, threads):
+    found = runtimes.open(file, threads).description
+    left = (PICTURE_CAST,) if file.suffix == ".tflite" else ()
+    assert found.left == left and found.nodes > 50 and found.fallback == "" and found.threads == threads
 
 
 def test_without_a_delegate_every_node_is_left(tflite_file, nodes):
