@@ -1,4 +1,4 @@
-"""`python -m bench VERB`: accuracy, agreement, latency, race, measure, devices, training, gate, report, card."""
+"""`python -m bench VERB`: accuracy, agreement, latency, race, peers, measure, devices, gate, report, card."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from bench import (
     boxes,
     card,
     gate,
+    graphs,
     latency,
     memory,
     peers,
+    peers_page,
     race,
     report,
     rows,
@@ -111,12 +113,11 @@ def _keep(arguments: argparse.Namespace, made: list[dict]) -> None:
 
 
 def _training(arguments: argparse.Namespace, argv: list[str]) -> int:
-    """The cost of what surrounds the network in training."""
-    row = training.cost(arguments, _command(argv))
-    print(training.describe(row))
-    if arguments.json:
-        measure.write(arguments.json, row)
-        print(f"wrote {arguments.json}")
+    """Speed of training, and the cost of what surrounds the network."""
+    made = training.measure(arguments, _command(argv))
+    for row in made:
+        print(training.describe(row))
+    _keep(arguments, made)
     print("next: python -m train fit drawn --layout 300w-68 --recipe demo --run demo")
     return 0
 
@@ -138,6 +139,17 @@ def _race(arguments: argparse.Namespace, argv: list[str]) -> int:
     if ours:
         fastest = min(ours, key=lambda row: row["cpu_ms"])["artefact"]["path"]
         print(f"next: python -m bench accuracy --model {shlex.quote(fastest)} --data DIR --layout NAME")
+    return 0
+
+
+def _peers(arguments: argparse.Namespace, argv: list[str]) -> int:
+    """Ours beside models of others, a row each, a picture and a table."""
+    made = peers.compare(arguments, _command(argv))
+    peers_page.print_table(made)
+    _keep(arguments, made)
+    for path in peers_page.write(made, arguments.plot, arguments.table):
+        print(f"wrote {path}")
+    print(f"next: python -m bench report RUN --peers {shlex.quote(arguments.to or 'ROWS')}")
     return 0
 
 
@@ -237,6 +249,15 @@ def _parser() -> argparse.ArgumentParser:
             "Processor time of several files in one process, in turn, against a reference; also models of others.",
             "edgewing-s edgewing-m --reference cache/mediapipe/modules/face_landmark/face_landmark.tflite "
             "--to rows.jsonl",
+            graphs.__doc__,
+        )
+    )
+    peers.add_arguments(
+        verb(
+            "peers",
+            _peers,
+            "Our files beside models of others: the same faces, one core, one run; rows and a picture.",
+            "edgewing-s edgewing-m FOLDER --data lfpw/testset --to rows.jsonl --plot peers.svg",
             peers.__doc__,
         )
     )
@@ -255,8 +276,9 @@ def _parser() -> argparse.ArgumentParser:
         verb(
             "training",
             _training,
-            "Cost of ground truth and augmentation: the batched code against a face-by-face one.",
-            "--layout wflw-98 --json training.json",
+            "Images a second of training, and ground truth and augmentation against a per-sample pipeline.",
+            "--to training.jsonl",
+            training.__doc__,
         )
     )
     gate.add_arguments(

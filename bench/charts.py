@@ -15,6 +15,8 @@ WIDTH = 480
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 44
 ROW = 34  # height of one bar or line of dots
 HEIGHT = 300  # of a chart of curves
+TALL = 400  # of a chart of discs
+LETTER = 6.9  # width of a letter of a name, about
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,18 @@ class Bar:
     values: Sequence[float]
     colour: str
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Disc:
+    """One model: where it stands, and ``size`` as the area of its disc. ours: drawn full, and named in bold."""
+
+    name: str
+    x: float
+    y: float
+    size: float
+    colour: str
+    ours: bool = False
 
 
 def curves(lines: Sequence[Curve], title: str, x_label: str, y_label: str, y_end: float | None = None) -> Markup:
@@ -125,15 +139,99 @@ def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] 
     return _svg(height, title, parts)
 
 
+def discs(marks: Sequence[Disc], title: str, x_label: str, y_label: str, reference: float | None = None) -> Markup:
+    """Models by time (x, logarithmic) and error (y), bytes as area; a dashed line through those that no other beats in
+    both, another at ``reference`` of x. The largest are drawn first, so that none is covered."""
+    low, high = min(m.x for m in marks) / 1.3, max(m.x for m in marks) * 1.3
+    bottom, top = math.floor(min(m.y for m in marks) - 0.1), math.ceil(max(m.y for m in marks) + 0.2)
+    across, down = WIDTH - LEFT - RIGHT, TALL - TOP - BOTTOM
+    parts = []
+
+    def px(x: float) -> float:
+        return LEFT + across * math.log(x / low) / math.log(high / low)
+
+    def py(y: float) -> float:
+        return TOP + down * (top - y) / (top - bottom)
+
+    for tick in range(bottom, top + 1):
+        parts.append(_line(LEFT, py(tick), WIDTH - RIGHT, py(tick), "grid"))
+        parts.append(_text(LEFT - 7, py(tick) + 4, f"{tick:g}", "end"))
+    for tick in (m * 10.0**power for power in range(-3, 4) for m in (1, 2, 3, 5)):
+        if low <= tick <= high:
+            parts.append(_line(px(tick), TOP, px(tick), TOP + down, "grid"))
+            parts.append(_text(px(tick), TOP + down + 18, f"{tick:g}", "middle"))
+    if reference is not None:
+        parts.append(_line(px(reference), TOP, px(reference), TOP + down, "axis"))
+    parts.append(_line(LEFT, TOP + down, WIDTH - RIGHT, TOP + down, "axis"))
+    parts.append(_text(LEFT + across / 2, TALL - 6, x_label, "middle", "label"))
+    turned = Markup('<text class="label" text-anchor="middle" transform="translate(13 {:.1f}) rotate(-90)">{}</text>')
+    parts.append(turned.format(TOP + down / 2, y_label))
+    front = sorted((m for m in marks if not any(_beats(other, m) for other in marks)), key=lambda m: m.x)
+    steps = [(px(m.x), py(m.y)) for m in front]
+    if len(steps) > 1:
+        path = "".join(f"H{x:.1f}V{y:.1f}" for x, y in steps[1:])
+        parts.append(Markup('<path d="M{:.1f} {:.1f}{}" class="front"/>').format(*steps[0], Markup(path)))
+    circle = Markup(
+        '<circle cx="{:.1f}" cy="{:.1f}" r="{:.1f}" fill="{}" fill-opacity="{}" stroke="{}"><title>{}</title></circle>'
+    )
+    taken = []
+    for m in marks:  # names may lie on the pale discs of large models, not on their middle
+        x, y, r = px(m.x), py(m.y), min(_radius(m), 12)
+        taken.append((x - r, y - r, x + r, y + r))
+    for (x, y), (right, below) in zip(steps, steps[1:]):
+        taken += [(x, y - 2, right, y + 2), (right - 2, y, right + 2, below)]
+    for m in sorted(marks, key=lambda m: -m.size):
+        said = f"{m.name}: {m.y:.2f} at {m.x:.2f}, {m.size / 1e6:.2f} MB"
+        parts.append(circle.format(px(m.x), py(m.y), _radius(m), m.colour, 0.85 if m.ours else 0.25, m.colour, said))
+    for m in sorted(marks, key=lambda m: m.size):
+        x, y, anchor, box = _place_name(m, px(m.x), py(m.y), taken)
+        taken.append(box)
+        parts.append(_text(x, y, m.name, anchor, "name ours" if m.ours else "name"))
+    return _svg(TALL, title, parts)
+
+
+def _beats(one: Disc, other: Disc) -> bool:
+    return one.x <= other.x and one.y <= other.y and (one.x, one.y) != (other.x, other.y)
+
+
+def _radius(mark: Disc) -> float:
+    """Of a disc whose area is its size: 6 units for a megabyte."""
+    return 6 * math.sqrt(mark.size / 1e6)
+
+
+def _place_name(mark: Disc, x: float, y: float, taken: list[tuple]) -> tuple[float, float, str, tuple]:
+    """Where a disc's name goes: beside, above or below it, where it covers the least of what is there already."""
+    width, away = LETTER * len(mark.name), min(_radius(mark), 26) + 5
+    places = [
+        (x + away, y + 4, "start"),
+        (x - away, y + 4, "end"),
+        (x, y - away, "middle"),
+        (x, y + away + 9, "middle"),
+    ]
+    best, least = None, math.inf
+    for order, (left, base, anchor) in enumerate(places):
+        start = left - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        box = (start, base - 11, start + width, base + 3)
+        out = max(0, LEFT - start) + max(0, start + width - WIDTH) + max(0, TOP - box[1])
+        covered = sum(
+            max(0, min(box[2], b[2]) - max(box[0], b[0])) * max(0, min(box[3], b[3]) - max(box[1], b[1])) for b in taken
+        )
+        if (worth := covered + 100 * out + order) < least:
+            best, least = (left, base, anchor, box), worth
+    return best
+
+
 ALONE = (
     "<style>text{font:13px system-ui,sans-serif;fill:#46525e}.grid{stroke:#e3e8ec}.axis{stroke:#9aa7b3}"
-    '.curve{fill:none;stroke-width:2}</style><rect width="100%" height="100%" fill="#fff"/>'
+    ".curve{fill:none;stroke-width:2}.name{fill:#17212b}.ours{font-weight:650}"
+    ".front{fill:none;stroke:#46525e;stroke-dasharray:4 3}</style>"
+    '<rect width="100%" height="100%" fill="#fff"/>'
 )
 
 
-def alone(chart: Markup, lines: Sequence[Curve]) -> str:
-    """A chart of curves as an SVG file of its own, each curve named in its colour above the lower right corner,
-    where curves that rise leave room."""
+def alone(chart: Markup, lines: Sequence[Curve] = ()) -> str:
+    """A chart as an SVG file of its own; each curve is named in its colour above the lower right corner, where curves
+    that rise leave room."""
     head, body = str(chart).split(">", 1)
     x, y = WIDTH - RIGHT - 8, HEIGHT - BOTTOM - 14
     names = "".join(

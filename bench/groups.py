@@ -31,7 +31,7 @@ def part(how: str, labels: list[str], face_errors: np.ndarray, order: list[str])
     Returns ``how`` and ``groups``: name -> faces, failed, nme with nme_low and nme_high, fr08, fr10, auc08, auc10.
     """
     labels = np.array(labels)
-    groups = {name: _figures(face_errors[labels == name]) for name in order if (labels == name).any()}
+    groups = {name: figures(face_errors[labels == name]) for name in order if (labels == name).any()}
     return {"how": how, "groups": groups}
 
 
@@ -56,8 +56,8 @@ def by_attribute(attributes: list[dict[str, int]], face_errors: np.ndarray) -> d
     members = {name: np.array([bool(of_face.get(name)) for of_face in attributes]) for name in names}
     if all(chosen.all() or not chosen.any() for chosen in members.values()):
         return None
-    figures = {name: _figures(face_errors[chosen]) for name, chosen in members.items() if chosen.any()}
-    return {"how": SUBSET_HOW, "groups": figures}
+    found = {name: figures(face_errors[chosen]) for name, chosen in members.items() if chosen.any()}
+    return {"how": SUBSET_HOW, "groups": found}
 
 
 def by_occlusion(hidden: np.ndarray, face_errors: np.ndarray) -> dict:
@@ -101,7 +101,8 @@ def cells(figures: dict) -> str:
     return f"NME {nme:.2f} % ({low:.2f} to {high:.2f})  {failure}"
 
 
-def _figures(face_errors: np.ndarray) -> dict:
+def figures(face_errors: np.ndarray) -> dict:
+    """What metrics.summarise says of (F,) errors, and the bootstrap interval nme_low, nme_high of its NME."""
     low, high = _interval(face_errors[np.isfinite(face_errors)])
     return {**vars(metrics.summarise(face_errors)), "nme_low": low, "nme_high": high}
 

