@@ -1,10 +1,12 @@
 """The face-by-face pipeline must make what the batched one makes, or comparing their cost says nothing."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from bench import reference
+from bench import reference, training
 from bench.__main__ import main
 from edgewing import layouts
 from train import recipes
@@ -22,8 +24,8 @@ def test_both_ways_make_the_same_maps(layout):
     target, mask = GroundTruth(recipe)(torch.from_numpy(points[None].astype(np.float32)))
     np.testing.assert_allclose(maps[:-1], target[0, :-1].numpy(), atol=1e-6)
     np.testing.assert_array_equal(masks[:-1], mask[0, :-1].float().numpy())
-    # the boundary is drawn in whole cells by the one and measured by the other
-    assert np.abs(maps[-1] - target[0, -1].numpy()).mean() < 0.05
+    # the boundary is drawn in whole cells by the one and measured by the other; a cell aside it would be below 0.88
+    assert np.corrcoef(maps[-1].ravel(), target[0, -1].numpy().ravel())[0, 1] > 0.9
 
 
 def test_augmented_points_stay_on_the_picture():
@@ -37,7 +39,25 @@ def test_augmented_points_stay_on_the_picture():
     assert min(bright) > crop.mean() + 0.2
 
 
-def test_the_verb_prints_both_and_writes_a_row(tmp_path, capsys):
-    out = tmp_path / "training.json"
-    assert main(["training", "--recipe", "demo", "--layout", "aflw-19", "--json", str(out)]) == 0
-    assert "batched" in capsys.readouterr().out and '"ratio"' in out.read_text()
+def test_the_verb_prints_both_and_writes_rows(tmp_path, capsys):
+    out = tmp_path / "training.jsonl"
+    words = ["training", "--recipes", "demo", "--ways", "3", "--rounds", "2", "--steps", "1", "--batch", "2"]
+    assert main([*words, "--to", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "batched" in said and "+ bf16" in said and "peak" not in said  # of a CPU no peak is known
+    cost, speed = (json.loads(line) for line in out.read_text().splitlines())
+    assert cost["ratio"] > 1  # a figure per face cannot be the faster way
+    assert [way["way"] for way in speed["ways"]] == ["eager fp32", "+ channels_last", "+ bf16"]
+    assert all(way["images_per_s"] > 0 and 0 <= way["waiting"] < 1 for way in speed["ways"])
+    assert speed["ways"][0]["times_eager"] == 1 and speed["protocol"]["batch"] == 2
+
+
+def test_shipped_students_are_measured_by_their_own_recipe():
+    recipe = training._recipe("models/edgewing-s.safetensors")
+    assert (recipe.input_size, recipe.features) == (128, 64)
+
+
+def test_no_steps_are_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["training", "--rounds", "0"])
+    assert ended.value.code == 2 and "--rounds" in capsys.readouterr().err
