@@ -106,6 +106,8 @@ def quantize(
         observer = getattr(prepared, node.target) if node.op == "call_module" else None
         if isinstance(observer, MinMaxObserver):
             tensor = node.args[0]
+            if all(user.target is torch.ops.aten.hardtanh.default for user in node.users):
+                continue  # it shares its range with what comes out of the clamp: to saturate there is to clamp
             # Pixels k / 255 are exact in 8 bits if the range is exactly this, and not that of some crops.
             picture = tensor.op == "call_function" and layer(tensor) == "graph"
             ranges.setdefault(observer, []).append((0.0, 1.0) if picture else measured[tensor.name])

@@ -121,6 +121,17 @@ class Hierarchy(torch.nn.Sequential):
         return [super().forward(images)]
 
 
+def test_what_is_clamped_has_the_range_of_the_clamp(program, measured):
+    """256 steps for what comes out of it, none for what it cuts off."""
+    nodes = executorch.quantize(program, measured).graph.nodes
+    clamps = [node for node in nodes if node.target is torch.ops.aten.hardtanh.default]
+    assert len(clamps) > 10
+    for clamp in clamps:
+        _, scale, zero, *_ = clamp.args[0].args[0].args  # dequantize(quantize(convolution))
+        assert clamp.args[0].args[0].target is torch.ops.quantized_decomposed.quantize_per_tensor.default
+        assert zero == -128 and scale * 255 <= 6.001
+
+
 def test_a_concatenated_convolution_keeps_its_batch_norm_to_itself():
     """PT2E folds the batch norm of the next layer into what the concatenation reads too, unless there is none."""
     torch.manual_seed(0)
