@@ -16,6 +16,7 @@ from edgewing.contract import Contract
 from edgewing.errors import InputError
 
 SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine", ".pte")
+HERE = "local"  # what `bench devices` calls this machine
 METRICS_LIMIT = 256 * files.MIB
 COLUMNS = ("format", "precision", "size", "NME", "against float", "p50 / p90 / p99 ms", "largest shift px", "gate")
 # Protocol fields that leave the faces, their crops and the measure as they were.
@@ -69,7 +70,8 @@ class Entry:
 
 @dataclass
 class Run:
-    """A run folder as the report shows it. others: accuracy rows of the same files under other protocols."""
+    """A run folder as the report shows it. others: accuracy rows of the same files under other protocols. devices: the
+    newest latency row of each file on each device that `bench devices` has reached, this machine among them."""
 
     path: Path
     entries: list[Entry]
@@ -78,6 +80,7 @@ class Run:
     others: list[dict]
     metrics: list[dict]
     problems: list[str] = field(default_factory=list)
+    devices: list[dict] = field(default_factory=list)
 
     def reference(self, entry: Entry) -> float | None:
         """NME of the fp32 file with the same weights, on the same faces."""
@@ -107,8 +110,7 @@ class Run:
         if entry.latency is None or "not_run" in entry.latency:
             lacking = needs(entry.path, entry.contract)
             return f"not run: {lacking}" if lacking else _missing(entry.latency)
-        values = [entry.latency[f"{name}_ms"] for name in ("p50", "p90", "p99")]
-        return " / ".join("none" if value is None else f"{value:.2f}" for value in values)  # benchmark_model has no p90
+        return percentiles(entry.latency)
 
     @property
     def timed(self) -> list[dict]:
@@ -175,7 +177,7 @@ def collect(path: Path) -> Run:
 
     def newest(kind: str, sha256: str) -> dict | None:
         for row in reversed(ours):
-            if row["kind"] == kind and row["artefact"]["sha256"] == sha256:
+            if row["kind"] == kind and row["artefact"]["sha256"] == sha256 and address(row) == HERE:
                 if kind != "accuracy" or "not_run" in row or same_protocol(row["protocol"], protocol):
                     return row
         return None
@@ -186,7 +188,35 @@ def collect(path: Path) -> Run:
         reasons = tuple(map(str, (parity or {}).get("reasons", ())))
         entries.append(Entry(file, contract, about[file], score, time, reasons))
     others = [row for row in scored if not same_protocol(row["protocol"], protocol)]
-    return Run(path, entries, protocol, ours, others, read_metrics(path / "metrics.jsonl"), problems + broken)
+    logged = read_metrics(path / "metrics.jsonl")
+    return Run(path, entries, protocol, ours, others, logged, problems + broken, _by_device(ours))
+
+
+def _by_device(ours: list[dict]) -> list[dict]:
+    """The newest latency row of each file by each clock on each device; none where no row names one."""
+    last: dict[tuple, dict] = {}
+    for row in ours:
+        if row["kind"] == "latency":
+            file, clock = row["artefact"]["sha256"], str(row["protocol"].get("clock", "")).split(":")[0]
+            last[address(row), row["machine"].get("cpu", ""), file, clock] = row
+    named = any(key[0] != HERE for key in last)
+    return list(last.values()) if named else []
+
+
+def address(row: dict) -> str:
+    """The device that a row was measured on, as `bench devices` was given it; this machine is ``local``."""
+    device = row.get("device")
+    return str(device.get("address") or HERE) if isinstance(device, dict) else HERE
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds in a cell. LiteRT's benchmark_model gives no 90th and no 99th percentile."""
+    return "none" if value is None else f"{value:.2f}"
+
+
+def percentiles(row: dict) -> str:
+    """``1.25 / 1.50 / 2.75``: p50, p90, p99 of a latency row."""
+    return " / ".join(ms(row.get(f"{name}_ms")) for name in ("p50", "p90", "p99"))
 
 
 def same_protocol(one: dict, other: dict | None) -> bool:

@@ -197,9 +197,9 @@ def _time(shipped: list[File], races: list[dict], latencies: list[dict]) -> list
     if timed:
         lines += [""] * bool(races) + ["| file | p50 / p90 / p99 ms | peak memory | machine |", "|---|---|---|---|"]
     for row in timed:
-        times = " / ".join(f"{row[f'{name}_ms']:.2f}" for name in ("p50", "p90", "p99"))
+        peak = f"{row['peak_bytes'] / 1e6:.0f} MB" if row["peak_bytes"] else "not told"
         machine = f"{row['machine']['cpu']}, {row['protocol']['threads']} thread(s), load {row['machine']['load']:g}"
-        lines.append(f"| {_label(row, shipped)} | {times} | {row['peak_bytes'] / 1e6:.0f} MB | {machine} |")
+        lines.append(f"| {_label(row, shipped)} | {artefacts.percentiles(row)} | {peak} | {machine} |")
     if not races and not timed:
         lines.append("Not measured.")
     return lines

@@ -9,12 +9,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from markupsafe import Markup, escape
 
 WIDTH = 480
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 44
 ROW = 34  # height of one bar or line of dots
 HEIGHT = 300  # of a chart of curves
+BINS = 80  # of a histogram
 TALL = 400  # of a chart of discs
 LETTER = 6.9  # width of a letter of a name, about
 
@@ -36,6 +38,16 @@ class Bar:
 
     name: str
     values: Sequence[float]
+    colour: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One row: the 101 percentiles of a distribution, or the reason why there are none."""
+
+    name: str
+    percentiles: Sequence[float]
     colour: str
     reason: str = ""
 
@@ -108,6 +120,30 @@ def bars(rows: Sequence[Bar], title: str, x_label: str) -> Markup:
     return _svg(height, title, parts)
 
 
+def spreads(rows: Sequence[Spread], title: str, x_label: str) -> Markup:
+    """A histogram a row, of equal height each; ticks at p50 and p99; what lies beyond the axis is said in words."""
+    end = max((row.percentiles[99] for row in rows if row.percentiles), default=1.0) * 1.15 or 1.0
+    parts, height = _rows_frame(rows, x_label, [(tick, f"{tick:g}") for tick in ticks(end)], lambda v: v / end)
+    edges = np.linspace(0.0, end, BINS + 1)
+    for y, row in _places(rows):
+        if not row.percentiles:
+            parts.append(_text(NAMES + 6, y + 21, row.reason, "start", "reason"))
+            continue
+        # share of the runs up to each edge, to a hundredth; equal percentiles are told apart by nothing that is seen
+        below = np.interp(edges, np.maximum.accumulate(row.percentiles) + np.arange(101) * 1e-9, np.arange(101) / 100)
+        mass, base = np.diff(below), y + ROW - 3
+        tops = base - (ROW - 8) * mass / max(mass.max(), 1e-9)
+        path = "".join(f"V{top:.1f}H{NAMES + SPAN * right / end:.1f}" for top, right in zip(tops, edges[1:]))
+        area = Markup('<path d="M{} {}{}V{}Z" fill="{}" fill-opacity=".8"><title>{}</title></path>')
+        parts.append(area.format(NAMES, base, Markup(path), base, row.colour, row.name))
+        for value in (row.percentiles[50], row.percentiles[99]):
+            x = NAMES + SPAN * value / end
+            parts.append(_line(x, base - 10, x, base + 2, "whisker"))
+        if row.percentiles[100] > end:
+            parts.append(_text(NAMES + SPAN, y + 14, f"max {row.percentiles[100]:.3g}", "end"))
+    return _svg(height, title, parts)
+
+
 def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] = ()) -> Markup:
     """Values on a logarithmic axis, the first a filled circle, the next a diamond, the third a ring."""
     values = [value for row in rows for value in row.values if value > 0] + list(limits)
@@ -143,7 +179,10 @@ def discs(marks: Sequence[Disc], title: str, x_label: str, y_label: str, referen
     """Models by time (x, logarithmic) and error (y), bytes as area; a dashed line through those that no other beats in
     both, another at ``reference`` of x. The largest are drawn first, so that none is covered."""
     low, high = min(m.x for m in marks) / 1.3, max(m.x for m in marks) * 1.3
-    bottom, top = math.floor(min(m.y for m in marks) - 0.1), math.ceil(max(m.y for m in marks) + 0.2)
+    least, most = min(m.y for m in marks), max(m.y for m in marks)
+    step = next((s for s, span in ((1.0, 2.0), (0.5, 0.8), (0.2, 0.3)) if most - least > span), 0.1)
+    bottom, top = step * math.floor(least / step - 0.2), step * math.ceil(most / step + 0.3)
+    marked = (1, 2, 3, 5) if high / low > 4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     across, down = WIDTH - LEFT - RIGHT, TALL - TOP - BOTTOM
     parts = []
 
@@ -153,10 +192,10 @@ def discs(marks: Sequence[Disc], title: str, x_label: str, y_label: str, referen
     def py(y: float) -> float:
         return TOP + down * (top - y) / (top - bottom)
 
-    for tick in range(bottom, top + 1):
+    for tick in np.arange(round(bottom / step), round(top / step) + 1) * step:
         parts.append(_line(LEFT, py(tick), WIDTH - RIGHT, py(tick), "grid"))
         parts.append(_text(LEFT - 7, py(tick) + 4, f"{tick:g}", "end"))
-    for tick in (m * 10.0**power for power in range(-3, 4) for m in (1, 2, 3, 5)):
+    for tick in (m * 10.0**power for power in range(-3, 4) for m in marked):
         if low <= tick <= high:
             parts.append(_line(px(tick), TOP, px(tick), TOP + down, "grid"))
             parts.append(_text(px(tick), TOP + down + 18, f"{tick:g}", "middle"))
@@ -207,6 +246,10 @@ def _place_name(mark: Disc, x: float, y: float, taken: list[tuple]) -> tuple[flo
         (x - away, y + 4, "end"),
         (x, y - away, "middle"),
         (x, y + away + 9, "middle"),
+        (x - 6, y - away, "start"),
+        (x - 6, y + away + 9, "start"),
+        (x + 6, y - away, "end"),
+        (x + 6, y + away + 9, "end"),
     ]
     best, least = None, math.inf
     for order, (left, base, anchor) in enumerate(places):
@@ -255,11 +298,13 @@ def ticks(end: float) -> list[float]:
     return [round(i * step, 10) for i in range(int(end / step + 1e-9) + 1)]
 
 
-def _places(rows: Sequence[Bar]) -> list[tuple[float, Bar]]:
+def _places(rows: Sequence[Bar | Spread]) -> list[tuple[float, Bar | Spread]]:
     return [(TOP + ROW * i, row) for i, row in enumerate(rows)]
 
 
-def _rows_frame(rows: Sequence[Bar], x_label: str, labels: list[tuple[float, str]], place) -> tuple[list[Markup], int]:
+def _rows_frame(
+    rows: Sequence[Bar | Spread], x_label: str, labels: list[tuple[float, str]], place
+) -> tuple[list[Markup], int]:
     bottom = TOP + ROW * len(rows)
     parts = []
     for value, label in labels:

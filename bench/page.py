@@ -10,7 +10,7 @@ import json
 import math
 import platform
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from bench import artefacts, charts, rows
+from bench import artefacts, charts, peers_page, rows
 from edgewing import files, measure
 from edgewing.errors import InputError
 
@@ -27,11 +27,12 @@ OTHER_COLOUR = "#6b4fa0"
 DASHES = {"onnx": "", "tflite": "7 4", "coreml": "2 4", "tensorrt": "10 3 2 3"}
 PARITY_LIMITS = (0.1, 2.0)  # px at p99, of float and of 8-bit files: drawn as lines; the gate itself is targets'
 PICTURES_LIMIT = 64 * files.MIB
+DEVICE_COLUMNS = ("file", "p50 / p90 / p99 ms", "max ms", "runtime", "clock", "throttled")
 CURVE_POINTS = 400  # more than a chart has pixels for
 
 
-def render(runs: list[artefacts.Run], command: str) -> str:
-    """The page's text for one run or several."""
+def render(runs: list[artefacts.Run], command: str, peers: Sequence[dict] = ()) -> str:
+    """The page's text for one run or several. peers: rows of one `bench peers`, shown at the end."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -41,6 +42,7 @@ def render(runs: list[artefacts.Run], command: str) -> str:
     )
     return environment.get_template("page.html").render(
         runs=[_context(run) for run in runs],
+        peers=_peers(peers) if peers else None,
         command=command,
         date=measure.now(),
         machine=measure.machine(),
@@ -52,7 +54,22 @@ def render(runs: list[artefacts.Run], command: str) -> str:
 def pick(run: artefacts.Run) -> artefacts.Entry | None:
     """The file to take: the fastest here that passed its gate and was scored."""
     fit = [e for e in run.entries if not e.rejected and e.nme is not None and _timed(e)]
-    return min(fit, key=lambda e: e.latency["p50_ms"], default=None)
+    return min(fit, key=_p50, default=None)
+
+
+def _p50(entry: artefacts.Entry) -> float:
+    value = entry.latency["p50_ms"]
+    return math.inf if value is None else value
+
+
+def _peers(made: Sequence[dict]) -> dict:
+    return {
+        "chart": peers_page.plot(made),
+        "columns": peers_page.COLUMNS,
+        "lines": peers_page.told(made),
+        "notes": peers_page.refusals(made) + peers_page.protocol(made),
+        "command": made[0]["command"],
+    }
 
 
 def _context(run: artefacts.Run) -> dict:
@@ -82,6 +99,9 @@ def _context(run: artefacts.Run) -> dict:
         "timed": next((e.latency for e in run.entries if _timed(e)), None),
         "latency": [(e.rejected, _latency_line(e.latency, e.name)) for e in run.entries if _timed(e)],
         "busy": run.busy,
+        "devices": device_lines(run),
+        "device_columns": DEVICE_COLUMNS,
+        "parts": _parts(shown),
         "executed": _grouped((e.latency["runtime"], e.name) for e in run.entries if _timed(e)),
         "parity": [(e.rejected, _parity_line(e)) for e in run.entries],
         "parity_notes": _grouped(
@@ -99,7 +119,11 @@ def _headline(run: artefacts.Run, best: artefacts.Entry) -> dict:
     reference, parity = run.reference(best), best.contract.parity
     figures = [
         (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} faces"),
-        (f"{best.latency['p50_ms']:.2f} ms", "p50 on this machine", f"p99 {best.latency['p99_ms']:.2f} ms"),
+        (
+            f"{artefacts.ms(best.latency['p50_ms'])} ms",
+            "p50 on this machine",
+            f"p99 {artefacts.ms(best.latency['p99_ms'])} ms",
+        ),
         (artefacts.size(best.about["bytes"]), "file", f"{best.contract.model.parameters:,} parameters"),
     ]
     if reference is not None and best.contract.model.precision != "fp32":
@@ -124,12 +148,49 @@ def _contract_text(entry: artefacts.Entry) -> str:
 
 
 def _latency_line(row: dict, name: str) -> list[str]:
+    peak = row["peak_bytes"]
     return [
         name,
-        *(f"{row[key]:.2f}" for key in ("mean_ms", "max_ms", "cpu_ms")),
+        *(artefacts.ms(row.get(key)) for key in ("mean_ms", "max_ms", "cpu_ms")),
         f"{row['load_ms']:.0f}",
-        f"{row['peak_bytes'] / 1e6:.0f}",
+        f"{peak / 1e6:.0f}" if peak else "none",
     ]
+
+
+def device_lines(run: artefacts.Run) -> list[tuple[str, list[list[str]]]]:
+    """By device, where rows name one: its name, and a line per file and clock of DEVICE_COLUMNS."""
+    files = {e.about["sha256"]: e.name for e in run.entries}
+    order = list(files)
+    found: dict[str, list[list[str]]] = {}
+    for row in sorted(run.devices, key=lambda row: order.index(row["artefact"]["sha256"])):
+        device = row.get("device") if isinstance(row.get("device"), dict) else {}
+        said = [str(device.get(key) or "") for key in ("name", "chip")]
+        said = said if any(said) else [str(row["machine"].get("cpu") or "")]
+        name = ", ".join(dict.fromkeys(filter(None, [artefacts.address(row), *said])))
+        if "not_run" in row:
+            line = [files[row["artefact"]["sha256"]], row["not_run"], "", "", "", ""]
+        else:
+            p = row["protocol"]
+            seen = (device.get("throttled") or {}).get("seen")
+            line = [files[row["artefact"]["sha256"]], artefacts.percentiles(row), artefacts.ms(row.get("max_ms"))]
+            line += [str(row["runtime"]), str(p.get("clock", "")).split(":")[0]]
+            line.append("not told" if seen is None else "yes" if seen else "no")
+        found.setdefault(name, []).append(line)
+    return sorted(found.items(), key=lambda item: (not item[0].startswith(artefacts.HERE), item[0]))
+
+
+def _parts(entry: artefacts.Entry | None) -> list[tuple[str, str, list[tuple]]]:
+    """By pose, by size, by subset: name, how they are told apart, and a line (not rejected) per group."""
+    divisions = (entry.accuracy or {}).get("parts", {}) if entry else {}
+    found = []
+    for name, division in divisions.items():
+        lines = []
+        for group, g in division["groups"].items():
+            nme = "none" if g["nme"] is None else f"{100 * g['nme']:.2f} %"
+            interval = "" if g["nme"] is None else f"{100 * g['nme_low']:.2f} to {100 * g['nme_high']:.2f}"
+            lines.append((False, [group, str(g["faces"]), nme, interval, f"{100 * g['fr10']:.2f} %"]))
+        found.append((name, division["how"], lines))
+    return found
 
 
 def _parity_line(entry: artefacts.Entry) -> list[str]:
@@ -161,10 +222,24 @@ def _charts(run: artefacts.Run) -> dict:
         found["ced"] = charts.curves(lines, "Cumulative error", "error of a face, % of the normaliser", "faces, %", 100)
     bars = []
     for e in run.entries:
-        values = [e.latency[f"{q}_ms"] for q in ("p50", "p90", "p99")] if _timed(e) else []
+        values = [v for q in ("p50", "p90", "p99") if (v := e.latency.get(f"{q}_ms")) is not None] if _timed(e) else []
         bars.append(charts.Bar(e.name, values, _colour(e), "" if values else run.times(e)))
     if any(bar.values for bar in bars):
         found["latency"] = charts.bars(bars, "Latency", "ms for one crop: bar to p50, ticks at p90 and p99")
+    known = [e for e in run.entries if _timed(e)]
+    spread = [
+        charts.Spread(e.name, e.latency.get("percentiles_ms") or (), _colour(e), "its row has no distribution")
+        for e in known
+    ]
+    if any(row.percentiles for row in spread):
+        found["spread"] = charts.spreads(spread, "Distribution of latency", "ms for one crop: ticks at p50 and p99")
+    marks = [
+        charts.Disc(e.name, e.latency["p50_ms"], round(100 * e.nme, 2), e.about["bytes"], _colour(e), not e.rejected)
+        for e in known
+        if e.nme is not None and e.latency["p50_ms"]
+    ]
+    if len(marks) > 1:
+        found["pareto"] = charts.discs(marks, "NME against time", "p50, ms; area: bytes", "NME, %")
     shifts = []
     for e in run.entries:
         p = e.contract.parity

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from bench import artefacts, charts, rows
+from bench import artefacts, charts, report, rows
 from bench.__main__ import main
 from edgewing import measure
 
@@ -76,7 +76,7 @@ def test_table_and_page(with_rows, capsys):
         assert part in text_of(html), part
     lines = shown.splitlines()
     assert lines[-1].startswith("next: edgewing run") and "tiny-fp32.onnx" in lines[-1]
-    assert lines[-2] == f"report: {with_rows / 'report.html'}"
+    assert lines[-2] == f"report: {with_rows / 'report.html'}" and lines[-3] == f"tables: {with_rows / 'report.md'}"
     rejected = next(line for line in lines if line.startswith("rejected: "))
     assert "tiny-int8.rejected.onnx" in rejected and "+12.00 %" in rejected and "3.250 px" in rejected
     tensorrt = next(line for line in lines if line.lstrip().startswith("tensorrt"))
@@ -209,6 +209,83 @@ def test_the_gates_own_words_are_shown(with_rows, capsys):
         assert "tiny-int8.rejected.onnx: p99 shift 3.250 px, limit 2 px; and more" in shown
 
 
+def on_devices(run):
+    """Rows as two devices gave them: a phone's by benchmark_model, without 90th and 99th percentile, and a board's."""
+    found, _ = rows.read(run / "rows.jsonl")
+    row = next(r for r in found if r["kind"] == "latency" and "rejected" not in r["artefact"]["path"])
+    phone = {"address": "adb://R58", "name": "Phone", "chip": "Tensor", "throttled": {"seen": None, "brakes": {}}}
+    none = dict.fromkeys(("p90_ms", "p99_ms", "peak_bytes"), None)
+    plain = {key: value for key, value in row.items() if key not in ("percentiles_ms", "cpu_ms", "drift")}
+    rows.append(run / "rows.jsonl", {**plain, **none, "p50_ms": 9.5, "device": phone, "runtime": "benchmark_model"})
+    board = {"address": "ssh://pi@board", "name": "Board", "throttled": {"seen": True, "brakes": {}}}
+    rows.append(run / "rows.jsonl", row | {"device": board, "p50_ms": 4.25})
+    gone = {"address": "ssh://pi@gone"}
+    rows.append(run / "rows.jsonl", row | {"device": gone, "machine": {}, "not_run": "unsupported: no answer"})
+    return {**plain, **none, "p50_ms": 9.5, "runtime": "benchmark_model"}
+
+
+def test_devices_stand_apart(with_rows):
+    """Newer rows of other devices do not become this machine's times."""
+    on_devices(with_rows)
+    main(["report", str(with_rows)])
+    text, tables = text_of((with_rows / "report.html").read_text()), (with_rows / "report.md").read_text()
+    assert "adb://R58, Phone, Tensor" in text and "ssh://pi@board, Board" in text and "1.25 / 1.50 / 2.75" in text
+    assert "### adb://R58, Phone, Tensor" in tables
+    assert "| onnx fp32 | 9.50 / none / none |" in tables and "| benchmark_model | model | not told |" in tables
+    assert "| onnx fp32 | 4.25 / 1.50 / 2.75 |" in tables and "| onnx fp32 | unsupported: no answer |" in tables
+    assert tables.index("### local") < tables.index("### adb") < tables.index("### ssh")
+
+
+def test_a_row_without_percentiles_breaks_nothing(with_rows):
+    """benchmark_model's figures as this machine's own."""
+    row = on_devices(with_rows)
+    rows.append(with_rows / "rows.jsonl", row)
+    main(["report", str(with_rows)])
+    html = (with_rows / "report.html").read_text()
+    assert "9.50 / none / none" in text_of(html) and "its row has no distribution" in text_of(html)
+
+
+def test_markdown_is_one_line_a_row(with_rows):
+    main(["report", str(with_rows)])
+    tables = (with_rows / "report.md").read_text()
+    assert "| format | precision | size | NME |" in tables and "| onnx | fp32 |" in tables and "4.69 %" in tables
+    assert "python -m bench latency" in tables and "rejected: " in tables
+    assert "<script" not in tables
+    assert report._cell("a|b\n<i>") == "a\\|b &lt;i>"
+
+
+def test_parts_distribution_and_pareto_are_drawn(with_rows):
+    """Faces of a run: by pose; the histograms come out of the rows' own percentiles."""
+    main(["report", str(with_rows)])
+    html = (with_rows / "report.html").read_text()
+    for part in ("By part", "head turned by so many degrees", "How often each time was seen", "NME against time"):
+        assert part in html, part
+
+
+def test_peers_are_shown_beside(with_rows, tmp_path, capsys):
+    """The newest `bench peers` of a file; its refusals are told."""
+    log = tmp_path / "peers.jsonl"
+    row = rows.header("peer", {"path": "a.onnx", "sha256": "1", "bytes": 900_000}, {}, "python -m bench peers a.onnx")
+    protocol = {"faces": 4, "data": "here", "skipped": 0, "left_out_points": [], "scored_points": "300w-68"}
+    protocol |= {"normaliser": "inter-ocular", "box_source": "true", "offsets": None, "clock": "all", "rounds": 1}
+    protocol |= {"recorded_calls": 5, "input": "faces"}
+    figures = {"nme": 0.0321, "nme_low": 0.03, "nme_high": 0.034, "fr10": 0.0, "points": 68, "aligned": None}
+    figures |= {"inner": {"points": 51, "nme": 0.02}, "cpu_ms": 1.5, "ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0}
+    model = {"name": "Peer", "file": "a.onnx", "ours": False, "trained_on": ["x"], "licence": "none", "source": "here"}
+    made = {**row, **figures, "protocol": protocol, "model": model, "reference": {"path": "a.onnx", "sha256": "1"}}
+    rows.append(log, made | {"nme": 0.9, "protocol": protocol | {"faces": 5}})
+    rows.append(log, made)
+    rows.append(log, made | {"artefact": {"path": "dlib", "sha256": "", "bytes": 0}, "not_run": "unsupported: no dlib"})
+    main(["report", str(with_rows), "--peers", str(log)])
+    html, tables = (with_rows / "report.html").read_text(), (with_rows / "report.md").read_text()
+    for shown in (text_of(html), tables):
+        assert "Beside models of others" in shown and "3.21 %" in shown and "dlib: unsupported: no dlib" in shown
+        assert "90.00 %" not in shown
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", str(with_rows), "--peers", str(with_rows / "rows.jsonl")])
+    assert "no row of kind peer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("load", "said"), [(1.0, False), (7.5, True)])
 def test_times_of_a_busy_machine_are_marked(with_rows, capsys, load, said):
     found, _ = rows.read(with_rows / "rows.jsonl")
@@ -290,6 +367,39 @@ def test_ticks_are_round():
 def test_shifts_below_the_axis_stand_at_its_edge():
     svg = charts.dots([charts.Bar("a", [1e-6, 0.05, 1.0], "#000")], "t", "px")
     assert "\u2264 0.001" in svg and f'cx="{charts.NAMES:.1f}"' in svg
+
+
+def test_a_histogram_has_the_mass_where_the_percentiles_are():
+    """Half of the runs at 1 ms, half at 3: two peaks, the larger at the narrower; a far maximum is told."""
+    values = np.concatenate([np.full(51, 1.0), np.linspace(2.9, 3.1, 49), [40.0]])
+    svg = charts.spreads([charts.Spread("a", list(values), "#000")], "t", "ms")
+    ((path,)) = re.findall(r'<path d="M118 \d+([^"]+)V', svg)
+    tops = np.array(re.findall(r"V([\d.]+)H", path), float)
+    centres = (np.arange(charts.BINS) + 0.5) * 3.1 * 1.15 / charts.BINS
+    full = tops.max() - tops > 1
+    assert tops.argmin() == np.abs(centres - 1).argmin() and "max 40" in svg
+    assert all(abs(c - 1) < 0.05 or 2.8 < c < 3.2 for c in centres[full]) and full.sum() > 4
+
+
+def test_names_of_discs_keep_clear_of_one_another():
+    marks = [charts.Disc(f"model number {i}", 1 + 0.05 * i, 3 + 0.1 * i, 1e6, "#000", True) for i in range(4)]
+    svg = charts.discs(marks, "t", "ms", "NME")
+    texts = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)" class="name ours">([^<]+)<', svg)
+    boxes = []
+    for x, y, anchor, name in texts:
+        width = charts.LETTER * len(name)
+        left = float(x) - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        boxes.append((left, float(y) - 11, left + width, float(y) + 3))
+    assert len(boxes) == 4
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_the_front_leaves_out_who_is_beaten_in_both():
+    marks = [charts.Disc(n, x, y, 1e5, "#000") for n, x, y in (("a", 1, 5), ("b", 2, 3), ("c", 3, 4))]
+    (path,) = re.findall(r'<path d="([^"]+)" class="front"/>', charts.discs(marks, "t", "ms", "NME"))
+    assert path.count("H") == 1
 
 
 def test_charts_escape_text():
