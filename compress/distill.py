@@ -20,6 +20,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from operator import add
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from train.data.samples import Sample, load
 from train.recipes import Recipe
 from train.sources import Progress
 from train.teacher import Credits
+from train.workers import Workers
 
 PURPOSE = "train a student from teachers, with labels, their heatmaps and the labels they make"
 EXAMPLE = """runs/m data/lfpw/trainset data/helen/trainset --unlabelled data/utkface --recipe small --run s
@@ -101,13 +103,13 @@ def run(
     teachers: list[str], recipe: Recipe, folder: Path, root: Path, consistency: float, initial: str | None = None
 ) -> None:
     """Label what needs labels, build the cache, train, write ``folder``."""
-    from train.loop import Workers, fit
+    from train.loop import fit
     from train.preview import draw_run
     from train.teacher import Teacher
 
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
-        cache, credits = prepared(teachers, recipe, root, consistency, say)
+        cache, credits = prepared(teachers, recipe, root, consistency, workers, say)
         ours = [source for source in teachers if Path(source).suffix.lower() != ".onnx"]
         teacher = Teacher(ours, recipe) if ours and recipe.distillation else None
         start = starting_weights(initial, recipe, say) if initial else None
@@ -131,9 +133,11 @@ class Face:
 
 
 def prepared(
-    teachers: list[str], recipe: Recipe, root: Path, consistency: float, say: Callable[[str], None]
+    teachers: list[str], recipe: Recipe, root: Path, consistency: float, workers: Workers, say: Callable[[str], None]
 ) -> tuple[Cache, Credits]:
-    """The cache of labelled, corrected and newly labelled faces, and whom to name for the labels."""
+    """The cache of labelled, corrected and newly labelled faces, and whom to name for the labels.
+
+    Each worker labels its share; the first then cuts out all faces."""
     listing = read(recipe.data, recipe.layout)
     for line in [*listing.summary, *(f"left out: {problem}" for problem in listing.problems[:10])]:
         say(line)
@@ -143,34 +147,56 @@ def prepared(
             raise InputError(f"--correct {source}: no such source; the data are {', '.join(known)}")
     layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
     if not (recipe.unlabelled or recipe.corrected):
-        progress = Progress(len(listing.samples), "cut out")
-        return caches.find_or_build(listing.samples, root, layout, size, progress=progress), Credits()
+        place = caches.cache_folder(root, caches.fingerprint(listing.samples), size)
+        if workers.rank == 0 and not place.is_dir():
+            caches.build(listing.samples, place, layout, size, progress=Progress(len(listing.samples), "cut out"))
+        workers.wait()
+        return Cache.open(place), Credits()
     labellers = [Labeller(teacher, layout) for teacher in teachers]
     what = f"{caches.fingerprint(listing.samples)} {recipe.corrected} {recipe.unlabelled_names} {consistency} "
     what += "moved to marks" + "".join(_stamp(Path(folder)) for folder in recipe.unlabelled)
     place = caches.cache_folder(root, pseudo.key(labellers, what), size)
-    if not place.is_dir():
-        faces = _Faces(listing.samples, recipe, labellers, root, consistency, say)
-        caches.build(faces, place, layout, size)
-        faces.report()
+    (there,) = workers.agree(place.is_dir())
+    if not there:
+        faces = _Faces(listing.samples, recipe, labellers, root, consistency, workers, say)
+        faces.label()
+        if workers.rank == 0:
+            caches.build(faces, place, layout, size)
+            faces.report()
+        workers.wait()
     return Cache.open(place), reduce(add, (labeller.credits for labeller in labellers))
 
 
 class _Faces:
     """All faces of a cache in order, labels by teachers where they are wanted."""
 
-    def __init__(self, samples, recipe: Recipe, labellers, root: Path, consistency: float, say):
+    def __init__(self, samples, recipe: Recipe, labellers, root: Path, consistency: float, workers: Workers, say):
         self.samples, self.recipe, self.labellers, self.root = samples, recipe, labellers, root
-        self.consistency, self.say = consistency, say
+        self.consistency, self.workers, self.say = consistency, workers, say
         self.lines: list[str] = []
 
+    def label(self) -> None:
+        """Make all labels that are not there yet, each worker its share."""
+        for source in self._sources():
+            if source in self.recipe.corrected:
+                mine = self._members(source)[self.workers.rank :: self.workers.world]
+                self._make(source, self._pictures(self.samples[i] for i in mine))
+        for folder, source in zip(self.recipe.unlabelled, self.recipe.unlabelled_names):
+            self._make(source, self._found(folder, self.workers.share))
+
+    def _sources(self) -> list[str]:
+        return list(dict.fromkeys(sample.source for sample in self.samples))
+
+    def _members(self, source: str) -> list[int]:
+        return [i for i in range(len(self.samples)) if self.samples[i].source == source]
+
     def __iter__(self) -> Iterator[Sample | Face]:
-        for source in dict.fromkeys(sample.source for sample in self.samples):
-            members = [i for i in range(len(self.samples)) if self.samples[i].source == source]
+        for source in self._sources():
+            members = self._members(source)
             if source not in self.recipe.corrected:
                 yield from (self.samples[i] for i in members)
                 continue
-            labels = self._labels(source, lambda members=members: self._pictures(self.samples[i] for i in members))
+            labels = self._labels(source)
             by_name = dict(zip(labels.names, range(len(labels.names))))
             for sample in (self.samples[i] for i in members):
                 place = by_name.get(sample.name)
@@ -178,7 +204,7 @@ class _Faces:
                     sample.landmarks = labels.landmarks[place]
                     yield sample
         for folder, source in zip(self.recipe.unlabelled, self.recipe.unlabelled_names):
-            labels = self._labels(source, lambda folder=folder: self._found(folder))
+            labels = self._labels(source)
             labels = self._moved_to_marks(folder, source, labels)
             kept = {n: i for i, n in enumerate(labels.names) if labels.spread[i] <= self.consistency}
             for picture in self._found(folder):
@@ -193,12 +219,14 @@ class _Faces:
             except InputError as error:
                 self.lines.append(f"left out: {error}")
 
-    def _found(self, folder: str) -> Iterator[Picture]:
-        """The pictures of a folder; where they have points, of whatever layout, these say where the face is."""
+    def _found(self, folder: str, share: tuple[int, int] = (0, 1)) -> Iterator[Picture]:
+        """The pictures of a folder, or a worker's share of them; where they have points, of whatever layout, these say
+        where the face is."""
         if (labelled := _labelled(folder)) is not None:
-            yield from self._pictures(labelled[1].samples)
+            rank, world = share
+            yield from self._pictures(islice(labelled[1].samples, rank, None, world))
             return
-        for found in pictures.read(folder):
+        for found in pictures.read(folder, share):
             if isinstance(found, InputError):
                 self.lines.append(f"left out: {found}")
             else:
@@ -217,25 +245,46 @@ class _Faces:
         self.lines.append(f"{source}: labels moved to its points of {labelled[0].name}; all faces kept")
         return Labels(labels.names, moved, np.zeros_like(labels.spread))
 
-    def _labels(self, source: str, pictures_: Callable[[], Iterator[Picture]]) -> Labels:
-        """The labels of a source, from the file below the cache's root if these teachers have made them before."""
+    def _place(self, source: str) -> Path:
+        """Where the labels of a source lie, below the cache's root: these teachers' for these pictures."""
         stamp = "".join(
             _stamp(Path(f)) for f, n in zip(self.recipe.unlabelled, self.recipe.unlabelled_names) if n == source
         )
         stamp = stamp or caches.fingerprint(s for s in self.samples if s.source == source)
-        path = self.root / f"labels-{pseudo.key(self.labellers, f'{source} {stamp} {self.recipe.layout}')[:16]}.npz"
-        if not path.is_file():
-            teachers = ", ".join(labeller.credits.teachers[0] for labeller in self.labellers)
-            self.say(f"{source}: labels by {teachers}")
-            told = [0]
+        return self.root / f"labels-{pseudo.key(self.labellers, f'{source} {stamp} {self.recipe.layout}')[:16]}.npz"
 
-            def progress(done: int) -> None:
-                if done - told[0] >= 500:
-                    told[0] = done
-                    self.say(f"labelled {done} faces of {source}")
+    def _make(self, source: str, pictures_: Iterator[Picture]) -> None:
+        """The labels of a source, unless they are there. Each worker labels its share of pictures into a file of its
+        own, which stays until all are done; the first puts them together."""
+        path, workers = self._place(source), self.workers
+        (there,) = workers.agree(path.is_file())
+        if there:
+            return
+        teachers = ", ".join(labeller.credits.teachers[0] for labeller in self.labellers)
+        self.say(f"{source}: labels by {teachers}")
+        told = [0]
 
-            _write(path, pseudo.label(pictures_(), self.labellers, progress))
-        labels = _read(path)
+        def progress(done: int) -> None:
+            if done - told[0] >= 500:
+                told[0] = done
+                self.say(f"labelled {done * workers.world} faces of {source}")
+
+        parts = [path.with_suffix(f".{rank}-of-{workers.world}.npz") for rank in range(workers.world)]
+        if not parts[workers.rank].is_file():  # else from a run that was stopped while others still labelled
+            _write(parts[workers.rank], pseudo.label(pictures_, self.labellers, progress))
+        workers.wait()
+        if workers.rank == 0:
+            made = [_read(part) for part in parts]
+            names = [name for labels in made for name in labels.names]
+            _write(
+                path, Labels(names, *(np.concatenate([getattr(m, k) for m in made]) for k in ("landmarks", "spread")))
+            )
+            for part in parts:
+                part.unlink()
+        workers.wait()
+
+    def _labels(self, source: str) -> Labels:
+        labels = _read(self._place(source))
         kept = float((labels.spread <= self.consistency).mean())
         self.lines.append(
             f"{source}: {kept:.1%} of {len(labels.names)} faces kept, views at most {self.consistency:g} apart"

@@ -74,7 +74,7 @@ class Labeller:
             self.credits = Credits((name,), tuple(contract.training.trained_on))
             self._square = None
             self._lateral = recipe.lateral * self.size
-        self.flip = theirs.flip_index
+        self.layout, self.flip = layout, theirs.flip_index
         self.index = theirs.map_to(layout.name)
 
     def crop(self, box: np.ndarray) -> Crop:
@@ -106,6 +106,7 @@ def label(pictures: Iterable[Picture], labellers: list[Labeller], say: Callable[
     """Landmarks of all pictures, in their order. say: told how many faces are done."""
     names: list[str] = []
     landmarks, spreads = [], []
+    layout = labellers[0].layout
     for part in _batches(iter(pictures)):
         images = [picture.image for picture in part]
         boxes = np.stack([_filling(p.image) if p.box is None else p.box for p in part])
@@ -121,6 +122,8 @@ def label(pictures: Iterable[Picture], labellers: list[Labeller], say: Callable[
         landmarks.append(np.mean(means, axis=0))
         names += [picture.name for picture in part]
         say(len(names))
+    if not names:  # a worker's share of few pictures
+        return Labels([], np.empty((0, layout.points, 2), np.float32), np.empty(0))
     return Labels(names, np.concatenate(landmarks).astype(np.float32), np.concatenate(spreads))
 
 

@@ -46,24 +46,31 @@ class Augment:
         return self.with_clean(images, landmarks, generator)[:2]
 
     def with_clean(
-        self, images: Tensor, landmarks: Tensor, generator: torch.Generator
+        self, images: Tensor, landmarks: Tensor, generator: torch.Generator, share: tuple[int, int] = (0, 1)
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As a call, and third the same crops (B, 3, T, T) with nothing covered, lit, blurred or noisy: what a teacher
-        looks at, who should know better than the student."""
+        looks at, who should know better than the student.
+
+        share: (rank, world) of a worker whose faces are every ``world``-th of a batch; numbers are drawn for all of it,
+        so that a face looks the same whoever trains on it."""
         r, count, device = self.recipe, len(images), images.device
+        rank, world = share
 
         def draw(*shape: int) -> Tensor:
-            return torch.rand(count, *shape, generator=generator)
+            return torch.rand(count * world, *shape, generator=generator)[rank::world]
 
         angle = (draw() * 2 - 1) * math.radians(r.rotation)
         zoom = 1 + (draw() * 2 - 1) * r.scale
         shift = (draw(2) * 2 - 1) * r.shift * self.size
         flip = draw() < r.flip
         light, chance, cover, soft = draw(8), draw(6), draw(7), draw()
-        coarse = float(draw()[0])
-        # Grain for a quarter of the faces: drawn before the parts, so that parts do not change the picture.
+        coarse = float(torch.rand(count * world, generator=generator)[0])
+        # Grain for a quarter of the faces, each from a seed of its own: nobody draws the others'.
         noisy = chance[:, 4] < r.noise
-        grain = torch.randn(int(noisy.sum()), 3, self.size, self.size, generator=generator)
+        seeds = torch.randint(1 << 62, (count * world,), generator=generator)[rank::world][noisy].tolist()
+        shape = 3, self.size, self.size
+        drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        grain = torch.stack(drawn) if drawn else torch.empty(0, *shape)
         moves = [v.to(device) for v in (angle, zoom, shift, flip)]
         made, moved, clean = [], [], []
         step = PART if device.type == "cpu" else count
@@ -111,7 +118,7 @@ class Augment:
         return crops, torch.where(flip[:, None, None], swapped, moved)
 
     def _cover(self, crops: Tensor, chosen: Tensor, random: Tensor) -> None:
-        """A rectangle of one colour, or of another face's picture upside down, over the chosen faces; in place."""
+        """A rectangle of one colour, or of the picture itself upside down, over the chosen faces; in place."""
         rows = chosen.nonzero().flatten().to(crops.device)
         if not len(rows):
             return
@@ -123,7 +130,7 @@ class Augment:
             half = (low + (high - low) * length) / 2
             inside.append((axis[None] - place[:, None]).abs() < half[:, None])
         region = (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
-        other = crops[(rows + 1) % len(crops)].flip(-2)
+        other = crops[rows].flip(-2)
         filling = torch.where((random[:, 0] < 0.5)[:, None, None, None], random[:, 4:7, None, None], other)
         crops[rows] = torch.where(region, filling, crops[rows])
 

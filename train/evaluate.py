@@ -102,8 +102,12 @@ def evaluate(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = 
     Where that is the dataset's box (AFLW-19) and the crop was made from it (``provided``), the box is the crop's middle
     part, exactly so for squares; of another crop the whole crop stands in, and the normaliser is called ``crop``.
     """
+    return score(recipe, faces, predict(network, recipe, faces.crops, mirrored)[0])
+
+
+def score(recipe: Recipe, faces: Faces, predicted: np.ndarray) -> Scores:
+    """The Scores of landmarks (F, N, 2), crop px, as ``evaluate``."""
     layout = layouts.get(recipe.layout)
-    predicted, _ = predict(network, recipe, faces.crops, mirrored)
     name, size = layout.default_normaliser, faces.crops.shape[1]
     side = size / geometry.FACTOR if recipe.crop == "provided" else size
     boxes = np.tile(np.float32([0, 0, side, side]), (len(faces), 1))

@@ -14,12 +14,10 @@ import contextlib
 import functools
 import json
 import math
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +31,7 @@ from train.augment import Augment
 from train.data.cache import Cache
 from train.decode import Decode
 from train.describe import describe
-from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
+from train.evaluate import CALIBRATION, VALIDATION, Faces, predict, score
 from train.heatmaps import GroundTruth
 from train.log import Log, rewind
 from train.loss import heatmap_loss
@@ -41,46 +39,13 @@ from train.model import StackedHourglass, build
 from train.recipes import Recipe
 from train.stream import Stream, batches
 from train.teacher import Credits, Teacher
+from train.workers import Workers
 
 CHECKPOINT = "checkpoint.safetensors"
 CALIBRATION_FACES = 256
 VALIDATION_FACES = 256
 BROKEN_IN_A_ROW = 20  # steps without a finite loss before a run gives up
 SAVE_SECONDS = 300  # between checkpoints; losing more than five minutes is not worth the disk
-
-
-@dataclass
-class Workers:
-    """This process among those that torchrun started; alone without it."""
-
-    rank: int = 0
-    world: int = 1
-    device: torch.device = torch.device("cpu")
-
-    @classmethod
-    @contextlib.contextmanager
-    def join(cls):
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if "RANK" not in os.environ:
-            yield cls(device=device)
-            return
-        if device.type == "cuda":
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-            torch.cuda.set_device(device)
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        try:
-            yield cls(torch.distributed.get_rank(), torch.distributed.get_world_size(), device)
-        finally:
-            torch.distributed.destroy_process_group()
-
-    def agree(self, *flags: bool) -> list[bool]:
-        """Each flag: whether all workers say so. One of them alone may neither skip a step nor stop: the others would
-        wait for it without an end."""
-        if self.world == 1:
-            return list(flags)
-        value = torch.tensor(flags, dtype=torch.int32, device=self.device)
-        torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MIN)
-        return value.bool().tolist()
 
 
 class Trainer:
@@ -247,6 +212,8 @@ def fit(
     """
     if cache.meta["layout"] != recipe.layout:
         raise InputError(f"the cache has layout {cache.meta['layout']}, the recipe {recipe.layout}")
+    if recipe.batch % workers.world:
+        raise InputError(f"a batch of {recipe.batch} is not shared evenly by {workers.world} workers; use --batch")
     if cache.meta["crop"] != recipe.crop:
         raise InputError(f"the cache has crops by {cache.meta['crop']}, the recipe by {recipe.crop}; use --crop")
     train, validation = cache.split(recipe.validation, recipe.seed)
@@ -281,21 +248,21 @@ def fit(
         rewind(run, 0)
         preview.draw_preview(run, cache)
     trainer.agree = workers.agree
-    if workers.world > 1:
-        trainer.forward = nn.parallel.DistributedDataParallel(trainer.forward)
+    trainer.forward = workers.parallel(trainer.forward, trainer.network)
     say(
         f"{len(train)} faces to train on, {len(validation)} to validate on, {recipe.crop} crops, "
         f"{steps} steps of {recipe.batch}"
     )
-    faces = Faces.load(run / VALIDATION) if head else None
+    workers.wait()  # until the first has written the faces
+    faces = Faces.load(run / VALIDATION)
     stopping = _stop_signal()
     log = Log(run, steps, say) if head else None
     saved, broken, skipped = time.monotonic(), 0, 0
     for step, chosen, images, landmarks in batches(cache, stream, trainer.step, steps, workers.rank, workers.world):
-        generator = torch.Generator().manual_seed((recipe.seed << 32) + step * workers.world + workers.rank)
+        generator = torch.Generator().manual_seed((recipe.seed << 32) + step)
         landmarks[..., 0] += moves[cache.sources[chosen], None]
         images, landmarks = (torch.from_numpy(a).to(workers.device, non_blocking=True) for a in (images, landmarks))
-        loss = trainer.update(*augment.with_clean(images, landmarks, generator))
+        loss = trainer.update(*augment.with_clean(images, landmarks, generator, workers.share))
         broken = broken + 1 if math.isnan(loss) else 0
         if broken:
             skipped += 1
@@ -307,14 +274,21 @@ def fit(
                 f"the last batch: {names}"
             )
         (going_on,) = workers.agree(not stopping.is_set())
+        last = trainer.step == steps
+        if head:
+            log.step(trainer.step, loss, trainer.rate(), recipe.batch)
+        if trainer.step % recipe.evaluate_every == 0 or last:
+            predicted = workers.spread(
+                len(faces),
+                lambda rows: predict(trainer.average, recipe, faces.crops[rows])[0],
+                faces.landmarks.shape[1:],
+            )
+            if head:
+                log.evaluate(trainer.step, faces, score(recipe, faces, predicted))
         if not head:
             if not going_on:
                 sys.exit(0)
             continue
-        log.step(trainer.step, loss, trainer.rate(), recipe.batch)
-        last = trainer.step == steps
-        if trainer.step % recipe.evaluate_every == 0 or last:
-            log.evaluate(trainer.step, faces, evaluate(trainer.average, recipe, faces))
         if last or not going_on or time.monotonic() - saved > SAVE_SECONDS:
             trainer.save(run / CHECKPOINT)
             saved = time.monotonic()

@@ -1,7 +1,10 @@
 """python -m compress distill: what the student learns from, what it is checked on, and what its contract says."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
@@ -182,3 +185,24 @@ def test_wrong_input_is_one_line_and_exit_code_2(place, capsys, arguments, messa
     lines = capsys.readouterr().err.strip().splitlines()
     assert end.value.code == 2 and len(lines) == 1 and message in lines[0]
     assert not (place / "wrong").exists()
+
+
+def test_two_workers_label_as_one_does(place, student):
+    """Each a share, no picture twice; the student then learns from all of them."""
+    shutil.rmtree(place / "shared", ignore_errors=True)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29541", "-m", "--",
+        "compress", "distill", place / "teacher", place / "data/one", place / "data/two", "--run", place / "pair",
+        "--cache", place / "shared", "--steps", 3, *SMALL, *everything(place),
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(map(str, command), env=environment, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone = {p.name: np.load(p) for p in (place / "cache").glob("labels-*.npz")}
+    together = {p.name: np.load(p) for p in (place / "shared").glob("labels-*.npz")}
+    assert together and together.keys() <= alone.keys()  # the same names, and no worker's part is left
+    for name, made in together.items():
+        order = [made["names"].tolist().index(n) for n in alone[name]["names"].tolist()]
+        assert sorted(order) == list(range(len(made["names"])))
+        np.testing.assert_allclose(made["landmarks"][order], alone[name]["landmarks"], atol=1e-2)
+    assert (place / "pair/model.safetensors").is_file()

@@ -80,3 +80,9 @@ def test_a_better_teacher_has_another_key(tmp_path):
     two = Labeller(foreigners.write(tmp_path / "two.onnx", [1] * 19, "aflw-19"), LAYOUT)
     assert pseudo.key([one], "x") == pseudo.key([one], "x") != pseudo.key([two], "x")
     assert pseudo.key([one], "y") != pseudo.key([one], "x")
+
+
+def test_no_pictures_are_no_labels(tmp_path):
+    """A worker's share of few pictures."""
+    made = labelled(tmp_path, symmetric(), [])
+    assert made.names == [] and made.landmarks.shape == (0, LAYOUT.points, 2) and made.spread.shape == (0,)

@@ -5,6 +5,7 @@ Nothing is unpacked to disk, and names inside a tar are only names.
 
 from __future__ import annotations
 
+import itertools
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,10 @@ SHARD = ".tar"
 LARGEST_SHARD = 16 << 10  # MiB; read as a stream, so that memory does not depend on it
 
 
-def read(folder: str | Path) -> Iterator[tuple[str, np.ndarray] | InputError]:
+def read(folder: str | Path, share: tuple[int, int] = (0, 1)) -> Iterator[tuple[str, np.ndarray] | InputError]:
     """(name, (H, W, 3) uint8 RGB) in the order of names; an InputError for a picture that is left out.
 
+    share: (rank, world) of a worker that wants every ``world``-th picture; the others are not decoded.
     InputError, raised: no such folder, or one without pictures and tar files.
     """
     folder = Path(folder)
@@ -29,20 +31,24 @@ def read(folder: str | Path) -> Iterator[tuple[str, np.ndarray] | InputError]:
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (*images.SUFFIXES, SHARD) and p.is_file())
     if not found:
         raise InputError(f"{folder}: no pictures; expected {', '.join(images.SUFFIXES)} or {SHARD} files of them")
+    rank, world = share
+    turn = itertools.cycle(place == rank for place in range(world))
     for path in found:
         if path.suffix.lower() == SHARD:
-            yield from _shard(path)
-        else:
+            yield from _shard(path, turn)
+        elif next(turn):
             yield _decoded(path.relative_to(folder).as_posix(), lambda path=path: images.read(path))
 
 
-def _shard(path: Path) -> Iterator[tuple[str, np.ndarray] | InputError]:
+def _shard(path: Path, turn: Iterator[bool]) -> Iterator[tuple[str, np.ndarray] | InputError]:
     with files.reading(path, LARGEST_SHARD * files.MIB) as (file, _):
         try:
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 for member in tar:
                     name = f"{path.name}/{Path(member.name).name}"
                     if not member.isfile() or Path(name).suffix.lower() not in images.SUFFIXES:
+                        continue
+                    if not next(turn):
                         continue
                     if member.size > images.LARGEST_FILE:
                         yield InputError(f"{path}: {name} has {member.size} bytes; the limit is {images.LARGEST_FILE}")

@@ -36,6 +36,14 @@ def test_pictures_of_a_folder_and_of_its_shards_come_in_the_order_of_names(tmp_p
     assert np.array_equal(found["a.tar/2.png"], picture(40)) and found["b.png"].shape == (20, 30, 3)
 
 
+def test_every_picture_is_one_workers(tmp_path):
+    for value in range(4):
+        images.write(tmp_path / f"{value}.png", picture(value))
+    write_shard(tmp_path / "a.tar", [(f"{n}.png", encoded(tmp_path / "..", n)) for n in range(3)])
+    shares = [[name for name, _ in pictures.read(tmp_path, (rank, 2))] for rank in (0, 1)]
+    assert shares == [["0.png", "2.png", "a.tar/0.png", "a.tar/2.png"], ["1.png", "3.png", "a.tar/1.png"]]
+
+
 def test_a_broken_picture_and_a_broken_shard_are_said_and_the_rest_is_read(tmp_path):
     good = encoded(tmp_path, 50)
     write_shard(tmp_path / "a.tar", [("cut.png", good[: len(good) // 2]), ("whole.png", good)])
