@@ -18,7 +18,7 @@ ROW = 34  # height of one bar or line of dots
 HEIGHT = 300  # of a chart of curves
 BINS = 80  # of a histogram
 TALL = 400  # of a chart of discs
-LETTER = 6.9  # width of a letter of a name, about
+LETTER = 8.0  # width of a letter of a name at most, in the larger type of a phone
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,8 @@ def _radius(mark: Disc) -> float:
 def _place_name(mark: Disc, x: float, y: float, taken: list[tuple]) -> tuple[float, float, str, tuple]:
     """Where a disc's name goes: beside, above or below it, where it covers the least of what is there already."""
     width, away = LETTER * len(mark.name), min(_radius(mark), 26) + 5
-    places = [
+    inside = [(x, y + 26, "middle")] if _radius(mark) > 40 else []
+    places = inside + [
         (x + away, y + 4, "start"),
         (x - away, y + 4, "end"),
         (x, y - away, "middle"),

@@ -168,7 +168,9 @@ def device_lines(run: artefacts.Run) -> list[tuple[str, list[list[str]]]]:
         said = said if any(said) else [str(row["machine"].get("cpu") or "")]
         name = ", ".join(dict.fromkeys(filter(None, [artefacts.address(row), *said])))
         if "not_run" in row:
-            line = [files[row["artefact"]["sha256"]], row["not_run"], "", "", "", ""]
+            reason = row["not_run"]
+            said = reason if reason.startswith("unsupported") else f"not run: {reason}"
+            line = [files[row["artefact"]["sha256"]], said, "", "", "", ""]
         else:
             p = row["protocol"]
             seen = (device.get("throttled") or {}).get("seen")

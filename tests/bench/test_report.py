@@ -269,7 +269,15 @@ def test_peers_are_shown_beside(with_rows, tmp_path, capsys):
     protocol = {"faces": 4, "data": "here", "skipped": 0, "left_out_points": [], "scored_points": "300w-68"}
     protocol |= {"normaliser": "inter-ocular", "box_source": "true", "offsets": None, "clock": "all", "rounds": 1}
     protocol |= {"recorded_calls": 5, "input": "faces"}
-    figures = {"nme": 0.0321, "nme_low": 0.03, "nme_high": 0.034, "fr10": 0.0, "points": 68, "aligned": None}
+    figures = {
+        "nme": 0.0321,
+        "nme_low": 0.03,
+        "nme_high": 0.034,
+        "fr10": 0.0,
+        "failed": 0,
+        "points": 68,
+        "aligned": None,
+    }
     figures |= {"inner": {"points": 51, "nme": 0.02}, "cpu_ms": 1.5, "ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0}
     model = {"name": "Peer", "file": "a.onnx", "ours": False, "trained_on": ["x"], "licence": "none", "source": "here"}
     made = {**row, **figures, "protocol": protocol, "model": model, "reference": {"path": "a.onnx", "sha256": "1"}}
