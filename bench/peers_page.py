@@ -113,7 +113,8 @@ def plot(made: list[dict]) -> charts.Markup:
 
 def page(made: list[dict], picture: str | None) -> str:
     """The Markdown page. picture: its path from the page, or None."""
-    lines = [f"![NME against processor time, bytes as area]({picture})", ""] if picture else []
+    lines = ["# Beside models of others", "", "Written by `python -m bench peers`; not to be edited.", ""]
+    lines += [f"![NME against processor time, bytes as area]({picture})", ""] if picture else []
     lines += [
         f"| {' | '.join(COLUMNS)} |",
         "|" + "".join("---:|" if i in NUMBERS else "---|" for i in range(len(COLUMNS))),
