@@ -6,6 +6,7 @@ A figure that this machine cannot give is shown as such; nothing stands in for i
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine", ".pte")
 HERE = "local"  # what `bench devices` calls this machine
 METRICS_LIMIT = 256 * files.MIB
 COLUMNS = ("format", "precision", "size", "NME", "against float", "p50 / p90 / p99 ms", "largest shift px", "gate")
+# What targets/table.py writes into names of files that are of the same format and precision.
+VARIANTS = re.compile(r"-(ios\d+|heatmaps|batch\d+)(?=-)")
 # Protocol fields that leave the faces, their crops and the measure as they were.
 IRRELEVANT = ("threads", "list")
 
@@ -39,7 +42,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return f"{self.contract.model.format} {self.contract.model.precision}"
+        return f"{self.contract.model.format} {self.precision}"
+
+    @property
+    def precision(self) -> str:
+        """With what else sets the file apart: `int8`, `fp16 ios18`, `int8 heatmaps`."""
+        return " ".join([self.contract.model.precision, *VARIANTS.findall(self.path.stem)])
 
     @property
     def rejected(self) -> bool:
@@ -104,7 +112,7 @@ class Run:
             nme, drop = _missing(entry.accuracy), ""
         shift = "not measured" if parity is None else f"{parity.max:.3f}"
         gate = "rejected" if entry.rejected else "passed" if parity else "no parity"
-        return [model.format, model.precision, size(entry.about["bytes"]), nme, drop, self.times(entry), shift, gate]
+        return [model.format, entry.precision, size(entry.about["bytes"]), nme, drop, self.times(entry), shift, gate]
 
     def times(self, entry: Entry) -> str:
         if entry.latency is None or "not_run" in entry.latency:
