@@ -1,6 +1,6 @@
-"""Imports go one way: everything may use edgewing; train and targets append rows through bench.rows, targets uses train,
-compress uses train and targets, bench reads faces through train.data; nothing else. Checked in every import statement,
-also those inside functions."""
+"""Imports go one way: everything may use edgewing; train and targets append rows through bench.rows, targets uses
+train, compress uses train and targets, bench reads faces through train.data; nothing else. Checked in every import
+statement, also those inside functions."""
 
 import ast
 from pathlib import Path

@@ -187,6 +187,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(place, capsys, arguments, messa
     assert not (place / "wrong").exists()
 
 
+@pytest.mark.full
 def test_two_workers_label_as_one_does(place, student):
     """Each a share, no picture twice; the student then learns from all of them."""
     shutil.rmtree(place / "shared", ignore_errors=True)

@@ -68,6 +68,7 @@ def test_the_contract_names_what_was_learnt_from(source, pruned):
     assert before.provenance.weights_sha256[:12] in about.training.teachers[0]
 
 
+@pytest.mark.full
 def test_an_interrupted_run_starts_from_the_same_network(source, pruned):
     run = source.parent / "again"
     shutil.copytree(pruned, run)
@@ -132,6 +133,7 @@ def test_pruning_to_a_share_of_the_latency(source, capsys):
     assert checkpoint.load_model(run).recipe == pruned.recipe
 
 
+@pytest.mark.full
 def test_rounds_and_where_they_stop(source, monkeypatch):
     """Killed in the second of three rounds, the run goes on there and ends as one that was not killed."""
     whole, cut = source.parent / "rounds", source.parent / "rounds-cut"

@@ -98,6 +98,7 @@ def test_ranges_are_those_of_the_source(source, tuned):
     assert measured["picture"][1] == pytest.approx(1.0, abs=0.2) and measured["stem.0.0"][0] == 0.0
 
 
+@pytest.mark.full
 def test_an_interrupted_run_goes_on_to_the_same(source, tuned, capfd):
     run = source.parent / "again"
     shutil.copytree(tuned, run)

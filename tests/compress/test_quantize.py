@@ -67,6 +67,7 @@ def test_the_best_that_passes_is_written_where_targets_reads_it(source, capfd):
     assert out.splitlines()[-1] == f"next: python -m targets {source} --to onnx tflite coreml tensorrt"
 
 
+@pytest.mark.full
 def test_blocks_that_hurt_go_to_float_until_it_passes(bench, monkeypatch, few):
     """The limit lies between what int8 alone reaches and what its worst blocks in float do."""
     best = quantize.choose(bench).best

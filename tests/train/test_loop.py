@@ -171,6 +171,7 @@ def test_sigterm_finishes_the_step_writes_and_exits_0(cache, tmp_path):
     assert f"stopped at step {step} " in out and step >= 50
 
 
+@pytest.mark.full
 def test_two_workers_train_one_network(cache, tmp_path):
     run = tmp_path / "two"
     command = [

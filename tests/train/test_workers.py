@@ -124,6 +124,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(cache, tmp_path):
         fit(recipes.replace(RECIPE, batch=5), cache, tmp_path / "run", Workers(0, 2), say=lambda text: None)
 
 
+@pytest.mark.full
 def test_a_killed_worker_is_started_anew_from_the_last_checkpoint(cache, tmp_path):
     """torchrun --max-restarts: both workers begin again; the run goes on from what was written."""
     run = tmp_path / "run"

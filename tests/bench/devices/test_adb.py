@@ -105,6 +105,7 @@ def test_by_benchmark_model(visit, phone, program, tflite_file, capsys):
     assert "0 to measure, 1 measured before" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_by_the_python_of_termux(visit, phone, artefact, tmp_path):  # noqa: F811
     """Termux is a folder here, and run-as a script that runs the rest of its words."""
     usr = phone.root / "data/data/com.termux/files/usr/bin"
