@@ -64,7 +64,7 @@ def main(folder, left, right, *models):
         assert c["seal"] == hashlib.sha256(path.read_bytes().replace(c["seal"].encode(), b"0" * 64)).hexdigest()
         for pts in sorted(Path(folder).glob("*.pts")):
             true = np.array(pts.read_text().split("{")[1].split("}")[0].split(), float).reshape(-1, 2) - 1
-            picture = cv2.imread(str(pts.with_suffix(".png")))
+            picture = cv2.imread(*map(str, pts.parent.glob(f"{pts.stem}.[jp][pn]g")))
             away = np.linalg.norm(landmarks(c, run, picture, true.min(0), true.max(0)) - true, axis=1)
             errors.append(away.mean() / np.linalg.norm(true[int(left)] - true[int(right)]))
         print(path.name, np.mean(errors), flush=True)
