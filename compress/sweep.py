@@ -56,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
     print("\n".join(ladder.aligned(lines)))
     accepted = [point for point in points if point.accepted]
     faces = options.data or "the runs' validation faces"
-    pareto.draw(points, picture, f"{len(points)} files, NME on {faces}; knee ringed")
+    pareto.draw(points, picture, f"{len(points)} files, NME on {faces}")
     if accepted:
         best = pareto.knee(accepted)
         print(f"knee: {best.run} {best.precision}, {100 * best.nme:.2f} %, {best.ms:.3f} ms, {best.bytes:,} bytes")

@@ -71,6 +71,7 @@ TABLES: dict[str, tuple[Cell, ...]] = {
         Cell("coordinate-loss", "centroid", {"decode": "centroid", "coordinate_loss": 0.25}),
         Cell("light", "recipe", {"light": 0.35, "grey": 0.1}),
         Cell("rotation-30", "recipe", {"rotation": 30.0}),
+        Cell("centroid+rotation-30", "rotation-30", {"decode": "centroid", "rotation": 30.0}),
     ),
 }
 # NME % of the whole method in the paper (WFLW with boxes from the landmarks; 300W full). The paper's figures for the

@@ -78,3 +78,18 @@ def test_the_ladder_says_what_is_beaten_and_what_int8_costs(tmp_path):
     assert page.count("\n| ") == len(lines) + 1 and "validation faces" in page
     rejected = runs_of([point("x", 1, 0.1, accepted=False)], tmp_path)
     assert "none; every file failed its gate" in ladder.recommendation(rejected)
+
+
+def test_names_are_inside_the_picture_and_on_no_other():
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots()
+    axis.set_xscale("log")
+    places = {"left": (1.0, 1.0), "a-run": (2.0, 1.5), "a-run-qat": (2.01, 1.5), "at-the-right-edge": (4.0, 2.0)}
+    axis.plot(*zip(*places.values()), "o")
+    figure.canvas.draw()
+    pareto._label(axis, places)
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert len(boxes) == 4 and all(axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 for box in boxes)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    pyplot.close(figure)

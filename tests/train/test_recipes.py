@@ -1,13 +1,16 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from edgewing.errors import InputError
-from train import recipes
+from train import ablate, recipes
 from train.loop import Trainer
 from train.model import build
+
+ROWS = Path(__file__).parents[2] / "bench" / "results" / "ablation.jsonl"
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -37,6 +40,23 @@ def test_the_papers_recipe_is_its_section_6(name, layout):
     assert (r.ema, r.clip, r.coordinate_loss, r.precision) == (0, 0, 0, "fp32")
     # the paper's "GTBbox"; COFW by its own boxes
     assert r.crop == ("provided" if layout == "cofw-29" else "gtbox")
+
+
+@pytest.mark.parametrize("name", ["wflw", "300w", "cofw"])
+def test_our_recipe_departs_from_the_papers_where_rows_say_so_and_nowhere_else(name):
+    ours, theirs = dataclasses.asdict(recipes.get(name)), dataclasses.asdict(recipes.get(f"paper-{name}"))
+    assert {key for key in ours if ours[key] != theirs[key]} == {"name", "decode", "rotation"}
+    results = ablate.collect(ablate.finished(ROWS), wanted := departures())
+    for cell, field in (("centroid", "decode"), ("rotation-30", "rotation")):
+        (found,) = [c for c, _ in wanted if c.name == cell and c.fields == {field: ours[field]}][:1]
+        assert ablate.change(results, found).verdict == "lower" and len(results[cell]) == 3
+
+
+def departures():
+    """The cells of the committed rows with the recipes that made them."""
+    rows = [json.loads(line) for line in ROWS.read_text().splitlines()]
+    made = {(r["cell"], r["seed"]): recipes.loads(json.dumps(r["protocol"]["recipe"])) for r in rows}
+    return [(cell, made[cell.name, seed]) for seed in range(3) for cell in ablate.TABLES["departures"]]
 
 
 def test_the_papers_optimiser_and_rates_epoch_by_epoch():
