@@ -94,7 +94,7 @@ def quantize(
         def annotate(self, model):
             model = super().annotate(model)
             for node in model.graph.nodes:
-                if _stays_float(node, float_layers):
+                if _stays_float(node, float_layers) or _shares_with_float(node):
                     node.meta.pop("quantization_annotation", None)
             return model
 
@@ -163,6 +163,19 @@ def _stays_float(node: torch.fx.Node, float_layers: Sequence[str]) -> bool:
     steps."""
     name = layer(node)
     return name in ("graph", "decode") or node.target is torch.ops.aten.mul.Tensor or _matches(name, float_layers)
+
+
+def _shares_with_float(node: torch.fx.Node) -> bool:
+    """Whether its range is that of a node before it which stays float, as a clamp's is its convolution's: then there
+    is none to share, and it stays float too."""
+    annotation = node.meta.get("quantization_annotation")
+    if annotation is None:
+        return False
+    # A range is shared with a node's output, or with what goes along an edge, which its second node is annotated with.
+    specs = (annotation.output_qspec, *annotation.input_qspec_map.values())
+    shared = [spec.edge_or_node for spec in specs if hasattr(spec, "edge_or_node")]
+    owners = [of[1] if isinstance(of, tuple) else of for of in shared]
+    return any("quantization_annotation" not in owner.meta for owner in owners)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

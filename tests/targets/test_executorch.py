@@ -101,6 +101,9 @@ def test_float_layers_stay_float_and_only_they(program, measured):
     assert set(everything) - set(mixed) == {
         "stacks.0.head", "stem.1.expand.0", "stem.1.depthwise.0", "stem.1.project.0",
     }  # fmt: skip
+    # a convolution without its clamp, whose range is the convolution's: there is none to share
+    alone = integer(executorch.quantize(program, measured, [r"^stem\.0\.0$"]))
+    assert set(everything) - set(alone) == {"stem.0.0"}
 
 
 def test_measured_ranges_are_used_and_a_pixel_is_exact(program, measured):
