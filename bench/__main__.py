@@ -21,13 +21,12 @@ from bench import (
     peers_page,
     race,
     report,
-    rows,
     steadiness,
     training,
 )
 from bench.devices import campaign
 from bench.faces import VALIDATION
-from edgewing import measure
+from edgewing import measure, rows
 from edgewing.errors import InputError, command
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import charts, groups, rows
+from bench import charts, groups
 from bench.faces import Face, Jitter, open_faces
-from edgewing import files, geometry, layouts, measure, metrics, models, runtimes
+from edgewing import files, geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from train.data.crops import CROPS
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import artefacts, groups, rows
+from bench import artefacts, groups
 from bench.accuracy import PROBLEMS_KEPT, percent, shared_points
-from edgewing import geometry, layouts, measure, metrics, models, runtimes
+from edgewing import geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from train.data import pictures
 

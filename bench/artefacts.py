@@ -10,9 +10,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import rows
 from bench.latency import needs
-from edgewing import containers, files, measure
+from edgewing import containers, files, measure, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import rows
 from bench.accuracy import shared_points
 from bench.detectors import FOUND, crop_shift
-from edgewing import detection, geometry, layouts, measure, metrics, models
+from edgewing import detection, geometry, layouts, measure, metrics, models, rows
 from edgewing.landmarker import Landmarker
 from train import data
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import artefacts, rows
+from bench import artefacts
 from bench.accuracy import percent
-from edgewing import containers, files, measure, models
+from edgewing import containers, files, measure, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError, unknown
 

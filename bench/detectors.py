@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import edgewing
-from bench import rows
-from edgewing import detection, files, geometry, images, measure
+from edgewing import detection, files, geometry, images, measure, rows
 from edgewing.errors import InputError, command
 from train import data
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewing import detection
 from edgewing.errors import InputError
 
 FILE = "models/shape_predictor_68_face_landmarks.dat"
@@ -49,19 +50,14 @@ def open() -> Predictor:
     detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(path))
 
     def find(image: np.ndarray, box: np.ndarray):
-        found = [(overlap((r.left(), r.top(), r.right(), r.bottom()), box), r) for r in detector(image, ENLARGED)]
-        best, rectangle = max(found, key=lambda pair: pair[0], default=(0.0, None))
-        return rectangle if best > LEAST_OVERLAP else None
+        rectangles = list(detector(image, ENLARGED))
+        if not rectangles:
+            return None
+        boxes = np.array([(r.left(), r.top(), r.right(), r.bottom()) for r in rectangles], np.float64)
+        overlaps = detection.overlap(np.asarray(box, np.float64), boxes)
+        return rectangles[overlaps.argmax()] if overlaps.max() > LEAST_OVERLAP else None
 
     def call(image: np.ndarray, rectangle) -> np.ndarray:
         return np.array([(p.x, p.y) for p in predictor(image, rectangle).parts()], np.float64)
 
     return Predictor(path, importlib.metadata.version("dlib"), find, call)
-
-
-def overlap(one, other) -> float:
-    """Intersection over union of two boxes x0, y0, x1, y1."""
-    first, second = np.asarray(one, float), np.asarray(other, float)
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    both = float(np.prod(np.maximum(sides, 0)))
-    return both / max(float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - both, 1e-9)

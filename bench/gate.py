@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import accuracy, gate_text, latency, pairs, race, rows
+from bench import accuracy, gate_text, latency, pairs, race
 from bench.faces import VALIDATION
-from edgewing import containers, measure, metrics, models
+from edgewing import containers, measure, metrics, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 

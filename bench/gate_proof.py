@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import accuracy, gate, pairs, race, rows
+from bench import accuracy, gate, pairs, race
 from bench.faces import open_faces
-from edgewing import containers, files, layouts, measure, metrics, models, runtimes
+from edgewing import containers, files, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError, command
 
 SLOWED, WORSE = 0.10, 0.05  # what is injected

@@ -12,8 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import rows
-from edgewing import containers, cuda, measure, models
+from edgewing import containers, cuda, measure, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.runtimes import tensorrt

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import rows
-from edgewing import measure, models, sources
+from edgewing import measure, models, rows, sources
 from edgewing.errors import InputError
 
 LIMIT_MIB, GROWTH_MIB = 200, 5

@@ -18,8 +18,8 @@ import cv2
 import jinja2
 import numpy as np
 
-from bench import artefacts, charts, peers_page, rows
-from edgewing import files, measure
+from bench import artefacts, charts, peers_page
+from edgewing import files, measure, rows
 from edgewing.errors import InputError
 
 COLOURS = {"fp32": "#1f5fa8", "fp16": "#117a65", "int8": "#c2410c"}

@@ -28,9 +28,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import adapters, dlib68, graphs, groups, latency, race, rows
+from bench import adapters, dlib68, graphs, groups, latency, race
 from bench.faces import PhotographFaces
-from edgewing import containers, geometry, layouts, measure, metrics, models, runtimes
+from edgewing import containers, geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from train.data import Sample, load, read
@@ -113,12 +113,7 @@ def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
         "skipped": len(faces.problems),
         "offsets": arguments.offsets and f"first {OFFSET_FACES} faces of {arguments.offsets}",
         "clock": CLOCK,
-        "rounds": arguments.rounds,
-        "recorded_calls": race.RECORDED,
-        "unrecorded_calls": race.UNRECORDED,
-        "warmup_rounds": race.WARMUP_ROUNDS,
-        "threads": 1,
-        "batch": 1,
+        **race.turns(arguments.rounds),
         "input": f"the first {race.INPUTS} faces",
         "interval": f"{race.INTERVAL:.0%} bootstrap: of NME over faces, of the ratio over rounds",
         "in_turn": [peer.about["path"] for peer in peers],

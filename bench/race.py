@@ -26,8 +26,8 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from bench import graphs, latency, rows
-from edgewing import containers, measure, models, runtimes
+from bench import graphs, latency
+from edgewing import containers, measure, models, rows, runtimes
 from edgewing.errors import InputError
 
 RECORDED, UNRECORDED = 5, 1  # calls of a model in a round
@@ -71,12 +71,7 @@ def race(arguments: argparse.Namespace, command: str) -> list[dict]:
     cpu, wall = take_turns(entrants, arguments.rounds)
     protocol = {
         "clock": CLOCK,
-        "rounds": arguments.rounds,
-        "recorded_calls": RECORDED,
-        "unrecorded_calls": UNRECORDED,
-        "warmup_rounds": WARMUP_ROUNDS,
-        "threads": 1,
-        "batch": 1,
+        **turns(arguments.rounds),
         "input": f"{INPUTS} inputs of noise, seed 0",
         "interval": f"{INTERVAL:.0%} bootstrap over rounds, {RESAMPLES} resamples",
         "in_turn": [entrant.about["path"] for entrant in entrants],
@@ -159,6 +154,18 @@ def enter(path: Path) -> Entrant:
     model = {"file": path.name, "name": contract.model.name, "format": form, "precision": contract.model.precision}
     model |= {"layout": contract.layout.name, "size": size, "contract": True}
     return Entrant(about, model, str(runtime.description), list(crops), runtime)
+
+
+def turns(rounds: int) -> dict:
+    """What a row says of how files took turns."""
+    return {
+        "rounds": rounds,
+        "recorded_calls": RECORDED,
+        "unrecorded_calls": UNRECORDED,
+        "warmup_rounds": WARMUP_ROUNDS,
+        "threads": 1,
+        "batch": 1,
+    }
 
 
 def take_turns(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.ndarray]:

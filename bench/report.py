@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import page, peers_page, rows
+from bench import page, peers_page
 from bench.artefacts import COLUMNS, Run, collect, protocol_line
-from edgewing import files
+from edgewing import files, rows
 from edgewing.errors import InputError
 
 

@@ -22,8 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench import charts, rows
-from edgewing import files, geometry, measure, models, sources, tracking
+from bench import charts
+from edgewing import files, geometry, measure, models, rows, sources, tracking
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.tracking import Filter, OneEuro, Tracker

@@ -21,8 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import rows
-from edgewing import geometry, layouts
+from edgewing import geometry, layouts, rows
 from edgewing.errors import InputError
 
 ROUNDS, FACES = 9, 8  # of the comparison with bench.reference

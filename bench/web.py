@@ -26,8 +26,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench import rows
-from edgewing import containers, measure, models, web
+from edgewing import containers, measure, models, rows, web
 from edgewing.errors import InputError, command
 from train.data import drawn
 

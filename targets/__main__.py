@@ -212,8 +212,7 @@ def _remove(path: Path) -> None:
 
 
 def _append_row(run: Path, path: Path, result: parity.Result, typed: str, data: str | None) -> None:
-    from bench import rows
-    from edgewing import measure
+    from edgewing import measure, rows
 
     part = result.part
     protocol = {"data": data or str(run / "faces" / "validation.npz"), "faces": part.faces, "text": part.protocol}

@@ -2,8 +2,8 @@
 
 A cell is a recipe with a few other fields; all cells of a seed see the same faces in the same order with the same
 augmentation and are scored on the same held-out faces, so cells are compared seed by seed. Every finished cell is a row
-(bench.rows): a killed ablation goes on, and finished cells are not run again. The last seed comes last, so that what is
-there when time runs out can be compared.
+(edgewing.rows): a killed ablation goes on, and finished cells are not run again. The last seed comes last, so that what
+is there when time runs out can be compared.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import rows
-from edgewing import files, layouts
+from edgewing import files, layouts, rows
 from edgewing.errors import InputError, unknown
 from train import recipes
 from train.recipes import Recipe

@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import devices, rows
+from bench import devices
 from bench.devices import benchmark_model
 from bench.devices.adb import Adb
-from edgewing import containers, files, measure, models
+from edgewing import containers, files, measure, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 

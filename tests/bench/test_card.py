@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bench import rows
 from bench.__main__ import main
 from bench.card import _groups
-from edgewing import models
+from edgewing import models, rows
 
 from .conftest import parity, template
 from .test_race import foreign

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from onnx import helper, numpy_helper
 
-from bench import accuracy, gate, rows
+from bench import accuracy, gate
 from bench.__main__ import _parser, main
-from edgewing import measure
+from edgewing import measure, rows
 from edgewing.errors import InputError
 
 from .conftest import template

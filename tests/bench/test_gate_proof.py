@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import gate_proof, rows
+from bench import gate_proof
 from bench.faces import VALIDATION
-from edgewing import geometry, models
+from edgewing import geometry, models, rows
 from train.data import drawn
 
 RESULTS = Path(gate_proof.__file__).parent / "results" / "gate.jsonl"

@@ -122,11 +122,6 @@ def test_offsets_follow_the_faces_size_and_turn():
     np.testing.assert_allclose(peers.aligned(predicted, offset), true, atol=1e-6)
 
 
-def test_overlap():
-    assert dlib68.overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
-    assert dlib68.overlap((0, 0, 1, 1), (5, 5, 6, 6)) == 0
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import pytest
 
-from bench import artefacts, charts, report, rows
+from bench import artefacts, charts, report
 from bench.__main__ import main
-from edgewing import measure
+from edgewing import measure, rows
 
 from .conftest import parity, template
 

@@ -11,8 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from bench import rows
-from edgewing import containers, contract, runtimes
+from edgewing import containers, contract, rows, runtimes
 from edgewing.errors import InputError
 from targets import __main__ as command
 from targets import coreml_evaluator, flatbuffer, graph, parity, ranges, table, tensorrt, tflite

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import rows
 from bench.__main__ import main
 from bench.devices import benchmark_model
-from edgewing import measure, models
+from edgewing import measure, models, rows
 from edgewing.errors import InputError
 from tests.bench.conftest import artefact, template  # noqa: F401
 from tests.bench.devices.adb_server import Server

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import rows
 from bench.__main__ import main
 from bench.devices import campaign
-from edgewing import measure
+from edgewing import measure, rows
 from edgewing.errors import InputError
 from tests.bench.conftest import artefact, template  # noqa: F401
 from tests.bench.devices.conftest import free_port

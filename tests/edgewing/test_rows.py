@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from bench import rows
+from edgewing import rows
 from edgewing.errors import InputError
 
 
