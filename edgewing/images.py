@@ -6,6 +6,7 @@ refused: OpenCV's decoder would fill the rest with grey and say nothing.
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import files
+from edgewing import exif, files
 from edgewing.errors import InputError
 
 LARGEST_FILE = 64 * files.MIB
@@ -46,12 +47,28 @@ def decode(data: bytes, where: str = "image") -> np.ndarray:
     if not width:
         raise InputError(f"{where}: not a picture that can be read; expected JPEG, PNG, WebP or BMP")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        # as stored: which formats OpenCV turns by EXIF differs between its versions
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         image = None
-    if image is None or set(image.shape[:2]) != {width, height}:
+    if image is None or image.shape[:2] != (height, width):
         raise InputError(f"{where}: the picture is cut off or broken; fetch or copy it again")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return exif.upright(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), exif.orientation(io.BytesIO(data)))
+
+
+def turned(path: str | Path) -> tuple[int, int, int]:
+    """EXIF's orientation of a file (edgewing.exif), 1 where it is stored upright, and the stored width and height,
+    which are read only where it is not. InputError as for ``read``."""
+    with files.reading(path, LARGEST_FILE) as (file, _):
+        orientation = exif.orientation(file)
+        if orientation == 1:
+            return 1, 0, 0
+        file.seek(0)
+        try:
+            return orientation, *_size(file.read())
+        except (struct.error, IndexError, _Cut):
+            raise InputError(f"{path}: the picture is cut off or broken; fetch or copy it again") from None
 
 
 def write(path: str | Path, image: np.ndarray) -> None:

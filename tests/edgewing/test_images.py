@@ -68,13 +68,14 @@ def test_palette():
     assert distance(images.decode(encoded(image, "png")), image) == 0
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_undone_as_viewers_do(orientation):
+def test_exif_orientation_is_undone_as_viewers_do(orientation, kind):
     from PIL import ImageOps
 
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(picture(), "jpeg", exif=exif)
+    data = encoded(picture(), kind, exif=exif)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     image = images.decode(data)
     assert image.shape[:2] == expected.size[::-1]
