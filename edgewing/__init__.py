@@ -4,8 +4,13 @@
 """
 
 import importlib
+import os
 
 __version__ = "0.1.0"
+
+# ONNX Runtime writes a device id and events to the user's cache the moment it is imported, and reads this only then.
+# All that imports it imports this package first.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Imported when they are asked for: `edgewing info` reads a contract without OpenCV.
 _LAZY = {"Landmarker": "edgewing.landmarker", "Tracker": "edgewing.tracking", "read": "edgewing.images"}

@@ -1,7 +1,9 @@
 """One thread for every test and the processes it starts: tiny networks gain nothing from more, and on a busy machine
-threads that wait for one another take many times longer."""
+threads that wait for one another take many times longer. And no telemetry of the libraries under test."""
 
 import os
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as edgewing does: some tests import onnxruntime before it

@@ -57,6 +57,17 @@ def test_arrows_point_the_right_way(room):
     assert not wrong, "\n".join(wrong)
 
 
+def test_what_imports_onnx_runtime_imports_edgewing_first():
+    """edgewing/__init__.py turns its telemetry off, which has to be done before."""
+    found = []
+    for path in (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))):
+        modules = {module.split(".")[0] for _, module in imported(path)}
+        if "onnxruntime" in modules:
+            found.append(path)
+            assert "edgewing" in modules, path
+    assert found
+
+
 def test_edgewing_imports_no_training_or_conversion_library():
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {module}"
