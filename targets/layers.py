@@ -94,13 +94,15 @@ def _named(layer: str) -> frozenset[str]:
 
 def _coreml(path: Path, about: Contract, crops: np.ndarray, order: Order) -> Iterator[Value]:
     """What each operation makes, by the evaluator. A package keeps no module names, but the order of its operations:
-    its k-th convolution is torch's k-th, and what lies between two convolutions belongs to the modules done there."""
+    its k-th convolution is torch's k-th, and what lies between two convolutions belongs to the modules done there; not
+    to the convolution before, of which a sum with it may be nearer to what torch has than its own wrong result."""
     from targets.coreml_evaluator import Evaluator
 
     evaluate = Evaluator(path)
     convolutions = [i for i, (_, module) in enumerate(order) if isinstance(module, nn.Conv2d)]
     ends = [*convolutions, len(order)]
-    done = [frozenset(name for name, _ in order[a:b]) for a, b in zip([0, *convolutions], ends)]
+    starts = [0, *(i + 1 for i in convolutions)]
+    done = [frozenset(name for name, _ in order[a:b]) for a, b in zip(starts, ends)]
     operations = [op for op in evaluate.graph.operations if op.op_type != "quantize"]
     if sum(op.op_type == "conv" for op in operations) != len(convolutions):
         raise InputError(f"{path}: not the convolutions of the run; was it exported from another?")

@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,39 +18,32 @@ CROPS = np.zeros((3, 8, 8, 3), np.uint8)
 
 
 class Clock:
-    """Stands where a runtime would: takes a known time and counts."""
+    """Stands where a runtime would: every call takes the next known time, of a clock that only it moves, and counts."""
 
-    def __init__(self, seconds):
-        self.seconds, self.seen = seconds, []
+    def __init__(self, monkeypatch, ms, working=1.0):
+        self.ms, self.working, self.seen = ms, working, []
+        self.wall = self.processor = 0
+        clock = SimpleNamespace(perf_counter_ns=lambda: self.wall, process_time_ns=lambda: int(self.processor))
+        monkeypatch.setattr(measure, "time", clock)
 
     def __call__(self, crops):
+        taken = self.ms[len(self.seen) % len(self.ms)] * 1_000_000
+        self.wall, self.processor = self.wall + taken, self.processor + self.working * taken
         self.seen.append(crops.shape)
-        time.sleep(self.seconds)
 
 
-def test_time_and_counts():
-    runtime = Clock(0.004)
+def test_time_and_counts(monkeypatch):
+    runtime = Clock(monkeypatch, [4, 4, 4, 4, 9], working=0.25)
     row = measure.measure(runtime, CROPS, seconds=0.0, runs=20, warmup=5)
     assert row["runs"] == 20 and len(runtime.seen) == 25 and set(runtime.seen) == {(1, 8, 8, 3)}
-    assert 4 <= row["p50_ms"] and row["percentiles_ms"][0] < 20  # on a busy machine most sleeps last longer
-    assert row["cpu_ms"] < row["mean_ms"] / 2  # sleeping is no work
-    assert len(row["percentiles_ms"]) == 101 and row["percentiles_ms"][50] == pytest.approx(row["p50_ms"], abs=1e-4)
+    assert (row["p50_ms"], row["mean_ms"], row["max_ms"], row["cpu_ms"]) == (4, 5, 9, 1.25)
+    assert len(row["percentiles_ms"]) == 101 and row["percentiles_ms"][50] == 4 and row["seconds"] == 0.1
 
 
-class Warming:
-    """Takes longer the longer it is used, as a device that gets hot."""
-
-    def __init__(self):
-        self.calls = 0
-
-    def __call__(self, crops):
-        self.calls += 1
-        time.sleep(0.001 if self.calls <= 20 else 0.003)
-
-
-def test_a_device_that_slows_down_shows_in_the_drift():
-    assert measure.measure(Warming(), CROPS, seconds=0.0, runs=40, warmup=0)["drift"] > 1.5
-    assert measure.measure(Clock(0.002), CROPS, seconds=0.0, runs=40, warmup=0)["drift"] < 1.5
+def test_a_device_that_slows_down_shows_in_the_drift(monkeypatch):
+    warming = Clock(monkeypatch, [1] * 20 + [3] * 20)
+    assert measure.measure(warming, CROPS, seconds=0.0, runs=40, warmup=0)["drift"] == 3
+    assert measure.measure(Clock(monkeypatch, [2]), CROPS, seconds=0.0, runs=40, warmup=0)["drift"] == 1
 
 
 def test_the_clock_can_cover_the_crop(artefact, tmp_path):
@@ -61,9 +54,9 @@ def test_the_clock_can_cover_the_crop(artefact, tmp_path):
     np.testing.assert_allclose(points, geometry.apply(crop.to_image, template()), atol=1e-3)
 
 
-def test_both_floors_hold():
-    assert measure.measure(Clock(0.001), CROPS, seconds=0.2, runs=1, warmup=0)["seconds"] >= 0.2
-    assert measure.measure(Clock(0.001), CROPS, seconds=0.0, runs=37, warmup=0)["runs"] == 37
+def test_both_floors_hold(monkeypatch):
+    assert measure.measure(Clock(monkeypatch, [1]), CROPS, seconds=0.2, runs=1, warmup=0)["runs"] == 200
+    assert measure.measure(Clock(monkeypatch, [1]), CROPS, seconds=0.0, runs=37, warmup=0)["runs"] == 37
 
 
 def test_modes():

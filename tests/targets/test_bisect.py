@@ -44,8 +44,8 @@ def copy(run, exported, tmp_path):
     return make
 
 
-def negate(path: Path, job: Job) -> None:
-    """Break the file: CHANNEL of LAYER's convolution."""
+def negate(path: Path, job: Job, factor: float = -1) -> None:
+    """Break the file: CHANNEL of LAYER's convolution, times the factor in a package."""
     if path.suffix == ".onnx":
         model = onnx.load(path)
         (tensor,) = [i for i in model.graph.initializer if i.name == f"network.{LAYER}.weight"]
@@ -72,7 +72,7 @@ def negate(path: Path, job: Job) -> None:
         data = blob.read_bytes()
         assert data.count(values.tobytes()) == 1
         wrong = values.copy()
-        wrong[CHANNEL] *= -1
+        wrong[CHANNEL] *= factor
         blob.write_bytes(data.replace(values.tobytes(), wrong.tobytes()))
     containers.seal(path)
 
@@ -98,6 +98,15 @@ def test_a_wrong_weight_is_named_and_a_whole_file_has_none(copy, job, crops, key
     # what comes behind it is given what it is given in the file, and is not blamed
     assert [row.layer for row in broken.rows if (row.difference or 0) > broken.limit] == [LAYER]
     assert max(row.so_far or 0 for row in broken.rows) > max(row.so_far or 0 for row in whole.rows)
+
+
+@pytest.mark.parametrize("factor", [-99, 101])
+def test_a_sum_is_not_taken_for_the_convolution_before_it(copy, job, crops, factor):
+    """With one sign or the other, what the block adds brings the wrong result nearer to torch's."""
+    path = copy("coreml", "fp16")
+    negate(path, job, factor)
+    broken = bisect.bisect(path, job, crops)
+    assert [row.layer for row in broken.rows if (row.difference or 0) > broken.limit] == [LAYER], str(broken)
 
 
 def test_an_activation_that_is_lost_is_named(copy, job, crops):
