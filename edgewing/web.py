@@ -24,6 +24,7 @@ from edgewing.errors import InputError
 PAGE = Path(__file__).parent / "page"
 # A phone looks at one close face; `back`, the default elsewhere, takes many times longer and would halt the picture.
 DETECTOR = "blazeface-short"
+STILLS = "blazeface-back"  # a picture from disk may show a group, whose faces `short` does not see
 LARGEST_FILE = 64 * files.MIB
 
 # Python's own table differs between systems, and a browser refuses wasm or modules of another type
@@ -70,10 +71,10 @@ def site(model: str | Path) -> Site:
         for file in sorted(PAGE.rglob("*"))
         if file.is_file()
     }
-    anchors = detection.BLAZEFACE[DETECTOR]
     return found | {
         "model.tflite": files.read(path, LARGEST_FILE),
-        "detector.tflite": files.read(detection.weights(anchors.file), LARGEST_FILE),
+        "detector.tflite": _weights(DETECTOR),
+        "stills.tflite": _weights(STILLS),
         "page.json": json.dumps(constants()).encode(),
     }
 
@@ -84,11 +85,19 @@ def model_file(model: str | Path) -> Path:
 
 
 def constants() -> dict:
-    """What the page must know beside the model's contract: of the detector and of the tracking."""
-    anchors, fit = detection.BLAZEFACE[DETECTOR], detection.fits()[DETECTOR]
-    detector = {"name": DETECTOR, "side": anchors.side, "cells": anchors.cells, "least": anchors.least}
-    detector |= {"same": detection.SAME_FACE, "fit": dataclasses.asdict(fit)}
-    return {"detector": detector, "tracking": dataclasses.asdict(tracking.settings())}
+    """What the page must know beside the model's contract: of the detectors and of the tracking."""
+    found = {"detector": _detector(DETECTOR), "stills": _detector(STILLS)}
+    return found | {"tracking": dataclasses.asdict(tracking.settings())}
+
+
+def _detector(name: str) -> dict:
+    anchors, fit = detection.BLAZEFACE[name], detection.fits()[name]
+    found = {"name": name, "side": anchors.side, "cells": anchors.cells, "least": anchors.least}
+    return found | {"same": detection.SAME_FACE, "fit": dataclasses.asdict(fit)}
+
+
+def _weights(name: str) -> bytes:
+    return files.read(detection.weights(detection.BLAZEFACE[name].file), LARGEST_FILE)
 
 
 def build(files_of_page: Site, folder: str | Path) -> None:

@@ -98,9 +98,10 @@ def test_what_a_browser_has_is_not_sent_again(served):
 
 def test_constants_are_pythons(small):
     found = json.loads(web.site("edgewing-s")["page.json"])
-    anchors, fit = detection.BLAZEFACE[web.DETECTOR], detection.fits()[web.DETECTOR]
-    assert found["detector"]["side"] == anchors.side and found["detector"]["least"] == anchors.least
-    assert found["detector"]["fit"] == {"shift": list(fit.shift), "scale": list(fit.scale)}
+    for key, name in (("detector", web.DETECTOR), ("stills", web.STILLS)):
+        anchors, fit = detection.BLAZEFACE[name], detection.fits()[name]
+        assert found[key]["side"] == anchors.side and found[key]["least"] == anchors.least
+        assert found[key]["fit"] == {"shift": list(fit.shift), "scale": list(fit.scale)}
     assert found["tracking"]["filter"]["least_cutoff"] == tracking.settings().filter.least_cutoff
 
 
@@ -111,7 +112,7 @@ def test_files_for_a_host(small, tmp_path, capsys):
         path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()
     }
     expected = {path.relative_to(small).as_posix() for path in small.rglob("*") if path.is_file()}
-    assert written == expected | {"model.tflite", "detector.tflite", "page.json"}
+    assert written == expected | {"model.tflite", "detector.tflite", "stills.tflite", "page.json"}
     assert out.out.splitlines()[-1] == f"next: copy {tmp_path / 'out'} to a host with https, and open it on a phone"
     assert containers.read(tmp_path / "out/model.tflite").training.data_terms in out.err
 

@@ -23,7 +23,7 @@ export interface FrameReport {
   searched: boolean;
 }
 
-/** A face on the screen. id: of its track, or its number in a still picture. */
+/** A face on the screen. id: of its track. */
 interface Seen {
   id: number;
   landmarks: Landmarks;
@@ -44,6 +44,7 @@ let camera: Camera | undefined;
 let shown: Seen[] = [];
 let nets = new Map<number, [number, number][]>(); // of each track, as it was first seen: a net that changes flickers
 let networkTimes: number[] = [];
+let turn = 0; // what is still being opened when something else is asked for must not show up over it
 
 async function main(): Promise<void> {
   if (!hasSimd() || !('requestVideoFrameCallback' in HTMLVideoElement.prototype)) {
@@ -102,22 +103,27 @@ function show(error: unknown): void {
   element('title').focus();
 }
 
-/** Stops what is running. */
-function leave(): void {
+/** Stops what is running, and what is being opened; the number of the turn that begins. */
+function leave(): number {
   camera?.stop();
   camera = undefined;
   shown = [];
   nets = new Map();
   hint.classList.remove('shown');
+  return ++turn;
 }
 
 async function live(open: () => Promise<Camera>): Promise<void> {
-  leave();
+  const mine = leave();
+  let opened: Camera;
   try {
-    camera = await open();
+    opened = await open();
   } catch (error) {
-    return show(error);
+    if (mine === turn) show(error);
+    return;
   }
+  if (mine !== turn) return opened.stop();
+  camera = opened;
   ready.tracker.reset();
   set('mirror', camera.front && camera.video.srcObject !== null);
   element('switch').hidden = !camera.next;
@@ -177,18 +183,18 @@ function report(detail: FrameReport): void {
 }
 
 async function still(file: File): Promise<void> {
-  leave();
+  const mine = leave();
   try {
     const picture = await openPicture(file);
+    if (mine !== turn) return picture.close();
     frame.take(picture);
     picture.close();
     networkTimes = [];
     const begun = performance.now();
-    const {detector, landmarker} = ready;
-    for (const [id, {box}] of (await detector.find(frame)).entries()) {
-      const {landmarks, scores} = await landmarker.face(frame, box);
-      shown.push({id, landmarks, scores});
-    }
+    ready.stills.reset(); // a picture has nothing to do with the one before
+    const tracks = await ready.stills.step(frame, 0);
+    if (mine !== turn) return;
+    shown = tracks.map(({id, landmarks, scores}) => ({id, landmarks, scores}));
     set('mirror', false);
     enter('still');
     paint();
@@ -199,7 +205,7 @@ async function still(file: File): Promise<void> {
     write('network', networkTimes.length ? median(networkTimes) : undefined, 1);
     document.dispatchEvent(new CustomEvent('edgewing:still', {detail: shown}));
   } catch (error) {
-    show(error);
+    if (mine === turn) show(error);
   }
 }
 

@@ -9,14 +9,17 @@ import {Tracker, type TrackingSettings} from './tracking';
 /** page.json, which `edgewing web` writes from what Python has. */
 interface Settings {
   detector: DetectorSettings;
+  stills: DetectorSettings;
   tracking: TrackingSettings;
 }
 
 export interface Ready {
   contract: Contract;
-  detector: Detector;
   landmarker: Landmarker;
+  /** For a camera and videos, where the detector must be quick. */
   tracker: Tracker;
+  /** For single pictures, which may show a whole group: slower, and finds small faces too. */
+  stills: Tracker;
   /** The model and its bytes, for who wants to open it elsewhere. */
   model: Model;
   file: Uint8Array;
@@ -25,11 +28,12 @@ export interface Ready {
 
 /** Everything that is needed before the first frame. Throws an Error of one line. */
 export async function load(): Promise<Ready> {
-  const [threads, settings, file, detectorFile] = await Promise.all([
+  const [threads, settings, file, detectorFile, stillsFile] = await Promise.all([
     start(),
     fetched('page.json').then((response) => response.json() as Promise<Settings>),
     fetched('model.tflite').then(bytes),
     fetched('detector.tflite').then(bytes),
+    fetched('stills.tflite').then(bytes),
   ]);
   const contract = await read(file);
   const model = await Model.open(file);
@@ -37,15 +41,20 @@ export async function load(): Promise<Ready> {
   if (problem) throw new Error(`the model's contract contradicts its graph: ${problem}`);
   const landmarker = new Landmarker(contract, (input) => model.run(input));
 
-  const network = await Model.open(detectorFile);
+  const detector = await openDetector(detectorFile, settings.detector);
+  const tracker = new Tracker(landmarker, detector, settings.tracking);
+  const stills = new Tracker(landmarker, await openDetector(stillsFile, settings.stills), settings.tracking);
+  await warmUp(landmarker, detector);
+  return {contract, landmarker, tracker, stills, model, file, threads};
+}
+
+async function openDetector(file: Uint8Array, settings: DetectorSettings): Promise<Detector> {
+  const network = await Model.open(file);
   const [boxes, scores] = [16, 1].map((width) => network.tensors.outputs.find(({shape}) => shape.at(-1) === width)!.name);
-  const detector = new Detector(settings.detector, async (input) => {
+  return new Detector(settings, async (input) => {
     const found = await network.run(input);
     return {boxes: found[boxes], scores: found[scores]};
   });
-  const tracker = new Tracker(landmarker, detector, settings.tracking);
-  await warmUp(landmarker, detector);
-  return {contract, detector, landmarker, tracker, model, file, threads};
 }
 
 const ROUNDS = 12;

@@ -65,6 +65,24 @@ async function live({chromium, url, camera, frames, pictures = [], shots, flags}
   }
 }
 
+/** Pictures from disk alone. */
+async function stills({chromium, url, pictures, shots}) {
+  const context = await open(chromium, {});
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    await page.goto(url);
+    await started(page);
+    const found = [];
+    for (const [number, picture] of pictures.entries()) {
+      found.push(await still(page, picture));
+      if (shots) await page.screenshot({path: `${shots}/still-${number}.png`});
+    }
+    return found;
+  } finally {
+    await context.close();
+  }
+}
+
 /** What the page says where something is missing. stranger: a URL that is not localhost; bare: a host without headers. */
 async function troubles({chromium, url, stranger, bare, model, shots}) {
   const flags = [`--host-resolver-rules=MAP ${new URL(stranger).hostname} 127.0.0.1`];
@@ -171,6 +189,6 @@ function view(page) {
   return page.evaluate(() => document.getElementById('view').toDataURL('image/png').split(',')[1]);
 }
 
-const scenes = {live, troubles};
+const scenes = {live, stills, troubles};
 const plan = JSON.parse(process.argv[2]);
 process.stdout.write(`${JSON.stringify(await scenes[plan.scene](plan))}\n`);

@@ -4,6 +4,7 @@ import base64
 import http.server
 import re
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -121,9 +122,59 @@ def test_nothing_is_asked_of_another_host(seen):
 def test_a_picture_from_disk(seen, pictures):
     none, one = seen["stills"]
     assert not none["faces"] and none["texts"]["hint"] == "No face found in this picture"
-    expected = Landmarker(MODEL, web.DETECTOR)(images.read(pictures[1]))
+    expected = Landmarker(MODEL, web.STILLS)(images.read(pictures[1]))
     assert len(one["faces"]) == len(expected) == 1
     assert np.abs(np.reshape(one["faces"][0], (-1, 2)) - expected[0].landmarks).max() < 1
+
+
+def turned(image: np.ndarray, degrees: int) -> np.ndarray:
+    """About its middle, whole, on grey."""
+    height, width = image.shape[:2]
+    side = int(np.hypot(height, width))
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    matrix[:, 2] += ((side - width) / 2, (side - height) / 2)
+    return cv2.warpAffine(image, matrix, (side, side), borderValue=(128, 128, 128))
+
+
+def group() -> np.ndarray:
+    """Six drawn faces, each less than a fifth of the picture's width."""
+    image = np.full((800, 1200, 3), (96, 104, 112), np.uint8)
+    for number, seed in enumerate((0, 1, 2, 4, 5, 7)):
+        face = cv2.resize(drawn.draw(seed, "300w-68").image, (220, 220), interpolation=cv2.INTER_AREA)
+        top, left = 100 + 380 * (number // 3), 90 + 400 * (number % 3)
+        image[top : top + 220, left : left + 220] = face
+    return image
+
+
+def check_stills(node: str, folder: Path, image: np.ndarray, shots: Path) -> list[int]:
+    """Number of faces drawn on a picture as it is, turned by 45 and by 90 degrees; each of them one that is trusted."""
+    tracker = Tracker(Landmarker(MODEL, web.STILLS))
+    files, expected = [], []
+    for degrees in (0, 45, 90):
+        files.append(str(folder / f"{degrees}.png"))
+        images.write(files[-1], turned(image, degrees) if degrees else image)
+        tracker.reset()
+        expected.append(tracker(images.read(files[-1]), 0.0))
+    with serving(web.site(MODEL)) as url:
+        found = drive(node, {"scene": "stills", "url": url, "pictures": files, "shots": str(shots)})
+    for still, tracks in zip(found, expected):
+        assert len(still["faces"]) == len(tracks), still["texts"]["hint"]
+        for landmarks, track in zip(still["faces"], tracks):
+            assert np.percentile(np.linalg.norm(np.reshape(landmarks, (-1, 2)) - track.landmarks, axis=1), 99) < 1
+    return [len(tracks) for tracks in expected]
+
+
+def test_a_group_is_found_and_nothing_is_drawn_that_is_not_trusted(node, page, tmp_path, shots):
+    counts = check_stills(node, tmp_path, group(), shots)
+    assert counts[0] == 6 and counts[2] == 0, "upright faces, and faces that lie on their side, which no score trusts"
+
+
+def test_a_group_of_real_people(node, page, tmp_path, shots):
+    source = SHARED / "media/group_insightface_t1.jpg"
+    if not source.is_file():
+        pytest.skip("needs ../shared/data (a photograph of six people, not in the repository)")
+    counts = check_stills(node, tmp_path, images.read(source), shots)
+    assert counts[0] == 6 and counts[2] == 0
 
 
 def test_mirroring_turns_the_picture_and_its_points(seen):
