@@ -65,7 +65,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     runtime = runtimes.open(model, threads=arguments.threads)
     contract = runtime.contract
     jitter = _jitter(arguments.jitter, arguments.seed)
-    faces = open_faces(arguments.data, arguments.layout, contract.crop.size, arguments.crop, jitter, arguments.split)
+    faces = open_faces(arguments.data, arguments.layout, contract.crop, arguments.crop, jitter, arguments.split)
     layout, from_model, from_data = shared_points(layouts.get(contract.layout.name), faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
@@ -95,8 +95,6 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         **faces.protocol,
         "layout": faces.layout.name,
         "scored_points": layout.name,
-        "factor": contract.crop.factor,
-        "least": contract.crop.least,
         "size": contract.crop.size,
         "normaliser": normaliser,
         "faces": summary.faces,
@@ -181,10 +179,10 @@ def describe(row: dict) -> str:
     """The protocol and the figures of an accuracy row, in lines for a terminal."""
     p = row["protocol"]
     jitter = f", jitter {p['jitter']}" if "jitter" in p else ""
-    least = "" if p["crop"] == "released" else f"at least {p['least']:g} of the longer side, "
+    square = f"factor {p['factor']:g}, at least {p['least']:g} of the longer side, " if "factor" in p else ""
     lines = [
-        f"protocol: {p['crop']} crop (box of {p['box_source']}), factor {p['factor']:g}, "
-        f"{least}{p['size']} px{jitter}; normaliser {p['normaliser']}; points {p['scored_points']}; "
+        f"protocol: {p['crop']} crop (box of {p['box_source']}), "
+        f"{square}{p['size']} px{jitter}; normaliser {p['normaliser']}; points {p['scored_points']}; "
         f"{p['faces']} faces of {p['data']} ({p['split']}), {p['skipped']} skipped",
         f"runtime: {row['runtime']}",
     ]

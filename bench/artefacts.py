@@ -264,9 +264,10 @@ def protocol_line(protocol: dict) -> str:
     moved = ""
     if jitter := protocol.get("jitter"):
         moved = f", moved by up to {jitter['shift']:g} and scaled by {jitter['scale']:g} (seed {jitter['seed']})"
+    factor = f", factor {protocol['factor']:g}" if "factor" in protocol else ""  # "released" has its own
     return (
         f"{protocol['faces']} faces of {protocol['data']} ({protocol['split']}), {protocol['skipped']} skipped; "
-        f"{protocol['crop']} crop, box of {protocol['box_source']}, factor {protocol['factor']:g}{moved}; "
+        f"{protocol['crop']} crop, box of {protocol['box_source']}{factor}{moved}; "
         f"NME over {protocol['scored_points']}, divided by {protocol['normaliser']}"
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench import artefacts
 from bench.accuracy import percent
-from edgewing import containers, files, measure, models, rows
+from edgewing import containers, files, measure, models, repository, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError, unknown
 
@@ -290,14 +290,10 @@ def _need_committed(path: Path) -> None:
     """InputError unless the file is in git as it is on disk: others must be able to look a figure up."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; write rows there with the option --to of the other verbs")
-
-    def git(*words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(["git", "-C", path.parent, *words, path.name], capture_output=True, text=True)
-
     try:
-        known = git("ls-files", "--error-unmatch").returncode == 0
-        changed = git("status", "--porcelain").stdout.strip()
-    except OSError:
+        known = repository.git(path.parent, "ls-files", "--error-unmatch", path.name).returncode == 0
+        changed = repository.git(path.parent, "status", "--porcelain", path.name).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
         raise InputError("git is not installed; a card is made from committed rows") from None
     if not known or changed:
         raise InputError(f"{path}: not committed as it is; commit it first, so that others can look the figures up")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import edgewing
-from edgewing import detection, files, geometry, images, measure, rows
+from edgewing import detection, files, geometry, images, measure, repository, rows
 from edgewing.errors import InputError, command
 from train import data
 
@@ -59,7 +59,7 @@ def fit(arguments: argparse.Namespace, text: str) -> None:
         "spread": "standard deviation (1.4826 MAD) of what is left, in units of the landmark box",
         "command": text,
         "faces": faces,
-        "commit": rows.commit()["commit"],
+        "commit": repository.commit()["commit"],
         "versions": rows.versions(),
     }
     beside = arguments.detector and Path(arguments.detector).with_suffix(".json")
@@ -103,7 +103,7 @@ def score(arguments: argparse.Namespace, text: str) -> None:
             "kind": "detection",
             "date": measure.now(),
             "command": text,
-            **rows.commit(),
+            **repository.commit(),
             "versions": rows.versions(),
             "machine": measure.machine(),
             "detector": name,

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import files, geometry, layouts, measure
+from edgewing.contract import CropPart
 from edgewing.errors import InputError
-from train.data import load, read
-from train.data.crops import square
+from train.data import crops, load, read
 
 VALIDATION = "faces/validation.npz"
 
@@ -62,10 +62,15 @@ class RunFaces:
 
     in_pictures = False
 
-    def __init__(self, run: Path, layout: str, size: int):
+    def __init__(self, run: Path, layout: str, square: CropPart):
         self.layout = layouts.get(layout or _layout_of(run))
         path = run / VALIDATION
-        self.crops = measure.crops_of(path, size)
+        if (square.factor, square.least) != (geometry.FACTOR, geometry.LEAST):
+            raise InputError(
+                f"{path}: crops of {geometry.FACTOR:g} times the box, at least {geometry.LEAST:g}; the model's are of "
+                f"{square.factor:g}, at least {square.least:g}: score it on photographs"
+            )
+        self.crops = measure.crops_of(path, square.size)
         try:
             with np.load(path, allow_pickle=False) as file:
                 self.landmarks, names = np.asarray(file["landmarks"]), np.atleast_1d(file["names"])
@@ -82,6 +87,8 @@ class RunFaces:
             "list": [f"{path}: {len(self.names)} faces that the run was not trained on"],
             "crop": "gtbox",
             "box_source": "true landmarks, cropped when the run was made",
+            "factor": square.factor,
+            "least": square.least,
         }
 
     def __len__(self) -> int:
@@ -100,7 +107,7 @@ class PhotographFaces:
         self,
         folder: Path,
         layout: str,
-        size: int,
+        square: CropPart,
         crop: str = "gtbox",
         jitter: Jitter | None = None,
         split: str = "test",
@@ -110,7 +117,7 @@ class PhotographFaces:
         self.layout = layouts.get(layout)
         listing = read(folder, layout, split=split)
         self.samples, self.problems = listing.samples, list(listing.problems)
-        self.size, self.crop, self.jitter = size, crop, jitter
+        self.square, self.crop, self.jitter = square, crop, jitter
         self.names = [sample.name for sample in self.samples]
         boxes = {
             "gtbox": "true landmarks",
@@ -124,6 +131,8 @@ class PhotographFaces:
             "crop": crop,
             "box_source": boxes[crop],
         }
+        if crop != "released":
+            self.protocol |= {"factor": square.factor, "least": square.least}
         if jitter:
             self.protocol["jitter"] = {"shift": jitter.shift, "scale": jitter.scale, "seed": jitter.seed}
 
@@ -133,28 +142,30 @@ class PhotographFaces:
     def face(self, index: int) -> Face:
         """InputError where the photograph cannot be read or its points cannot lie in it."""
         sample = self.samples[index]
-        crop = square(sample, self.size, self.crop)
+        crop = crops.square(sample, self.square.size, self.crop, self.square.factor, self.square.least)
         if self.jitter:
             crop = self.jitter.moved(crop, index)
-        pixels = geometry.warp(load(sample), crop.to_image, self.size)
+        pixels = geometry.warp(load(sample), crop.to_image, crop.size)
         hidden = None if sample.occluded is None else int(sample.occluded.sum())
         return Face(self.names[index], pixels, sample.landmarks, crop.to_image, sample.box, sample.attributes, hidden)
 
 
 def open_faces(
-    data: str, layout: str, size: int, crop: str = "gtbox", jitter: Jitter | None = None, split: str = "test"
+    data: str, layout: str, square: CropPart, crop: str = "gtbox", jitter: Jitter | None = None, split: str = "test"
 ):
-    """The faces under ``data``: a run folder (has faces/validation.npz) or a dataset folder or list."""
+    """The faces under ``data``: a run folder (has faces/validation.npz) or a dataset folder or list.
+
+    square: the crop of the model's contract."""
     path = Path(data)
     if not path.exists():
         raise InputError(f"{path}: no such folder; give a run or a folder of photographs with landmarks")
     if not (path / VALIDATION).is_file():
-        return PhotographFaces(path, layout, size, crop, jitter, split)
+        return PhotographFaces(path, layout, square, crop, jitter, split)
     if crop != "gtbox" or jitter or split != "test":
         raise InputError(
             f"{path}: a run keeps finished crops; --crop, --jitter and --split need a folder of photographs"
         )
-    return RunFaces(path, layout, size)
+    return RunFaces(path, layout, square)
 
 
 def _layout_of(run: Path) -> str:

@@ -70,7 +70,7 @@ class Worse:
         accuracy.add_arguments(parser)
         words = ["--model", str(path), "--data", data] + (["--layout", layout] if layout else [])
         self.scored = accuracy.score(parser.parse_args(words), "")
-        self._faces = open_faces(data, layout, containers.read(path).crop.size)
+        self._faces = open_faces(data, layout, containers.read(path).crop)
         self._crops = [self._faces.face(i) for i in range(len(self._faces))]
 
     def prove(self, seed: int) -> dict:

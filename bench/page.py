@@ -19,7 +19,7 @@ import jinja2
 import numpy as np
 
 from bench import artefacts, charts, peers_page
-from edgewing import files, measure, rows
+from edgewing import files, measure, repository, rows
 from edgewing.errors import InputError
 
 COLOURS = {"fp32": "#1f5fa8", "fp16": "#117a65", "int8": "#c2410c"}
@@ -47,7 +47,7 @@ def render(runs: list[artefacts.Run], command: str, peers: Sequence[dict] = ()) 
         date=measure.now(),
         machine=measure.machine(),
         versions={"python": platform.python_version(), **rows.versions()},
-        **rows.commit(),
+        **repository.commit(),
     )
 
 

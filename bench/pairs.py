@@ -34,7 +34,7 @@ class Timing:
     """change: of the candidate's time, as a share of the baseline's (0.1: a tenth slower), low, high: its interval.
 
     verdict: whether the interval lies above the tolerance, below, or around it after the last look. ms: (2, T, P)
-    milliseconds of every call, baseline first, T turns of P pairs. seconds: wall clock of the whole.
+    milliseconds a face of every call, baseline first, T turns of P pairs. seconds: wall clock of the whole.
     """
 
     change: float
@@ -99,5 +99,5 @@ def _turns(
                 tensor = entrants[i].inputs[pair % len(entrants[i].inputs)]
                 start = clock()
                 entrants[i].call(tensor)
-                ms[i, pair] = (clock() - start) / 1e6
+                ms[i, pair] = (clock() - start) / 1e6 / entrants[i].batch
         yield ms

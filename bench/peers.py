@@ -218,11 +218,13 @@ def _part(predicted: np.ndarray, true: np.ndarray, distance: np.ndarray, points:
 def _ours(path: Path, contract: Contract) -> Peer:
     if lacking := latency.needs(path, contract):
         raise InputError(lacking)
-    runtime, size = runtimes.open(path), contract.crop.size
+    if contract.input.shape[0] > 1:
+        raise InputError(f"takes {contract.input.shape[0]} faces a call, the others one; export it with --batch 1")
+    runtime, crop, size = runtimes.open(path), contract.crop, contract.crop.size
     index = layouts.get(contract.layout.name).map_to(LAYOUT)
 
     def look(image: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-        to_image = square(sample, size).to_image
+        to_image = square(sample, size, factor=crop.factor, least=crop.least).to_image
         return geometry.warp(image, to_image, size)[None], to_image
 
     model = {"file": path.name, "name": contract.model.name, "format": contract.model.format, "ours": True}

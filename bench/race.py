@@ -36,19 +36,21 @@ INPUTS = 16  # crops of noise that a model goes round
 RESAMPLES, INTERVAL = 2000, 0.95
 CLOCK = (
     "process time, and wall clock; with a contract: uint8 crop in, landmarks and scores out, decode included; "
-    "without: the graph alone; batch 1"
+    "without: the graph alone; times of one face, a call's divided by its batch"
 )
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """One file in the race. about: measure.artefact's. model: as rows have it. inputs go round; call makes one run."""
+    """One file in the race. about: measure.artefact's. model: as rows have it. inputs go round; call makes one run, of
+    ``batch`` faces."""
 
     about: dict
     model: dict
     runtime: str
     inputs: list[np.ndarray]
     call: Callable[[np.ndarray], object]
+    batch: int = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +82,7 @@ def race(arguments: argparse.Namespace, command: str) -> list[dict]:
     for i, entrant in enumerate(entrants):
         made.append(
             {
-                **rows.header("race", entrant.about, protocol, command),
+                **rows.header("race", entrant.about, {**protocol, "batch": entrant.batch}, command),
                 "model": entrant.model,
                 "runtime": entrant.runtime,
                 "calls": int(cpu[i].size),
@@ -146,14 +148,15 @@ def enter(path: Path) -> Entrant:
         graph = graphs.open(path)
         model = {"file": path.name, "name": path.stem, "format": form, "contract": False}
         model["input"] = f"{graph.input.dtype} {list(graph.input.shape)}"
-        return Entrant(about, model, str(graph.description), graph.noise(INPUTS), graph.run)
+        batch = graph.input.shape[0] if len(graph.input.shape) == 4 else 1
+        return Entrant(about, model, str(graph.description), graph.noise(INPUTS), graph.run, batch)
     if lacking := latency.needs(path, contract):
         raise InputError(f"{path}: not run: {lacking}; leave it out of the race")
-    runtime, size = runtimes.open(path), contract.crop.size
-    crops = np.random.default_rng(0).integers(0, 256, (INPUTS, 1, size, size, 3), np.uint8)
+    runtime, size, batch = runtimes.open(path), contract.crop.size, contract.input.shape[0]
+    crops = np.random.default_rng(0).integers(0, 256, (INPUTS, batch, size, size, 3), np.uint8)
     model = {"file": path.name, "name": contract.model.name, "format": form, "precision": contract.model.precision}
     model |= {"layout": contract.layout.name, "size": size, "contract": True}
-    return Entrant(about, model, str(runtime.description), list(crops), runtime)
+    return Entrant(about, model, str(runtime.description), list(crops), runtime, batch)
 
 
 def turns(rounds: int) -> dict:
@@ -164,12 +167,11 @@ def turns(rounds: int) -> dict:
         "unrecorded_calls": UNRECORDED,
         "warmup_rounds": WARMUP_ROUNDS,
         "threads": 1,
-        "batch": 1,
     }
 
 
 def take_turns(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.ndarray]:
-    """(E, rounds, RECORDED) ms of processor time and of wall clock; every entrant goes round its own inputs."""
+    """(E, rounds, RECORDED) ms of processor time and of wall clock a face; every entrant goes round its own inputs."""
     cpu, wall = (np.zeros((len(entrants), rounds, RECORDED)) for _ in range(2))
     counter = 0
     numbers = range(-WARMUP_ROUNDS, rounds)
@@ -182,8 +184,8 @@ def take_turns(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.nda
                 entrant.call(tensor)
                 end, wall_end = time.process_time_ns(), time.perf_counter_ns()
                 if number >= 0 and call >= 0:
-                    cpu[i, number, call] = (end - start) / 1e6
-                    wall[i, number, call] = (wall_end - wall_start) / 1e6
+                    cpu[i, number, call] = (end - start) / 1e6 / entrant.batch
+                    wall[i, number, call] = (wall_end - wall_start) / 1e6 / entrant.batch
     return cpu, wall
 
 

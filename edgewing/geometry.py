@@ -76,9 +76,9 @@ def crop_from_box(box: np.ndarray, size: int, factor: float = FACTOR, least: flo
     return Crop(((x0 + x1) / 2, (y0 + y1) / 2), side, size)
 
 
-def crop_from_landmarks(landmarks: np.ndarray, size: int) -> Crop:
+def crop_from_landmarks(landmarks: np.ndarray, size: int, factor: float = FACTOR, least: float = LEAST) -> Crop:
     """The ``gtbox`` crop: from the tight box around the true (N, 2) landmarks in image pixels."""
-    return crop_from_box(landmark_box(landmarks), size)
+    return crop_from_box(landmark_box(landmarks), size, factor, least)
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:

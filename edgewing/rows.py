@@ -7,16 +7,14 @@ exist (the error of a face without prediction) are null.
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import json
 import math
 import os
 import platform
-import subprocess
 from pathlib import Path
 
-from edgewing import measure
+from edgewing import measure, repository
 from edgewing.errors import InputError
 
 KINDS = (
@@ -46,26 +44,12 @@ def header(kind: str, artefact: dict, protocol: dict, command: str) -> dict:
         "kind": kind,
         "date": measure.now(),
         "command": command,
-        **commit(),
+        **repository.commit(),
         "versions": versions(),
         "machine": measure.machine(),
         "artefact": artefact,
         "protocol": protocol,
     }
-
-
-@functools.cache
-def commit() -> dict:
-    """commit of this repository and whether the tree differs from it; '' and null where there is no git."""
-    root = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True).stdout
-
-    try:
-        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(git("status", "--porcelain").strip())}
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": "", "dirty": None}
 
 
 def versions() -> dict:

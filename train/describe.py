@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from importlib import metadata
-from pathlib import Path
 
 from edgewing import contract as contracts
-from edgewing import layouts
+from edgewing import layouts, repository
 from edgewing.contract import Contract
 from train.checkpoint import digest
 from train.model import StackedHourglass, macs, parameters
@@ -49,24 +47,9 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list
                 name, recipe.name, "safetensors", "fp32", parameters(network), macs(network, size)
             ),
             training=contracts.TrainingPart(sources, " ".join([DRAWN if drawn else PHOTOGRAPHS, *notes]), teachers),
-            provenance=contracts.ProvenancePart(commit(), versions(), digest(network)),
+            provenance=contracts.ProvenancePart(repository.short(), versions(), digest(network)),
         )
     )
-
-
-def commit() -> str:
-    """This repository's commit, with ``+`` where files differ from it; '' outside of a repository."""
-    root = Path(__file__).resolve().parent.parent
-
-    def git(*words: str) -> str:
-        try:
-            done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    head = git("rev-parse", "--short=12", "HEAD")
-    return head + ("+" if head and git("status", "--porcelain", "-uno") else "")
 
 
 def versions() -> dict[str, str]:

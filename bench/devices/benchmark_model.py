@@ -24,7 +24,7 @@ MACHINES = {
     183: ("aarch64",),
     243: ("riscv64",),
 }
-CLOCK = "model: the graph alone, by LiteRT's benchmark_model; batch 1"
+CLOCK = "model: the graph alone, by LiteRT's benchmark_model"
 MOST_SECONDS = 600
 _COUNT = re.compile(r"count=(\d+) ")
 _FIELD = re.compile(r"(first|min|max|avg|std|p5|median|p95)=([0-9.e+]+)")
@@ -46,8 +46,9 @@ def check(program: Path, machine: str) -> None:
         raise InputError(f"{program.name} is for {built}, the device is {machine}; get the one for {machine}")
 
 
-def run(device: Device, program: str, model: str, mode: str, threads: int) -> dict:
-    """Time a .tflite there. program, model: names in the device's folder. InputError with the program's own reason."""
+def run(device: Device, program: str, model: str, mode: str, threads: int, batch: int = 1) -> dict:
+    """Time a .tflite there. program, model: names in the device's folder. batch: faces in a call, by which its times
+    are divided. InputError with the program's own reason."""
     limits = measure.MODES[mode]
     flags = {
         "graph": f"{device.folder}/{model}",
@@ -64,22 +65,22 @@ def run(device: Device, program: str, model: str, mode: str, threads: int) -> di
     text = done.out.decode(errors="replace")
     if done.code:
         raise InputError(f"benchmark_model: {done.reason}")
-    return parse(text) | {
+    return parse(text, batch) | {
         "protocol": {
             "mode": mode,
             "least_runs": limits.runs,
             "least_seconds": limits.seconds,
             "warmup_runs": measure.WARMUP,
             "threads": threads,
-            "batch": 1,
-            "clock": CLOCK,
+            "batch": batch,
+            "clock": f"{CLOCK}; {measure.of_batch(batch)}",
             "input": "noise of benchmark_model's own",
         }
     }
 
 
-def parse(text: str) -> dict:
-    """Figures in ms from what benchmark_model prints. InputError where its last summary is not there."""
+def parse(text: str, batch: int = 1) -> dict:
+    """Figures in ms a face from what benchmark_model prints. InputError where its last summary is not there."""
     counted = [line for line in text.splitlines() if _COUNT.search(line)]
     timings = _TIMINGS.search(text)
     if not counted or not timings:
@@ -92,7 +93,7 @@ def parse(text: str) -> dict:
     peak = _PEAK.search(text)
 
     def ms(name: str) -> float | None:
-        return us[name] / 1000 if name in us else None
+        return us[name] / 1000 / batch if name in us else None
 
     return {
         "runtime": f"LiteRT benchmark_model, {delegate}" + (f" {taken}/{nodes} nodes" if replaced else ""),

@@ -212,7 +212,7 @@ def _by_program(device: Adb, job: Job) -> dict:
         raise InputError(f"benchmark_model times the graph alone; leave --clock {job.clock} out")
     _push(device, job)
     before = _sensors(device)
-    row = benchmark_model.run(device, "benchmark_model", job.file, job.mode, job.threads)
+    row = benchmark_model.run(device, "benchmark_model", job.file, job.mode, job.threads, job.contract.input.shape[0])
     after = _sensors(device)
     props = {"name": "ro.product.model", "chip": "ro.soc.model", "android": "ro.build.version.release"}
     about = {key: _say(device, f"getprop {name}") for key, name in props.items()}

@@ -3,6 +3,7 @@
 The graph ignores its picture and gives fixed points, so every error is the distance that a test has put there.
 """
 
+import dataclasses
 import json
 
 import cv2
@@ -33,16 +34,26 @@ def parity(accepted=True, p99=0.05, nme=0.05):
 def artefact():
     """make(path, landmarks, precision, format, ...) writes an ONNX file with its contract and gives its path."""
 
-    def make(path, landmarks, precision="fp32", form="onnx", layout="300w-68", measured=None, name="tiny"):
+    def make(
+        path,
+        landmarks,
+        precision="fp32",
+        form="onnx",
+        layout="300w-68",
+        measured=None,
+        name="tiny",
+        batch=1,
+        square=None,
+    ):
         n = len(landmarks)
-        shape = [1, SIZE, SIZE, 3]
+        shape = [batch, SIZE, SIZE, 3]
         said = contract.Contract(
             layout=contract.layout_part(layout),
             input=contract.InputPart("image", shape, "NHWC", "uint8", "RGB", [0, 255], "none"),
-            crop=contract.crop_part(SIZE),
+            crop=dataclasses.replace(contract.crop_part(SIZE), **square or {}),
             outputs=[
-                contract.OutputPart("landmarks", "landmarks", [1, n, 2], "crop", "px", "float32"),
-                contract.OutputPart("scores", "scores", [1, n], "none", "1", "float32"),
+                contract.OutputPart("landmarks", "landmarks", [batch, n, 2], "crop", "px", "float32"),
+                contract.OutputPart("scores", "scores", [batch, n], "none", "1", "float32"),
             ],
             decode=contract.DecodePart(True, "centroid", 0.4, 2, 4.0),
             model=contract.ModelPart(name, "test", form, precision, 10, 20),
@@ -50,7 +61,8 @@ def artefact():
             provenance=contract.ProvenancePart("", {}, "0" * 64),
             parity=measured,
         )
-        values = {"landmarks": np.asarray(landmarks, np.float32)[None], "scores": np.ones((1, n), np.float32)}
+        points = np.repeat(np.asarray(landmarks, np.float32)[None], batch, axis=0)
+        values = {"landmarks": points, "scores": np.ones((batch, n), np.float32)}
         graph = helper.make_graph(
             [helper.make_node("Constant", [], [k], value=numpy_helper.from_array(v, k)) for k, v in values.items()],
             "fixed",

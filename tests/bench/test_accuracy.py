@@ -68,6 +68,20 @@ def test_photographs_go_through_the_crop(artefact, photographs, tmp_path):
     assert "3 faces" in off["protocol"]["list"][0]
 
 
+def test_the_crop_is_the_contracts(artefact, photographs, run_folder, tmp_path):
+    """A file whose contract has another factor sees another square; crops that are cut already cannot give it one."""
+    square = {"factor": 2.0, "least": 1.5}
+    crop = geometry.crop_from_box(geometry.landmark_box(template() * 2 + 40), SIZE, 2.0, 1.5)
+    model = artefact(tmp_path / "a.onnx", geometry.apply(crop.to_crop, template() * 2 + 40), square=square)
+    row = score("--model", model, "--data", photographs(2), "--layout", "300w-68")
+    assert row["nme"] == pytest.approx(0, abs=1e-5)
+    assert (row["protocol"]["factor"], row["protocol"]["least"]) == (2.0, 1.5)
+    with pytest.raises(
+        InputError, match="crops of 1.344 times the box.*the model's are of 2, at least 1.5: score it on"
+    ):
+        score("--model", model, "--data", run_folder([(0, 0)]))
+
+
 def test_jitter_moves_the_crop_and_repeats(artefact, photographs, tmp_path):
     crop = geometry.crop_from_landmarks(template() * 2 + 40, SIZE)
     model = artefact(tmp_path / "a.onnx", geometry.apply(crop.to_crop, template() * 2 + 40))

@@ -49,9 +49,26 @@ def test_a_device_that_slows_down_shows_in_the_drift(monkeypatch):
 def test_the_clock_can_cover_the_crop(artefact, tmp_path):
     """A model that gives fixed crop points: in the frame they lie in the box that the crop was made from."""
     call = measure.in_frame(runtimes.open(artefact(tmp_path / "a.onnx", template())))
-    points = call(np.zeros((1, *measure.FRAME, 3), np.uint8))
+    points = call(np.zeros((2, *measure.FRAME, 3), np.uint8))
     crop = geometry.crop_from_box(measure.BOX, SIZE)
-    np.testing.assert_allclose(points, geometry.apply(crop.to_image, template()), atol=1e-3)
+    np.testing.assert_allclose(points, [geometry.apply(crop.to_image, template())] * 2, atol=1e-3)
+
+
+def test_a_batch_is_timed_whole_and_told_by_the_face(monkeypatch):
+    runtime = Clock(monkeypatch, [8])
+    row = measure.measure(runtime, CROPS, seconds=0.0, runs=10, warmup=0, batch=4)  # more than there are crops
+    assert set(runtime.seen) == {(4, 8, 8, 3)}
+    assert (row["p50_ms"], row["max_ms"], row["cpu_ms"], row["call_ms"], row["runs"]) == (2, 2, 2, 8, 10)
+
+
+@pytest.mark.parametrize("clock", ["model", "crop"])
+def test_the_row_of_a_file_that_takes_several_crops(artefact, tmp_path, monkeypatch, clock):
+    monkeypatch.setitem(measure.MODES, "quick", measure.Mode(5, 0.0))
+    row = measure.run(str(artefact(tmp_path / "a-batch3.onnx", template(), batch=3)), clock=clock)
+    assert row["protocol"]["batch"] == 3 and "divided by 3: of one face" in row["protocol"]["clock"]
+    assert row["call_ms"] == pytest.approx(3 * row["p50_ms"])
+    one = measure.run(str(artefact(tmp_path / "b.onnx", template())), clock=clock)
+    assert one["protocol"]["batch"] == 1 and one["protocol"]["clock"].endswith("; batch 1")
 
 
 def test_both_floors_hold(monkeypatch):

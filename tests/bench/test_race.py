@@ -1,6 +1,7 @@
 """Races of tiny real files, through the command line: ours with a contract, others without."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -76,6 +77,17 @@ def test_every_model_runs_in_every_round(tmp_path):
     cpu, wall = race.take_turns([entrant("a"), entrant("b")], rounds=2)
     assert "".join(calls) == ("a" * 6 + "b" * 6) * (2 + race.WARMUP_ROUNDS)
     assert cpu.shape == wall.shape == (2, 2, 5) and (wall > 0).all()
+
+
+def test_a_batch_is_told_by_the_face(artefact, tmp_path):
+    entrant = race.enter(artefact(tmp_path / "a.onnx", template(), batch=3))
+    assert entrant.batch == 3 and entrant.inputs[0].shape[0] == 3
+    clock = iter(range(0, 10**12, 6_000_000))
+    tick = SimpleNamespace(perf_counter_ns=lambda: next(clock), process_time_ns=lambda: next(clock))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(race, "time", tick)
+        cpu, wall = race.take_turns([entrant], rounds=1)
+    assert (cpu == 2).all() and (wall == 6).all()  # one tick and three, of 6 ms, by three
 
 
 def test_weights_among_the_inputs_are_folded(tmp_path):

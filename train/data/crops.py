@@ -18,7 +18,7 @@ import numpy as np
 
 from edgewing import geometry
 from edgewing.errors import InputError
-from edgewing.geometry import Crop
+from edgewing.geometry import FACTOR, LEAST, Crop
 
 _GROWN = 1.05
 _WHOLE, _MIDDLE, _SIZE = 450, 360, 256  # px of the released code's crop, of its middle, of what the network sees
@@ -26,23 +26,24 @@ _FIRST_DIVISOR, _STEP = 250, 10
 _INSIDE_WHOLE, _INSIDE_MIDDLE = (10, 440), (5, 250)
 
 
-def square(sample, size: int, protocol: str = "gtbox") -> Crop:
+def square(sample, size: int, protocol: str = "gtbox", factor: float = FACTOR, least: float = LEAST) -> Crop:
     """The crop of a sample (``landmarks`` (N, 2) image px, and ``box`` (4,) or None) as size x size pixels.
 
+    factor, least: of edgewing.geometry; a file's contract may have others. ``released`` has its own.
     InputError: the protocol needs a box of the dataset and there is none, or it is empty.
     """
-    return CROPS[protocol](sample, size)
+    return CROPS[protocol](sample, size, factor, least)
 
 
-def _gtbox(sample, size: int) -> Crop:
-    return geometry.crop_from_landmarks(sample.landmarks, size)
+def _gtbox(sample, size: int, factor: float, least: float) -> Crop:
+    return geometry.crop_from_landmarks(sample.landmarks, size, factor, least)
 
 
-def _provided(sample, size: int) -> Crop:
-    return geometry.crop_from_box(_box(sample, "provided"), size)
+def _provided(sample, size: int, factor: float, least: float) -> Crop:
+    return geometry.crop_from_box(_box(sample, "provided"), size, factor, least)
 
 
-def _released(sample, size: int) -> Crop:
+def _released(sample, size: int, factor: float, least: float) -> Crop:
     x0, y0, x1, y1 = (float(v) for v in _box(sample, "released"))
     width, height = _GROWN * (x1 - x0), _GROWN * (y1 - y0)
     if not (np.isfinite([x0, y0, x1, y1]).all() and width > 0 and height > 0):
