@@ -19,7 +19,7 @@ MIRRORED = (2, 4, 5, 7)
 
 
 def orientation(file: BinaryIO) -> int:
-    """1 to 8 of an open JPEG, PNG or WebP; 1 where nothing is said, or nothing that can be read. Seeks, reads little."""
+    """1 to 8 of an open JPEG, PNG or WebP; 1 where nothing is said that can be read. It reads little."""
     start = file.read(12)
     try:
         if start[:2] == b"\xff\xd8":
@@ -99,4 +99,3 @@ def _of_exif(data: bytes) -> int:
         if (tag, kind) == (_TAG, _SHORT):
             return value if 1 <= value <= 8 else 1
     return 1
-

@@ -4,7 +4,7 @@ A reader is a module with
 
     SPLITS, the names that ``split`` can have
     recognises(folder) -> bool
-    read(folder, layout, split) -> iterator of Sample, or InputError for a sample that is left out
+    read(folder, layout, split) -> iterator of Sample, InputError for a sample that is left out, or Note
     annotations(folder, split) -> Path, what ``read`` takes the points from
 
 and a row in READERS.
@@ -18,7 +18,7 @@ from pathlib import Path
 from edgewing import layouts
 from edgewing.errors import InputError, unknown
 from train.data import aflw, cofw, lsp, pts, wflw
-from train.data.samples import Listing, Sample, Samples, fault, load
+from train.data.samples import Listing, Note, Sample, Samples, fault, load
 
 __all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
 
@@ -42,9 +42,12 @@ def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: st
         if split not in reader.SPLITS:
             raise unknown(f"split of {folder}", split, reader.SPLITS)
         faces, problems = len(listing.samples), len(listing.problems)
+        notes = []
         for found in reader.read(folder, layout, split):
             if isinstance(found, InputError):
                 listing.problems.append(str(found))
+            elif isinstance(found, Note):
+                notes.append(found)
             else:
                 listing.samples.append(found)
         faces, problems = len(listing.samples) - faces, listing.problems[problems:]
@@ -54,6 +57,7 @@ def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: st
         left_out = f", {len(problems)} left out" if problems else ""
         subset = "" if split in ("train", "test") else f", {split}"
         listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name}{subset})")
+        listing.summary += [f"{folder}: {note}" for note in notes]
     return listing
 
 

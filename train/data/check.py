@@ -68,6 +68,7 @@ class Finding:
     """One data set in one folder. dataset: None for points or pictures that belong to no public set known here.
 
     parts: name -> count, in the order shown. layout: '' for pictures without points. places: where its files lie.
+    notes: what else is to be said of it, such as who is who.
     """
 
     folder: Path
@@ -75,6 +76,7 @@ class Finding:
     layout: str
     parts: dict[str, Count]
     places: set[Path] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     def official(self, part: str) -> int | None:
         return self.dataset.parts.get(part) if self.dataset else None
@@ -147,6 +149,7 @@ def _pts(folder: Path) -> Iterator[Finding]:
     """300W, 300VW, Menpo and others, told apart by the names of folders and by their numbers of points."""
     top = folder.resolve().parts
     found: dict[tuple, Finding] = {}
+    identities = pts.identities_of(folder)
     for here, shown, points in pts.scan(folder):
         below = here.relative_to(folder).parts
         if not points and ibug.collection(top + below) is None:
@@ -172,6 +175,7 @@ def _pts(folder: Path) -> Iterator[Finding]:
                 counted.refuse(error)
                 continue
             counted.pictures += 1
+            identities.group(here, stem, points)
             once = finding.dataset is not None and finding.dataset.unit == "videos" and part in seen
             counted.faces += not once
             seen.add(part)
@@ -186,6 +190,8 @@ def _pts(folder: Path) -> Iterator[Finding]:
             counted.pictures += len(shown)
             for picture in shown.values():
                 counted.refuse(InputError(f"{picture}: no .pts beside this picture"))
+    for finding, notes in zip(found.values(), [identities.notes()]):
+        finding.notes += notes
     yield from found.values()
 
 
@@ -199,7 +205,7 @@ def _place(parts: tuple[str, ...], count: int | InputError) -> tuple[str | None,
         return "300W private", collection
     if collection:
         return "300W", collection
-    if any("menpo" in name.lower() for name in parts[-4:]):
+    if ibug.is_menpo(parts):
         return "Menpo", "profile" if count == 39 else "semi-frontal"
     return None, parts[-1]
 
@@ -220,13 +226,8 @@ def _expected(name: str | None, top: tuple[str, ...]) -> dict[str, Count]:
 def _unlabelled(folder: Path) -> Iterator[Finding]:
     """Pictures without points, in folders and tar files; names in a tar are counted, nothing is unpacked."""
     parts: dict[str, Count] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in images.SUFFIXES and path.is_file():
-            where, number = path.parent, 1
-        elif path.suffix.lower() == pictures.SHARD and path.is_file():
-            where, number = path, _in_tar(path)
-        else:
-            continue
+    for path in pictures.files_of(folder):
+        where, number = (path, _in_tar(path)) if path.suffix.lower() == pictures.SHARD else (path.parent, 1)
         counted = parts.setdefault(where.relative_to(folder.parent).as_posix(), Count())
         if isinstance(number, InputError):
             counted.refuse(number)
@@ -276,6 +277,8 @@ def describe(finding: Finding) -> list[str]:
     rest = sum(count.left_out for count in finding.parts.values()) - PROBLEMS_KEPT
     if rest > 0 and len(problems) >= PROBLEMS_KEPT:
         lines += _labelled("", f"and {rest} more")
+    for number, note in enumerate(finding.notes):
+        lines += _labelled("" if number else "note", note)
     if dataset:
         lines += [] if finding.complete else _labelled("to get", dataset.needs)
         lines += _labelled("owners", dataset.owners)
@@ -297,7 +300,7 @@ def show(findings: list[Finding]) -> None:
             text = Text(printable(line), style="bold" if number == 0 else "")
             text.highlight_regex(r"(?<=  )complete\b", "green")
             text.highlight_regex(r"\d+ (missing|too many|left out)$", "red")
-            text.highlight_regex(r"^  (left out|to get|owners|terms|protocol) ", "dim")
+            text.highlight_regex(r"^  (left out|note|to get|owners|terms|protocol) ", "dim")
             console.print(text)
         console.print()
 

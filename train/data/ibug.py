@@ -23,7 +23,7 @@ VIDEOS = {  # of 300-VW's test set, by category
     2: {203, 208, 211, 212, 213, 214, 218, 224, *range(403, 410), 412, 550, 551, 553},
     3: {410, 411, 516, 517, 526, *range(528, 532), 533, 557, 558, 559, 562},
 }  # fmt: skip
-_SIDES = {"train": "train", "trainset": "train", "test": "test", "testset": "test"}
+SIDES = {"train": "train", "trainset": "train", "test": "test", "testset": "test"}
 _VIDEO = re.compile(r"\d{3}")
 
 
@@ -33,8 +33,8 @@ def collection(parts: Sequence[str]) -> str | None:
     for i in range(len(names) - 1, -1, -1):
         if names[i] in COLLECTIONS:
             return names[i]
-        if i and names[i] in _SIDES and names[i - 1] in ("helen", "lfpw"):
-            return f"{names[i - 1]}/{_SIDES[names[i]]}set"
+        if i and names[i] in SIDES and names[i - 1] in ("helen", "lfpw"):
+            return f"{names[i - 1]}/{SIDES[names[i]]}set"
     return None
 
 
@@ -43,6 +43,11 @@ def video(parts: Sequence[str]) -> int | None:
     if len(parts) >= 2 and parts[-1].lower() == "annot" and _VIDEO.fullmatch(parts[-2]):
         return int(parts[-2])
     return None
+
+
+def is_menpo(parts: Sequence[str]) -> bool:
+    """Whether a path's folders are those of the Menpo challenge, which are named in many ways."""
+    return any("menpo" in part.lower() for part in parts[-4:])
 
 
 def category(number: int) -> int | None:
@@ -60,7 +65,7 @@ def wanted(above: Sequence[str], below: Sequence[str], split: str) -> bool:
         return COLLECTIONS.get(collection([*above, *below])) == split
     if number := video(below):
         return (category(number) is not None) == (split == "test")
-    if {_SIDES.get(name.lower(), split) for name in below} != {split} and below:
+    if {SIDES.get(name.lower(), split) for name in below} != {split} and below:
         return False
     of = collection([*above[-1:], *below])
     if of is None or of == collection(above[-1:]):

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgewing import files, images
 from edgewing.errors import InputError
+from train.data.walk import walk
 
 SHARD = ".tar"
 LARGEST_SHARD = 16 << 10  # MiB; read as a stream, so that memory does not depend on it
@@ -28,7 +29,7 @@ def read(folder: str | Path, share: tuple[int, int] = (0, 1)) -> Iterator[tuple[
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; check the path")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (*images.SUFFIXES, SHARD) and p.is_file())
+    found = files_of(folder)
     if not found:
         raise InputError(f"{folder}: no pictures; expected {', '.join(images.SUFFIXES)} or {SHARD} files of them")
     rank, world = share
@@ -38,6 +39,16 @@ def read(folder: str | Path, share: tuple[int, int] = (0, 1)) -> Iterator[tuple[
             yield from _shard(path, turn)
         elif next(turn):
             yield _decoded(path.relative_to(folder).as_posix(), lambda path=path: images.read(path))
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Every picture and shard below the folder, in the order of names."""
+    return sorted(
+        here / name
+        for here, names in walk(folder)
+        for name in names
+        if name.lower().endswith((*images.SUFFIXES, SHARD))
+    )
 
 
 def _shard(path: Path, turn: Iterator[bool]) -> Iterator[tuple[str, np.ndarray] | InputError]:

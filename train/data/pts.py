@@ -11,98 +11,135 @@ The files count pixels from 1 (Matlab); ``to_zero_based`` is the one place where
 which split of 300-W and 300-VW is in ``ibug``. 300-VW comes as 001/vid.avi and 001/annot/000001.pts: its frames must be
 pictures first, beside the points or in 001/frames (ffmpeg -i 001/vid.avi -start_number 1 001/frames/%06d.jpg).
 
-Groups, the identities that a validation split must not cut, in this order:
-- a video of 300-VW;
-- where ``FOLDER_near_duplicates.txt`` lies beside the folder (or any ``*near_duplicates.txt`` inside it), each of its
-  lines names one photograph under several names;
-- where a ``frames.csv`` with columns name and person lies in the folder or its parent (YouTube Faces), the person;
-- names such as ``100040721_2`` (HELEN, AFW: photo number of Flickr, face): the number, and numbers less than 10,000
-  apart together: uploads of one shoot (among HELEN's 783 numbers 73 neighbours are that near, by chance it were 2);
-- else the name without ``_mirror``.
+The points may also be called x.jpg.pts, or lie in a folder labels (landmarks, points ...) beside one called images,
+with the same folders below both. Who is who, which a validation split must not cut, is in ``identities``.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import files
+from edgewing import files, images
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import ibug
-from train.data.samples import Sample, fault
+from train.data.identities import Identities
+from train.data.samples import Note, Sample, fault
+from train.data.walk import OF_PICTURES, OF_POINTS, walk
 
 SPLITS = ibug.SPLITS
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _LARGEST_FILE = 1 << 20
-_LARGEST_TABLE = 64 << 20
-_FLICKR = re.compile(r"(\d{5,18})_\d+")
-_SAME_SHOOT = 10_000
+_POINTS = ".pts"
 
 
 def recognises(folder: Path) -> bool:
-    return any(name.lower().endswith(".pts") for _, _, names in os.walk(folder) for name in names)
+    return any(name.lower().endswith(_POINTS) for _, names in walk(folder) for name in names)
 
 
 def annotations(folder: Path, split: str) -> Path:
     return folder
 
 
-def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
+def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
     """Every ``.pts`` below the folder that belongs to the split, in the order of names; InputErrors are yielded for
     what must be left out, pictures without points among them. Of subfolders named train(set) or test(set) only those
     of ``split`` are read. ``attributes`` name a test set's subset: common, challenging, private, category 1 to 3.
+    InputError, raised: a point file with two pictures, a table of names that names none (identities).
     """
     top = folder.resolve()
+    identities = identities_of(folder)
     for here, pictures, points in scan(folder):
         below = here.relative_to(folder).parts
         if not ibug.wanted(top.parts, below, split):
             continue
         parts = top.parts + below
-        collection, video = ibug.collection(below), ibug.video(parts)
         # the collection, where a folder of several was named
-        source = collection if collection else "/".join(top.parts[-2:])
-        group = _groups(here, points)
+        source = ibug.collection(below) or "/".join(top.parts[-2:])
         for stem in sorted(pictures.keys() | points.keys()):
-            if stem not in points:
-                yield InputError(f"{pictures[stem]}: no .pts beside this picture")
-                continue
-            if stem not in pictures:
-                yield InputError(f"{here / points[stem]}: no picture beside it ({', '.join(SUFFIXES)})")
-                continue
             try:
-                landmarks = read_points(here / points[stem], layout)
+                landmarks = _labelled(here, stem, pictures, points, layout)
             except InputError as error:
                 yield error
                 continue
             name = "/".join(["/".join(top.parts[-2:]), *below, stem])
-            # a person may be in trainset and testset, so the group is named after the dataset, not the folder
-            of = f"{top.parent.name}:{group(stem)}" if video is None else f"300vw:{video}"
+            of = identities.group(here, stem, points)
             yield Sample(pictures[stem], landmarks, of, source, name, attributes=ibug.attributes(parts))
+    yield from map(Note, identities.notes())
+
+
+def identities_of(folder: Path) -> Identities:
+    """Who is who below a folder. InputError: a table of names that cannot be read."""
+    return Identities(folder, ((here, points) for here, names in walk(folder) if (points := _points(here, names))))
+
+
+def _labelled(here: Path, stem: str, pictures: dict[str, Path], points: dict[str, str], layout: Layout) -> np.ndarray:
+    if stem not in points:
+        raise InputError(f"{pictures[stem]}: no .pts beside this picture")
+    if stem not in pictures:
+        raise InputError(f"{here / points[stem]}: no picture beside it ({', '.join(images.SUFFIXES)})")
+    return read_points(here / points[stem], layout)
 
 
 def scan(folder: Path) -> Iterator[tuple[Path, dict[str, Path], dict[str, str]]]:
-    """(folder, stem -> picture, stem -> name of its .pts) of every folder below that has any, in the order of names."""
-    for path, subfolders, names in os.walk(folder):
-        subfolders.sort()
-        here = Path(path)
-        pictures = _pictures(here, names)
-        points = {os.path.splitext(n)[0]: n for n in sorted(names) if n.lower().endswith(".pts")}
-        if here.name == "annot" and points:
-            frames = here.parent / "frames"
-            pictures |= _pictures(frames, os.listdir(frames)) if frames.is_dir() else {}
-        if points or (pictures and not (here.name == "frames" and (here.parent / "annot").is_dir())):
+    """(folder, stem -> picture, stem -> name of its .pts) of every folder below that has any, in the order of names.
+
+    InputError: two pictures of one stem, or two .pts files; which of them belong together is not guessed.
+    """
+    for here, names in walk(folder):
+        points = _points(here, names)
+        places = [(here, names)]
+        if points and (beside := _beside(here, folder, OF_POINTS, OF_PICTURES)):
+            places.append((beside, sorted(os.listdir(beside))))
+        pictures = _pictures(places, points)
+        if points or (pictures and not _beside(here, folder, OF_PICTURES, OF_POINTS)):
             yield here, pictures, points
 
 
-def _pictures(folder: Path, names) -> dict[str, Path]:
-    return {os.path.splitext(n)[0]: folder / n for n in sorted(names) if n.lower().endswith(SUFFIXES)}
+def _points(here: Path, names: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in names:
+        if name.lower().endswith(_POINTS):
+            stem = name[: -len(_POINTS)]
+            stem = os.path.splitext(stem)[0] if stem.lower().endswith(images.SUFFIXES) else stem
+            if stem in found:
+                raise InputError(f"{here}: {found[stem]} and {name} are points of one picture; move one elsewhere")
+            found[stem] = name
+    return found
+
+
+def _pictures(places: list[tuple[Path, list[str]]], points: dict[str, str]) -> dict[str, Path]:
+    """stem -> picture; one without points of its own has its whole name for a stem where that is taken."""
+    found: dict[str, Path] = {}
+    for path in [here / name for here, names in places for name in names if name.lower().endswith(images.SUFFIXES)]:
+        stem = path.stem
+        named = points.get(stem, "")[: -len(_POINTS)]  # x.jpg where the points are x.jpg.pts
+        if named != stem and named and named != path.name:
+            found[path.name] = path
+        elif stem in found and named:
+            raise InputError(
+                f"{found[stem]} and {path}: two pictures, one {points[stem]}; move the one that is no photograph (a "
+                f"mask?) elsewhere, or call the points as their picture, such as {found[stem].name}{_POINTS}"
+            )
+        else:
+            found[path.name if stem in found else stem] = path
+    return found
+
+
+def _beside(here: Path, folder: Path, own: tuple[str, ...], other: tuple[str, ...]) -> Path | None:
+    """For a folder below one of the ``own`` names the same place below one of the ``other``: labels/a and images/a;
+    where labels/a was named itself, too."""
+    whole = here.absolute()
+    for depth in range(len(whole.parts) - 1, max(len(folder.absolute().parts) - 4, 0), -1):
+        if whole.parts[depth].lower() in own:
+            above, below = Path(*whole.parts[:depth]), whole.parts[depth + 1 :]
+            found = [n for n in sorted(os.listdir(above)) if n.lower() in other and above.joinpath(n, *below).is_dir()]
+            return above.joinpath(found[0], *below) if found else None
+    return None
 
 
 def read_points(path: Path, layout: Layout) -> np.ndarray:
@@ -157,51 +194,3 @@ def _pair(path: Path, number: int, text: str) -> tuple[float, float]:
     if not (math.isfinite(x) and math.isfinite(y)):
         raise InputError(f"{path}:{number}: a coordinate is not a finite number: {text[:40]!r}")
     return x, y
-
-
-def _groups(folder: Path, stems):
-    """stem -> group, for one folder; see the top of this file."""
-    near = _near_duplicates(folder)
-    persons = _persons(folder)
-    shoots = _shoots(stems)
-
-    def group(stem: str) -> str:
-        stem = stem.removesuffix("_mirror")
-        if stem in near:
-            return near[stem]
-        if persons:
-            return persons.get(stem) or stem.rsplit("_", 1)[0]
-        return shoots.get(stem) or stem
-
-    return group
-
-
-def _near_duplicates(folder: Path) -> dict[str, str]:
-    beside = folder.resolve().parent / f"{folder.resolve().name}_near_duplicates.txt"
-    found = {}
-    for path in [*sorted(folder.glob("*near_duplicates.txt")), *([beside] if beside.is_file() else [])]:
-        for line in files.read(path, _LARGEST_TABLE).decode("utf-8", "replace").splitlines():
-            names = line.split()
-            found.update((name, names[0]) for name in names)
-    return found
-
-
-def _persons(folder: Path) -> dict[str, str]:
-    for path in (folder / "frames.csv", folder.resolve().parent / "frames.csv"):
-        if path.is_file():
-            rows = csv.DictReader(files.read(path, _LARGEST_TABLE).decode("utf-8", "replace").splitlines())
-            try:
-                return {row["name"]: row["person"] for row in rows if row.get("name") and row.get("person")}
-            except csv.Error as error:
-                raise InputError(f"{path}:{rows.line_num}: {error}; mend or remove this file") from None
-    return {}
-
-
-def _shoots(stems) -> dict[str, str]:
-    numbers = {stem: int(match[1]) for stem in stems if (match := _FLICKR.fullmatch(stem.removesuffix("_mirror")))}
-    first, last, shoot = "", -_SAME_SHOOT, {}
-    for number in sorted(set(numbers.values())):
-        if number - last >= _SAME_SHOOT:
-            first = str(number)
-        shoot[number], last = first, number
-    return {stem: shoot[number] for stem, number in numbers.items()}

@@ -43,6 +43,10 @@ class Unlabelled(InputError):
     """A picture is there and some of its points were never set: left out, and not counted as missing."""
 
 
+class Note(str):
+    """What a reader says of a whole folder, such as which of its tables of names fit."""
+
+
 class Samples(Sequence):
     """A list of Samples of one layout that can be appended to; landmarks are packed in blocks and the texts of a sample
     in one string, so that a million faces of 68 points take 0.7 GB (as objects it would be twice that)."""

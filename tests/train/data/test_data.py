@@ -21,7 +21,8 @@ def test_several_folders_are_one_listing(tmp_path):
     write_wflw(tmp_path / "wflw")
     listing = data.read([tmp_path / "a/trainset", tmp_path / "b/trainset", tmp_path / "wflw"], "300w-68")
     assert [sample.source for sample in listing.samples] == ["a/trainset"] * 2 + ["b/trainset"] + ["wflw/train"] * 6
-    assert [line.split(": ")[-1] for line in listing.summary] == ["2 faces (pts)", "1 faces (pts)", "6 faces (wflw)"]
+    said = [line.split(": ")[-1].split(";")[0] for line in listing.summary]
+    assert said == ["2 faces (pts)", "2 groups", "1 faces (pts)", "1 groups", "6 faces (wflw)"]
 
 
 @pytest.mark.parametrize(

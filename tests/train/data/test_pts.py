@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from edgewing import layouts
+from edgewing import images, layouts
 from edgewing.errors import InputError
 from tests.train.data.folders import face, write_faces, write_picture, write_pts
+from train import __main__ as train
 from train import data
-from train.data import pts
+from train.data import check, pts
 
 LAYOUT = layouts.get("300w-68")
 
@@ -101,34 +102,66 @@ def test_subfolders_of_the_other_split_are_left_alone(tmp_path):
     assert stems(tmp_path / "lfpw/testset", "train") == {"lfpw_testset"}
 
 
-def groups(folder):
-    return {sample.image.stem: sample.group for sample in data.read(folder, "300w-68").samples}
+def read_stems(folder):
+    return {sample.image.relative_to(folder).as_posix() for sample in data.read(folder, "300w-68").samples}
 
 
-def test_near_duplicates_are_one_group(tmp_path):
-    write_faces(tmp_path / "lfpw/trainset", ["image_1", "image_2", "image_3", "image_3_mirror"])
-    (tmp_path / "lfpw/trainset_near_duplicates.txt").write_text("image_1 image_3\n\n")
-    found = groups(tmp_path / "lfpw/trainset")
-    assert found["image_1"] == found["image_3"] == found["image_3_mirror"] != found["image_2"]
-    (tmp_path / "lfpw/trainset_near_duplicates.txt").rename(tmp_path / "lfpw/other_near_duplicates.txt")
-    found = groups(tmp_path / "lfpw/trainset")
-    assert found["image_1"] != found["image_3"] == found["image_3_mirror"]
+@pytest.mark.parametrize("suffix", images.SUFFIXES)
+def test_every_kind_of_picture_that_is_read_has_points_beside_it(tmp_path, suffix):
+    write_picture(tmp_path / f"a{suffix.upper()}", face(68)[0])
+    write_pts(tmp_path / "a.pts", face(68)[1])
+    (sample,) = data.read(tmp_path, "300w-68").samples
+    assert data.load(sample).shape == (120, 160, 3)
 
 
-def test_frames_of_a_person_are_one_group_across_train_and_test(tmp_path):
-    write_faces(tmp_path / "ytf/train", ["Ann_Lee_01", "Ann_Lee_12t", "Bo_01"])
-    write_faces(tmp_path / "ytf/test", ["Ann_Lee_30"])
-    (tmp_path / "ytf/frames.csv").write_text("name,person,split\nAnn_Lee_01,Ann_Lee,train\n")
-    found = groups(tmp_path / "ytf/train")
-    assert found["Ann_Lee_01"] == found["Ann_Lee_12t"] != found["Bo_01"]
-    assert groups(tmp_path / "ytf/test")["Ann_Lee_30"] == found["Ann_Lee_01"]
+def test_two_pictures_of_one_name_are_not_guessed_between(tmp_path, capsys):
+    write_faces(tmp_path, ["a", "b"])
+    write_picture(tmp_path / "a.jpg", face(68)[0])
+    for read in (lambda: data.read(tmp_path, "300w-68"), lambda: check.check(tmp_path)):
+        with pytest.raises(InputError, match="a.jpg and .*/a.png: two pictures, one a.pts") as error:
+            read()
+        assert "\n" not in str(error.value)
+    with pytest.raises(SystemExit) as end:
+        train.main(["data", "check", str(tmp_path)])
+    assert end.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
-def test_one_shoot_of_flickr_is_one_group(tmp_path):
-    write_faces(tmp_path, ["100040721_1", "100040721_2", "100049000_1", "100058000_1", "200040721_1"])
-    found = groups(tmp_path)
-    assert len({found[stem] for stem in found if stem.startswith("1000")}) == 1
-    assert len(set(found.values())) == 2
+def test_points_that_are_called_as_their_picture_say_which(tmp_path):
+    write_faces(tmp_path, ["a", "b"])
+    (tmp_path / "a.pts").rename(tmp_path / "a.jpg.pts")
+    write_picture(tmp_path / "a.jpg", face(68)[0])
+    listing = data.read(tmp_path, "300w-68")
+    assert {sample.image.name for sample in listing.samples} == {"a.jpg", "b.png"}
+    assert listing.problems == [f"{tmp_path / 'a.png'}: no .pts beside this picture"]
+    (tmp_path / "a.jpg").unlink()  # the mask that is left is not taken for it
+    assert f"{tmp_path / 'a.jpg.pts'}: no picture beside it" in " ".join(data.read(tmp_path, "300w-68").problems)
+    write_pts(tmp_path / "a.pts", face(68)[1])
+    with pytest.raises(InputError, match="a.jpg.pts and a.pts are points of one picture"):
+        data.read(tmp_path, "300w-68")
+
+
+@pytest.mark.parametrize(
+    "points, pictures", [("labels", "images"), ("Labels/train", "Images/train"), ("annotations/x/y", "images/x/y")]
+)
+def test_points_and_pictures_in_folders_of_their_own(tmp_path, points, pictures):
+    write_faces(tmp_path / "set" / points, ["a", "b"])
+    (tmp_path / "set" / pictures).mkdir(parents=True)
+    for stem in ("a", "b"):
+        (tmp_path / "set" / points / f"{stem}.png").rename(tmp_path / "set" / pictures / f"{stem}.png")
+    write_picture(tmp_path / "set" / pictures / "c.png", face(68)[0])
+    for folder in (tmp_path / "set", tmp_path / "set" / points):
+        listing = data.read(folder, "300w-68")
+        assert [sample.image.name for sample in listing.samples] == ["a.png", "b.png"]
+        assert listing.problems == [f"{tmp_path / 'set' / pictures / 'c.png'}: no .pts beside this picture"]
+    (found,) = check.check(tmp_path / "set")
+    assert [count.faces for count in found.parts.values()] == [2]
+
+
+def test_linked_folders_are_read(tmp_path):
+    write_faces(tmp_path / "elsewhere", ["a"])
+    write_faces(tmp_path / "set", ["b"])
+    (tmp_path / "set/more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert read_stems(tmp_path / "set") == {"b.png", "more/a.png"}
 
 
 def test_real_folders(shared):
