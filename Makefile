@@ -10,7 +10,7 @@ PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
 
-.PHONY: help install demo test test-full arm web lint tensorrt-rtx fuzz
+.PHONY: help install demo test test-full test-lowest arm web lint tensorrt-rtx fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ test: $(INSTALLED)  ## the tests, in minutes
 
 test-full: $(INSTALLED)  ## the tests and those that take long
 	$(PY) -m pytest -q -rs
+
+test-lowest: $(INSTALLED)  ## the runtime's tests on the oldest versions that pyproject.toml allows (350 MB in cache)
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --upgrade --target cache/lowest -r requirements/lowest.txt
+	PYTHONPATH=cache/lowest $(PY) -m pytest -q -rs -m "not full" tests/edgewing --ignore tests/edgewing/test_wheel.py
 
 arm: $(INSTALLED)  ## files of a tiny network on emulated ARM cores (Debian 12; 600 MB in cache/arm)
 	$(PY) -m pytest -q -rs tests/targets/arm

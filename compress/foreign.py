@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import files, layouts
-from edgewing.errors import InputError
+from edgewing.errors import InputError, reason
 
 LARGEST_MODEL = 512 * files.MIB
 LARGEST_DESCRIPTION = files.MIB
@@ -83,7 +83,7 @@ class Foreign:
         try:
             self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises kinds of its own, all derived from Exception alone
-            raise InputError(f"{path}: not an ONNX model that runs here ({str(error).splitlines()[0]})") from None
+            raise InputError(f"{path}: not an ONNX model that runs here ({reason(error)})") from None
         self.input = self.session.get_inputs()[0].name
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:

@@ -18,6 +18,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def reason(error: Exception, most: int = 200) -> str:
+    """What a library says, on one line; of a long one both ends, as what matters stands last behind paths and types."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= most else f"{text[: most // 3]} ... {text[-(most - most // 3 - 5) :]}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """An InputError for a name that is not in a table, with 'did you mean' where one is near."""
     known = sorted(known)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from edgewing import containers, files
-from edgewing.errors import InputError, command
+from edgewing.errors import InputError, command, reason
 from targets import parity, ranges, table
 from targets.progress import Progress, silence
 
@@ -192,9 +192,7 @@ def _one(job, final: Path, key: str, precision: str, reference, faces, debug: bo
             except Exception as error:  # a conversion library's own kind
                 if debug:
                     raise
-                why = (
-                    f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
-                )
+                why = f"{type(error).__name__}: {reason(error)}"
                 raise InputError(f"the conversion failed ({why}); --debug shows everything") from error
         named = table.rejected(final) if result.reasons else final
         for old in (final, table.rejected(final)):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from edgewing import build, cuda, engines
 from edgewing.contract import Contract
-from edgewing.errors import InputError, command
+from edgewing.errors import InputError, command, reason
 from targets import graph
 from targets.tensorrt import FORMAT, INTERFACE
 
@@ -73,7 +73,7 @@ def export(run: Path, precision: str) -> tuple[Path, engines.Build]:
         import tensorrt as trt
     except (ImportError, OSError) as error:
         raise InputError(
-            f"needs torch_tensorrt, which does not import here ({str(error).splitlines()[0][:200]}); "
+            f"needs torch_tensorrt, which does not import here ({reason(error)}); "
             "on a board build the ONNX file: python -m edgewing.build FILE.onnx"
         ) from None
     chip = cuda.driver().chip()

@@ -19,7 +19,7 @@ from targets.job import Job, needs
 
 FORMAT, INTERFACE = "onnx", Interface("NHWC", "uint8")
 LIBRARIES = ("onnx", "onnxscript")
-OPSET = 18
+OPSET, IR = 18, 8  # the oldest IR that has this opset; a library refuses what is newer than itself
 SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter keeps the modules a node comes from
 SMALLEST_HALF = 64  # values; below, a Cast costs more bytes than it saves
 
@@ -46,6 +46,7 @@ def convert(graph: Deployable):
         verbose=False,
     )
     model = program.model_proto
+    model.ir_version = IR
     for i, node in enumerate(model.graph.node):
         node.name = f"{_layer(node)}:{i}"
     # The exporter's notes are larger than a small network, and name files of the machine they were made on.

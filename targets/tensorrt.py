@@ -26,7 +26,7 @@ from targets.job import Job
 
 FORMAT, INTERFACE = "tensorrt", Interface("NCHW", "float32")
 LIBRARIES = plain.LIBRARIES
-OPSET, IR = 17, 8
+OPSET = 17
 # The stem stays out of int8, and the builder takes fp16 for it: symmetric 8 bits are 7 for a picture, whose values are
 # all above 0. On the demo, p99 falls from 2.11 to 1.68 px of 256. (Of the paper's stem: its first convolution.)
 STEM = r"^stem\.(\d|conv)"
@@ -50,7 +50,7 @@ def older(model):
     import onnx.version_converter
 
     converted = onnx.version_converter.convert_version(model, OPSET)
-    converted.ir_version = IR
+    converted.ir_version = plain.IR
     return converted
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from edgewing import containers, decoding
 from edgewing.contract import Contract
-from edgewing.errors import InputError
+from edgewing.errors import InputError, reason
 
 # format -> module with load(path, contract, threads)
 RUNTIMES = {
@@ -134,8 +134,7 @@ class Runtime:
         except InputError:
             raise
         except Exception as error:  # every library has kinds of its own
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"the model fails when it is run ({reason}); export it again") from error
+            raise InputError(f"the model fails when it is run ({reason(error)}); export it again") from error
         for part in self.contract.outputs:  # a graph may leave sizes open
             if list(outputs[part.name].shape) != part.shape:
                 raise InputError(

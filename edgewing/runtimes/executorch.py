@@ -15,7 +15,7 @@ import numpy as np
 
 from edgewing import containers, files
 from edgewing.contract import Contract
-from edgewing.errors import InputError
+from edgewing.errors import InputError, reason
 from edgewing.protobuf import WireError
 from edgewing.pte import METHOD, Program
 from edgewing.runtimes import PICTURE_CAST, Description, Tensor
@@ -66,8 +66,7 @@ def load(path: Path, contract: Contract, threads: int) -> Method:
     try:
         return Method(runtime.load_program(path), contract, description)
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: ExecuTorch refuses it ({reason}); export it again") from None
+        raise InputError(f"{path}: ExecuTorch refuses it ({reason(error)}); export it again") from None
 
 
 def calls(path: Path) -> tuple[list[str], list[str], int]:

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from edgewing.contract import Contract
-from edgewing.errors import InputError
+from edgewing.errors import InputError, reason
 from edgewing.runtimes import Description, Tensor, onnx_check
 
 PROVIDER = "CPUExecutionProvider"
@@ -49,8 +49,8 @@ def start(path: Path, threads: int) -> Session:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
     except Exception as error:  # its exception types are private
-        reason = str(error).splitlines()[0][:200]
-        raise InputError(f"{path}: ONNX Runtime refuses it ({reason}); export it again") from None
+        refused = f"ONNX Runtime {onnxruntime.__version__} refuses it ({reason(error)})"
+        raise InputError(f"{path}: {refused}; install a newer one, or export it again") from None
     return Session(session, Description("onnxruntime", onnxruntime.__version__, PROVIDER, threads, *_assigned(session)))
 
 

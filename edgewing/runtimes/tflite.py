@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from edgewing.contract import Contract
-from edgewing.errors import InputError
+from edgewing.errors import InputError, reason
 from edgewing.runtimes import PICTURE_CAST, Description, Tensor, tflite_check
 
 # module with Interpreter, distribution whose version counts; the first that is installed is taken
@@ -51,7 +51,7 @@ def load(path: Path, contract: Contract, threads: int) -> Interpreter:
     try:
         return Interpreter(interpreter, description)
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: LiteRT refuses it ({_reason(error)}); export it again") from None
+        raise InputError(f"{path}: LiteRT refuses it ({reason(error)}); export it again") from None
 
 
 def interpret(path: Path, threads: int):
@@ -66,7 +66,7 @@ def interpret(path: Path, threads: int):
         # a private call, but every version since 2.3 has it
         nodes, left = _taken(interpreter._get_ops_details(), {d["index"] for d in interpreter.get_input_details()})
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: LiteRT refuses it ({_reason(error)}); export it again") from None
+        raise InputError(f"{path}: LiteRT refuses it ({reason(error)}); export it again") from None
     delegate = "XNNPACK" if len(left) < nodes else "no delegate"
     return interpreter, Description(name, version, delegate, threads, nodes, left)
 
@@ -105,7 +105,3 @@ def _taken(operations: list[dict], inputs: set[int]) -> tuple[int, tuple[str, ..
 
 def _tensors(details: dict) -> list[Tensor]:
     return [Tensor(name, tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name) for name, d in details.items()]
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from edgewing.errors import InputError, command, unknown
+from edgewing.errors import InputError, command, reason, unknown
 
 
 def test_an_input_error_is_one_line_and_exit_2(capsys):
@@ -38,3 +38,15 @@ def test_did_you_mean():
     near = unknown("layout", "wflw98", ["wflw-98", "300w-68"])
     assert str(near) == "unknown layout 'wflw98'; did you mean 'wflw-98'?"
     assert str(unknown("layout", "x", ["b", "a"])) == "unknown layout 'x'; known: a, b"
+
+
+@pytest.mark.parametrize("length", [1, 199, 200, 201, 5000])
+def test_of_a_long_reason_both_ends_are_kept(length):
+    text = "Load " + "x" * length + " IR 99"
+    said = reason(ValueError(f"  {text}\n"))
+    assert said == text if len(text) <= 200 else len(said) == 200
+    assert said.startswith("Load ") and said.endswith(" IR 99")
+
+
+def test_an_error_without_words_is_its_kind():
+    assert reason(MemoryError()) == "MemoryError"

@@ -105,3 +105,14 @@ def test_the_package_itself_gives_what_the_app_uses(installed):
     )
     assert python(installed, code) == ["70 90 110 100 Tracker", "True"]
     assert python(installed, "import edgewing\nprint('cv2' in sys.modules, 'numpy' in sys.modules)") == ["False False"]
+
+
+def test_lower_bounds_are_versions_that_were_tested():
+    """`make test-lowest` runs on those of requirements/lowest.txt; executorch is that of `make test`."""
+    bounds = dict(re.findall(r'"([\w-]+)>=([\d.]+)[",]', (ROOT / "pyproject.toml").read_text()))
+    bounds.pop("setuptools"), bounds.pop("opencv-python")
+    assert set(bounds) == {"numpy", "opencv-python-headless", "onnxruntime", "ai-edge-litert", "executorch"}
+    pins = (ROOT / "requirements/lowest.txt").read_text() + (ROOT / "requirements/constraints.txt").read_text()
+    for name, bound in bounds.items():
+        tested = re.search(rf"^{name}==([\d.]+)$", pins, re.MULTILINE)[1]
+        assert f"{tested}.".startswith(f"{bound}."), name

@@ -52,7 +52,7 @@ def test_a_real_window_shows_takes_keys_and_is_closed(tmp_path):
     site, folder = tmp_path / "site", tmp_path / "shots"
     folder.mkdir()
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target", site]
-    done = subprocess.run([*pip, "opencv-python>=4.8,<5"], capture_output=True, text=True)
+    done = subprocess.run([*pip, "opencv-python>=4.13,<5"], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"needs opencv-python from PyPI: {done.stderr.splitlines()[-1]}")
     clip = clips.write(tmp_path / "clip.mp4", clips.moving(40))

@@ -95,6 +95,13 @@ def test_two_stacks_keep_their_names_apart():
     assert tflite._layer("a.<graph>;3") == "graph" == tflite._layer("detect_output_0_output")
 
 
+@pytest.mark.parametrize("file", [made for made in MADE if made[0] in ("onnx", "tensorrt")], ids="-".join)
+def test_onnx_files_are_of_an_ir_that_old_libraries_read(path, file):
+    """torch's exporter writes 10, which ONNX Runtime 1.17 refuses."""
+    model = onnx.load(path(*file))
+    assert model.ir_version == 8 and max(o.version for o in model.opset_import) <= 18
+
+
 def test_qdq_is_what_tensorrt_parses(path):
     model = onnx.load(path("tensorrt", "int8"))
     assert tensorrt.problems(model) == []

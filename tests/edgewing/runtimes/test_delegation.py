@@ -3,6 +3,7 @@ refuses, a slice of every second channel, between a transposition and the rest."
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -29,6 +30,8 @@ def test_nodes_that_xnnpack_leaves_are_counted_and_said(tflite_file, nodes, thre
     }  # fmt: skip
 
 
+# Versions before 1.24 do not say which nodes a provider runs.
+ONNX_TELLS = hasattr(onnxruntime.InferenceSession, "get_provider_graph_assignment_info")
 SHIPPED = [file for model in models.SHIPPED.values() for file in model.present.values()]
 
 
@@ -37,7 +40,8 @@ SHIPPED = [file for model in models.SHIPPED.values() for file in model.present.v
 def test_nothing_of_a_shipped_model_falls_back(file, threads):
     found = runtimes.open(file, threads).description
     left = (PICTURE_CAST,) if file.suffix == ".tflite" else ()
-    assert found.left == left and found.nodes > 50 and found.fallback == "" and found.threads == threads
+    assert found.left == left and found.fallback == "" and found.threads == threads
+    assert found.nodes > 50 if file.suffix == ".tflite" or ONNX_TELLS else found.nodes is None
 
 
 def test_without_a_delegate_every_node_is_left(tflite_file, nodes):
@@ -58,6 +62,9 @@ def test_onnx_nodes_are_those_of_the_provider(onnx_file):
     import onnx
 
     found = runtimes.open(onnx_file).description
+    if not ONNX_TELLS:
+        assert found.delegation is None
+        return
     everything = {"delegate": "CPUExecutionProvider", "nodes": found.nodes, "delegated": found.nodes, "left": {}}
     assert found.delegation == everything and found.fallback == ""
     assert 5 < found.nodes <= len(onnx.load(onnx_file).graph.node)  # some are folded away
