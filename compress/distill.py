@@ -38,7 +38,9 @@ from train.checkpoint import MODEL, run_folder, starting_weights
 from train.data import READERS, Listing, pictures, read
 from train.data import cache as caches
 from train.data.cache import Cache
+from train.data.contents import Contents
 from train.data.samples import Sample, load
+from train.data.walk import walk
 from train.recipes import Recipe
 from train.sources import Progress
 from train.teacher import Credits
@@ -147,14 +149,16 @@ def prepared(
             raise InputError(f"--correct {source}: no such source; the data are {', '.join(known)}")
     layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
     if not (recipe.unlabelled or recipe.corrected):
-        place = caches.cache_folder(root, caches.fingerprint(listing.samples), size)
+        place = caches.cache_folder(root, caches.fingerprint(listing.samples, root=root), size)
         if workers.rank == 0 and not place.is_dir():
             caches.build(listing.samples, place, layout, size, progress=Progress(len(listing.samples), "cut out"))
         workers.wait()
         return Cache.open(place), Credits()
     labellers = [Labeller(teacher, layout) for teacher in teachers]
-    what = f"{caches.fingerprint(listing.samples)} {recipe.corrected} {recipe.unlabelled_names} {consistency} "
-    what += "moved to marks" + "".join(_stamp(Path(folder)) for folder in recipe.unlabelled)
+    what = (
+        f"{caches.fingerprint(listing.samples, root=root)} {recipe.corrected} {recipe.unlabelled_names} {consistency} "
+    )
+    what += "moved to marks" + "".join(_stamp(Path(folder), root) for folder in recipe.unlabelled)
     place = caches.cache_folder(root, pseudo.key(labellers, what), size)
     (there,) = workers.agree(place.is_dir())
     if not there:
@@ -248,9 +252,11 @@ class _Faces:
     def _place(self, source: str) -> Path:
         """Where the labels of a source lie, below the cache's root: these teachers' for these pictures."""
         stamp = "".join(
-            _stamp(Path(f)) for f, n in zip(self.recipe.unlabelled, self.recipe.unlabelled_names) if n == source
+            _stamp(Path(f), self.root)
+            for f, n in zip(self.recipe.unlabelled, self.recipe.unlabelled_names)
+            if n == source
         )
-        stamp = stamp or caches.fingerprint(s for s in self.samples if s.source == source)
+        stamp = stamp or caches.fingerprint((s for s in self.samples if s.source == source), root=self.root)
         return self.root / f"labels-{pseudo.key(self.labellers, f'{source} {stamp} {self.recipe.layout}')[:16]}.npz"
 
     def _make(self, source: str, pictures_: Iterator[Picture]) -> None:
@@ -310,10 +316,11 @@ def _labelled(folder: str) -> tuple[Layout, Listing] | None:
     return None
 
 
-def _stamp(folder: Path) -> str:
-    """Names and sizes of the files of a folder."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return "".join(f"{path.relative_to(folder)} {path.stat().st_size}\0" for path in found)
+def _stamp(folder: Path, root: Path) -> str:
+    """Names and contents of the files of a folder."""
+    with Contents(root) as contents:
+        found = [here / name for here, names in walk(folder) for name in names]
+        return "".join(f"{path.relative_to(folder)} {contents.digest(path).hex()}\0" for path in found)
 
 
 def _write(path: Path, labels: Labels) -> None:

@@ -35,6 +35,7 @@ import numpy as np
 from edgewing import files, geometry
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from train.data.contents import Contents
 from train.data.crops import square as square_of
 from train.data.groups import group_id, split
 from train.data.samples import Samples, file_of, load
@@ -56,17 +57,35 @@ def cache_folder(root: str | Path, key: str, size: int, context: float = CONTEXT
     return Path(root) / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{size}-{context:g}-v{_FORMAT}"
 
 
-def fingerprint(samples: Iterable, crop: str = "gtbox") -> str:
-    """sha256 in hex over names, groups, landmarks, sizes of the picture files, and boxes unless the crop is ``gtbox``.
+def fingerprint(samples: Iterable, crop: str = "gtbox", root: str | Path | None = None) -> str:
+    """sha256 in hex over names, groups, landmarks, bytes of the picture files, and boxes unless the crop is ``gtbox``:
+    other annotations or other pictures give another one. root: where the digests of files are remembered."""
+    with Contents(root) as contents:
+        whole = Fingerprint(crop, contents)
+        for sample in samples:
+            whole.add(sample)
+        return whole.hexdigest()
 
-    Another annotation gives another fingerprint. A picture that changes and keeps its size in bytes is not noticed.
-    """
-    digest = hashlib.sha256()
-    for sample in samples:
-        _add(digest, sample)
-        if crop != "gtbox":
-            digest.update(f"{crop} {None if sample.box is None else sample.box.tolist()}".encode())
-    return digest.hexdigest()
+
+class Fingerprint:
+    """The fingerprint of samples that come one by one, drawn faces (which bring their pictures) among them."""
+
+    def __init__(self, crop: str, contents: Contents):
+        self._crop, self._contents, self._digest = crop, contents, hashlib.sha256()
+
+    def add(self, sample) -> None:
+        if isinstance(sample.image, np.ndarray):
+            pixels = hashlib.sha256(np.ascontiguousarray(sample.image)).digest()
+        else:
+            pixels = self._contents.digest(file_of(sample.image))
+        self._digest.update(f"{sample.name}\0{sample.group}\0".encode("utf-8", "surrogateescape") + pixels)
+        self._digest.update(np.ascontiguousarray(sample.landmarks, np.float32).tobytes())
+        if self._crop != "gtbox":
+            box = getattr(sample, "box", None)
+            self._digest.update(f"{self._crop} {None if box is None else box.tolist()}".encode())
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
 
 
 class Cache:
@@ -202,7 +221,8 @@ def build(
     try:
         beside.mkdir(parents=True)
         with contextlib.ExitStack() as stack:
-            writer = _Writer(beside, stack)
+            contents = stack.enter_context(Contents(folder.parent))
+            writer = _Writer(beside, stack, Fingerprint(crop, contents))
             for done, (sample, found) in enumerate(_crops(samples, layout, size, context, threads, crop), 1):
                 writer.add(sample, found)
                 if progress:
@@ -228,27 +248,33 @@ def find_or_build(
     crop: str = "gtbox",
 ) -> Cache:
     """The cache of these faces below ``root``, built where it is not there yet."""
-    folder = cache_folder(root, fingerprint(samples, crop), size, context)
+    wanted = fingerprint(samples, crop, root)
+    folder = cache_folder(root, wanted, size, context)
     if folder.is_dir():
         return Cache.open(folder)
-    return build(samples, folder, layout, size, context, progress, threads, crop)
+    cache = build(samples, folder, layout, size, context, progress, threads, crop)
+    if cache.meta["fingerprint"] != wanted:
+        cache.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError("pictures changed while they were cut out; wait until they are whole, and repeat the command")
+    return cache
 
 
 class _Writer:
     """The files of a cache that is being built."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack):
-        self.folder = folder
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, fingerprint: Fingerprint):
+        self.folder, self.fingerprint = folder, fingerprint
         names = "images.u8", "landmarks.f32", "group.i4", "source.u1", "names.txt", "names.idx"
         self.files = {name: stack.enter_context(open(folder / name, "wb")) for name in names}
         self.files["names.idx"].write(bytes(8))
-        self.digest, self.offset, self.count = hashlib.sha256(), 0, 0
+        self.offset, self.count = 0, 0
         self.sources: dict[str, list[int]] = {}
         self.problems: list[str] = []
         self.problem_count = 0
 
     def add(self, sample, found: tuple[np.ndarray, np.ndarray] | InputError) -> None:
-        _add(self.digest, sample)
+        self.fingerprint.add(sample)
         if isinstance(found, InputError):
             self.problem_count += 1
             self.problems += [str(found)][: _PROBLEMS_KEPT - len(self.problems)]
@@ -274,7 +300,7 @@ class _Writer:
             "count": self.count,
             "sources": [{"name": name, "count": count} for name, (_, count) in self.sources.items()],
             "groups": len(np.unique(np.fromfile(self.folder / "group.i4", np.int32))),
-            "fingerprint": self.digest.hexdigest(),
+            "fingerprint": self.fingerprint.hexdigest(),
             "problems": self.problem_count,
             "first_problems": self.problems,
         }
@@ -313,18 +339,6 @@ def _crops(
                 yield sample, future.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _add(digest, sample) -> None:
-    if isinstance(sample.image, np.ndarray):
-        size = sample.image.nbytes
-    else:
-        try:
-            size = os.stat(file_of(sample.image)).st_size
-        except OSError:
-            size = -1
-    digest.update(f"{sample.name}\0{sample.group}\0{size}\0".encode("utf-8", "surrogateescape"))
-    digest.update(np.ascontiguousarray(sample.landmarks, np.float32).tobytes())
 
 
 def _beside(folder: Path, needed: int) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from edgewing import geometry, layouts
 from edgewing.errors import InputError
-from tests.train.data.folders import face, write_faces, write_pts
+from tests.train.data.folders import face, write_faces, write_picture, write_pts, write_wflw
 from train import data
 from train.data import cache
 from train.data.drawn import Drawn
@@ -161,6 +161,35 @@ def test_a_disk_that_is_too_small_is_known_before_the_first_face(tmp_path):
     with pytest.raises(InputError, match="the cache needs .* GB, the disk has"):
         cache.build(Many(pictures(1)), tmp_path / "cache", LAYOUT, 240)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("crop", ["gtbox", "provided"])
+def test_pixels_that_change_make_another_cache(tmp_path, crop):
+    """Size and time of the file stay; the name of a cache and what is written in it are one fingerprint."""
+    write_wflw(tmp_path / "wflw")
+    (picture,) = (tmp_path / "wflw").rglob("1_Event_1.jpg")
+
+    def built():
+        listing = data.read(tmp_path / "wflw", "wflw-98")
+        found = cache.find_or_build(listing.samples, tmp_path / "caches", layouts.get("wflw-98"), 32, crop=crop)
+        assert found.meta["fingerprint"] == cache.fingerprint(listing.samples, crop)
+        return found
+
+    first, times, content = built(), os.stat(picture), bytearray(picture.read_bytes())
+    assert built().folder == first.folder
+    content[len(content) // 2] ^= 1
+    picture.write_bytes(content)
+    os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert built().folder != first.folder
+
+
+def test_pictures_that_change_while_they_are_cut_out(tmp_path, listing):
+    def change(done, total):
+        write_picture(tmp_path / "photos/set/d_1.png", face(68, 50 + done)[0])
+
+    with pytest.raises(InputError, match="pictures changed while they were cut out"):
+        cache.find_or_build(listing.samples, tmp_path / "caches", LAYOUT, 32, progress=change)
+    assert [path.name for path in (tmp_path / "caches").iterdir() if path.is_dir()] == []
 
 
 def test_found_by_its_key_and_built_once(tmp_path, listing):
