@@ -140,7 +140,7 @@ def prepared(
     """The cache of labelled, corrected and newly labelled faces, and whom to name for the labels.
 
     Each worker labels its share; the first then cuts out all faces."""
-    listing = read(recipe.data, recipe.layout)
+    listing = read(recipe.data, recipe.layout, points_frame=recipe.points_frame)
     for line in [*listing.summary, *(f"left out: {problem}" for problem in listing.problems[:10])]:
         say(line)
     known = sorted({sample.source for sample in listing.samples})

@@ -26,7 +26,7 @@ MOST = 1000  # faces of a source, evenly spaced; the standard error is printed
 def measure(run: str | Path, folder: str | Path) -> tuple[str, int, float, float]:
     """Source, faces, mean offset in x as a share of the crop's side, and its standard error. InputError as ``read``."""
     network, recipe, _ = load_model(run)
-    samples = read(folder, recipe.layout).samples
+    samples = read(folder, recipe.layout, points_frame=recipe.points_frame).samples
     crops, labels = [], []
     for index in np.unique(np.linspace(0, len(samples) - 1, min(MOST, len(samples))).astype(int)):
         sample = samples[int(index)]

@@ -16,6 +16,7 @@ from edgewing import layouts
 from edgewing.decoding import Decode
 from edgewing.errors import InputError, unknown
 from train.data.crops import CROPS
+from train.data.frames import FRAMES
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Recipe:
     weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
     drawn: int = 3000  # faces that `drawn` draws
     crop: str = "gtbox"  # gtbox | provided (the dataset's boxes) | released (as the paper's code): train.data.crops
+    points_frame: str = (
+        "upright"  # upright | stored: points of the pixels before EXIF turns a picture (train.data.frames)
+    )
     validation: float = 0.05  # share of groups (identities) kept out of training
     seed: int = 0
     # How far to the right labels lie of where mirrored pictures say, as a share of the crop's side: each source's own
@@ -209,7 +213,7 @@ def check(recipe: Recipe) -> Recipe:
         "loss": ("adaptive_wing", "mse", "l1", "wing"), "weight_map": ("dilated", "base", "none"),
         "optimiser": ("adamw", "rmsprop"), "schedule": ("cosine", "step"), "precision": ("fp32", "bf16", "fp16"),
         "decode": ("centroid", "quarter"), "crop": tuple(CROPS), "mask": ("paper", "released"),
-        "boundary_mask": ("paper", "released"),
+        "boundary_mask": ("paper", "released"), "points_frame": FRAMES,
     }  # fmt: skip
     problems = [
         f"{key} {getattr(recipe, key)!r} is not one of {', '.join(known)}"

@@ -60,7 +60,7 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
         return caches.build(samples, folder, layout, size, progress=Progress(recipe.drawn, "drawn"))
     from train.data import read
 
-    listing = read(recipe.data, recipe.layout)
+    listing = read(recipe.data, recipe.layout, points_frame=recipe.points_frame)
     for line in listing.summary:
         say(line)
     for problem in listing.problems[:10]:

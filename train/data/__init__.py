@@ -18,6 +18,7 @@ from pathlib import Path
 from edgewing import layouts
 from edgewing.errors import InputError, unknown
 from train.data import aflw, cofw, lsp, pts, wflw
+from train.data.frames import Frames
 from train.data.samples import Listing, Note, Sample, Samples, fault, load
 
 __all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
@@ -25,13 +26,16 @@ __all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
 READERS = {"pts": pts, "wflw": wflw, "cofw": cofw, "aflw": aflw, "lsp": lsp}
 
 
-def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: str = "train") -> Listing:
+def read(
+    folders: str | Path | Iterable[str | Path], layout_name: str, split: str = "train", points_frame: str = "upright"
+) -> Listing:
     """All faces of one folder or several (or annotation files), with landmarks of that layout.
 
     split: ``train`` or ``test``, where a dataset has both in one place, or a subset such as ``challenging`` that the
-    dataset's reader knows. Landmarks are image pixels, (0, 0) at the
-    centre of the top-left pixel. A bad sample becomes a line in ``problems``. The picture itself is opened by ``load``,
-    so a broken picture, or a point far outside it, shows there.
+    dataset's reader knows. points_frame: ``stored`` where the points are of pictures as they are stored, without EXIF's
+    turn. Landmarks are pixels of the upright picture, (0, 0) at the centre of the top-left pixel. A bad sample becomes a
+    line in ``problems``. The picture itself is opened by ``load``, so a broken picture, or a point far outside it, shows
+    there.
     InputError: a folder is missing, of no known format, or holds no face that can be read.
     """
     layout = layouts.get(layout_name)
@@ -42,14 +46,14 @@ def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: st
         if split not in reader.SPLITS:
             raise unknown(f"split of {folder}", split, reader.SPLITS)
         faces, problems = len(listing.samples), len(listing.problems)
-        notes = []
+        frames, notes = Frames(points_frame), []
         for found in reader.read(folder, layout, split):
             if isinstance(found, InputError):
                 listing.problems.append(str(found))
             elif isinstance(found, Note):
                 notes.append(found)
             else:
-                listing.samples.append(found)
+                listing.samples.append(frames.upright(found, layout))
         faces, problems = len(listing.samples) - faces, listing.problems[problems:]
         if not faces:
             first = f"; first of {len(problems)} problems: {problems[0]}" if problems else ""
@@ -57,7 +61,7 @@ def read(folders: str | Path | Iterable[str | Path], layout_name: str, split: st
         left_out = f", {len(problems)} left out" if problems else ""
         subset = "" if split in ("train", "test") else f", {split}"
         listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name}{subset})")
-        listing.summary += [f"{folder}: {note}" for note in notes]
+        listing.summary += [f"{folder}: {note}" for note in [*notes, *frames.notes()]]
     return listing
 
 

@@ -17,6 +17,7 @@ from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
 from train.data import aflw, cofw, ibug, lsp, pictures, pts, wflw
 from train.data.catalogue import DATASETS, Dataset
+from train.data.frames import Frames
 from train.data.samples import Sample, Unlabelled
 
 PROBLEMS_KEPT = 3
@@ -32,6 +33,7 @@ class Count:
     left_out: int = 0
     problems: list[str] = field(default_factory=list)
     unlabelled: int = 0
+    frames: Frames = field(default_factory=lambda: Frames("upright"))
 
     def add(self, found: Iterator[Sample | InputError]) -> Count:
         """Counts what a reader yields; what it raises is the part's problem. A cell of a MATLAB file is a picture."""
@@ -47,6 +49,7 @@ class Count:
                     continue
                 self.faces += 1
                 seen.add(str(item.image))
+                self.frames.look(item.image)
         except InputError as error:
             self.problems.append(str(error))
         self.pictures += len(seen)
@@ -175,6 +178,7 @@ def _pts(folder: Path) -> Iterator[Finding]:
                 counted.refuse(error)
                 continue
             counted.pictures += 1
+            counted.frames.look(shown[stem])
             identities.group(here, stem, points)
             once = finding.dataset is not None and finding.dataset.unit == "videos" and part in seen
             counted.faces += not once
@@ -277,7 +281,8 @@ def describe(finding: Finding) -> list[str]:
     rest = sum(count.left_out for count in finding.parts.values()) - PROBLEMS_KEPT
     if rest > 0 and len(problems) >= PROBLEMS_KEPT:
         lines += _labelled("", f"and {rest} more")
-    for number, note in enumerate(finding.notes):
+    turned = [f"{part}: {note}" for part, count in finding.parts.items() for note in count.frames.notes()]
+    for number, note in enumerate(finding.notes + turned):
         lines += _labelled("" if number else "note", note)
     if dataset:
         lines += [] if finding.complete else _labelled("to get", dataset.needs)

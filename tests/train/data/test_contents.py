@@ -75,7 +75,7 @@ def test_no_place_for_an_index_is_no_error(tmp_path, files):
 def test_an_index_that_another_process_holds_is_no_error(tmp_path, files):
     digests(tmp_path, files[:2])
     code = (
-        "import sqlite3, sys; held = sqlite3.connect(sys.argv[1], isolation_level=None); held.execute('BEGIN EXCLUSIVE')\n"
+        "import sqlite3, sys; held = sqlite3.connect(sys.argv[1])\nheld.execute('BEGIN EXCLUSIVE')\n"
         "print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path / INDEX)]
