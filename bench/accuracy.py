@@ -79,7 +79,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         predicted.append(predict(runtime, face)[from_model])
         labelled.append(face.landmarks)
         boxes.append(face.box)
-        kinds.append((face.attributes, face.hidden))
+        kinds.append((face.attributes, 0 if face.visibility is None else int((face.visibility == 1).sum())))
         indices.append(index)
     if not indices:
         raise InputError(f"{arguments.data}: no face could be read; first problem: {'; '.join(faces.problems[:1])}")
@@ -213,12 +213,12 @@ def percent(fraction: float | None) -> str:
     return "none" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, int | None]]) -> dict[str, dict]:
+def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, int]]) -> dict[str, dict]:
     """Figures by subset, by occlusion, by pose and by size, as far as these faces let them be told apart."""
     turned = groups.by_yaw(labelled, faces.layout, errors)
     subsets = groups.by_attribute([attributes for attributes, _ in kinds], errors)
-    hidden = [count for _, count in kinds]
-    covered = None if None in hidden else groups.by_occlusion(np.array(hidden), errors)
+    hidden = np.array([count for _, count in kinds])
+    covered = groups.by_occlusion(hidden, errors) if hidden.any() else None
     found = {name: part for name, part in (("subset", subsets), ("occlusion", covered), ("pose", turned)) if part}
     if faces.in_pictures:  # a run's crops are all of one size
         found["size"] = groups.by_size(labelled, errors)

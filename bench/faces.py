@@ -30,7 +30,7 @@ class Face:
     """crop: (S, S, 3) uint8 RGB. landmarks: (N, 2) image px. to_image: (2, 3) crop px -> image px.
 
     box: (4,) of the dataset, image px, or None. attributes: the subsets it belongs to, such as ``{"blur": 1}``.
-    hidden: how many points the dataset calls occluded, or None.
+    visibility: (N,) of each point: 0 no such point, 1 hidden but marked, 2 seen.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Face:
     to_image: np.ndarray
     box: np.ndarray | None
     attributes: dict[str, int] = field(default_factory=dict)
-    hidden: int | None = None
+    visibility: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ class PhotographFaces:
         if self.jitter:
             crop = self.jitter.moved(crop, index)
         pixels = geometry.warp(load(sample), crop.to_image, crop.size)
-        hidden = None if sample.occluded is None else int(sample.occluded.sum())
-        return Face(self.names[index], pixels, sample.landmarks, crop.to_image, sample.box, sample.attributes, hidden)
+        kinds = sample.box, sample.attributes, sample.visibility
+        return Face(self.names[index], pixels, sample.landmarks, crop.to_image, *kinds)
 
 
 def open_faces(

@@ -58,8 +58,8 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def landmark_box(landmarks: np.ndarray) -> np.ndarray:
-    """(4,) tight box x0, y0, x1, y1 around (N, 2) landmarks."""
-    return np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0)])
+    """(4,) tight box x0, y0, x1, y1 around (N, 2) landmarks; points that are not there (NaN) have no part in it."""
+    return np.concatenate([np.nanmin(landmarks, axis=0), np.nanmax(landmarks, axis=0)])
 
 
 def crop_from_box(box: np.ndarray, size: int, factor: float = FACTOR, least: float = LEAST) -> Crop:

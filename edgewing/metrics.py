@@ -16,22 +16,24 @@ from edgewing.errors import InputError, unknown
 from edgewing.layouts import Layout
 
 THRESHOLDS = (0.08, 0.10)
+BOX = "landmarks"  # the normaliser that every face has: the root of the area of the tight box of its points
 RESAMPLES, CHUNK = 4000, 200  # bootstrap draws, and how many of them at a time
 
 
 def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.ndarray | None = None) -> np.ndarray:
     """The distance that errors are divided by, per face.
 
-    landmarks: (F, N, 2) true points, px. name: one of the layout's normalisers, '' for its default.
-    boxes: (F, 4) the dataset's own boxes, needed where the normaliser is ``dataset``. Returns (F,) px.
-    Raises InputError for an unknown name, a missing box, or a distance of zero.
+    landmarks: (F, N, 2) true points, px; NaN where there is none. name: one of the layout's normalisers, '' for its
+    default. boxes: (F, 4) the dataset's own boxes, needed where the normaliser is ``dataset``. Returns (F,) px.
+    ``landmarks``, the root of the area of the points' tight box, is known to every layout.
+    Raises InputError for an unknown name, a missing box, a point that is needed and not there, or a distance of zero.
     """
     name = name or layout.default_normaliser
-    if name not in layout.normalisers:
-        raise unknown(f"normaliser of {layout.name}", name, layout.normalisers)
-    ends = layout.normalisers[name]
-    if ends == "landmarks":
-        distance = np.sqrt(np.prod(landmarks.max(axis=1) - landmarks.min(axis=1), axis=-1))
+    if name != BOX and name not in layout.normalisers:
+        raise unknown(f"normaliser of {layout.name}", name, [*layout.normalisers, BOX])
+    ends = BOX if name == BOX else layout.normalisers[name]
+    if ends == BOX:
+        distance = np.sqrt(np.prod(np.nanmax(landmarks, axis=1) - np.nanmin(landmarks, axis=1), axis=-1))
     elif ends == "dataset":
         if boxes is None:
             raise InputError(f"normaliser {name!r} of {layout.name} needs the dataset's boxes; these faces have none")
@@ -39,17 +41,33 @@ def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.
     else:
         first, second = (landmarks[:, list(group)].mean(axis=1) for group in ends)
         distance = np.linalg.norm(first - second, axis=-1)
+    if np.isnan(distance).any():
+        raise InputError(
+            f"normaliser {name!r} needs points that face {int(np.argmax(np.isnan(distance)))} does not have; "
+            f"use {BOX!r}, the box of the points"
+        )
     if not (distance > 0).all():
         raise InputError(f"normaliser {name!r} is zero for face {int(np.argmin(distance))}; check its landmarks")
     return distance
 
 
+def measurable(landmarks: np.ndarray, layout: Layout, name: str) -> bool:
+    """Whether all (F, N, 2) faces have the points that the normaliser of that name needs."""
+    ends = layout.normalisers[name]
+    needed = [] if isinstance(ends, str) else [point for group in ends for point in group]
+    return not np.isnan(landmarks[:, needed]).any()
+
+
 def errors(predicted: np.ndarray, true: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """(F,) error of each face: mean over points of the Euclidean error, divided by ``distance`` (F,).
 
-    predicted, true: (F, N, 2) px in one frame. A face with a non-finite prediction has error infinity.
+    predicted, true: (F, N, 2) px in one frame. Points that are not there (true is NaN) have no part in it. A face with
+    a non-finite prediction has error infinity.
     """
-    per_face = np.linalg.norm(np.asarray(predicted, float) - true, axis=-1).mean(axis=-1) / distance
+    there = ~np.isnan(true).any(axis=-1)
+    off = np.linalg.norm(np.asarray(predicted, float) - true, axis=-1)
+    off = np.where(there & ~np.isfinite(off), np.inf, np.where(there, off, 0.0))
+    per_face = off.sum(axis=-1) / there.sum(axis=-1) / distance
     return np.where(np.isfinite(per_face), per_face, np.inf)
 
 
@@ -67,10 +85,11 @@ def correct_keypoints(predicted: np.ndarray, true: np.ndarray, distance: np.ndar
     """PCK, of poses: the share of points whose error is at most ``threshold`` times the person's ``distance``.
 
     predicted, true: (F, N, 2) px in one frame, distance: (F,) px; PCK@0.2 of the torso (Yang and Ramanan, TPAMI 2013)
-    with the normaliser ``torso``. A point that is not finite is wrong.
+    with the normaliser ``torso``. A prediction that is not finite is wrong; points that are not there do not count.
     """
+    there = ~np.isnan(true).any(axis=-1)
     off = np.linalg.norm(np.asarray(predicted, float) - true, axis=-1) / distance[:, None]
-    return float((off <= threshold).mean())
+    return float((off <= threshold)[there].mean())
 
 
 def cumulative_errors(face_errors: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

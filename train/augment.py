@@ -11,6 +11,7 @@ B batch, N landmarks, S cache pixels, T crop pixels.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,18 @@ from torch.nn import functional as F
 
 from edgewing import layouts
 from train.recipes import Recipe
+
+
+class Batch(NamedTuple):
+    """What a step learns from. crops: (B, 3, T, T) in [0, 1]. landmarks: (B, N, 2) crop px, NaN where there is no
+    point. visibility: (B, N) uint8, or None where all are seen. clean: the crops with nothing covered, lit, blurred or
+    noisy: what a teacher looks at, who should know better than the student."""
+
+    crops: Tensor
+    landmarks: Tensor
+    visibility: Tensor | None
+    clean: Tensor
+
 
 # Strengths that the paper does not state: ours, chosen by looking at preview.png, not by measurement.
 BLUR_SIGMA = (0.5, 2.0)  # crop pixels
@@ -43,13 +56,17 @@ class Augment:
 
         ``generator`` is on the CPU: the same numbers on every device.
         """
-        return self.with_clean(images, landmarks, generator)[:2]
+        return self.batch(images, landmarks, None, generator)[:2]
 
-    def with_clean(
-        self, images: Tensor, landmarks: Tensor, generator: torch.Generator, share: tuple[int, int] = (0, 1)
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """As a call, and third the same crops (B, 3, T, T) with nothing covered, lit, blurred or noisy: what a teacher
-        looks at, who should know better than the student.
+    def batch(
+        self,
+        images: Tensor,
+        landmarks: Tensor,
+        visibility: Tensor | None,
+        generator: torch.Generator,
+        share: tuple[int, int] = (0, 1),
+    ) -> Batch:
+        """As a call, with the points' visibility (B, N) and the clean crops.
 
         share: (rank, world) of a worker whose faces are every ``world``-th of a batch; numbers are drawn for all of it,
         so that a face looks the same whoever trains on it."""
@@ -87,7 +104,9 @@ class Augment:
                 crops[noisy[part].to(device)] += those.to(device)
             made.append(crops.clamp_(0, 1))
             moved.append(points)
-        return torch.cat(made), torch.cat(moved), torch.cat(clean)
+        if visibility is not None:
+            visibility = torch.where(moves[3][:, None], visibility[:, self.flip_index.to(device)], visibility)
+        return Batch(torch.cat(made), torch.cat(moved), visibility, torch.cat(clean))
 
     def plain(self, images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """The same without chance: nothing turned, moved, mirrored or covered."""

@@ -17,6 +17,7 @@ from torch import nn
 
 from edgewing import decoding, geometry, layouts, metrics
 from edgewing.errors import InputError
+from train.data.samples import seen
 from train.recipes import Recipe
 
 CALIBRATION = "faces/calibration.npz"
@@ -26,11 +27,17 @@ LARGEST_SET = 1 << 30  # bytes
 
 @dataclass(frozen=True)
 class Faces:
-    """Crops as a network sees them: crops (F, T, T, 3) uint8 RGB, landmarks (F, N, 2) crop px, F names."""
+    """Crops as a network sees them: crops (F, T, T, 3) uint8 RGB, landmarks (F, N, 2) crop px with NaN where there is
+    no point, F names, visibility (F, N) uint8 (by default what the landmarks say of it)."""
 
     crops: np.ndarray
     landmarks: np.ndarray
     names: np.ndarray
+    visibility: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.visibility is None:
+            object.__setattr__(self, "visibility", seen(self.landmarks))
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -39,7 +46,7 @@ class Faces:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{os.getpid()}.part.npz")
         try:
-            np.savez(part, crops=self.crops, landmarks=self.landmarks, names=self.names)
+            np.savez(part, **vars(self))
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
@@ -53,7 +60,8 @@ class Faces:
             raise InputError(f"{path}: {path.stat().st_size} bytes; the limit is {LARGEST_SET}")
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"])
+                visibility = arrays["visibility"] if "visibility" in arrays else None  # older runs have none
+                faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"], visibility)
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a set of faces ({error})") from None
         if faces.crops.ndim != 4 or faces.landmarks.ndim != 3 or len(faces.crops) != len(faces.landmarks):
@@ -100,7 +108,8 @@ def evaluate(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = 
     """By the layout's default normaliser.
 
     Where that is the dataset's box (AFLW-19) and the crop was made from it (``provided``), the box is the crop's middle
-    part, exactly so for squares; of another crop the whole crop stands in, and the normaliser is called ``crop``.
+    part, exactly so for squares; of another crop the whole crop stands in, and the normaliser is called ``crop``. Where
+    a face lacks a point that the normaliser needs (profiles), all are measured by the box of their points instead.
     """
     return score(recipe, faces, predict(network, recipe, faces.crops, mirrored)[0])
 
@@ -111,8 +120,10 @@ def score(recipe: Recipe, faces: Faces, predicted: np.ndarray) -> Scores:
     name, size = layout.default_normaliser, faces.crops.shape[1]
     side = size / geometry.FACTOR if recipe.crop == "provided" else size
     boxes = np.tile(np.float32([0, 0, side, side]), (len(faces), 1))
-    distance = metrics.normaliser(faces.landmarks, layout, boxes=boxes)
-    if layout.normalisers[name] == "dataset" and recipe.crop != "provided":
+    if not metrics.measurable(faces.landmarks, layout, name):
+        name = metrics.BOX
+    distance = metrics.normaliser(faces.landmarks, layout, name, boxes)
+    if layout.normalisers.get(name) == "dataset" and recipe.crop != "provided":
         name = "crop"
     pck = metrics.correct_keypoints(predicted, faces.landmarks, distance) if name == "torso" else None
     return Scores(metrics.errors(predicted, faces.landmarks, distance), predicted, name, pck)

@@ -7,6 +7,9 @@ Two kinds (arXiv 1904.07399 and its released code, shared in method by both): ``
 on the cell that contains the landmark and draws curves through those cells, as published; ``subpixel`` centres Gaussian
 and curves on the landmark itself. The last channel is the boundary, where the layout has curves.
 
+A landmark that is NaN is not in the picture: its heatmap is empty and curves pass it by. Whether its channel is trained
+to be empty or left alone is the recipe's ``absent`` (``counted``).
+
 B batch, N landmarks, C channels (N, + 1 with boundary), H, W heatmap rows and columns, P points of a curve.
 """
 
@@ -25,6 +28,7 @@ BOUNDARY_LEVEL = 0.2 / 255  # ... and > this for the boundary, because its map r
 BOUNDARY_REACH = 3.0  # cells; the boundary map is 0 from this distance on
 REACH = 4  # cells either side of a piece of curve that are compared with it; > BOUNDARY_REACH + half a piece
 NEAR = 1e-4  # cells; curve points closer than this are one point
+FAR = -1e6  # cells; where what is not there is drawn
 
 
 class GroundTruth:
@@ -35,14 +39,32 @@ class GroundTruth:
         self.cells, self.stride, self.sigma = recipe.cells, recipe.stride, recipe.sigma
         self.rounded = recipe.targets == "cell"
         self.weight_map = recipe.weight_map
+        self.hidden, self.absent = recipe.hidden, recipe.absent
         self.above = torch.gt if recipe.mask == "released" else torch.ge
         self.boundary_above = (torch.ge, MASK_LEVEL) if recipe.boundary_mask == "paper" else (torch.gt, BOUNDARY_LEVEL)
         self.curves = list(layout.curves.values()) if recipe.has_boundary else []
         # A piece of curve must stay shorter than what REACH covers: neighbours lie up to an eighth of the map apart.
         self.pieces = max(4, round(self.cells / 8))
 
-    def __call__(self, landmarks: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(B, N, 2) crop landmarks in px -> target (B, C, H, W) and its mask (bool), or None without a weight map."""
+    def counted(self, landmarks: Tensor) -> Tensor | None:
+        """(B, C) bool: which channels have a term in the loss; None for all.
+
+        Where absent points are left alone, so is the boundary of a face whose curves lack a point: nobody knows it.
+        """
+        if self.absent == "empty":
+            return None
+        there = ~landmarks.isnan().any(dim=-1)
+        if not self.curves:
+            return there
+        of_curves = sorted({point for curve in self.curves for point in curve})
+        return torch.cat([there, there[:, of_curves].all(dim=1, keepdim=True)], dim=1)
+
+    def __call__(self, landmarks: Tensor, visibility: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """(B, N, 2) crop landmarks in px -> target (B, C, H, W) and its mask (bool), or None without a weight map.
+
+        visibility: (B, N) uint8; hidden points (1) have a peak of the recipe's ``hidden``. All are seen without it.
+        """
+        landmarks = torch.where(landmarks.isnan(), FAR * self.stride, landmarks)
         centres = (landmarks.float() - (self.stride - 1) / 2) / self.stride  # cells
         if self.rounded:
             # floor((u + 0.5) / stride): the cell that contains the landmark
@@ -50,13 +72,17 @@ class GroundTruth:
         batch, count = centres.shape[:2]
         target = centres.new_empty(batch, count + bool(self.curves), self.cells, self.cells)
         x, y = (gaussian(centres[..., i], self.cells, self.sigma, self.rounded) for i in (0, 1))
-        torch.mul(y[..., :, None], x[..., None, :], out=target[:, :count])
+        height = y
+        if visibility is not None and self.hidden != 1:
+            height = torch.where((visibility == 1)[..., None], y * self.hidden, y)
+        torch.mul(height[..., :, None], x[..., None, :], out=target[:, :count])
         if self.curves:
             target[:, -1] = boundary_map(centres, self.curves, self.cells, self.pieces)
         if self.weight_map == "none":
             return target, None
         if self.weight_map == "base":
-            mask = self.above(target, MASK_LEVEL)
+            mask = torch.empty_like(target, dtype=torch.bool)
+            self.above(y[..., :, None] * x[..., None, :], MASK_LEVEL, out=mask[:, :count])
             if self.curves:
                 above, level = self.boundary_above
                 mask[:, -1] = above(target[:, -1], level)
@@ -86,7 +112,8 @@ def boundary_map(points: Tensor, curves: list[tuple[int, ...]], cells: int, piec
     """exp(-d^2 / 2) where the distance d to the nearest curve is below 3 cells, else 0.
 
     points: (B, N, 2) in cells. pieces: straight pieces per gap between points of a curve. Returns (B, cells, cells).
-    The distance is that to the polyline, computed for the cells around each piece only.
+    The distance is that to the polyline, computed for the cells around each piece only. A curve is drawn through those
+    of its points that are there (not at FAR).
     """
     batch = points.shape[0]
     starts, ends = [], []
@@ -125,6 +152,8 @@ def spline(points: Tensor, pieces: int) -> Tensor:
     rows, length, _ = points.shape
     chord = (points[:, 1:] - points[:, :-1]).norm(dim=-1)
     fresh = torch.cat([torch.ones_like(chord[:, :1], dtype=torch.bool), chord > NEAR], dim=1)
+    there = points[..., 0] > FAR / 2
+    fresh &= there | ~there.any(dim=1, keepdim=True)  # a curve without any point is a dot, far away
     distinct = fresh.sum(dim=1)
     # Distinct points first, in order; what is left over repeats the last of them.
     order = torch.argsort((~fresh).to(torch.int8), dim=1, stable=True)

@@ -32,7 +32,7 @@ from train.data.cache import Cache
 from train.decode import Decode
 from train.describe import describe
 from train.evaluate import CALIBRATION, VALIDATION, Faces, predict, score
-from train.heatmaps import GroundTruth
+from train.heatmaps import FAR, GroundTruth
 from train.log import Log, rewind
 from train.loss import heatmap_loss
 from train.model import StackedHourglass, build
@@ -85,16 +85,21 @@ class Trainer:
             return r.rate * warm * 0.1 ** sum(done >= share for share in r.milestones)
         return r.rate * warm * (0.5 * (1 + math.cos(math.pi * min(1.0, done))) * 0.99 + 0.01)
 
-    def loss(self, crops: Tensor, landmarks: Tensor, clean: Tensor | None = None) -> Tensor:
-        """crops (B, 3, T, T), landmarks (B, N, 2) crop px -> scalar, float32. clean: the crops as a teacher should see
-        them, where that is not as the student does."""
+    def loss(
+        self, crops: Tensor, landmarks: Tensor, visibility: Tensor | None = None, clean: Tensor | None = None
+    ) -> Tensor:
+        """What a Batch of train.augment has -> scalar, float32. Without ``clean`` a teacher sees what the student does.
+
+        A teacher's word counts for every channel: it was trained to know which points are there, or it guesses better
+        than nobody.
+        """
         r = self.recipe
-        target, mask = self.truth(landmarks)
+        target, mask = self.truth(landmarks, visibility)
         half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(r.precision)
         with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
             outputs = self.forward(crops)
         outputs = [o.float() for o in outputs]
-        total = heatmap_loss(outputs, target, mask, r.loss, r.weight)
+        total = heatmap_loss(outputs, target, mask, r.loss, r.weight, self.truth.counted(landmarks))
         if self.teacher is not None:
             shown = self.teacher(crops if clean is None else clean, r.cells, len(outputs))
             taught = sum(heatmap_loss([o], h, mask, r.loss, r.weight) for o, h in zip(outputs, shown))
@@ -105,18 +110,20 @@ class Trainer:
 
     def distance(self, heatmaps: Tensor, landmarks: Tensor) -> Tensor:
         """Mean distance in cells between decoded and true landmarks, over those that lie inside the map."""
-        true = (landmarks - (self.recipe.stride - 1) / 2) / self.recipe.stride
+        true = (torch.where(landmarks.isnan(), FAR, landmarks) - (self.recipe.stride - 1) / 2) / self.recipe.stride
         predicted, _ = self.decode(heatmaps)
         inside = ((true >= 0) & (true <= self.recipe.cells - 1)).all(dim=-1)
         error = ((predicted - true) ** 2).sum(dim=-1).add(1e-4).sqrt()
         return (error * inside).sum() / inside.sum().clamp(min=1)
 
-    def update(self, crops: Tensor, landmarks: Tensor, clean: Tensor | None = None) -> float:
+    def update(
+        self, crops: Tensor, landmarks: Tensor, visibility: Tensor | None = None, clean: Tensor | None = None
+    ) -> float:
         """One step; the loss, or NaN where it was not finite on any worker, and then nothing changes but the step."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         before = _statistics(self.network)
-        loss = self.loss(crops, landmarks, clean)
+        loss = self.loss(crops, landmarks, visibility, clean)
         value = loss.item()
         self.step += 1
         if not self.agree(math.isfinite(value))[0]:
@@ -258,11 +265,11 @@ def fit(
     stopping = _stop_signal()
     log = Log(run, steps, say) if head else None
     saved, broken, skipped = time.monotonic(), 0, 0
-    for step, chosen, images, landmarks in batches(cache, stream, trainer.step, steps, workers.rank, workers.world):
+    for step, chosen, *read in batches(cache, stream, trainer.step, steps, workers.rank, workers.world):
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step)
-        landmarks[..., 0] += moves[cache.sources[chosen], None]
-        images, landmarks = (torch.from_numpy(a).to(workers.device, non_blocking=True) for a in (images, landmarks))
-        loss = trainer.update(*augment.with_clean(images, landmarks, generator, workers.share))
+        read[1][..., 0] += moves[cache.sources[chosen], None]
+        images, landmarks, visibility = (torch.from_numpy(a).to(workers.device, non_blocking=True) for a in read)
+        loss = trainer.update(*augment.batch(images, landmarks, visibility, generator, workers.share))
         broken = broken + 1 if math.isnan(loss) else 0
         if broken:
             skipped += 1
@@ -320,7 +327,8 @@ def prepare(run: Path, recipe: Recipe, cache: Cache, augment: Augment, train: np
             images, points = augment.plain(*tensors)
             crops.append((images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
             landmarks.append(points.numpy())
-        Faces(np.concatenate(crops), np.concatenate(landmarks), np.array(cache.names(chosen))).save(run / name)
+        names, visibility = np.array(cache.names(chosen)), cache.visibility(chosen)
+        Faces(np.concatenate(crops), np.concatenate(landmarks), names, visibility).save(run / name)
     (run / "recipe.json").write_text(recipes.dumps(recipe) + "\n")
     (run / "data.json").write_text(json.dumps(cache.meta, indent=1) + "\n")
 

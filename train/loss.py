@@ -96,18 +96,28 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def heatmap_loss(outputs: list[Tensor], target: Tensor, mask: Tensor | None, name: str, weight: float) -> Tensor:
+def heatmap_loss(
+    outputs: list[Tensor],
+    target: Tensor,
+    mask: Tensor | None,
+    name: str,
+    weight: float,
+    counted: Tensor | None = None,
+) -> Tensor:
     """Mean over all pixels, channels and samples of loss * (weight * mask + 1); the stacks' losses are added.
 
     outputs: one (B, C, H, W) per stack. target: (B, C, H, W). mask: (B, C, H, W) bool, or None for no map.
+    counted: (B, C) bool, the channels that have a term (GroundTruth.counted); all without it. The mean is still over
+    all of them: a face with few points weighs less, and the workers of a batch need not know each other's counts.
     """
     function = LOSSES[name]
     total = torch.zeros((), dtype=torch.float32, device=target.device)
     for output in outputs:
         loss = function(output, target)
-        total = total + loss.mean()
+        of_channels = loss.mean(dim=(2, 3))
         if mask is not None:  # mean(loss * (weight * mask + 1))
-            total = total + weight * (loss * mask).mean()
+            of_channels = of_channels + weight * (loss * mask).mean(dim=(2, 3))
+        total = total + (of_channels if counted is None else of_channels * counted).mean()
     return total
 
 

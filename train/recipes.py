@@ -59,6 +59,10 @@ class Recipe:
     # ground truth (train.heatmaps)
     targets: str = "subpixel"  # subpixel | cell (the paper's)
     sigma: float = 1.5  # cells; of landmark Gaussians. The paper's is 1.75
+    # Points of visibility 0, such as the far side of a profile: `ignore` gives their heatmaps no term in the loss,
+    # `empty` trains them to be empty, so that a score says whether a point is there.
+    absent: str = "ignore"  # ignore | empty
+    hidden: float = 1.0  # height of the heatmap of a point of visibility 1, hidden but marked; 1: as one that is seen
 
     # loss (train.loss)
     loss: str = "adaptive_wing"  # adaptive_wing | mse | l1 | wing
@@ -213,7 +217,7 @@ def check(recipe: Recipe) -> Recipe:
         "loss": ("adaptive_wing", "mse", "l1", "wing"), "weight_map": ("dilated", "base", "none"),
         "optimiser": ("adamw", "rmsprop"), "schedule": ("cosine", "step"), "precision": ("fp32", "bf16", "fp16"),
         "decode": ("centroid", "quarter"), "crop": tuple(CROPS), "mask": ("paper", "released"),
-        "boundary_mask": ("paper", "released"), "points_frame": FRAMES,
+        "boundary_mask": ("paper", "released"), "points_frame": FRAMES, "absent": ("ignore", "empty"),
     }  # fmt: skip
     problems = [
         f"{key} {getattr(recipe, key)!r} is not one of {', '.join(known)}"
@@ -221,9 +225,9 @@ def check(recipe: Recipe) -> Recipe:
         if getattr(recipe, key) not in known
     ]
     layouts.get(recipe.layout)
-    positive = ("stacks", "width", "batch", "sigma", "rate", "evaluate_every", "drawn")
+    positive = ("hidden", "stacks", "width", "batch", "sigma", "rate", "evaluate_every", "drawn")
     problems += [f"{key} {getattr(recipe, key)} must be above 0" for key in positive if not getattr(recipe, key) > 0]
-    shares = ("flip", "grey", "blur", "noise", "occlusion", "validation", "threshold", "ema", "distillation")
+    shares = ("flip", "grey", "blur", "noise", "occlusion", "validation", "threshold", "ema", "distillation", "hidden")
     problems += [f"{key} {getattr(recipe, key)} is not in 0..1" for key in shares if not 0 <= getattr(recipe, key) <= 1]
     if recipe.steps <= 0 and recipe.epochs <= 0:
         problems.append("steps and epochs are both 0; say how long to train")

@@ -57,11 +57,11 @@ class Stream:
 
 
 def batches(cache: Cache, stream: Stream, first: int, last: int, rank: int, world: int) -> Iterator[tuple]:
-    """(step, faces, images, landmarks) of this worker's share, read one batch ahead in a thread."""
+    """(step, faces, images, landmarks, visibility) of this worker's share, read one batch ahead in a thread."""
 
     def read(step: int):
         faces = stream.faces(step)[rank::world]
-        return step, faces, *cache.read(faces)
+        return step, faces, *cache.read(faces), cache.visibility(faces)
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(read, first)

@@ -126,3 +126,19 @@ def test_paired_change_of_faces_without_prediction():
         metrics.paired_change(np.array([np.inf, 0.1]), np.array([0.1, np.inf]))
     with pytest.raises(InputError, match="2 faces against 1"):
         metrics.paired_change(np.zeros(2), np.zeros(1))
+
+
+def test_points_that_are_not_there_have_no_part_in_errors_or_box():
+    layout = layouts.get("300w-68")
+    true = np.random.default_rng(1).uniform(10, 90, (2, 68, 2))
+    predicted = true + [3, 4]
+    true[1, 36] = np.nan
+    assert metrics.measurable(true[:1], layout, "inter-ocular") and not metrics.measurable(true, layout, "inter-ocular")
+    with pytest.raises(InputError, match="face 1 does not have"):
+        metrics.normaliser(true, layout, "inter-ocular")
+    distance = metrics.normaliser(true, layout, metrics.BOX)
+    assert np.allclose(metrics.errors(predicted, true, distance), 5 / distance)
+    predicted[1, 36] = np.nan  # of a point that is not there nobody asks
+    assert np.isfinite(metrics.errors(predicted, true, distance)).all()
+    predicted[1, 37] = np.nan
+    assert np.isinf(metrics.errors(predicted, true, distance)[1])

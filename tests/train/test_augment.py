@@ -110,9 +110,9 @@ def test_the_clean_crops_are_the_same_crops_before_light_and_dirt():
     images = torch.randint(0, 256, (4, 120, 120, 3), dtype=torch.uint8)
     landmarks = torch.rand(4, 19, 2) * 100 + 10
     make = Augment(recipe, 120, 1.5)
-    crops, points, clean = make.with_clean(images, landmarks, torch.Generator().manual_seed(3))
+    crops, points, _, clean = make.batch(images, landmarks, None, torch.Generator().manual_seed(3))
     calm = recipes.replace(recipe, occlusion=0.0, noise=0.0, blur=0.0, light=0.0, grey=0.0)
-    expected, same, _ = Augment(calm, 120, 1.5).with_clean(images, landmarks, torch.Generator().manual_seed(3))
+    expected, same, *_ = Augment(calm, 120, 1.5).batch(images, landmarks, None, torch.Generator().manual_seed(3))
     assert torch.equal(points, same) and torch.allclose(clean, expected, atol=1e-6)
     assert (crops - clean).abs().mean() > 0.01
 
@@ -129,3 +129,17 @@ def test_labels_that_lie_to_one_side_lie_to_the_same_side_in_a_mirror():
     mirrored = Augment(recipe, 120, 1.5)(images, true, generator)[1]
     kept = Augment(recipes.replace(recipe, lateral=lateral), 120, 1.5)(images, biased, generator)[1]
     assert torch.allclose(kept, mirrored + torch.tensor([lateral * 64, 0.0]), atol=1e-3)
+
+
+def test_absent_points_and_visibility_change_places_in_a_mirror():
+    """AFLW's points 0 and 5 are one pair: what the mirrored picture lacks is the other one."""
+    layout = layouts.get(RECIPE.layout)
+    first, second = layout.flip_pairs[0]
+    images, landmarks = dotted(1)
+    landmarks[0, first] = torch.nan
+    visibility = torch.full((1, 19), 2, dtype=torch.uint8)
+    visibility[0, first] = 0
+    augment = Augment(recipes.replace(RECIPE, flip=1.0), CACHE, CONTEXT)
+    batch = augment.batch(images, landmarks, visibility, torch.Generator().manual_seed(0))
+    assert batch.landmarks.isnan().any(dim=-1)[0].nonzero().flatten().tolist() == [second]
+    assert (batch.visibility[0] == 0).nonzero().flatten().tolist() == [second]

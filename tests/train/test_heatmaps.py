@@ -9,6 +9,8 @@ from scipy.interpolate import splev, splprep
 from edgewing import layouts
 from train import heatmaps, recipes
 from train.data.drawn import draw
+from train.heatmaps import GroundTruth
+from train.loss import heatmap_loss
 
 BASE = recipes.replace(recipes.get("mobile"), input_size=128)
 
@@ -137,3 +139,47 @@ def test_no_boundary_for_a_layout_without_curves():
     recipe = recipes.replace(BASE, layout="lsp-14")
     target, mask = heatmaps.GroundTruth(recipe)(torch.rand(2, 14, 2) * 128)
     assert target.shape == mask.shape == (2, 14, 32, 32)
+
+
+def with_gaps(absent):
+    """Two faces, of which the second lacks the points ``absent``."""
+    landmarks = torch.from_numpy(np.stack([face(), face()]).astype(np.float32))
+    landmarks[1, absent] = torch.nan
+    return landmarks
+
+
+def test_a_point_that_is_not_there_has_an_empty_heatmap_and_curves_pass_it_by():
+    jaw = layouts.get(BASE.layout).curves["contour"]
+    landmarks = with_gaps(list(jaw[:9]))
+    target, mask = GroundTruth(BASE)(landmarks)
+    assert torch.isfinite(target).all()
+    assert not target[1, list(jaw[:9])].any() and not mask[1, list(jaw[:9])].any()
+    torch.testing.assert_close(target[0, :-1], GroundTruth(BASE)(landmarks[:1])[0][0, :-1])
+    half = GroundTruth(BASE)(with_gaps(list(jaw)))[0][1, -1]  # no contour at all
+    assert 0 < half.sum() < target[1, -1].sum() < target[0, -1].sum()
+
+
+@pytest.mark.parametrize("absent", ["ignore", "empty"])
+def test_what_is_not_there_is_left_alone_or_trained_to_be_empty(absent):
+    recipe = recipes.replace(BASE, absent=absent)
+    outputs = torch.zeros(2, 69, 32, 32, requires_grad=True)
+    landmarks = with_gaps([36, 0])
+    truth_of = GroundTruth(recipe)
+    target, mask = truth_of(landmarks)
+    heatmap_loss([outputs + 0.1], target, mask, "mse", 10.0, truth_of.counted(landmarks)).backward()
+    learnt = outputs.grad.abs().amax(dim=(2, 3)) > 0
+    expected = torch.ones(2, 69, dtype=torch.bool)
+    if absent == "ignore":
+        expected[1, [0, 36, 68]] = False  # and the boundary, of which a part is not known
+    assert learnt.tolist() == expected.tolist()
+
+
+def test_hidden_points_have_the_height_that_the_recipe_says():
+    landmarks = with_gaps([])
+    visibility = torch.full((2, 68), 2, dtype=torch.uint8)
+    visibility[1, 5] = 1
+    lower, mask = GroundTruth(recipes.replace(BASE, hidden=0.5))(landmarks, visibility)
+    full, same = GroundTruth(BASE)(landmarks, visibility)
+    torch.testing.assert_close(lower[1, 5], full[1, 5] / 2)
+    torch.testing.assert_close(lower[0], full[0])
+    assert torch.equal(mask, same)  # where to look does not depend on it

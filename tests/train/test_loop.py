@@ -80,7 +80,7 @@ def test_stopping_and_going_on_gives_the_same_weights(undisturbed, cache, tmp_pa
     augment = Augment(RECIPE, cache.meta["size"], cache.meta["context"])
     prepare(run, RECIPE, cache, augment, train, validation)
     stream = Stream(train, np.ones(len(train)), RECIPE.batch, RECIPE.seed)
-    for step, _, images, landmarks in batches(cache, stream, 0, 4, 0, 1):
+    for step, _, images, landmarks, _ in batches(cache, stream, 0, 4, 0, 1):
         generator = torch.Generator().manual_seed((RECIPE.seed << 32) + step)
         first.update(*augment(torch.from_numpy(images), torch.from_numpy(landmarks), generator))
     first.save(run / CHECKPOINT)

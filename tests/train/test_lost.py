@@ -166,7 +166,7 @@ def with_a_face_that_is_not_finite(cache, tmp_path):
         (copy / path.name).write_bytes(path.read_bytes())
     points = np.fromfile(copy / "landmarks.f32", np.float32).reshape(len(cache), -1)
     train, _ = cache.split(RECIPE.validation, RECIPE.seed)
-    points[train[0]] = np.nan
+    points[train[0]] = np.inf
     points.tofile(copy / "landmarks.f32")
     return caches.Cache.open(copy)
 

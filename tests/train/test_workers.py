@@ -39,9 +39,9 @@ update = loop.Trainer.update
 loop.Trainer.update = lambda *a: print("loss", a[0].step, repr(v := update(*a)), flush=True) or v
 read = loop.batches
 def told(*a):
-    for step, chosen, images, landmarks in read(*a):
+    for step, chosen, *arrays in read(*a):
         print("faces", step, *chosen, flush=True)
-        yield step, chosen, images, landmarks
+        yield step, chosen, *arrays
 loop.batches = told
 with loop.Workers.join() as workers:
     loop.fit(recipe, Cache.open(folder), run, workers, say=lambda text: None)

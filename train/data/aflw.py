@@ -40,7 +40,7 @@ def annotations(folder: Path, split: str) -> Path:
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
     """Every face of the split in the order of ``ra``; InputErrors are yielded for those that must be left out.
 
-    ``box`` is the dataset's square, ``occluded`` where ``mask_new`` is 0. InputError, raised: another layout, a broken
+    ``box`` is the dataset's square, visibility 1 where ``mask_new`` is 0. InputError, raised: another layout, a broken
     file, or one whose parts do not fit together.
     """
     if layout.name not in LAYOUTS:
@@ -86,7 +86,7 @@ def _sample(path: Path, index: int, text: str, row, box, mask, split: str, pictu
         f"aflw/{'train' if split == 'train' else 'test'}",
         f"aflw/{name}:{index + 1}",
         np.array([left, top, right, bottom], np.float32),
-        occluded=mask != 1,
+        visibility=np.where(mask != 1, 1, 2).astype(np.uint8),
     )
 
 

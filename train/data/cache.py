@@ -1,7 +1,8 @@
 """The cache: every face decoded once, cut out with context around it, in raw files that training reads by offset.
 
-    images.u8       (M, S, S, 3) RGB        landmarks.f32   (M, N, 2) cache pixels, x y
+    images.u8       (M, S, S, 3) RGB        landmarks.f32   (M, N, 2) cache pixels, x y; NaN where there is no point
     group.i4        (M,)                    source.u1       (M,) index into meta's sources
+    visibility.u1   (M, N) 0 no such point, 1 hidden but marked, 2 seen
     names.txt       one name a line         names.idx       (M + 1,) int64 offsets into names.txt
     meta.json
 
@@ -38,10 +39,10 @@ from edgewing.layouts import Layout
 from train.data.contents import Contents
 from train.data.crops import square as square_of
 from train.data.groups import group_id, split
-from train.data.samples import Samples, file_of, load
+from train.data.samples import Samples, file_of, load, visibility_of
 
 CONTEXT = 1.5
-_FORMAT = 1
+_FORMAT = 2  # 2: with visibility
 _LARGEST_META = 16 * files.MIB
 _MOST_SOURCES = 256
 _PROBLEMS_KEPT = 100
@@ -58,8 +59,8 @@ def cache_folder(root: str | Path, key: str, size: int, context: float = CONTEXT
 
 
 def fingerprint(samples: Iterable, crop: str = "gtbox", root: str | Path | None = None) -> str:
-    """sha256 in hex over names, groups, landmarks, bytes of the picture files, and boxes unless the crop is ``gtbox``:
-    other annotations or other pictures give another one. root: where the digests of files are remembered."""
+    """sha256 in hex over names, groups, landmarks, visibility, bytes of the picture files, and boxes unless the crop is
+    ``gtbox``: other annotations or other pictures give another one. root: where the digests of files are remembered."""
     with Contents(root) as contents:
         whole = Fingerprint(crop, contents)
         for sample in samples:
@@ -80,6 +81,7 @@ class Fingerprint:
             pixels = self._contents.digest(file_of(sample.image))
         self._digest.update(f"{sample.name}\0{sample.group}\0".encode("utf-8", "surrogateescape") + pixels)
         self._digest.update(np.ascontiguousarray(sample.landmarks, np.float32).tobytes())
+        self._digest.update(visibility_of(sample).tobytes())
         if self._crop != "gtbox":
             box = getattr(sample, "box", None)
             self._digest.update(f"{self._crop} {None if box is None else box.tolist()}".encode())
@@ -103,6 +105,7 @@ class Cache:
         expected = {
             "images.u8": len(self) * self._size**2 * 3,
             "landmarks.f32": len(self) * self._points * 8,
+            "visibility.u1": len(self) * self._points,
             "group.i4": len(self) * 4,
             "source.u1": len(self),
             "names.idx": (len(self) + 1) * 8,
@@ -127,8 +130,12 @@ class Cache:
         return self._rows("images.u8", indices, (self._size, self._size, 3), np.uint8), self.landmarks(indices)
 
     def landmarks(self, indices) -> np.ndarray:
-        """(B, N, 2) float32, cache pixels."""
+        """(B, N, 2) float32, cache pixels; NaN where there is no point."""
         return self._rows("landmarks.f32", indices, (self._points, 2), np.float32)
+
+    def visibility(self, indices) -> np.ndarray:
+        """(B, N) uint8: 0 no such point, 1 hidden but marked, 2 seen."""
+        return self._rows("visibility.u1", indices, (self._points,), np.uint8)
 
     def names(self, indices) -> list[str]:
         found = []
@@ -217,7 +224,7 @@ def build(
     """
     folder = Path(folder)
     total = len(samples) if hasattr(samples, "__len__") else None
-    beside = _beside(folder, (total or 0) * (size * size * 3 + layout.points * 8))
+    beside = _beside(folder, (total or 0) * (size * size * 3 + layout.points * 9))
     try:
         beside.mkdir(parents=True)
         with contextlib.ExitStack() as stack:
@@ -265,7 +272,7 @@ class _Writer:
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack, fingerprint: Fingerprint):
         self.folder, self.fingerprint = folder, fingerprint
-        names = "images.u8", "landmarks.f32", "group.i4", "source.u1", "names.txt", "names.idx"
+        names = "images.u8", "landmarks.f32", "visibility.u1", "group.i4", "source.u1", "names.txt", "names.idx"
         self.files = {name: stack.enter_context(open(folder / name, "wb")) for name in names}
         self.files["names.idx"].write(bytes(8))
         self.offset, self.count = 0, 0
@@ -280,6 +287,7 @@ class _Writer:
             self.problems += [str(found)][: _PROBLEMS_KEPT - len(self.problems)]
             return
         image, landmarks = found
+        visibility = visibility_of(sample)
         source = self.sources.setdefault(sample.source, [len(self.sources), 0])
         if source[0] >= _MOST_SOURCES:
             raise InputError(f"more than {_MOST_SOURCES} sources in one cache; read fewer folders")
@@ -287,7 +295,8 @@ class _Writer:
         name = sample.name.replace("\n", " ").encode("utf-8", "replace") + b"\n"
         self.offset += len(name)
         self.count += 1
-        row = image, landmarks, np.int32(group_id(sample.group)), np.uint8(source[0]), name, np.int64(self.offset)
+        numbers = np.int32(group_id(sample.group)), np.uint8(source[0])
+        row = image, landmarks, visibility, *numbers, name, np.int64(self.offset)
         for file, value in zip(self.files.values(), row, strict=True):
             file.write(value if isinstance(value, bytes) else value.tobytes())
 

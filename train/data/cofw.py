@@ -58,7 +58,7 @@ def annotations(folder: Path, split: str) -> Path:
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
     """Every face of the split; InputErrors are yielded for those that must be left out.
 
-    ``occluded`` of a sample has the flags. Its picture is named FILE.mat/IsTr/17 (from 0), which ``load`` opens.
+    A flagged point has the visibility 1. Its picture is named FILE.mat/IsTr/17 (from 0), which ``load`` opens.
     InputError, raised: another layout, no file of that split, a broken one, or no h5py.
     """
     if layout.name not in LAYOUTS:
@@ -99,7 +99,7 @@ def _sample(path: Path, split: str, index: int, points, flags, box, name: str) -
         f"{name}/{split}",
         f"{name}/{split}/{index + 1:04d}",
         box,
-        occluded=flags.astype(bool),
+        visibility=np.where(flags > 0, 1, 2).astype(np.uint8),
     )
 
 

@@ -52,10 +52,10 @@ def _released(sample, size: int, factor: float, least: float) -> Crop:
     for divisor in range(_FIRST_DIVISOR, 0, -_STEP):
         side = 200 * (width + height) / divisor
         seen = (sample.landmarks - (centre - side / 2)) * _WHOLE / side  # the released code's frame: no half pixels
-        if _INSIDE_WHOLE[0] <= seen.min() and seen.max() <= _INSIDE_WHOLE[1]:
+        if _INSIDE_WHOLE[0] <= np.nanmin(seen) and np.nanmax(seen) <= _INSIDE_WHOLE[1]:
             break
     middle = (seen - (_WHOLE - _MIDDLE) / 2) * _SIZE / _MIDDLE
-    if _INSIDE_MIDDLE[0] <= middle.min() and middle.max() <= _INSIDE_MIDDLE[1]:
+    if _INSIDE_MIDDLE[0] <= np.nanmin(middle) and np.nanmax(middle) <= _INSIDE_MIDDLE[1]:
         side *= _MIDDLE / _WHOLE
     return Crop((float(centre[0]), float(centre[1])), side, size)
 

@@ -16,17 +16,19 @@ from edgewing.errors import InputError
 # Larger coordinates are no pixels of a picture that edgewing.images would read.
 _LARGEST_COORDINATE = 1e6
 _BLOCK = 4096
+_FEWEST_POINTS = 2  # fewer have no box
 
 
 @dataclass(slots=True)
 class Sample:
     """A face in a picture, with its points.
 
-    image: the picture's file (within a MATLAB file: FILE.mat/variable/number). landmarks: (N, 2) float32, image pixels.
+    image: the picture's file (within a MATLAB file: FILE.mat/variable/number). landmarks: (N, 2) float32, image pixels;
+    NaN where there is no point. visibility: (N,) uint8 in COCO's numbers, 0 no such point in the picture, 1 hidden but
+    marked, 2 seen; where a reader gives none, 0 where a landmark is NaN and 2 elsewhere.
     group: identity; all samples of a group stay on one side of a validation split.
     source: where it comes from, such as ``lfpw/trainset``. name: unique within what was read.
     box: (4,) x0, y0, x1, y1 that the dataset brings, or None. attributes: the dataset's own, such as ``{"blur": 1}``.
-    occluded: (N,) bool, where the dataset says which points cannot be seen, or None.
     """
 
     image: Path
@@ -36,7 +38,22 @@ class Sample:
     name: str
     box: np.ndarray | None = None
     attributes: dict[str, int] = field(default_factory=dict)
-    occluded: np.ndarray | None = None
+    visibility: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.visibility is None:
+            self.visibility = seen(self.landmarks)
+
+
+def seen(landmarks: np.ndarray) -> np.ndarray:
+    """(..., N) uint8 visibility of (..., N, 2) landmarks whose dataset says nothing of it: 2, or 0 where one is NaN."""
+    return np.where(np.isnan(landmarks).any(axis=-1), 0, 2).astype(np.uint8)
+
+
+def visibility_of(sample) -> np.ndarray:
+    """(N,) uint8 of a Sample, or of a drawn face, all of whose points are there."""
+    given = getattr(sample, "visibility", None)
+    return seen(sample.landmarks) if given is None else given
 
 
 class Unlabelled(InputError):
@@ -54,18 +71,21 @@ class Samples(Sequence):
     def __init__(self, points: int):
         self._points = points
         self._blocks: list[np.ndarray] = []
+        self._visibility: list[np.ndarray] = []
         self._texts: list[bytes] = []
-        self._extras: dict[int, tuple[np.ndarray | None, dict[str, int], np.ndarray | None]] = {}
+        self._extras: dict[int, tuple[np.ndarray | None, dict[str, int]]] = {}
 
     def append(self, sample: Sample) -> None:
         index = len(self)
         if index % _BLOCK == 0:
             self._blocks.append(np.empty((_BLOCK, self._points, 2), np.float32))
+            self._visibility.append(np.empty((_BLOCK, self._points), np.uint8))
         self._blocks[-1][index % _BLOCK] = sample.landmarks
+        self._visibility[-1][index % _BLOCK] = sample.visibility
         texts = str(sample.image), sample.group, sample.source, sample.name
         self._texts.append("\0".join(texts).encode("utf-8", "surrogateescape"))
-        if sample.box is not None or sample.attributes or sample.occluded is not None:
-            self._extras[index] = sample.box, sample.attributes, sample.occluded
+        if sample.box is not None or sample.attributes:
+            self._extras[index] = sample.box, sample.attributes
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -74,8 +94,9 @@ class Samples(Sequence):
         index = range(len(self))[index]
         image, group, source, name = self._texts[index].decode("utf-8", "surrogateescape").split("\0")
         landmarks = self._blocks[index // _BLOCK][index % _BLOCK].copy()
-        box, attributes, occluded = self._extras.get(index, (None, {}, None))
-        return Sample(Path(image), landmarks, group, source, name, box, attributes, occluded)
+        visibility = self._visibility[index // _BLOCK][index % _BLOCK].copy()
+        box, attributes = self._extras.get(index, (None, {}))
+        return Sample(Path(image), landmarks, group, source, name, box, attributes, visibility)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
@@ -94,12 +115,19 @@ class Listing:
     summary: list[str] = field(default_factory=list)
 
 
-def fault(landmarks: np.ndarray, shape: tuple[int, ...] | None = None) -> str | None:
+def fault(
+    landmarks: np.ndarray, shape: tuple[int, ...] | None = None, visibility: np.ndarray | None = None
+) -> str | None:
     """Why (N, 2) landmarks cannot be those of a face in a picture of that shape (H, W, ...), or None.
 
     Points a little outside the picture are legal, annotators set them; further out than the picture is large, or all of
-    them outside, is not. Without ``shape`` only what can be known without the picture is checked.
+    them outside, is not. Points that are not there, by their (N,) visibility, are passed over. Without ``shape`` only
+    what can be known without the picture is checked.
     """
+    if visibility is not None:
+        landmarks = landmarks[visibility > 0]
+        if len(landmarks) < _FEWEST_POINTS:
+            return f"only {len(landmarks)} of its points are there"
     if not np.isfinite(landmarks).all():
         return "a coordinate is not a finite number"
     if np.abs(landmarks).max() > _LARGEST_COORDINATE:
@@ -125,7 +153,7 @@ def load(sample) -> np.ndarray:
     InputError ``file: reason``: the picture is missing, broken or too large, or the landmarks cannot be in it.
     """
     image = sample.image if isinstance(sample.image, np.ndarray) else _picture(sample.image)
-    if reason := fault(sample.landmarks, image.shape):
+    if reason := fault(sample.landmarks, image.shape, visibility_of(sample)):
         raise InputError(f"{sample.name if image is sample.image else sample.image}: {reason}")
     return image
 

@@ -21,7 +21,7 @@ def test_splits_are_by_the_order_ra(tmp_path, monkeypatch):
         number = int(sample.image.stem[-5:])
         np.testing.assert_array_equal(sample.landmarks, face(19, number)[1])
         np.testing.assert_array_equal(sample.box, [20, 10, 120, 110])
-        assert sample.occluded.tolist() == [number % 2 == 1 and point == 3 for point in range(19)]
+        assert sample.visibility.tolist() == [1 if number % 2 == 1 and point == 3 else 2 for point in range(19)]
         assert data.load(sample).shape == (120, 160, 3)
 
 

@@ -212,7 +212,9 @@ def test_found_by_its_key_and_built_once(tmp_path, listing):
     assert long[0] != long[1]
 
 
-@pytest.mark.parametrize("name", ["images.u8", "landmarks.f32", "group.i4", "source.u1", "names.idx", "names.txt"])
+@pytest.mark.parametrize(
+    "name", ["images.u8", "landmarks.f32", "visibility.u1", "group.i4", "source.u1", "names.idx", "names.txt"]
+)
 def test_a_truncated_cache_is_refused(tmp_path, name):
     folder = cache.build(pictures(3), tmp_path / "cache", LAYOUT, 32).folder
     os.truncate(folder / name, os.path.getsize(folder / name) - 1)
@@ -292,7 +294,8 @@ def test_a_million_faces_cost_no_memory_to_read(tmp_path):
     count = 1_000_000
     meta["count"] = meta["sources"][0]["count"] = count
     (folder / "meta.json").write_text(json.dumps(meta))
-    for name, row in {"images.u8": 240 * 240 * 3, "landmarks.f32": 68 * 8, "source.u1": 1, "names.txt": 7}.items():
+    rows = {"images.u8": 240 * 240 * 3, "landmarks.f32": 68 * 8, "visibility.u1": 68, "source.u1": 1, "names.txt": 7}
+    for name, row in rows.items():
         os.truncate(folder / name, count * row)
     np.arange(0, 7 * count + 1, 7, dtype=np.int64).tofile(folder / "names.idx")
     np.arange(count, dtype=np.int32).tofile(folder / "group.i4")

@@ -19,7 +19,7 @@ def test_every_face_of_a_split(tmp_path, split, count, seed):
         picture, landmarks = face(29, seed + number)
         np.testing.assert_array_equal(sample.landmarks, landmarks)
         np.testing.assert_array_equal(sample.box, [30, 15, 130, 105])
-        np.testing.assert_array_equal(sample.occluded, np.arange(29) % 5 == number)
+        np.testing.assert_array_equal(sample.visibility == 1, np.arange(29) % 5 == number)
         loaded = data.load(sample)
         np.testing.assert_array_equal(loaded, picture)  # the grey ones too: the drawn face is grey
         x, y = sample.landmarks[0].astype(int)
@@ -34,7 +34,7 @@ def test_cofw68_is_the_same_pictures_with_other_points(tmp_path):
     first, second = data.read(tmp_path, "300w-68", "test").samples
     np.testing.assert_array_equal(second.landmarks, face(68, 201)[1])
     np.testing.assert_array_equal(second.box, [40, 25, 100, 75])
-    assert second.occluded.sum() == 1 and not first.occluded.any()
+    assert (second.visibility == 1).sum() == 1 and (first.visibility == 2).all()
     np.testing.assert_array_equal(data.load(second), face(29, 101)[0])
     with pytest.raises(InputError, match="COFW-68 is a test set"):
         data.read(tmp_path, "300w-68", "train")

@@ -1,0 +1,94 @@
+"""COCO keypoints: a file that the test writes, read back, and what is left out with its reason."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from edgewing.errors import InputError
+from train import data
+
+N = 14  # lsp-14
+POINTS = np.stack([np.linspace(10, 50, N), np.linspace(20, 40, N) ** 1.05], axis=1).round(2)
+
+
+def annotation(number, image=1, visibility=2, **other):
+    flags = np.broadcast_to(visibility, N)
+    flat = np.column_stack([POINTS, flags]).ravel().tolist()
+    return {"id": number, "image_id": image, "category_id": 1, "keypoints": flat, "bbox": [8, 18, 50, 40], **other}
+
+
+def written(folder, annotations, name="annotations.json", images=None):
+    (folder / "images").mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / "images/a b é.png"), np.full((60, 70, 3), 90, np.uint8))
+    images = images or [{"id": 1, "file_name": "images/a b é.png"}, {"id": 2, "file_name": "images/none.png"}]
+    (folder / name).write_text(json.dumps({"images": images, "annotations": annotations}))
+    return folder
+
+
+def test_points_visibility_box_and_attributes(tmp_path):
+    flags = np.array([0, 1] + [2] * (N - 2))
+    folder = written(tmp_path, [annotation(5, visibility=flags, pose="profile", exact=True), annotation(6)])
+    first, second = data.read(folder, "lsp-14").samples
+    assert np.isnan(first.landmarks[0]).all() and np.allclose(first.landmarks[1:], POINTS[1:])
+    assert first.visibility.tolist() == flags.tolist() and (second.visibility == 2).all()
+    assert first.box.tolist() == [8, 18, 58, 58]
+    assert first.attributes == {"pose profile": 1, "exact": 1} and second.attributes == {}
+    assert first.group == second.group and first.name != second.name
+    assert data.load(first).shape == (60, 70, 3)
+
+
+def test_what_cannot_be_used_is_counted_and_named(tmp_path):
+    wrong = annotation(3)
+    wrong["keypoints"] = wrong["keypoints"][:-3]
+    items = [
+        annotation(1), annotation(2, iscrowd=1), wrong, annotation(4, num_keypoints=0), annotation(5, image=2),
+        annotation(6, image=7), annotation(7, visibility=3), annotation(8, bbox=[1, 2, 0, 4]),
+    ]  # fmt: skip
+    listing = data.read(written(tmp_path, items), "lsp-14")
+    assert len(listing.samples) == 1
+    said = "\n".join(listing.problems)
+    for part in (
+        "annotation 3: 13 keypoints", "annotation 5: no picture images/none.png", "annotation 6: image_id '7'",
+        "annotation 7: a visibility of 3", "annotation 8: bbox", "1 crowds and 1 objects without points",
+    ):  # fmt: skip
+        assert part in said
+    assert len(listing.problems) == 6
+
+
+def test_a_split_is_found_by_the_name_of_its_file(tmp_path):
+    written(tmp_path, [annotation(1)], "points_train.json")
+    written(tmp_path, [annotation(1), annotation(2)], "points_test.json")
+    assert [len(data.read(tmp_path, "lsp-14", split).samples) for split in ("train", "test")] == [1, 2]
+    with pytest.raises(InputError, match="0 annotation files for val"):
+        data.read(tmp_path, "lsp-14", "val")
+    assert len(data.read(tmp_path / "points_test.json", "lsp-14").samples) == 2
+
+
+OUTSIDE = {"images": [{"id": 1, "file_name": "../x.png"}], "annotations": [annotation(1)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"images": [], "annotations": [', "not JSON"),
+        ('{"images": {}, "annotations": []}', "no list of images"),
+        ('{"images": [{"id": 1}, {"id": 1}], "annotations": []}', "id of another one"),
+        (json.dumps(OUTSIDE), "is outside"),
+        ('{"images": [], "annotations": [{"id": 1, "keypoints": [NaN]}]}', "no face"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path, text, message):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        data.read(tmp_path / "a.json", "lsp-14")
+
+
+def test_a_byte_order_mark_and_annotations_below_a_folder(tmp_path):
+    written(tmp_path, [annotation(1)])
+    (tmp_path / "annotations").mkdir()
+    text = (tmp_path / "annotations.json").read_text()
+    (tmp_path / "annotations.json").unlink()
+    (tmp_path / "annotations/keypoints_val.json").write_text("\ufeff" + text)
+    assert len(data.read(tmp_path, "lsp-14", "val").samples) == 1
