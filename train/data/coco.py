@@ -2,7 +2,7 @@
 
 An annotation's ``keypoints`` are x, y, v three by three, v 0 (no such point), 1 (hidden but marked) or 2 (seen); x and
 y count pixels from 0 at the centre of the top-left one. Its ``bbox`` is x, y, width, height. Texts and truth values
-that an annotation has beside COCO's own keys (``"pose": "profile"``) become attributes, so that results can be told by them.
+that an annotation has beside COCO's own keys (``"pose": "profile"``) become attributes, by which results can be told.
 
 A folder may hold one such file for each split, whose names then have ``train``, ``val`` or ``test`` in them, or one for
 all. All objects of a picture are one group.
