@@ -143,9 +143,9 @@ def program(name: str) -> str:
 
 
 @contextlib.contextmanager
-def serving(site: web.Site) -> Iterator[str]:
+def serving(site: web.Site, host: str = "127.0.0.1") -> Iterator[str]:
     """The URL of a server of the page, for as long as the context lasts."""
-    with web.server(site, "127.0.0.1", 0) as server:
+    with web.server(site, host, 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -6,15 +6,21 @@ model and on this installation is added here: the model, the detector's weights,
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import http.server
+import ipaddress
 import json
 import socket
+import socketserver
 import ssl
 import sys
+import threading
+import time
 import urllib.parse
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
@@ -39,17 +45,27 @@ TYPES = {
     ".png": "image/png",
     ".tflite": "application/octet-stream",
 }
-# Isolated, a page may have threads; the rest keeps others from embedding it, and the browser from guessing types.
+# Isolated, a page may have threads; the rest keeps other pages from framing this one and from reading its files, and
+# the browser from guessing types.
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
+PLAIN = {"Content-Type": "text/plain"}
 SELF_SIGNED = (
     "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=edgewing -keyout edgewing.pem -out edgewing.pem"
 )
+
+MOST_CONNECTIONS = 256  # a browser opens six
+WAITING = 1024  # connections that the system keeps meanwhile; of more it drops some, and they try again seconds later
+SILENCE, ANSWERING = (
+    1.0,
+    30.0,
+)  # s after which a connection that asks nothing, or takes its answer, is closed for others
 
 Site = dict[str, bytes]
 
@@ -116,10 +132,12 @@ def server(files_of_page: Site, host: str, port: int, certificate: str | None = 
 
     certificate: a PEM file with certificate and key, for https. InputError: port taken, no such host, no certificate.
     """
+    if not host:
+        raise InputError("--host is empty; name an address: 127.0.0.1 for this machine alone, 0.0.0.0 for its network")
     handler = functools.partial(_Handler, files_of_page, {k: _etag(v) for k, v in files_of_page.items()})
     try:
-        made = _Server((host, port), handler)
-    except (OSError, OverflowError) as error:
+        made = _Server(host, port, handler)
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a name with a label of 64 letters
         raise InputError(f"cannot serve on {host}:{port} ({error}); choose another with --host and --port") from None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -136,10 +154,12 @@ def server(files_of_page: Site, host: str, port: int, certificate: str | None = 
 def advice(host: str, port: int, secure: bool) -> list[str]:
     """Lines that say where the page is and how a phone gets there: browsers give a camera to https and localhost."""
     scheme = "https" if secure else "http"
-    here, everywhere = host in ("127.0.0.1", "localhost"), host == "0.0.0.0"
-    lines = [f"this machine: {scheme}://localhost:{port}"] if here or everywhere else []
+    here, everywhere = _is_loopback(host), host in ("0.0.0.0", "::")
+    local = "[::1]" if host == "::1" else "localhost"
+    lines = [f"this machine: {scheme}://{local}:{port}"] if here or everywhere else []
     if not here:
-        lines.append(f"phone: {scheme}://{_address() if everywhere else host}:{port}")
+        address = _address() if everywhere else host
+        lines.append(f"phone: {scheme}://{f'[{address}]' if ':' in address else address}:{port}")
         if secure:
             lines.append("       a certificate of your own is warned of once: go on in spite of it")
         else:
@@ -151,6 +171,14 @@ def advice(host: str, port: int, secure: bool) -> list[str]:
         lines.append("any phone: edgewing web --build DIR, and put DIR on a host with https")
         lines.append("       or in this network: edgewing web --host 0.0.0.0, which says how")
     return lines
+
+
+def _is_loopback(name: str) -> bool:
+    """Whether a host's name or address is this machine's own, and never another's."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 def _address() -> str:
@@ -168,6 +196,59 @@ def _etag(data: bytes) -> str:
 
 
 class _Server(http.server.ThreadingHTTPServer):
+    """A thread for each connection, and no more than MOST_CONNECTIONS: one more waits until one ends, or until one may
+    be closed for it, so that a crowd of silent ones keeps nobody out for long."""
+
+    request_queue_size = WAITING
+
+    def __init__(self, host: str, port: int, handler):
+        families = [found[0] for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        self.address_family = socket.AF_INET if socket.AF_INET in families else families[0]
+        self.connections: dict[socket.socket, float] = {}  # the time from which each may be closed for another one
+        self.changed = threading.Condition()
+        super().__init__((host, port), handler)
+        self.loopback = _is_loopback(self.server_address[0])
+
+    def server_bind(self) -> None:
+        """Without asking a name server what this machine is called, which can take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def process_request(self, request, client_address) -> None:
+        with self.changed:
+            while len(self.connections) >= MOST_CONNECTIONS:
+                first = min(self.connections, key=self.connections.get)
+                rest = self.connections[first] - time.monotonic()
+                if rest > 0:
+                    self.changed.wait(rest)
+                    continue
+                del self.connections[first]
+                with contextlib.suppress(OSError):  # it may have gone already; else its thread finds out and closes it
+                    socket.socket.shutdown(first, socket.SHUT_RDWR)  # not that of TLS, which is not for two threads
+            self.connections[request] = time.monotonic() + SILENCE
+        super().process_request(request, client_address)
+
+    @contextlib.contextmanager
+    def answering(self, request: socket.socket) -> Iterator[None]:
+        """While a connection is given what it asked for."""
+        try:
+            self._may_close(request, ANSWERING)
+            yield
+        finally:
+            self._may_close(request, SILENCE)
+
+    def _may_close(self, request: socket.socket, seconds: float) -> None:
+        with self.changed:
+            if request in self.connections:
+                self.connections[request] = time.monotonic() + seconds
+                self.changed.notify()
+
+    def shutdown_request(self, request) -> None:
+        with self.changed:
+            self.connections.pop(request, None)
+            self.changed.notify()
+        super().shutdown_request(request)
+
     def handle_error(self, request, client_address) -> None:
         """A browser that goes away, or does not like the certificate, is no error of ours."""
         if not isinstance(sys.exc_info()[1], OSError):
@@ -179,22 +260,44 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 30  # s without a byte, after which a connection is closed
+    disable_nagle_algorithm = True  # else the body waits 40 ms until the header is acknowledged
 
     def __init__(self, files_of_page: Site, etags: dict[str, str], *arguments):
         self.files_of_page, self.etags = files_of_page, etags
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        name = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).removeprefix("/") or "index.html"
-        data = self.files_of_page.get(name)
-        if data is None:
-            self._answer(HTTPStatus.NOT_FOUND, b"no such file\n", {"Content-Type": "text/plain"})
-        elif self.headers.get("If-None-Match") == self.etags[name]:
-            self._answer(HTTPStatus.NOT_MODIFIED, b"", {"ETag": self.etags[name]})
-        else:
-            self._answer(HTTPStatus.OK, data, {"Content-Type": TYPES[Path(name).suffix], "ETag": self.etags[name]})
+        with self.server.answering(self.connection):
+            self._answer(*self._looked_up())
 
     do_HEAD = do_GET
+
+    def _looked_up(self) -> tuple[HTTPStatus, bytes, dict[str, str]]:
+        """Status, body and headers of the answer."""
+        if not self._is_asked_by_name():
+            return HTTPStatus.FORBIDDEN, b"this page is for localhost alone\n", PLAIN
+        try:
+            path = urllib.parse.urlsplit(self.path).path
+        except ValueError:  # such as http://[::1
+            return HTTPStatus.BAD_REQUEST, b"no such address\n", PLAIN
+        name = urllib.parse.unquote(path).removeprefix("/") or "index.html"
+        data = self.files_of_page.get(name)
+        if data is None:
+            return HTTPStatus.NOT_FOUND, b"no such file\n", PLAIN
+        if self.headers.get("If-None-Match") == self.etags[name]:
+            return HTTPStatus.NOT_MODIFIED, b"", {"ETag": self.etags[name]}
+        return HTTPStatus.OK, data, {"Content-Type": TYPES[Path(name).suffix], "ETag": self.etags[name]}
+
+    def _is_asked_by_name(self) -> bool:
+        """Whether the browser means this server. A page from elsewhere whose name was made to point to 127.0.0.1 (DNS
+        rebinding) would have its own name here, and could read the model."""
+        hosts = self.headers.get_all("Host", [])
+        if not self.server.loopback:
+            return True
+        try:
+            return len(hosts) == 1 and _is_loopback(urllib.parse.urlsplit(f"//{hosts[0].strip()}").hostname or "")
+        except ValueError:
+            return False
 
     def _answer(self, status: HTTPStatus, data: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -4,7 +4,7 @@
 //   node build.mjs --parts OUT  the modules without a browser in one file, for the tests that compare them with Python
 
 import {build} from 'esbuild';
-import {cp, mkdir, rename, rm, writeFile} from 'node:fs/promises';
+import {cp, mkdir, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 
@@ -33,5 +33,10 @@ for (const variant of ['threaded_internal', 'internal', 'compat_internal']) {
 }
 await writeFile(path.join(page, 'icon.svg'), svg());
 for (const side of [180, 192, 512]) await writeFile(path.join(page, `icon-${side}.png`), png(side));
+// the service worker answers for these files and for no others
+const within = async (folder) => (await readdir(path.join(page, folder))).map((name) => folder + name);
+const built = [...(await within('')), ...(await within('wasm/'))].filter((name) => !['wasm', 'sw.js'].includes(name));
+const worker = path.join(page, 'sw.js');
+await writeFile(worker, (await readFile(worker, 'utf8')).replace('...BUILT', built.map((name) => `'${name}'`).join(', ')));
 await rm(final, {recursive: true, force: true});
 await rename(page, final);

@@ -3,6 +3,7 @@
 import http.client
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -65,6 +66,7 @@ def test_files_have_their_type_and_the_page_is_isolated(served, path, kind):
     assert response.headers["Content-Type"] == kind
     assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert response.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert int(response.headers["Content-Length"]) == len(body)
 
 
@@ -84,6 +86,120 @@ def test_files_have_their_type_and_the_page_is_isolated(served, path, kind):
 def test_nothing_else_is_to_be_had(served, path):
     response, body = ask(served, path)
     assert response.status == 404 and body == b"no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("127.0.0.1:1", 200),
+        ("[::1]:8000", 200),
+        ("evil.test:8000", 403),
+        ("localhost.evil.test", 403),
+        ("localhost@evil.test", 403),
+        ("192.168.1.9", 403),
+        ("[::1", 403),
+        ("", 403),
+    ],
+)
+def test_on_this_machine_alone_a_page_of_another_name_gets_nothing(served, host, status):
+    response, body = ask(served, "/model.tflite", headers={"Host": host})
+    assert response.status == status
+    assert (body == b"this page is for localhost alone\n") == (status == 403)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status"),
+    [
+        ("GET http://[::1 HTTP/1.1", "Host: localhost\r\n", 400),
+        ("GET http://localhost/app.js HTTP/1.1", "Host: localhost\r\n", 200),
+        ("GET / HTTP/1.1", "", 403),
+        ("GET / HTTP/1.1", "Host: localhost\r\nHost: evil.test\r\n", 403),
+        ("GET", "", 400),
+    ],
+)
+def test_requests_that_no_browser_makes(served, capfd, request_line, headers, status):
+    with socket.create_connection(("127.0.0.1", served), timeout=20) as connection:
+        connection.sendall(f"{request_line}\r\n{headers}Connection: close\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
+        if request_line == "GET":  # HTTP 0.9 has no headers in its answer
+            assert f"Error code: {status}".encode() in connection.recv(1 << 16)
+        else:
+            answer.begin()
+            assert answer.status == status
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def started(server):
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    return thread
+
+
+def test_a_crowd_that_says_nothing_keeps_nobody_out(monkeypatch):
+    monkeypatch.setattr(web, "MOST_CONNECTIONS", 8)
+    monkeypatch.setattr(web, "SILENCE", 0.01)
+    with web.server({"index.html": b"here"}, "127.0.0.1", 0) as server:
+        thread = started(server)
+        crowd = [socket.create_connection(server.server_address, timeout=20) for _ in range(40)]
+        response, body = ask(server.server_port, "/")
+        assert (response.status, body) == (200, b"here")
+        assert len(server.connections) <= 8
+        assert [one.recv(1) for one in crowd[:30]] == [b""] * 30, "the oldest are closed"
+        for one in crowd:
+            one.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_who_is_being_answered_is_not_closed_for_another(monkeypatch):
+    monkeypatch.setattr(web, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(web, "SILENCE", 0.0)
+    large = bytes(64 << 20)  # more than lies between the two, so it is sent only while it is read
+    with web.server({"index.html": b"here", "model.tflite": large}, "127.0.0.1", 0) as server:
+        thread = started(server)
+        first = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+        first.request("GET", "/model.tflite")
+        answer = first.getresponse()
+        second = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+        second.request("GET", "/")  # waits
+        assert len(answer.read()) == len(large)
+        assert second.getresponse().read() == b"here"
+        first.close()
+        second.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_small_answers_are_sent_at_once():
+    with web.server({"index.html": b"here"}, "127.0.0.1", 0) as server:
+        thread = started(server)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"here"
+        (its,) = server.connections
+        assert its.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_of_the_newer_kind():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("needs a machine with IPv6")
+    with web.server({"index.html": b"here"}, "::1", 0) as server:
+        thread = started(server)
+        connection = http.client.HTTPConnection("::1", server.server_port, timeout=20)
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"here"
+        connection.close()
+        server.shutdown()
+        thread.join()
+    assert web.advice("::1", 8000, False)[0] == "this machine: http://[::1]:8000"
+    assert web.advice("fe80::1", 8000, False)[0] == "phone: http://[fe80::1]:8000"
 
 
 def test_what_a_browser_has_is_not_sent_again(served):
@@ -125,6 +241,8 @@ def test_files_for_a_host(small, tmp_path, capsys):
         (["--model", "none.tflite"], "no such file"),
         (["--port", "99999"], "cannot serve on 127.0.0.1:99999"),
         (["--host", "no.such.host.invalid"], "cannot serve on no.such.host.invalid"),
+        (["--host", ""], "--host is empty; name an address"),
+        (["--host", "x" * 70], "cannot serve on xxx"),
         (["--cert", "none.pem", "--port", "0"], "make one: openssl req"),
         (["--build", "FILE/below"], "cannot be made"),
     ],

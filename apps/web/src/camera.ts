@@ -39,13 +39,19 @@ export async function openCamera(which: MediaTrackConstraints, lost: () => void)
   } catch (error) {
     throw explain(error as DOMException);
   }
-  const [track] = stream.getVideoTracks();
-  track.addEventListener('ended', lost);
-  const video = await play((element) => (element.srcObject = stream));
-  const {facingMode, deviceId} = track.getSettings();
-  const devices = (await navigator.mediaDevices.enumerateDevices()).filter(({kind}) => kind === 'videoinput');
   const stop = () => stream.getTracks().forEach((one) => one.stop());
-  return {video, front: facingMode !== 'environment', next: following(devices, facingMode, deviceId), stop};
+  try {
+    const [track] = stream.getVideoTracks();
+    track.addEventListener('ended', lost);
+    const video = await play((element) => (element.srcObject = stream));
+    const {facingMode, deviceId} = track.getSettings();
+    const devices = (await navigator.mediaDevices.enumerateDevices()).filter(({kind}) => kind === 'videoinput');
+    return {video, front: facingMode !== 'environment', next: following(devices, facingMode, deviceId), stop};
+  } catch (error) {
+    stop(); // or its light would stay on, with nobody to switch it off
+    const text = `The camera is there, and the browser does not play it (${(error as Error).message}). Try again. ${WITHOUT}`;
+    throw new Problem('The camera did not start', text);
+  }
 }
 
 /** Phones say which way a camera looks, and have several for each way; desktops have a list. */
@@ -92,20 +98,21 @@ export async function openPicture(file: File): Promise<ImageBitmap> {
   }
 }
 
+const WITHOUT = 'Pictures and videos from disk work without it.';
+
 function explain(error: DOMException): Problem {
-  const without = 'Pictures and videos from disk work without it.';
   switch (error.name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return new Problem('The camera was refused', `Allow the camera for this page in the browser's settings and try again. ${without}`);
+      return new Problem('The camera was refused', `Allow the camera for this page in the browser's settings and try again. ${WITHOUT}`);
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return new Problem('No camera was found', `Connect one and try again. ${without}`);
+      return new Problem('No camera was found', `Connect one and try again. ${WITHOUT}`);
     case 'NotReadableError':
     case 'AbortError':
-      return new Problem('The camera is busy', `Close the other program that uses it and try again. ${without}`);
+      return new Problem('The camera is busy', `Close the other program that uses it and try again. ${WITHOUT}`);
     default:
-      return new Problem('The camera did not start', `${error.message}. ${without}`);
+      return new Problem('The camera did not start', `${error.message}. ${WITHOUT}`);
   }
 }
 

@@ -1,29 +1,34 @@
 // Keeps the page for when there is no network, and makes it isolated (COOP and COEP), which wasm threads need and most
-// static hosts do not send. What the network gives always wins; what it gave last is kept.
+// static hosts do not send. What the network gives always wins; what it gave last is kept, where there is room for it.
 
 const KEPT = 'edgewing';
+// Paths from where this worker lies: nothing else that is ever served from here goes through it. build.mjs fills in BUILT.
+const OWN = new Set(['', 'model.tflite', 'detector.tflite', 'stills.tflite', 'page.json', ...BUILT]);
 // What a browser has fetched before this worker begins. Everything else goes through it, the right wasm among it.
-const FIRST = ['./', 'style.css', 'app.js', 'icon.svg', 'manifest.webmanifest', 'icon-192.png'];
+const FIRST = ['', 'style.css', 'app.js', 'icon.svg', 'manifest.webmanifest', 'icon-192.png'];
 
 self.addEventListener('install', (event) => {
   self.skipWaiting();
-  event.waitUntil(caches.open(KEPT).then((kept) => kept.addAll(FIRST)));
+  event.waitUntil(Promise.all(FIRST.map(async (name) => keep(place(name), await fetch(place(name))))).catch(() => undefined));
 });
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 
 self.addEventListener('fetch', (event) => {
   const {method, url} = event.request;
-  if (method === 'GET' && url.startsWith(self.registration.scope)) event.respondWith(answer(event.request));
+  const plain = url.split(/[?#]/)[0]; // what stands behind may be a secret of somebody's: it is neither kept nor compared
+  const {scope} = self.registration;
+  if (method === 'GET' && plain.startsWith(scope) && OWN.has(plain.slice(scope.length))) event.respondWith(answer(event, plain));
 });
 
-async function answer(request) {
-  const kept = await caches.open(KEPT);
-  const before = await kept.match(request, {ignoreSearch: true});
+const place = (name) => self.registration.scope + name;
+
+async function answer(event, plain) {
+  const before = await kept(plain);
   try {
-    const now = await fetch(request.url, {cache: 'no-cache'}); // asks whether it changed, and reads it only then
+    const now = await fetch(event.request.url, {cache: 'no-cache'}); // asks whether it changed, and reads it only then
     if (!now.ok) return now;
     const etag = now.headers.get('etag');
-    if (!before || !etag || etag !== before.headers.get('etag')) await kept.put(request, now.clone());
+    if (!before || !etag || etag !== before.headers.get('etag')) event.waitUntil(keep(plain, now.clone()));
     return isolated(now);
   } catch (error) {
     if (before) return isolated(before);
@@ -31,9 +36,27 @@ async function answer(request) {
   }
 }
 
+/** Without storage, or with a full one, the page works as long as there is a network. */
+async function keep(plain, response) {
+  try {
+    if (response.ok) await (await caches.open(KEPT)).put(plain, response);
+  } catch (error) {
+    console.info(`${plain} is not kept: ${error.message}`);
+  }
+}
+
+async function kept(plain) {
+  try {
+    return await (await caches.open(KEPT)).match(plain);
+  } catch {
+    return undefined;
+  }
+}
+
 function isolated(response) {
   const headers = new Headers(response.headers);
   headers.set('Cross-Origin-Opener-Policy', 'same-origin');
   headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
+  headers.append('Content-Security-Policy', "frame-ancestors 'none'");
   return new Response(response.body, {status: response.status, statusText: response.statusText, headers});
 }

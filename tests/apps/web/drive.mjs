@@ -54,10 +54,6 @@ async function live({chromium, url, camera, frames, pictures = [], shots, flags}
       await page.click('#mirror');
       found.mirrored = await view(page);
       if (shots) await page.screenshot({path: `${shots}/still.png`});
-      await context.setOffline(true);
-      await page.reload();
-      await started(page);
-      found.offline = await page.textContent('#model');
     }
     return found;
   } finally {
@@ -83,19 +79,103 @@ async function stills({chromium, url, pictures, shots}) {
   }
 }
 
-/** What the page says where something is missing. stranger: a URL that is not localhost; bare: a host without headers. */
-async function troubles({chromium, url, stranger, bare, model, shots}) {
+/** The page's files on a host that sends no headers, and has files of others too. */
+async function host({chromium, url, quota}) {
+  const {hostname, origin} = new URL(url);
+  // stands for https, which needs a certificate that this browser trusts
+  const flags = [`--host-resolver-rules=MAP ${hostname} 127.0.0.1`, `--unsafely-treat-insecure-origin-as-secure=${origin}`];
+  const context = await open(chromium, {flags});
+  const page = context.pages()[0] ?? (await context.newPage());
+  const look = async () => {
+    await started(page);
+    return page.evaluate(async () => ({
+      isolated: crossOriginIsolated,
+      controlled: Boolean(navigator.serviceWorker.controller),
+      model: document.getElementById('model').textContent,
+      kept: (await (await caches.open('edgewing')).keys()).map(({url}) => url.slice(origin.length + 1)),
+    }));
+  };
+  const fetched = (path) => page.evaluate((name) => fetch(name).then((r) => r.text(), String), path);
+  try {
+    if (quota) {
+      await page.goto(`${url}style.css`);
+      await (await context.newCDPSession(page)).send('Storage.overrideQuotaForOrigin', {origin, quotaSize: quota});
+    }
+    await page.goto(url);
+    await page.waitForFunction(() => crossOriginIsolated, null, {timeout: PATIENCE});
+    const found = {first: await look()};
+    found.stranger = await fetched('other.json?token=secret');
+    await fetched('page.json?token=secret');
+    await page.reload();
+    found.second = await look();
+    if (!quota) {
+      await context.setOffline(true);
+      await page.reload();
+      found.offline = await look();
+      found.gone = await fetched('other.json');
+    }
+    return found;
+  } finally {
+    await context.close();
+  }
+}
+
+/** What is left on this machine's own address, also of a page from before that stayed there. */
+async function local({chromium, url}) {
+  const context = await open(chromium, {});
+  const page = context.pages()[0] ?? (await context.newPage());
+  const look = async () => {
+    await page.goto(url);
+    await started(page);
+    return page.evaluate(async () => ({
+      workers: (await navigator.serviceWorker.getRegistrations()).length,
+      isolated: crossOriginIsolated,
+    }));
+  };
+  try {
+    const found = {first: await look()};
+    await page.evaluate(async () => {
+      await navigator.serviceWorker.register('sw.js');
+      await navigator.serviceWorker.ready;
+    });
+    await look();
+    return {...found, again: await look()};
+  } finally {
+    await context.close();
+  }
+}
+
+/** A camera that is given and then not played. */
+async function unplayed({chromium, url, camera}) {
+  const context = await open(chromium, {camera});
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    await page.addInitScript(() => {
+      window.tracks_ = [];
+      const given = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await given(wanted);
+        window.tracks_.push(...stream.getTracks());
+        return stream;
+      };
+      HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('not allowed to play', 'NotAllowedError'));
+    });
+    await page.goto(url);
+    await started(page);
+    return {...(await tried(page)), tracks: await page.evaluate(() => window.tracks_.map(({readyState}) => readyState))};
+  } finally {
+    await context.close();
+  }
+}
+
+/** What the page says where something is missing. stranger: a URL that is not localhost. */
+async function troubles({chromium, url, stranger, model, shots}) {
   const flags = [`--host-resolver-rules=MAP ${new URL(stranger).hostname} 127.0.0.1`];
   const context = await open(chromium, {flags});
   const found = {};
   try {
     const page = context.pages()[0] ?? (await context.newPage());
     await resize(page, 'portrait');
-    await page.goto(bare);
-    await page.waitForFunction(() => crossOriginIsolated, null, {timeout: PATIENCE});
-    await started(page);
-    found.bare = await page.evaluate(() => ({isolated: crossOriginIsolated, model: document.getElementById('model').textContent}));
-
     await page.goto(url);
     await started(page);
     found.missing = await tried(page);
@@ -189,6 +269,6 @@ function view(page) {
   return page.evaluate(() => document.getElementById('view').toDataURL('image/png').split(',')[1]);
 }
 
-const scenes = {live, stills, troubles};
+const scenes = {live, stills, host, local, unplayed, troubles};
 const plan = JSON.parse(process.argv[2]);
 process.stdout.write(`${JSON.stringify(await scenes[plan.scene](plan))}\n`);

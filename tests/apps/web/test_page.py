@@ -183,19 +183,16 @@ def test_mirroring_turns_the_picture_and_its_points(seen):
     assert np.abs(plain[:, ::-1] - mirrored).mean() < 0.5
 
 
-def test_it_works_without_a_network_afterwards(seen):
-    assert seen["offline"].startswith(MODEL)
-
-
 def test_threads_where_the_page_is_isolated(seen):
     assert seen["isolated"]
 
 
 @pytest.fixture(scope="module")
-def trouble(node, page, tmp_path_factory, shots):
-    """What the page says without a camera, without https, in an old browser, and from a host that sends no headers."""
+def host(page, tmp_path_factory):
+    """The URL of a host that sends the page's files and one of somebody else, with no headers of ours."""
     folder = tmp_path_factory.mktemp("built")
     web.build(web.site(MODEL), folder)
+    (folder / "other.json").write_text("of another project")
 
     class Bare(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
@@ -204,21 +201,57 @@ def trouble(node, page, tmp_path_factory, shots):
         def log_message(self, *arguments):
             """Requests are no news."""
 
-    with serving(web.site(MODEL)) as url, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bare) as host:
-        thread = threading.Thread(target=host.serve_forever)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bare) as server:
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        try:
-            stranger = url.replace("localhost", "phone.test")
-            bare = f"http://localhost:{host.server_port}/"
-            plan = {"scene": "troubles", "url": url, "stranger": stranger, "bare": bare, "shots": str(shots)}
-            return drive(node, plan | {"model": f"{url}model.tflite"})
-        finally:
-            host.shutdown()
-            thread.join()
+        yield f"http://phone.test:{server.server_port}/"
+        server.shutdown()
+        thread.join()
 
 
-def test_static_files_on_any_host_are_isolated_too(trouble):
-    assert trouble["bare"]["isolated"] and trouble["bare"]["model"].startswith(MODEL)
+def test_static_files_on_any_host_are_isolated_and_work_without_a_network_afterwards(node, host):
+    found = drive(node, {"scene": "host", "url": host})
+    for visit in ("first", "second", "offline"):
+        assert found[visit]["isolated"] and found[visit]["model"].startswith(MODEL), visit
+
+
+def test_the_worker_answers_for_the_pages_own_files_alone(node, host):
+    found = drive(node, {"scene": "host", "url": host})
+    assert found["stranger"] == "of another project" and "TypeError" in found["gone"]
+    kept = set(found["offline"]["kept"])
+    assert {"", "app.js", "model.tflite", "stills.tflite", "page.json"} <= kept
+    assert kept - {""} <= set(web.site(MODEL)), "nothing of others, and no query"
+
+
+@pytest.mark.parametrize("quota", [1, 2_000_000])
+def test_full_storage_does_not_keep_the_page_from_starting(node, host, quota):
+    found = drive(node, {"scene": "host", "url": host, "quota": quota})
+    for visit in ("first", "second"):
+        assert found[visit]["controlled"] and found[visit]["model"].startswith(MODEL)
+        assert not any(name.endswith(".wasm") for name in found[visit]["kept"]), "the quota must be too small"
+
+
+def test_no_worker_stays_on_this_machines_own_address(node, page):
+    with serving(web.site(MODEL)) as url:
+        found = drive(node, {"scene": "local", "url": url})
+    assert found["first"] == found["again"] == {"workers": 0, "isolated": True}
+
+
+def test_a_camera_that_is_not_played_is_let_go(node, page, tmp_path):
+    camera = write_mjpeg(tmp_path / "camera.mjpeg", clip(6))
+    with serving(web.site(MODEL)) as url:
+        found = drive(node, {"scene": "unplayed", "url": url, "camera": str(camera)})
+    assert found["tracks"] == ["ended"]
+    assert found["title"] == "The camera did not start" and "not allowed to play" in found["text"]
+
+
+@pytest.fixture(scope="module")
+def trouble(node, page, shots):
+    """What the page says without a camera, without https, and in an old browser."""
+    with serving(web.site(MODEL)) as url, serving(web.site(MODEL), "0.0.0.0") as open_to_all:
+        stranger = open_to_all.replace("localhost", "phone.test")
+        plan = {"scene": "troubles", "url": url, "stranger": stranger, "shots": str(shots)}
+        return drive(node, plan | {"model": f"{url}model.tflite"})
 
 
 @pytest.mark.parametrize(
