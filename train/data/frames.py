@@ -51,12 +51,12 @@ class Frames:
             return exif.upright_points(points, orientation, width, height).astype(np.float32)
 
         order = layout.flip_index if orientation in exif.MIRRORED else slice(None)
-        box, occluded = sample.box, sample.occluded
+        box = sample.box
         if box is not None:
             corners = turn(np.reshape(box, (2, 2)))
             box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-        occluded = None if occluded is None else occluded[order]
-        return dataclasses.replace(sample, landmarks=turn(sample.landmarks)[order], box=box, occluded=occluded)
+        points, visibility = turn(sample.landmarks)[order], sample.visibility[order]
+        return dataclasses.replace(sample, landmarks=points, box=box, visibility=visibility)
 
     def notes(self) -> list[str]:
         if not self.turned:

@@ -52,12 +52,12 @@ def test_left_stays_left_as_it_is_seen(orientation, tmp_path):
 
 def test_boxes_and_flags_go_along(tmp_path):
     landmarks = write_turned(tmp_path / "set", 5)
-    hidden = np.arange(68) == 36
+    visibility = np.where(np.arange(68) == 36, 1, 2).astype(np.uint8)
     box = np.array([10, 20, 30, 60], np.float32)
-    sample = Sample(tmp_path / "set/a.jpg", landmarks, "g", "s", "n", box, occluded=hidden)
+    sample = Sample(tmp_path / "set/a.jpg", landmarks, "g", "s", "n", box, visibility=visibility)
     turned = Frames("stored").upright(sample, LAYOUT)
     np.testing.assert_array_equal(turned.box, [20, 10, 60, 30])
-    assert np.flatnonzero(turned.occluded).tolist() == [45]
+    assert np.flatnonzero(turned.visibility == 1).tolist() == [45]
     assert Frames("upright").upright(sample, LAYOUT) is sample
 
 
