@@ -10,6 +10,7 @@ F: faces, N: landmarks.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -30,8 +31,10 @@ PROBLEMS_KEPT = 20
 WORST_POINTS = 5  # that are told on a terminal; the row has every one
 
 
+# What a protocol knows the faces by beside their names: contents, because names say nothing.
+DIGESTS = ("labels_sha256", "pixels_sha256")
 # What must be the same for errors of two rows to be compared face by face.
-SAME = ("crop", "box_source", "jitter", "layout", "scored_points", "normaliser")
+SAME = ("crop", "box_source", "jitter", "layout", "scored_points", "normaliser", *DIGESTS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +72,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     layout, from_model, from_data = shared_points(layouts.get(contract.layout.name), faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
-    predicted, labelled, boxes, indices, kinds = [], [], [], [], []
+    predicted, labelled, boxes, indices, kinds, seen = [], [], [], [], [], []
     for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
         try:
             face = faces.face(index)
@@ -81,6 +84,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         boxes.append(face.box)
         kinds.append((face.attributes, 0 if face.visibility is None else int((face.visibility == 1).sum())))
         indices.append(index)
+        seen.append((face.name, face.labels, face.pixels))
     if not indices:
         raise InputError(f"{arguments.data}: no face could be read; first problem: {'; '.join(faces.problems[:1])}")
 
@@ -99,6 +103,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         "normaliser": normaliser,
         "faces": summary.faces,
         "skipped": len(faces.problems),
+        **_digests(seen),
         "threads": arguments.threads,
     }
     thresholds = np.linspace(0.0, CED_END, CED_STEPS + 1)
@@ -143,10 +148,12 @@ def score_both(arguments: argparse.Namespace, command: str) -> dict:
 
 def compare(new: dict, old: dict) -> metrics.Change:
     """The change of NME between two accuracy rows, face by face. InputError: other faces, or measured otherwise."""
-    for key in SAME:
-        if new["protocol"].get(key) != old["protocol"].get(key):
-            values = f"{old['protocol'].get(key)} and {new['protocol'].get(key)}"
-            raise InputError(f"{key} of the two rows is {values}; only rows of one protocol can be compared")
+    second, first = paired_errors(new, old)
+    return metrics.paired_change(second, first)
+
+
+def paired_errors(new: dict, old: dict) -> tuple[np.ndarray, np.ndarray]:
+    """(F,) errors of the same faces by two accuracy rows, infinite without a prediction. InputError as for compare."""
     names = list(old["face_errors"])
     missing = set(names) ^ set(new["face_errors"])
     if missing:
@@ -154,9 +161,17 @@ def compare(new: dict, old: dict) -> metrics.Change:
             f"{len(missing)} faces are in one of {old['protocol']['data']} and {new['protocol']['data']} only, such "
             f"as {min(missing)}; compare on the same faces, or make a new baseline"
         )
+    for key in SAME:
+        one, other = old["protocol"].get(key), new["protocol"].get(key)
+        if key in DIGESTS and (one is None or one == other):
+            continue  # a row from before they were written
+        if key in DIGESTS:
+            what = {"labels_sha256": "landmarks or boxes", "pixels_sha256": "pixels"}[key]
+            raise InputError(f"the faces have other {what} than when the baseline was made, under the same names")
+        if one != other:
+            raise InputError(f"{key} of the two rows is {one} and {other}; only rows of one protocol can be compared")
     both = (np.array([row["face_errors"][name] for name in names], float) for row in (new, old))
-    second, first = (np.where(np.isnan(errors), np.inf, errors) for errors in both)
-    return metrics.paired_change(second, first)
+    return tuple(np.where(np.isnan(errors), np.inf, errors) for errors in both)
 
 
 def _curves(scored: list[dict]) -> str:
@@ -211,6 +226,12 @@ def describe(row: dict) -> str:
 def percent(fraction: float | None) -> str:
     """A fraction of a file as the percent of a table; an NME over no face at all has none."""
     return "none" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _digests(seen: list[tuple[str, str, str]]) -> dict[str, str]:
+    """Of names with labels, and of names with pixels, in the order of the names."""
+    columns = zip(*((f"{name} {labels}", f"{name} {pixels}") for name, labels, pixels in sorted(seen)))
+    return {key: hashlib.sha256("\n".join(lines).encode()).hexdigest() for key, lines in zip(DIGESTS, columns)}
 
 
 def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, int]]) -> dict[str, dict]:

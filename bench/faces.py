@@ -10,6 +10,7 @@ N: landmarks, S: the model's input size.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class Face:
 
     box: (4,) of the dataset, image px, or None. attributes: the subsets it belongs to, such as ``{"blur": 1}``.
     visibility: (N,) of each point: 0 no such point, 1 hidden but marked, 2 seen.
+    labels, pixels: sha256 of its landmarks, box and visibility, and of the decoded picture that the crop is cut from.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Face:
     box: np.ndarray | None
     attributes: dict[str, int] = field(default_factory=dict)
     visibility: np.ndarray | None = None
+    labels: str = ""
+    pixels: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ class RunFaces:
         return len(self.names)
 
     def face(self, index: int) -> Face:
-        return Face(self.names[index], self.crops[index], self.landmarks[index], np.eye(2, 3), None)
+        crop, landmarks = self.crops[index], self.landmarks[index]
+        digests = {"labels": digest(landmarks), "pixels": digest(crop)}
+        return Face(self.names[index], crop, landmarks, np.eye(2, 3), None, **digests)
 
 
 class PhotographFaces:
@@ -145,9 +151,22 @@ class PhotographFaces:
         crop = crops.square(sample, self.square.size, self.crop, self.square.factor, self.square.least)
         if self.jitter:
             crop = self.jitter.moved(crop, index)
-        pixels = geometry.warp(load(sample), crop.to_image, crop.size)
+        image = load(sample)
+        pixels = geometry.warp(image, crop.to_image, crop.size)
         kinds = sample.box, sample.attributes, sample.visibility
-        return Face(self.names[index], pixels, sample.landmarks, crop.to_image, *kinds)
+        contents = digest(sample.landmarks, sample.box, sample.visibility), digest(image)
+        return Face(self.names[index], pixels, sample.landmarks, crop.to_image, *kinds, *contents)
+
+
+def digest(*parts: np.ndarray | None) -> str:
+    """sha256 of shapes and values: floats as float32, whatever they were read as."""
+    found = hashlib.sha256()
+    for part in parts:
+        if part is not None:
+            values = np.ascontiguousarray(part, np.uint8 if part.dtype == np.uint8 else "<f4")
+            found.update(f"{values.dtype.str}{values.shape}".encode())
+            found.update(values)
+    return found.hexdigest()
 
 
 def open_faces(

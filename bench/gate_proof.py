@@ -90,7 +90,7 @@ class Worse:
                 raise InputError(f"{self.path}: no noise of seed {seed} makes it {100 * WORSE:g} % worse; other faces?")
             changed = accuracy.compare(gate.score(file, self.scored, self.data), self.scored)
         figures = {"seed": seed, "noise": middle, **vars(changed)}
-        return {"accuracy": figures, "alarm": changed.low > WORSE_LIMIT or changed.lost > 0}
+        return {"accuracy": figures, "alarm": gate.points_verdict(changed, WORSE_LIMIT) == gate.WORSE}
 
     def disturb(self, out: Path, seed: int, noise: float) -> Path:
         """Write the file with every weight multiplied by 1 + noise times a seeded normal number."""

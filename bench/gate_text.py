@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import artefacts, pairs
 from bench.accuracy import percent
-from edgewing import files
+from edgewing import files, metrics
 from edgewing.errors import InputError
 
 PASSED, FAILED, OPEN = ":white_check_mark:", ":x:", ":grey_question:"
@@ -99,13 +99,13 @@ def _lines(v, worse: float, slower: float) -> list[str]:
     name = f"`{_name(v)}`"
     sizes = [item["bytes"] for item in (v.baseline["artefact"], v.about)]
     lost = f", {a.lost} faces lost" if a.lost else ""
-    time_mark = {pairs.SLOWER: f"{FAILED} slower", pairs.UNDECIDED: f"{OPEN} undecided"}
+    marks = {"slower": FAILED, "worse": FAILED, pairs.UNDECIDED: OPEN}
     nme = [percent(value) for value in (v.baseline["nme"], v.nme)]
     return [
         f"| {name} | NME | {nme[0]} | {nme[1]} | {_difference(a.change, a.low, a.high)}{lost} | {_limit(worse)} "
-        f"| {f'{FAILED} worse' if v.worse else f'{PASSED} not worse'} |",
+        f"| {marks.get(v.points, PASSED)} {v.points} |",
         f"| | time | 1 | {1 + t.change:.3f} | {_difference(t.change, t.low, t.high)} | {_limit(slower)} "
-        f"| {time_mark.get(t.verdict, f'{PASSED} not slower')} |",
+        f"| {marks.get(t.verdict, PASSED)} {t.verdict} |",
         f"| | bytes | {artefacts.size(sizes[0])} | {artefacts.size(sizes[1])} "
         f"| {artefacts.change(sizes[1], sizes[0])} | none | |",
     ]
@@ -119,7 +119,8 @@ def _how(v) -> list[str]:
         f"- `{_name(v)}` sha256 `{v.about['sha256'][:16]}`, in use `{v.baseline['artefact']['sha256'][:16]}` "
         f"of {v.baseline['date'][:10]}; {v.runtime}",
         f"- NME: {v.accuracy.faces} faces of `{p['data']}`, {p['crop']} crop{jitter}, divided by {p['normaliser']}; "
-        "95 %, paired bootstrap over faces",
+        f"95 %, paired bootstrap over faces, of which a gate needs {metrics.LEAST_FACES}; the file in use was scored "
+        "again and gave its row",
         f"- time: {v.clock} clock, {t.turns} turns of {pairs.PAIRS} pairs, both files in turn and opened anew each "
         f"turn, {t.seconds:.0f} s; {100 * pairs.INTERVAL:.0f} %, Student's t over turns; ratios, because milliseconds "
         "of a shared machine mean nothing",

@@ -31,7 +31,7 @@ from rich.progress import track
 from bench import adapters, dlib68, graphs, groups, latency, race
 from bench.faces import PhotographFaces
 from edgewing import containers, geometry, layouts, measure, metrics, models, rows, runtimes
-from edgewing.contract import Contract
+from edgewing.contract import Contract, crop_part
 from edgewing.errors import InputError
 from train.data import Sample, load, read
 from train.data.crops import square
@@ -82,7 +82,7 @@ def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
     reference = [arguments.reference] if arguments.reference else []
     names = list(dict.fromkeys(name for given in reference + arguments.files for name in _files(given)))
     to_shared = layouts.get(arguments.layout).map_to(LAYOUT)
-    faces = PhotographFaces(Path(arguments.data), arguments.layout, size=1)
+    faces = PhotographFaces(Path(arguments.data), arguments.layout, crop_part(1))
     peers, refused = [], []
     for name in names:
         try:
@@ -102,7 +102,7 @@ def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
     shared = np.all([peer.has for peer in peers], axis=0)
     inner = shared & (np.arange(layout.points) >= CONTOUR)
     protocol = {
-        **faces.protocol,
+        **{name: value for name, value in faces.protocol.items() if name not in ("factor", "least")},
         "crop": "each peer's own",
         "box_source": BOXES,
         "layout": arguments.layout,

@@ -67,7 +67,8 @@ def measure(
     runtime: what edgewing.runtimes.open gives. crops: (B, S, S, 3) uint8 RGB. Returns milliseconds of wall clock for
     one crop, a call's divided by ``batch``: ``mean_ms``, ``p50_ms``, ``p90_ms``, ``p99_ms``, ``max_ms``, the 101
     percentiles ``percentiles_ms``, the processor time over all threads ``cpu_ms``; ``call_ms``: median of a whole call;
-    ``drift``: median of the last tenth of the runs as a multiple of the first tenth's; and ``runs`` (calls), ``seconds``.
+    ``drift``: median of the last tenth of the runs as a multiple of the first tenth's; and ``runs``, which are calls,
+    ``seconds``.
     """
     sampled = meter is not None and meter.sampled
     crops = crops if len(crops) >= batch else crops[np.arange(batch) % len(crops)]

@@ -17,6 +17,7 @@ from edgewing.layouts import Layout
 
 THRESHOLDS = (0.08, 0.10)
 BOX = "landmarks"  # the normaliser that every face has: the root of the area of the tight box of its points
+LEAST_FACES = 50  # that a gate needs to say anything of accuracy
 RESAMPLES, CHUNK = 4000, 200  # bootstrap draws, and how many of them at a time
 
 

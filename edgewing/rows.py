@@ -14,26 +14,11 @@ import os
 import platform
 from pathlib import Path
 
-from edgewing import measure, repository
+from edgewing import errors, measure, repository
 from edgewing.errors import InputError
+from edgewing.row_fields import FIELDS, wrong
 
-KINDS = (
-    "ablation",
-    "accuracy",
-    "agreement",
-    "boxes",
-    "gate",
-    "gate-proof",
-    "latency",
-    "memory",
-    "parity",
-    "peer",
-    "race",
-    "steadiness",
-    "training",
-    "web",
-)
-REQUIRED = ("kind", "date", "command", "commit", "dirty", "versions", "machine", "artefact", "protocol")
+KINDS = tuple(FIELDS)
 LIMIT = 256 << 20  # bytes of one rows file
 LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "ai-edge-litert")
 
@@ -72,19 +57,33 @@ def finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def printable(value):
+    """The same value with texts that a terminal can show: a name of a file may be anything."""
+    if isinstance(value, dict):
+        return {errors.printable(str(key)): printable(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(v) for v in value]
+    return errors.printable(value) if isinstance(value, str) else value
+
+
 def check(row: dict) -> dict:
-    """The row, if it carries what every row carries."""
-    missing = [name for name in REQUIRED if name not in row]
-    if missing:
-        raise InputError(f"a row without {', '.join(missing)}; measure it again with python -m bench")
-    if row["kind"] not in KINDS:
-        raise InputError(f"a row of kind {row['kind']!r}; known: {', '.join(KINDS)}")
+    """The row, if it carries what every row of its kind carries (edgewing.row_fields)."""
+    kind = row.get("kind")
+    if isinstance(kind, str) and kind not in KINDS:
+        raise InputError(f"a row of kind {kind!r}; known: {', '.join(KINDS)}")
+    field = wrong(row)
+    if field is not None:
+        raise InputError(f"a row without {field}, or with another than belongs there; measure it again")
     return row
+
+
+def _no_number(name: str):
+    raise ValueError(f"{name} is not a number")
 
 
 def append(path: str | Path, row: dict) -> None:
     """Add one row. A single write to a file opened for appending, so that rows of two processes never mix."""
-    line = json.dumps(check(row), allow_nan=False, separators=(",", ":"), ensure_ascii=False) + "\n"
+    line = json.dumps(check(printable(row)), allow_nan=False, separators=(",", ":"), ensure_ascii=False) + "\n"
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +118,7 @@ def read(path: str | Path) -> tuple[list[dict], list[str]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json.loads(line, parse_constant=_no_number)
                 if not isinstance(row, dict):
                     raise ValueError("not a JSON object")
                 found.append(check(row))

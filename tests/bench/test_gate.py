@@ -16,12 +16,12 @@ from onnx import helper, numpy_helper
 
 from bench import accuracy, gate
 from bench.__main__ import _parser, main
-from edgewing import measure, rows
+from edgewing import measure, metrics, rows
 from edgewing.errors import InputError
 
 from .conftest import template
 
-OFFSETS = [(1 + i / 10, 0) for i in range(12)]  # true points that the files in use miss by 1 to 2 px
+OFFSETS = [(1 + i % 12 / 10, 0) for i in range(60)]  # true points that the files in use miss by 1 to 2 px
 
 
 def slower(path, layers):
@@ -127,6 +127,100 @@ def test_rows_of_other_faces_or_protocols_are_not_compared():
         accuracy.compare({"protocol": {"data": "e", "crop": "gtbox"}, "face_errors": {"a": 1, "b": 1}}, old)
     with pytest.raises(InputError, match="crop of the two rows is gtbox and provided"):
         accuracy.compare({"protocol": {"data": "d", "crop": "provided"}, "face_errors": {"a": 1}}, old)
+
+
+def faces_with(**changed):
+    """The run's faces with other contents under the same names, such as ``landmarks`` or ``crops``."""
+    path = Path("run/faces/validation.npz")
+    with np.load(path) as file:
+        whole = dict(file)
+    np.savez(path, **whole | {name: change(whole[name]) for name, change in changed.items()})
+
+
+def refused(capsys, *words):
+    with pytest.raises(SystemExit, match="2"):
+        main(gate_words("new.onnx", "--slower", "0.5", *words))
+    error = capsys.readouterr().err
+    assert error.count("error: ") == 1 and len(error.strip().splitlines()) == 1, error
+    return error
+
+
+def rewritten(change, *without):
+    """The baseline's row changed by ``change``, and without some names of its protocol."""
+    (row,) = rows.read("rows.jsonl")[0]
+    change(row)
+    for name in without:
+        del row["protocol"][name]
+    Path("rows.jsonl").write_text(json.dumps(row) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [({"landmarks": lambda a: a + [0.2, 0]}, "landmarks or boxes"), ({"crops": lambda a: 255 - a}, "pixels")],
+)
+def test_faces_are_known_by_content(baseline, capsys, changed, what):
+    """Names say nothing: neither of other labels, with which a worse file would pass, nor of other photographs."""
+    shutil.copy("old.onnx", "new.onnx")
+    faces_with(**changed)
+    assert f"the faces have other {what} than when the baseline was made" in refused(capsys)
+
+
+def test_an_old_row_is_proven_by_its_file(baseline, capsys):
+    """A row from before contents were in it: the file in use, scored again, must give it."""
+    shutil.copy("old.onnx", "new.onnx")
+    rewritten(lambda row: None, *accuracy.DIGESTS)
+    assert main(gate_words("new.onnx", "--slower", "0.5")) == 0
+    capsys.readouterr()
+    faces_with(landmarks=lambda a: a + [0.2, 0])
+    assert "rows.jsonl: its row of old.onnx has NME 4.84 %, and that file gives 5.47 % here" in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda row: row.update(face_errors={k: 2 * v for k, v in row["face_errors"].items()}), "an edited row"),
+        (lambda row: row.update(nme=0.06), "an edited row"),
+        (lambda row: row["face_errors"].update({"face 7": 0.5}), "single faces up to"),
+        (lambda row: row["face_errors"].popitem(), "1 faces are in one of"),
+        (lambda row: row.update(faces=61), "an edited row"),
+        (lambda row: row.update(nme=float("nan")), "NaN is not a number"),
+        (lambda row: row["face_errors"].update({"face 7": "0.05"}), "a row without face_errors.face 7"),
+        (lambda row: row["protocol"].pop("crop"), "a row without protocol.crop"),
+        (lambda row: row.pop("face_errors"), "a row without face_errors"),
+    ],
+)
+def test_edited_and_short_rows_are_one_line(baseline, capsys, change, said):
+    """Nothing was measured, so the exit code is not that of a file which is worse."""
+    shutil.copy("old.onnx", "new.onnx")
+    rewritten(change)
+    assert said in refused(capsys)
+
+
+def test_few_faces_say_nothing(artefact, run_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    slower(artefact(tmp_path / "old.onnx", template()), 1)
+    run_folder(OFFSETS[:49])
+    assert main(["accuracy", "--model", "old.onnx", "--data", "run", "--to", "rows.jsonl"]) == 0
+    shutil.copy("old.onnx", "new.onnx")
+    capsys.readouterr()
+    assert "new.onnx: 49 faces to compare; a gate needs 50" in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lost", "verdict"),
+    [(0.011, 0.03, 0, "worse"), (0.005, 0.02, 0, "undecided"), (-0.02, 0.01, 0, "not worse"), (-0.1, -0.1, 1, "worse")],
+)
+def test_three_verdicts_on_points(low, high, lost, verdict):
+    assert gate.points_verdict(metrics.Change(low, low, high, 60, lost), 0.01) == verdict
+
+
+def test_an_interval_around_the_limit_passes_and_says_so(baseline, artefact):
+    """Every face 1 % of the mean worse: the interval over faces lies around the limit of 1 %."""
+    slower(artefact(baseline / "new.onnx", template() - [0.0155, 0]), 1)
+    assert main(gate_words("new.onnx", "--slower", "0.5", "--summary", "summary.md")) == 0
+    (row,) = rows.read("gate.jsonl")[0]
+    assert row["accuracy"]["verdict"] == "undecided" and row["accuracy"]["low"] < 0.01 < row["accuracy"]["high"]
+    assert ":grey_question: undecided |" in Path("summary.md").read_text()
 
 
 def test_a_file_is_scored_as_the_baseline_was(artefact, photographs, tmp_path):
