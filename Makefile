@@ -15,7 +15,11 @@ SMALL := runs/$(RUN)-s
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED)  ## the environment in .venv, with pinned versions
+install: $(INSTALLED)  ## the environment in .venv, with pinned versions, and the camera page where Node is
+	@if [ -e edgewing/page/index.html ] || command -v npm >/dev/null; then \
+		$(MAKE) --silent edgewing/page/index.html || echo "the camera page is not built; for edgewing web: make web"; \
+	else echo "no Node here, so no camera page; for edgewing web: apt-get install nodejs npm, then make web"; fi
+	@echo "next: . .venv/bin/activate"
 
 # The stamp is newer than what it was made from, so a second call is instant and a changed pin installs again.
 $(INSTALLED): $(wildcard requirements/*.txt) pyproject.toml
@@ -24,6 +28,8 @@ $(INSTALLED): $(wildcard requirements/*.txt) pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check -r requirements/dev.txt
 	$(BIN)/pip install --disable-pip-version-check --no-deps -r requirements/detector.txt
 	$(BIN)/pip install --disable-pip-version-check --no-deps -e .
+	@# python -m train, compress, targets and bench work in every folder, not in this one alone
+	@$(PY) -c "import os, sysconfig; open(sysconfig.get_path('purelib') + '/edgewing-rooms.pth', 'w').write(os.getcwd())"
 	@touch $@
 
 # A stage that ends with 1 has done its work and a file failed its gate: the report still follows and says which and

@@ -9,6 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+NPM = """#!/bin/sh
+echo "npm $*" >> ../../calls
+case "$*" in
+    ci*) mkdir -p node_modules && touch node_modules/.package-lock.json ;;
+    *build) mkdir -p ../../edgewing/page && touch ../../edgewing/page/index.html ;;
+esac
+exit ${EXIT_npm:-0}
+"""
 STAGES = ["train fit", "compress prune", "compress quantize", "targets", "bench measure", "bench report"]
 
 
@@ -22,11 +30,21 @@ def place(tmp_path):
     (tmp_path / "runs").mkdir()
     binaries = tmp_path / ".venv/bin"
     binaries.mkdir(parents=True)
-    (binaries / "python").write_text('#!/bin/sh\necho "$*" >> calls\neval "exit \\${EXIT_$2:-0}"\n')
+    (binaries / "python").write_text(
+        '#!/bin/sh\necho "$*" >> calls\n[ "$1" = -m ] || exit 0\neval "exit \\${EXIT_$2:-0}"\n'
+    )
     (binaries / "pip").write_text('#!/bin/sh\necho "pip $*" >> calls\n')
     maker = tmp_path / "maker"
     maker.write_text('#!/bin/sh\necho "venv $*" >> calls\n')
-    for program in (binaries / "python", binaries / "pip", maker):
+    (tmp_path / "apps/web").mkdir(parents=True)
+    for name in ("package-lock.json", ".npmrc", "build.mjs", "icon.mjs"):
+        (tmp_path / "apps/web" / name).write_text("")
+    (tmp_path / "programs").mkdir()
+    npm = tmp_path / "programs/npm"
+    npm.write_text(NPM)
+    for name in ("sh", "awk", "rm", "touch", "test", "mkdir", "cat"):
+        (tmp_path / "programs" / name).symlink_to(shutil.which(name))
+    for program in (binaries / "python", binaries / "pip", maker, npm):
         program.chmod(0o755)
     return tmp_path
 
@@ -35,7 +53,8 @@ def make(place, *words, **exits):
     environment = os.environ | {f"EXIT_{room}": str(code) for room, code in exits.items()}
     for name in ("MAKEFLAGS", "MAKELEVEL", "DATA", "LAYOUT", "RUN"):
         environment.pop(name, None)
-    call = ["make", f"PYTHON={place}/maker", *words]
+    environment["PATH"] = str(place / "programs")
+    call = [shutil.which("make"), f"PYTHON={place}/maker", *words]
     done = subprocess.run(call, cwd=place, env=environment, capture_output=True, text=True)
     log = place / "calls"
     calls = log.read_text().splitlines() if log.exists() else []
@@ -61,6 +80,27 @@ def test_second_install_is_nothing_and_a_changed_pin_installs_again(place):
     later = (place / ".venv/.installed").stat().st_mtime + 5
     os.utime(place / "requirements/dev.txt", (later, later))
     assert any("requirements/dev.txt" in call for call in make(place, "install")[1])
+
+
+def test_install_builds_the_page_and_ends_with_what_to_type(place):
+    done, calls = make(place, "install")
+    assert [call for call in calls if call.startswith("npm")] == [
+        "npm ci --no-audit --no-fund",
+        "npm run --silent check",
+        "npm run --silent build",
+    ]
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "next: . .venv/bin/activate"
+    again, calls = make(place, "install")
+    assert calls == [] and again.stdout == "next: . .venv/bin/activate\n"
+
+
+def test_install_without_the_page_says_what_to_type_for_it(place):
+    done, _ = make(place, "install", npm=1)
+    assert done.returncode == 0 and "the camera page is not built; for edgewing web: make web\n" in done.stdout
+    (place / "programs/npm").unlink()
+    done, _ = make(place, "install")
+    assert done.returncode == 0 and "for edgewing web: apt-get install nodejs npm, then make web\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == "next: . .venv/bin/activate"
 
 
 def test_a_failed_gate_still_gives_the_report_and_fails(place):
