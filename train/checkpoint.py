@@ -26,11 +26,13 @@ from edgewing import contract as contracts
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from train import recipes
+from train.lite0 import imagenet_weights
 from train.model import StackedHourglass, build, paper_hourglass
 from train.recipes import Recipe
 
 MODEL = "model.safetensors"
 RECIPE_KEY = "edgewing.recipe"
+IMAGENET = "imagenet"  # what --initial takes beside runs
 LARGEST_FILE = 1 << 30  # bytes; the paper's network has 97 MB
 
 
@@ -102,9 +104,16 @@ def starting_weights(source: str, recipe: Recipe, say: Callable[[str], None]) ->
     """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels
     and listens to none of the new ones yet, so that it computes the same; the head of another layout starts anew.
 
-    InputError where less than half of the other run's weights find a place.
+    source: a run, or ``imagenet`` for the encoder of `--network lite0`. InputError where less than half of the other
+    run's weights find a place.
     """
     network = build(recipe)
+    if source == IMAGENET:
+        if recipe.network != "lite0":
+            raise InputError(f"--initial {IMAGENET} is for --network lite0, the recipe has {recipe.network}")
+        imagenet_weights(network)
+        say("weights of EfficientNet-Lite0 trained on ImageNet; decoder and head are new")
+        return network
     ours, theirs = network.state_dict(), load_model(source).network.state_dict()
     placed, new = 0, set()
     for name, value in ours.items():

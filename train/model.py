@@ -106,11 +106,11 @@ class Inverted(nn.Module):
     Narrow blocks expand by 2 only: they stand where maps are large, and most of the network's time would go there.
     """
 
-    def __init__(self, cin: int, cout: int, stride: int = 1):
+    def __init__(self, cin: int, cout: int, stride: int = 1, ratio: int = 0, kernel: int = 3):
         super().__init__()
-        hidden = cin * (2 if cin <= INVERTED_NARROW else 4)
-        self.expand = conv_bn(cin, hidden, 1)
-        self.depthwise = conv_bn(hidden, hidden, 3, stride, groups=hidden)
+        hidden = cin * (ratio or (2 if cin <= INVERTED_NARROW else 4))
+        self.expand = conv_bn(cin, hidden, 1) if ratio != 1 else nn.Identity()
+        self.depthwise = conv_bn(hidden, hidden, kernel, stride, groups=hidden)
         self.project = conv_bn(hidden, cout, 1, activation=False)
         self.residual = stride == 1 and cin == cout
 
@@ -291,6 +291,10 @@ def build(recipe: Recipe) -> StackedHourglass:
     landmarks = layouts.get(recipe.layout).points
     if recipe.network == "paper":
         network = paper_hourglass(landmarks, recipe.stacks, recipe.has_boundary, recipe.coordinates)
+    elif recipe.network == "lite0":
+        from train.lite0 import lite0_hourglass
+
+        network = lite0_hourglass(landmarks, recipe.has_boundary, recipe.coordinates, recipe.features)
     else:
         network = mobile_hourglass(
             landmarks, recipe.stacks, recipe.has_boundary, recipe.coordinates, recipe.block, recipe.width,

@@ -45,7 +45,7 @@ class Recipe:
     lateral: float = 0.0
 
     # network (train.model)
-    network: str = "mobile"  # mobile | paper
+    network: str = "mobile"  # mobile | paper | lite0 (a teacher: train.lite0)
     block: str = "inverted"  # mobile network only: inverted | hierarchical
     stacks: int = 1
     width: float = 1.0  # multiplies the mobile network's channels
@@ -175,6 +175,8 @@ RECIPES: dict[str, Recipe] = {
         _ours("cofw", "cofw-29", crop="provided"),
         # The default: 160 px; what it costs stands in its contract.
         Recipe("mobile"),
+        # A teacher: slow, and from ImageNet's weights (--initial imagenet).
+        Recipe("teacher", network="lite0", input_size=224, features=96, coordinate_loss=0.25, rotation=30.0, rate=1e-3),
         # For phones, where time counts most: the network of edgewing-s and edgewing-98.
         Recipe("small", input_size=128, width=0.75, coordinate_loss=0.25, rotation=30.0),
         # Small enough to train within `make demo`: minutes on two cores.
@@ -213,7 +215,7 @@ def replace(recipe: Recipe, **fields) -> Recipe:
 def check(recipe: Recipe) -> Recipe:
     """The recipe itself if its fields agree; else one InputError that names every problem."""
     choices = {
-        "network": ("mobile", "paper"), "block": ("inverted", "hierarchical"), "targets": ("subpixel", "cell"),
+        "network": ("mobile", "paper", "lite0"), "block": ("inverted", "hierarchical"), "targets": ("subpixel", "cell"),
         "loss": ("adaptive_wing", "mse", "l1", "wing"), "weight_map": ("dilated", "base", "none"),
         "optimiser": ("adamw", "rmsprop"), "schedule": ("cosine", "step"), "precision": ("fp32", "bf16", "fp16"),
         "decode": ("centroid", "quarter"), "crop": tuple(CROPS), "mask": ("paper", "released"),
@@ -233,6 +235,8 @@ def check(recipe: Recipe) -> Recipe:
         problems.append("steps and epochs are both 0; say how long to train")
     if recipe.network == "paper" and recipe.input_size % 64:
         problems.append(f"input_size {recipe.input_size} is not a multiple of 64, which the paper's network needs")
+    if recipe.network == "lite0" and (recipe.input_size % 32 or recipe.cells * 4 != recipe.input_size):
+        problems.append(f"input_size {recipe.input_size}: lite0 needs a multiple of 32, and heatmaps of a quarter of it")
     if recipe.network == "mobile" and not 64 <= recipe.input_size <= 512:
         problems.append(f"input_size {recipe.input_size} is not in 64..512")
     if recipe.input_size % 8 or recipe.cells not in (recipe.input_size // 4, recipe.input_size // 2):
