@@ -42,7 +42,11 @@ def main(arguments: list[str] | None = None) -> int | None:
         "--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
     )
     fit.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
-    fit.add_argument("--initial", metavar="RUN", help="start from this run's weights, or `imagenet` for --network lite0 (default: a new network)")
+    fit.add_argument(
+        "--initial",
+        metavar="RUN",
+        help="start from this run's weights, or `imagenet` for --network lite0 (default: a new network)",
+    )
     fit.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces (default: %(default)s)")
     fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(fit)

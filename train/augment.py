@@ -89,12 +89,14 @@ class Augment:
         drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         grain = torch.stack(drawn) if drawn else torch.empty(0, *shape)
         moves = [v.to(device) for v in (angle, zoom, shift, flip)]
-        made, moved, clean = [], [], []
+        made, moved, clean, visible = [], [], [], []
         step = PART if device.type == "cpu" else count
         for part in (slice(i, i + step) for i in range(0, count, step)):
             crops, points = self._warp(images[part], landmarks[part], *(v[part] for v in moves))
             clean.append(crops.clone())
-            self._cover(crops, chance[part, 0] < r.occlusion, cover[part].to(device))
+            region = self._cover(crops, chance[part, 0] < r.occlusion, cover[part].to(device))
+            if visibility is not None:
+                visible.append(self._hidden(visibility[part], moves[3][part], points, region))
             self._light(crops, light[part].to(device), chance[part, 1] < r.grey)
             self._soften(crops, chance[part], soft[part], coarse)
             if noisy[part].any():
@@ -104,9 +106,8 @@ class Augment:
                 crops[noisy[part].to(device)] += those.to(device)
             made.append(crops.clamp_(0, 1))
             moved.append(points)
-        if visibility is not None:
-            visibility = torch.where(moves[3][:, None], visibility[:, self.flip_index.to(device)], visibility)
-        return Batch(torch.cat(made), torch.cat(moved), visibility, torch.cat(clean))
+        seen = None if visibility is None else torch.cat(visible)
+        return Batch(torch.cat(made), torch.cat(moved), seen, torch.cat(clean))
 
     def plain(self, images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """The same without chance: nothing turned, moved, mirrored or covered."""
@@ -136,11 +137,20 @@ class Augment:
         swapped[..., 0] += 2 * self.lateral
         return crops, torch.where(flip[:, None, None], swapped, moved)
 
-    def _cover(self, crops: Tensor, chosen: Tensor, random: Tensor) -> None:
-        """A rectangle of one colour, or of the picture itself upside down, over the chosen faces; in place."""
+    def _hidden(self, visibility: Tensor, flip: Tensor, points: Tensor, region: Tensor) -> Tensor:
+        """(B, N) visibility of the crops' points: mirrored as they are, and 1 where one was seen and is covered now."""
+        visibility = torch.where(flip[:, None], visibility[:, self.flip_index.to(flip.device)], visibility)
+        x, y = (points.nan_to_num(nan=0).round().long().clamp(0, self.size - 1)[..., i] for i in (0, 1))
+        covered = region[torch.arange(len(points), device=flip.device)[:, None], y, x]
+        return torch.where(covered & (visibility == 2), 1, visibility)
+
+    def _cover(self, crops: Tensor, chosen: Tensor, random: Tensor) -> Tensor:
+        """A rectangle of one colour, or of the picture itself upside down, over the chosen faces; in place. Returns
+        what is covered, (B, T, T) bool."""
+        covered = torch.zeros(len(crops), self.size, self.size, dtype=torch.bool, device=crops.device)
         rows = chosen.nonzero().flatten().to(crops.device)
         if not len(rows):
-            return
+            return covered
         low, high = COVER
         random = random[rows]
         axis = (torch.arange(self.size, device=crops.device) + 0.5) / self.size
@@ -152,6 +162,8 @@ class Augment:
         other = crops[rows].flip(-2)
         filling = torch.where((random[:, 0] < 0.5)[:, None, None, None], random[:, 4:7, None, None], other)
         crops[rows] = torch.where(region, filling, crops[rows])
+        covered[rows] = region[:, 0]
+        return covered
 
     def _light(self, crops: Tensor, random: Tensor, grey: Tensor) -> None:
         """Brightness, contrast, colour cast, a light that falls from one side, a tone curve; in place."""

