@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The long trainings, one process of one thread each, two at a time: D=FOLDER models/queue.sh
+#
+# D is the folder with lfpw, helen, ytf, utkface, wflw, and aflw68-train, aflw68-test (unpacked COCO keypoints). What is
+# to be trained stands in queue.txt, a line a run: its name, the runs it needs, two colons, the command without --run.
+# A finished run is passed over and an interrupted one goes on, so starting this again is always right. The list may
+# grow while it runs. PROCESSES=1 for one at a time.
+set -u
+cd "$(dirname "$0")/.."
+: "${D:?say where the data are: D=FOLDER $0}"
+export D OMP_NUM_THREADS=1
+mkdir -p runs cache
+
+finished() { [ -e "runs/$1/model.safetensors" ]; }
+
+# Runs the first line that is neither finished, nor running, nor waiting for another. 1: there is none.
+next() {
+    local line name needs need
+    while read -r line; do
+        name=${line%% *}
+        needs=${line%%::*} && needs=${needs#"$name"}
+        finished "$name" && continue
+        for need in $needs; do finished "$need" || continue 2; done
+        exec 9>"runs/.$name.lock"
+        flock -n 9 || continue
+        echo "$(date +%H:%M) $name"
+        eval "nice -n 10 .venv/bin/python -m ${line#*:: } --run $name" >>"runs/$name.log" 2>&1 9>&- && return 0
+        echo "$(date +%H:%M) $name ended with $?: see runs/$name.log"
+    done < <(grep -v -e '^#' -e '^$' models/queue.txt)
+    return 1
+}
+
+work() {
+    while next; do :; done
+}
+
+for _ in $(seq "${PROCESSES:-2}"); do work & sleep 1; done
+wait
