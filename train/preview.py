@@ -75,7 +75,8 @@ def draw_worst(run: Path, faces: Faces, scores: Scores, chosen: np.ndarray) -> n
     for i in chosen:
         tile, size = _tile(faces.crops[i]), faces.crops.shape[1]
         true, found = (_enlarged(points[i], size) for points in (faces.landmarks, scores.predicted))
-        for a, b in np.rint(np.stack([true, found], axis=1)[np.isfinite(found).all(axis=1)]).astype(int).tolist():
+        pairs = np.stack([true, found], axis=1)
+        for a, b in np.rint(pairs[np.isfinite(pairs).all(axis=(1, 2))]).astype(int).tolist():
             cv2.line(tile, a, b, FOUND, 1, cv2.LINE_AA)
         tiles.append(drawing.draw(drawing.draw(tile, true, colour=TRUE), found, colour=FOUND))
         captions.append(f"{100 * scores.errors[i]:.1f} %  {str(faces.names[i])[-24:]}")

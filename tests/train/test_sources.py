@@ -69,8 +69,9 @@ def test_pictures_of_a_run(tmp_path):
 def test_the_worst_faces_show_true_and_predicted_points(tmp_path):
     crops = np.full((3, 64, 64, 3), 120, np.uint8)
     true = np.tile(np.linspace(16, 48, 19, dtype=np.float32)[:, None], (3, 1, 2))
-    faces = Faces(crops, true, np.array(["a", "b", "c"]))
     scores = Scores(np.array([0.1, 0.3, 0.2]), true + [0, 8], "crop")
+    true[2, 5:] = np.nan  # points that nobody set have no error to draw
+    faces = Faces(crops, true, np.array(["a", "b", "c"]))
     sheet = draw_worst(tmp_path, faces, scores, np.array([1, 2]))
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "worst.png"))[..., ::-1], sheet)
     # the first tile begins 6 px in; a point at 16 of 64 px is at 65.5 of its 256, its prediction 32 px below

@@ -19,7 +19,7 @@ from edgewing import layouts
 from edgewing.errors import InputError, unknown
 from train.data import aflw, coco, cofw, lsp, pts, wflw
 from train.data.frames import Frames
-from train.data.samples import Listing, Note, Sample, Samples, fault, load
+from train.data.samples import Absent, Listing, Note, Sample, Samples, fault, load
 
 __all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
 
@@ -33,9 +33,9 @@ def read(
 
     split: ``train`` or ``test``, where a dataset has both in one place, or a subset such as ``challenging`` that the
     dataset's reader knows. points_frame: ``stored`` where the points are of pictures as they are stored, without EXIF's
-    turn. Landmarks are pixels of the upright picture, (0, 0) at the centre of the top-left pixel. A bad sample becomes a
-    line in ``problems``. The picture itself is opened by ``load``, so a broken picture, or a point far outside it, shows
-    there.
+    turn. Landmarks are pixels of the upright picture, (0, 0) at the centre of the top-left pixel. A bad sample becomes
+    a line in ``problems``. The picture itself is opened by ``load``, so a broken picture, or a point far outside it,
+    shows there.
     InputError: a folder is missing, of no known format, or holds no face that can be read.
     """
     layout = layouts.get(layout_name)
@@ -46,13 +46,14 @@ def read(
         if split not in reader.SPLITS:
             raise unknown(f"split of {folder}", split, reader.SPLITS)
         faces, problems = len(listing.samples), len(listing.problems)
-        frames, notes = Frames(points_frame), []
+        frames, absent, notes = Frames(points_frame), Absent(), []
         for found in reader.read(folder, layout, split):
             if isinstance(found, InputError):
                 listing.problems.append(str(found))
             elif isinstance(found, Note):
                 notes.append(found)
             else:
+                absent.look(found.visibility)
                 listing.samples.append(frames.upright(found, layout))
         faces, problems = len(listing.samples) - faces, listing.problems[problems:]
         if not faces:
@@ -61,7 +62,7 @@ def read(
         left_out = f", {len(problems)} left out" if problems else ""
         subset = "" if split in ("train", "test") else f", {split}"
         listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name}{subset})")
-        listing.summary += [f"{folder}: {note}" for note in [*notes, *frames.notes()]]
+        listing.summary += [f"{folder}: {note}" for note in [*notes, *absent.notes(), *frames.notes()]]
     return listing
 
 

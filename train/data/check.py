@@ -15,10 +15,10 @@ from pathlib import Path
 
 from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
-from train.data import aflw, cofw, ibug, lsp, pictures, pts, wflw
+from train.data import aflw, cofw, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
-from train.data.samples import Sample, Unlabelled
+from train.data.samples import Absent, Sample, Unlabelled
 
 PROBLEMS_KEPT = 3
 WIDTH = 100  # of text beside its label
@@ -34,6 +34,7 @@ class Count:
     problems: list[str] = field(default_factory=list)
     unlabelled: int = 0
     frames: Frames = field(default_factory=lambda: Frames("upright"))
+    absent: Absent = field(default_factory=Absent)
 
     def add(self, found: Iterator[Sample | InputError]) -> Count:
         """Counts what a reader yields; what it raises is the part's problem. A cell of a MATLAB file is a picture."""
@@ -50,6 +51,7 @@ class Count:
                 self.faces += 1
                 seen.add(str(item.image))
                 self.frames.look(item.image)
+                self.absent.look(item.visibility)
         except InputError as error:
             self.problems.append(str(error))
         self.pictures += len(seen)
@@ -173,7 +175,8 @@ def _pts(folder: Path) -> Iterator[Finding]:
                 if stem not in shown:
                     raise InputError(f"{here / name}: no picture beside it")
                 if layout or part != "profile":
-                    pts.read_points(here / name, layouts.get(layout or finding.layout or "300w-68"))
+                    landmarks = pts.read_points(here / name, layouts.get(layout or finding.layout or "300w-68"))
+                    counted.absent.look(samples.seen(landmarks))
             except InputError as error:
                 counted.refuse(error)
                 continue
@@ -281,8 +284,8 @@ def describe(finding: Finding) -> list[str]:
     rest = sum(count.left_out for count in finding.parts.values()) - PROBLEMS_KEPT
     if rest > 0 and len(problems) >= PROBLEMS_KEPT:
         lines += _labelled("", f"and {rest} more")
-    turned = [f"{part}: {note}" for part, count in finding.parts.items() for note in count.frames.notes()]
-    for number, note in enumerate(finding.notes + turned):
+    notes = [f"{part}: {note}" for part, c in finding.parts.items() for note in c.absent.notes() + c.frames.notes()]
+    for number, note in enumerate(finding.notes + notes):
         lines += _labelled("" if number else "note", note)
     if dataset:
         lines += [] if finding.complete else _labelled("to get", dataset.needs)

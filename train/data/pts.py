@@ -29,7 +29,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import ibug
 from train.data.identities import Identities
-from train.data.samples import Note, Sample, fault
+from train.data.samples import Note, Sample, fault, unset
 from train.data.walk import OF_PICTURES, OF_POINTS, walk
 
 SPLITS = ibug.SPLITS
@@ -143,7 +143,7 @@ def _beside(here: Path, folder: Path, own: tuple[str, ...], other: tuple[str, ..
 
 
 def read_points(path: Path, layout: Layout) -> np.ndarray:
-    """(N, 2) float32, image pixels, 0-based. InputError ``file:line: reason``."""
+    """(N, 2) float32, image pixels, 0-based; NaN where nobody set a point. InputError ``file:line: reason``."""
     lines = files.read(path, _LARGEST_FILE).decode("utf-8", "replace").splitlines()
     values: list[tuple[float, float]] = []
     inside = closed = False
@@ -166,8 +166,9 @@ def read_points(path: Path, layout: Layout) -> np.ndarray:
         raise InputError(f"{path}:{len(lines)}: the points are not enclosed in {{ }}; the file is cut off or no .pts")
     if len(values) != layout.points:
         raise InputError(f"{path}:{number}: {len(values)} points, layout {layout.name} has {layout.points}")
-    landmarks = to_zero_based(np.array(values))
-    if reason := fault(landmarks):
+    landmarks, absent = to_zero_based(np.array(values)), unset(np.array(values))
+    landmarks[absent] = np.nan
+    if reason := fault(landmarks, visibility=~absent):
         raise InputError(f"{path}:{number}: {reason}")
     return landmarks.astype(np.float32)
 

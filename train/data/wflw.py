@@ -19,7 +19,7 @@ import numpy as np
 from edgewing import files, layouts
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
-from train.data.samples import Sample, fault
+from train.data.samples import Sample, fault, unset
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 SPLITS = ("train", "test", *ATTRIBUTES)
@@ -81,8 +81,9 @@ def _sample(line: bytes, pictures: Path, points: np.ndarray, source: str, number
         values = np.array([float(field) for field in fields[:-1]])
     except ValueError as error:
         raise InputError(f"{str(error)[:80]}") from None
-    landmarks = values[:196].reshape(98, 2)[points]
-    if reason := fault(landmarks):
+    landmarks, absent = values[:196].reshape(98, 2)[points], unset(values[:196].reshape(98, 2))[points]
+    landmarks[absent] = np.nan
+    if reason := fault(landmarks, visibility=~absent):
         raise InputError(reason)
     box, attributes = values[196:200], values[200:206]
     if not np.isfinite(box).all():

@@ -58,7 +58,10 @@ def test_rubbish_is_a_problem(tmp_path, content):
 def test_degenerate_and_absurd_points_are_problems_slightly_outside_is_legal(tmp_path):
     _, landmarks = face(68)
     write_pts(tmp_path / "a.pts", np.full((68, 2), 7.0))
-    with pytest.raises(InputError, match=":72: the points span only 0 x 0 px"):
+    with pytest.raises(InputError, match=":72: only 0 of its points are there"):
+        pts.read_points(tmp_path / "a.pts", LAYOUT)
+    write_pts(tmp_path / "a.pts", np.stack([np.arange(68), np.full(68, 7.0)], axis=1))
+    with pytest.raises(InputError, match=":72: the points span only 67 x 0 px"):
         pts.read_points(tmp_path / "a.pts", LAYOUT)
     landmarks[0] = 1e9, 5
     write_pts(tmp_path / "a.pts", landmarks)
@@ -67,6 +70,25 @@ def test_degenerate_and_absurd_points_are_problems_slightly_outside_is_legal(tmp
     landmarks[0] = -6.5, 5
     write_pts(tmp_path / "a.pts", landmarks)
     assert pts.read_points(tmp_path / "a.pts", LAYOUT)[0, 0] == -6.5
+
+
+@pytest.mark.parametrize(
+    "place, count, absent", [((0, 0), 1, 1), ((-1, -1), 20, 20), ((50, 60), 20, 20), ((1, 1), 7, 7), ((50, 60), 6, 0)]
+)
+def test_points_that_nobody_set_are_not_there(tmp_path, capsys, place, count, absent):
+    """place: in the numbers of the file. Six points in one place may be a mouth, a tenth of all are not."""
+    write_faces(tmp_path / "set", ["a", "b"])
+    landmarks = face(68)[1]
+    landmarks[:count] = np.array(place) - 1
+    write_pts(tmp_path / "set/a.pts", landmarks)
+    listing = data.read(tmp_path / "set", "300w-68")
+    first, second = listing.samples
+    assert (first.visibility == 0).tolist() == [index < absent for index in range(68)]
+    assert np.isnan(first.landmarks[:absent]).all() and not np.isnan(first.landmarks[absent:]).any()
+    assert (second.visibility == 2).all() and listing.problems == []
+    assert train.main(["data", "check", str(tmp_path / "set")]) == 0
+    told = f"{absent} points of 1 faces are not there"
+    assert (told in " ".join(listing.summary)) == (told in capsys.readouterr().out) == bool(absent)
 
 
 def test_pictures_and_points_without_each_other_are_counted(tmp_path):

@@ -83,7 +83,11 @@ NAME = "0--Event/0_Event_0.jpg"
         (lambda line: line.replace(NAME, "0--Event/gone.jpg"), "no picture"),
         (lambda line: line.replace(NAME, "../../secret.jpg"), "outside WFLW_images"),
         (lambda line: line.replace(NAME, "/etc/passwd"), "outside WFLW_images"),
-        (lambda line: wflw_line(np.full((98, 2), 9.0), NAME), "the points span only"),
+        (lambda line: wflw_line(np.full((98, 2), 9.0), NAME), "only 0 of its points are there"),
+        (
+            lambda line: wflw_line(np.stack([np.arange(98), np.full(98, 9)], axis=1), NAME),
+            "the points span only 97 x 0",
+        ),
         (lambda line: wflw_line(face(98)[1], NAME, attributes=(0, 2, 0, 0, 0, 0)), "attributes must be 0 or 1"),
         (lambda line: wflw_line(face(98)[1], NAME, box=(0, 0, "inf", 9)), "rectangle"),
         (lambda line: "é\0" * 40_000, "fields, expected 207"),
