@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from pathlib import Path
 
 from bench import (
     accuracy,
@@ -28,6 +27,7 @@ from bench.devices import campaign
 from bench.faces import VALIDATION
 from edgewing import measure, rows
 from edgewing.errors import InputError, command
+from train import runs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _measure(arguments: argparse.Namespace, argv: list[str]) -> int:
     """Accuracy and latency of every artefact of a run. What cannot be measured costs its row, not the others."""
-    run = Path(arguments.run)
+    run = runs.find(arguments.run)
     found, problems = artefacts.find(run)
     for problem in problems:
         print(f"passed over: {problem}", file=sys.stderr)
@@ -266,7 +266,7 @@ def _parser() -> argparse.ArgumentParser:
         "Accuracy and latency of every artefact in RUN/export, appended to RUN/rows.jsonl.",
         "runs/demo-s --data lfpw/testset --layout 300w-68",
     )
-    whole.add_argument("run", metavar="RUN", help="a run folder with export/")
+    whole.add_argument("run", metavar="RUN", help=f"{runs.ABOUT}; with export/")
     whole.add_argument("--data", metavar="DIR", help="photographs with landmarks (default: the run's validation faces)")
     whole.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
     whole.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)

@@ -22,6 +22,7 @@ from bench import page, peers_page
 from bench.artefacts import COLUMNS, Run, collect, protocol_line
 from edgewing import files, rows
 from edgewing.errors import InputError
+from train import runs
 
 
 def print_table(run: Run, console: Console) -> None:
@@ -84,7 +85,7 @@ def _last_peers(path: str) -> list[dict]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders with export/ and rows.jsonl")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"with export/ and rows.jsonl; each {runs.ABOUT}")
     parser.add_argument("--html", metavar="OUT", help="where the page goes (default: report.html in the first run)")
     parser.add_argument("--markdown", metavar="OUT", help="where the tables go (default: report.md beside the page)")
     parser.add_argument("--peers", metavar="ROWS", help="rows of `bench peers`; the newest run of it is shown too")
@@ -92,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace, command: str) -> int:
     """Print the tables, write the page. 1 where an artefact was rejected."""
-    collected = [collect(Path(run)) for run in arguments.runs]
+    collected = [collect(runs.find(run)) for run in arguments.runs]
     peers = _last_peers(arguments.peers) if arguments.peers else []
     out = Path(arguments.html or collected[0].path / "report.html")
     tables = Path(arguments.markdown or out.with_suffix(".md"))

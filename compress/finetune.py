@@ -26,7 +26,7 @@ from compress.table import measured
 from edgewing import files
 from edgewing.errors import InputError
 from targets.progress import Progress, silence
-from train import checkpoint, recipes
+from train import checkpoint, recipes, runs
 from train.__main__ import add_fields, from_options
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION, VALIDATION, Faces, errors
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """What every fine-tuning of a run takes: the run, the new one, faces, their cache."""
-    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
+    parser.add_argument("source", metavar="RUN", help=runs.ABOUT)
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
     parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
     parser.add_argument(
@@ -68,7 +68,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     wanted = Wanted(options.macs, options.latency, options.table, options.importance, options.rounds)
-    run(options.source, run_folder(options.run), wanted, options.cache, changes(options))
+    run(runs.find(options.source), run_folder(options.run), wanted, options.cache, changes(options))
 
 
 def changes(options: argparse.Namespace) -> Callable[[Recipe], Recipe]:
@@ -86,10 +86,8 @@ def opened(source: Path, folder: Path, recipe_of: Callable[[Recipe], Recipe], pu
     """The run to fine-tune, and the recipe that ``recipe_of`` makes of its own, for a network that stays as it is.
 
     Labels that teachers made are not at hand, and their sources leave the recipe. purpose: what keeps the network.
-    InputError: no such run, its own folder as the new one, or another network asked for.
+    InputError: its own folder as the new one, or another network asked for.
     """
-    if not source.is_dir():
-        raise InputError(f"{source}: no such run; train one with: python -m train fit drawn --run {source.name}")
     if folder.resolve() == source.resolve():
         raise InputError(f"--run {folder}: is the run itself; choose another name")
     loaded = load_model(source)

@@ -15,6 +15,7 @@ from pathlib import Path
 from compress import finetune, measuring, pareto, qat
 from compress.measuring import How, Point
 from edgewing import files
+from train import runs
 from train.checkpoint import load_model
 
 PURPOSE = "one table from the teacher to the smallest file, and which to ship"
@@ -23,15 +24,16 @@ HEAD = ("rung", "precision", "NME", "FR10", "AUC10", "ms", "ratio", "bytes", "ag
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="runs in the order of the ladder")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=f"in the order of the ladder; each {runs.ABOUT}")
     measuring.add_arguments(parser)
 
 
 def main(options: argparse.Namespace) -> int:
-    last = options.runs[-1]
+    rungs = [runs.find(run) for run in options.runs]
+    last = rungs[-1]
     rows = last / "ladder.jsonl"
     how = How(rows, options.data, options.layout, options.reference, options.rounds)
-    points = measuring.points(options.runs, how)
+    points = measuring.points(rungs, how)
     lines = table(points)
     advice = recommendation(points)
     print("\n".join(aligned(lines)))

@@ -86,8 +86,6 @@ def points(runs: Sequence[Path], how: How, say: Callable[[str], None] = print) -
 
 def export(run: Path, say: Callable[[str], None]) -> dict[str, Path]:
     """precision -> TFLite file with the run's weights; made where it is not there yet, rejected ones included."""
-    if not run.is_dir():
-        raise InputError(f"{run}: no such run; give folders made by python -m train or python -m compress")
     weights = load_model(run).contract.provenance.weights_sha256
     target = table.TABLE["tflite"]
 
@@ -166,8 +164,6 @@ def _same_faces(runs: Sequence[Path]) -> None:
     """Validation faces are cut for each run; their figures go together only where they are of the same people."""
     names = None
     for run in runs:
-        if not run.is_dir():
-            raise InputError(f"{run}: no such run; give folders made by python -m train or python -m compress")
         own = Faces.load(run / VALIDATION).names
         if names is not None and not np.array_equal(own, names):
             raise InputError(

@@ -23,7 +23,7 @@ from edgewing.errors import InputError
 from targets import graph, parity, ranges
 from targets.__main__ import quantization
 from targets.progress import silence
-from train import checkpoint
+from train import checkpoint, runs
 from train.__main__ import add_fields
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     limit, folder = quantize.limit_of(options), run_folder(options.run)
-    return run(options.source, folder, options.ranges, limit, options.cache, changes(options), options.debug)
+    return run(runs.find(options.source), folder, options.ranges, limit, options.cache, changes(options), options.debug)
 
 
 def run(

@@ -29,8 +29,9 @@ from targets import graph, parity, ranges, table, tflite
 from targets.__main__ import QUANTIZATION
 from targets.job import Job
 from targets.progress import Progress, silence
+from train import runs
 from train.checkpoint import load_model
-from train.evaluate import CALIBRATION, VALIDATION
+from train.evaluate import CALIBRATION
 from train.model import BLOCKS, StackedHourglass
 
 PURPOSE = "choose the ranges of int8, and what stays in float"
@@ -42,7 +43,8 @@ MOST_FLOAT = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="RUN", type=Path, help="the run's folder")
+    parser.add_argument("source", metavar="RUN", help=runs.ABOUT)
+    parser.add_argument("--data", metavar="DIR", help=f"{parity.ABOUT_DATA} (default: the run's own)")
     parser.add_argument(
         "--to", default="tflite", metavar="TARGET", help="where int8 is measured (default: %(default)s)"
     )
@@ -74,7 +76,7 @@ def main(options: argparse.Namespace) -> int:
     limit = limit_of(options)
     with Progress("quantize") as say:
         say("loading the run")
-        bench = Bench(options.source, options.to)
+        bench = Bench(runs.find(options.source), options.to, options.data)
     return decide(bench, limit, options.sensitivity, options.debug)[0]
 
 
@@ -145,19 +147,21 @@ HEADER = f"{'ranges':26} {'p50':>6} {'p99':>7} {'max':>7}   NME     change"
 class Bench:
     """Makes and measures int8 files of one run for one target; conversion and activations are made once."""
 
-    def __init__(self, source: Path, target: str):
+    def __init__(self, source: Path, target: str, data: str | None = None):
         self.key, self.target = table.get(target)
         if "int8" not in self.target.precisions:
             known = [name for name, row in table.TABLE.items() if "int8" in row.precisions]
             raise InputError(f"--to {self.key}: has no int8; give one of {', '.join(known)}")
-        if not source.is_dir():
-            raise InputError(f"{source}: no such run; train one with: python -m train fit drawn --run {source.name}")
         self.source = source
         self.network, _, self.contract = load_model(source)
         contract = self.contract
-        size, points = contract.crop.size, contract.layout.points
-        self.faces = parity.stored(source / VALIDATION, points, size)
-        self.job = Job(self.network, contract, parity.stored(source / CALIBRATION, points, size).crops)
+        self.faces, calibration = parity.of_run(source, contract, data)
+        if calibration is None:
+            raise InputError(
+                f"{source / CALIBRATION}: no such file; give faces with --data DIR, or train the run again"
+            )
+        self.calibration = calibration
+        self.job = Job(self.network, contract, calibration.crops)
         self.reference = graph.reference(self.network, contract, self.faces.crops)
 
     @contextlib.contextmanager
@@ -175,7 +179,7 @@ class Bench:
         faces, reference = self.faces, self.reference
         if some is not None and some < len(faces):
             chosen = np.linspace(0, len(faces) - 1, some).astype(int)
-            faces = parity.Faces(faces.crops[chosen], faces.landmarks[chosen], faces.source)
+            faces = faces.some(chosen)
             reference = runtimes.Points(reference.landmarks[chosen], reference.scores[chosen])
         with tempfile.TemporaryDirectory() as folder:
             path = self.target.path(Path(folder), self.source.resolve().name, "int8")
@@ -275,8 +279,8 @@ def decide(
     First of the result the exit code: 0, or 1 where nothing passes. Last the parity of the fake-quantized network.
     """
     source, target = bench.source, bench.key
-    faces = f"{len(bench.faces)} faces of {bench.faces.source}"
-    print(f"int8 {target} of {source}; shifts in px of a {parity.CROP} px crop, over {faces}")
+    print(f"int8 {target} of {source}; shifts in px of a {parity.CROP} px crop, over {bench.faces}")
+    print(f"ranges are measured on {bench.calibration}")
     print(HEADER, flush=True)
     choice = choose(bench, limit, sensitivity, debug)
     best = choice.best

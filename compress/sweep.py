@@ -20,7 +20,7 @@ from compress import ladder, measuring, pareto
 from compress.measuring import How
 from edgewing.errors import InputError
 from train import checkpoint
-from train.checkpoint import run_folder
+from train.runs import ABOUT, find, run_folder
 
 PURPOSE = "accuracy, time and size of many runs: a Pareto plot and its knee"
 EXAMPLE = "--run plane --train ../shared/data/lfpw/trainset --layout 300w-68 --width 0.5 0.75 --input-size 112 128"
@@ -28,7 +28,7 @@ COLUMNS = (0, 1, 2, 3, 4, 5, 7, 9)  # of the ladder's, those that a plane has
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="*", type=Path, help="runs that are there")
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=f"each {ABOUT}")
     parser.add_argument(
         "--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished sweep goes on"
     )
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     folder = run_folder(options.run)
-    runs = list(options.runs)
+    runs = [find(run) for run in options.runs]
     if options.train:
         runs += variants(options, folder, print)
     if not runs:

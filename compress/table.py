@@ -22,6 +22,7 @@ from compress.prune import prune
 from edgewing import files, layouts, measure
 from edgewing.errors import InputError
 from targets.progress import Progress, silence
+from train import runs
 from train.checkpoint import Loaded, load_model
 from train.evaluate import Faces
 from train.model import StackedHourglass
@@ -34,7 +35,7 @@ SMALLER = (0.2, 0.4, 0.6, 0.8)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="RUN", type=Path, help="a run with the network to be pruned")
+    parser.add_argument("source", metavar="RUN", help=f"the network to be pruned: {runs.ABOUT}")
     parser.add_argument("--to", required=True, metavar="FILE", type=Path, help="the table, JSON")
 
 

@@ -20,6 +20,7 @@ from edgewing import containers, files
 from edgewing.errors import InputError, command, reason
 from targets import parity, ranges, table
 from targets.progress import Progress, silence
+from train import runs
 
 QUANTIZATION = (
     "quantization.json"  # written by `python -m compress quantize`: {"ranges": name, "float_layers": [regex]}
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"targets:\n{about}\n\nexample: python -m targets runs/demo-s --to onnx tflite coreml tensorrt",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", metavar="RUN", help="the run's folder, with model.safetensors and faces/")
+    parser.add_argument("run", metavar="RUN", help=runs.ABOUT)
     parser.add_argument(
         "--to", nargs="+", required=True, metavar="TARGET", help=f"one or more of {', '.join(table.TABLE)}"
     )
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"oldest iOS of CoreML files, {' or '.join(map(str, table.IOS))} (default: %(default)s; int8 needs 18)",
     )
-    parser.add_argument("--data", metavar="DIR", help="check on a labelled folder (default: RUN/faces/validation.npz)")
+    parser.add_argument("--data", metavar="DIR", help=f"{parity.ABOUT_DATA} (default: the run's own)")
     parser.add_argument("--layout", metavar="NAME", help="layout of --data (default: the run's)")
     parser.add_argument(
         "--bisect", action="store_true", help="make nothing: name the layer at which each file parts from the network"
@@ -80,11 +81,11 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
     """Make and check every file asked for; exit code 0, 1 where a gate failed, 2 where a file could not be made."""
     options = table.Options(arguments.output, arguments.batch, arguments.ios)
     todo = table.plan(arguments.to, arguments.precision, options)
-    run = Path(arguments.run)
+    run = runs.find(arguments.run)
     with Progress("targets") as say:
         say("loading the run")
         with silence(arguments.debug):
-            job, faces, reference = _open(run, arguments, options)
+            job, faces, reference, int8 = _open(run, arguments, options)
     if arguments.bisect:
         from targets import bisect
 
@@ -92,12 +93,7 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
             table.TABLE[key].path(run / "export", run.resolve().name, precision, options) for key, precision in todo
         ]
         return bisect.examine(paths, job, faces.crops)
-    source = f"parity on {len(faces)} faces of {faces.source}"
-    if any(precision == "int8" for _, precision in todo):
-        source += f"; int8 ranges: {job.ranges}" + (
-            f", float: {', '.join(job.float_layers)}" if job.float_layers else ""
-        )
-    print(source, flush=True)
+    print(f"parity on {faces}" + (f"; {int8}" if any(p == "int8" for _, p in todo) else ""), flush=True)
     folder, code, made = run / "export", 0, []
     width = max(len(key) for key, _ in todo)
     folder.mkdir(exist_ok=True)
@@ -129,28 +125,22 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
 
 
 def _open(run: Path, arguments: argparse.Namespace, options: table.Options):
-    """The job, the faces to check on, and what the float model says of them."""
+    """The job, the faces to check on, what the float model says of them, and in words how int8 is done."""
     from targets import graph
     from targets.job import Job
     from train import checkpoint
 
-    if not run.is_dir():
-        raise InputError(f"{run}: no such run; train one with: python -m train fit drawn --run {run.name}")
     network, _, contract = checkpoint.load_model(run)
-    size, points = contract.crop.size, contract.layout.points
     if arguments.layout and not arguments.data:
         raise InputError("--layout says how --data is labelled; give --data DIR too")
-    if arguments.data:
-        layout = arguments.layout or contract.layout.name
-        if layout != contract.layout.name:
-            raise InputError(f"--layout {layout}, but the run finds {contract.layout.name}; give faces of that layout")
-        faces = parity.photographs(Path(arguments.data), layout, size)
-    else:
-        faces = parity.stored(run / "faces" / "validation.npz", points, size)
-    calibration = run / "faces" / "calibration.npz"
-    crops = parity.stored(calibration, points, size).crops if calibration.exists() else None
-    job = Job(network, contract, crops, **quantization(run), **vars(options))
-    return job, faces, graph.reference(network, contract, faces.crops)
+    if arguments.layout and arguments.layout != contract.layout.name:
+        raise InputError(
+            f"--layout {arguments.layout}, but the run finds {contract.layout.name}; give faces of that layout"
+        )
+    faces, calibration = parity.of_run(run, contract, arguments.data)
+    job = Job(network, contract, calibration and calibration.crops, **quantization(run), **vars(options))
+    int8 = ", float: ".join([f"int8 ranges: {job.ranges} on {calibration or 'no faces'}", *job.float_layers])
+    return job, faces, graph.reference(network, contract, faces.crops), int8
 
 
 def quantization(run: Path) -> dict:

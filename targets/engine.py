@@ -22,6 +22,7 @@ from edgewing.contract import Contract
 from edgewing.errors import InputError, command, reason
 from targets import graph
 from targets.tensorrt import FORMAT, INTERFACE
+from train import runs
 
 PRECISIONS = ("fp16", "fp32")
 
@@ -52,12 +53,12 @@ def main(argv: list[str] | None = None) -> None:
         description="Build a TensorRT engine from a run through torch_tensorrt, on the machine that will run it.",
         epilog="example: python -m targets.engine runs/demo-s",
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder, with model.safetensors")
+    parser.add_argument("run", metavar="RUN", help=runs.ABOUT)
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of the network (default: fp16)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     typed = parser.parse_args(argv)
     with command(typed.debug):
-        path, made_for = export(typed.run, typed.precision)
+        path, made_for = export(runs.find(typed.run), typed.precision)
         print(f"built for {made_for}")
         print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB, {typed.precision})")
         print(f"next: edgewing info {path}")

@@ -19,6 +19,8 @@ from edgewing import contract, geometry, layouts, metrics, runtimes
 from edgewing import measure as device
 from edgewing.errors import InputError
 from targets import delegation
+from train.evaluate import CALIBRATION, VALIDATION
+from train.runs import SEEDS, draw
 
 CROP = 256  # px; shifts are scaled to a crop of this side, so that networks of different sizes can be compared
 NME_LIMIT = 0.01  # of weights of 8 bits or fewer: how much worse NME may be, as a share of the float model's
@@ -26,6 +28,9 @@ SHIFT_LIMIT = {"integer": 2.0, "float": 0.1}  # px of a 256 px crop, 99th percen
 FLOATS = ("fp32", "fp16")
 FAILED = 0.10  # NME above which a face counts as failed, as FR10 does
 MOST_FACES = 500  # of a folder: evenly spaced over it
+LEAST_FACES = 50  # of fewer the 99th percentile is one landmark's bad luck, and a broken file passes
+DRAWN = "drawn"  # as --data
+ABOUT_DATA = f"check on a labelled folder, or on `{DRAWN}` faces"
 STILL = 1e-3  # px: an artefact whose landmarks move less than this over all faces answers nothing
 
 
@@ -39,6 +44,22 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.crops)
+
+    def __str__(self) -> str:
+        return f"{len(self)} faces of {self.source}"
+
+    @property
+    def drawn(self) -> bool:
+        return self.source.endswith(DRAWN)
+
+    def filled(self, other: Faces) -> Faces:
+        """With faces of another set, as many as a gate needs."""
+        more = other.some(np.arange(len(other))[: LEAST_FACES - len(self)])
+        together = np.concatenate([self.crops, more.crops]), np.concatenate([self.landmarks, more.landmarks])
+        return Faces(*together, f"{self.source} and, to have {LEAST_FACES}, {other.source}")
+
+    def some(self, chosen: np.ndarray) -> Faces:
+        return Faces(self.crops[chosen], self.landmarks[chosen], self.source)
 
 
 @dataclass(frozen=True)
@@ -68,16 +89,51 @@ class Result:
 
 def stored(path: Path, points: int, size: int) -> Faces:
     """Faces that a run has kept (faces/validation.npz, calibration.npz). InputError where they do not fit the run."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give labelled faces with --data DIR, or train the run again")
     crops = device.crops_of(path, size)
     try:
         with np.load(path, allow_pickle=False) as data:
-            landmarks = np.asarray(data["landmarks"], np.float32)
+            landmarks, names = np.asarray(data["landmarks"], np.float32), np.atleast_1d(data["names"])
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: its landmarks cannot be read ({error}); train the run again") from None
     expected = (len(crops), points, 2)
     if landmarks.shape != expected:
         raise InputError(f"{path}: landmarks {landmarks.shape}, expected {expected}; train the run again")
-    return Faces(crops, landmarks, f"{path.parent.name}/{path.name}")
+    drawn = all(str(name).startswith("drawn_") for name in names)
+    return Faces(crops, landmarks, f"{path.parent.name}/{path.name}" + f", {DRAWN}" * drawn)
+
+
+def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tuple[Faces, Faces | None]:
+    """The faces that files of a run are checked on, and those that int8 is calibrated on: the run's own.
+
+    about: the run's contract. data: a labelled folder, or ``drawn``, in place of the run's validation faces.
+    A run that holds out too few for a gate is checked on faces that it learnt from too: a file is held against the
+    network itself, not against the truth. Where the run's own faces are drawn and the folder has enough, every fourth
+    of its faces calibrates instead.
+    InputError: no faces, or too few for a gate.
+    """
+    size, layout = about.crop.size, about.layout
+    own = run / CALIBRATION
+    calibration = stored(own, layout.points, size) if own.exists() else None
+    if data == DRAWN:
+        drawn = draw(layout.name, size, SEEDS[VALIDATION])
+        faces = Faces(drawn.crops, drawn.landmarks, DRAWN)
+    elif data:
+        faces = photographs(Path(data), layout.name, size)
+        other = np.arange(len(faces)) % 4 == 3
+        if (calibration is None or calibration.drawn) and (~other).sum() >= LEAST_FACES:
+            calibration, faces = faces.some(other), faces.some(~other)
+    else:
+        faces = stored(run / VALIDATION, layout.points, size)
+        if len(faces) < LEAST_FACES and calibration:
+            faces = faces.filled(calibration)
+    if len(faces) < LEAST_FACES:
+        raise InputError(
+            f"{data or run / 'faces'}: {len(faces)} faces; a gate needs {LEAST_FACES}: give more with --data DIR "
+            f"(those it learnt from will do: a file is held against the network itself), or --data {DRAWN}"
+        )
+    return faces, calibration
 
 
 def photographs(folder: Path, layout: str, size: int) -> Faces:
@@ -98,7 +154,9 @@ def photographs(folder: Path, layout: str, size: int) -> Faces:
     if not crops:
         raise InputError(f"{folder}: none of {count} pictures can be read; check the folder")
     return Faces(
-        np.stack(crops), np.stack(landmarks).astype(np.float32), f"{folder.name}, {len(crops)} of {count} faces"
+        np.stack(crops),
+        np.stack(landmarks).astype(np.float32),
+        f"{folder.name}" + ("" if len(crops) == count else f" ({len(crops)} of {count} read)"),
     )
 
 

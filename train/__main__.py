@@ -11,8 +11,8 @@ from pathlib import Path
 from edgewing import errors, layouts
 from edgewing.errors import InputError
 from train import ablate, recipes
-from train.checkpoint import run_folder
 from train.recipes import Recipe
+from train.runs import ABOUT, run_folder
 
 # Fields that are written by the commands themselves.
 NO_OPTION = ("name", "data", "layout", "channels", "unlabelled", "corrected")
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         epilog="example:\n  python -m train pack runs/first --out models/first.safetensors",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    packed.add_argument("source", metavar="RUN", help="the run's folder")
+    packed.add_argument("source", metavar="RUN", help=ABOUT)
     packed.add_argument("--out", type=Path, required=True, metavar="FILE", help="written here; loads as a run does")
     packed.add_argument("--debug", action="store_true", help="show the traceback of an error")
     moved = verbs.add_parser(
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         epilog="example:\n  python -m train offsets runs/first data/lfpw/trainset data/ytf/train --layout 300w-68",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    moved.add_argument("source", metavar="RUN", help="a run, trained with mirrored pictures")
+    moved.add_argument("source", metavar="RUN", help=f"{ABOUT}; trained with mirrored pictures")
     moved.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled faces")
     moved.add_argument("--debug", action="store_true", help="show the traceback of an error")
     data = verbs.add_parser("data", help="what lies in folders of public sets, and what is missing")
@@ -98,12 +98,12 @@ def main(arguments: list[str] | None = None) -> int | None:
         if options.verb == "data":
             return check_data(options.folders)
         if options.verb == "pack":
-            pack(run_folder(options.source), options.out)
+            pack(options.source, options.out)
             return None
         if options.verb == "offsets":
             from train.offsets import tell
 
-            tell(run_folder(options.source), options.data)
+            tell(options.source, options.data)
             return None
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
         if options.verb == "ablate":
@@ -167,7 +167,7 @@ def check_data(folders: list[str]) -> int:
     return 1 if lacking else 0
 
 
-def pack(source: Path, out: Path) -> None:
+def pack(source: str, out: Path) -> None:
     """The weights in half precision; the contract's sha256 becomes that of the rounded weights."""
     from train.checkpoint import digest, load_model, save_model
 

@@ -29,16 +29,10 @@ from train import recipes
 from train.lite0 import imagenet_weights
 from train.model import StackedHourglass, build, paper_hourglass
 from train.recipes import Recipe
+from train.runs import LARGEST_FILE, MODEL, run_folder, weights  # noqa: F401  part of this module's face
 
-MODEL = "model.safetensors"
 RECIPE_KEY = "edgewing.recipe"
 IMAGENET = "imagenet"  # what --initial takes beside runs
-LARGEST_FILE = 1 << 30  # bytes; the paper's network has 97 MB
-
-
-def run_folder(name: str) -> Path:
-    """``runs/NAME``, or the path itself where one is given."""
-    return Path(name) if "/" in name else Path("runs") / name
 
 
 class Loaded(NamedTuple):
@@ -86,9 +80,8 @@ def save_model(path: Path, network: nn.Module, recipe: Recipe, contract: Contrac
 
 
 def load_model(path: str | Path) -> Loaded:
-    """The network of a run folder or of its model.safetensors, in evaluation mode, float32, on the CPU."""
-    path = Path(path)
-    path = path / MODEL if path.is_dir() else path
+    """The network of a run (its folder, a .safetensors file, or a name), in evaluation mode, float32, on the CPU."""
+    path = weights(path)
     tensors, metadata = load(path)
     for key in (contracts.KEY, RECIPE_KEY):
         if key not in metadata:

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def source(folder):
     """A run of a few steps, on a cache that is itself named as its data."""
-    cache = caches.build(faces(24, "300w-68", 0), folder / "drawn", layouts.get("300w-68"), caches.dense_enough(64))
+    cache = caches.build(faces(54, "300w-68", 0), folder / "drawn", layouts.get("300w-68"), caches.dense_enough(64))
     fit(
         recipes.replace(RECIPE, data=(str(folder / "drawn"),), validation=recipes.get("demo").validation),
         cache,

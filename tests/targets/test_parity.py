@@ -78,7 +78,7 @@ def test_constant_output_and_broken_numbers_are_named(network, faces):
 
 def test_stored_faces_that_do_not_fit_are_refused(tmp_path):
     crops, landmarks = discs(3, 0)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         parity.stored(tmp_path / "none.npz", 19, SIZE)
     path = tmp_path / "faces.npz"
     np.savez(path, crops=crops, landmarks=landmarks, names=["a"] * 3)
@@ -94,17 +94,74 @@ def test_stored_faces_that_do_not_fit_are_refused(tmp_path):
         parity.stored(path, 19, SIZE)
 
 
-def test_photographs_of_a_labelled_folder(tmp_path):
+def labelled(folder, count):
+    """Pictures of discs with their points beside them."""
     import cv2
 
-    crops, landmarks = discs(3, 0)
+    folder.mkdir(exist_ok=True)
+    crops, landmarks = discs(count, 0)
     for i, (crop, points) in enumerate(zip(crops, landmarks)):
-        cv2.imwrite(str(tmp_path / f"{i}.png"), crop[..., ::-1])
+        cv2.imwrite(str(folder / f"{i:03}.png"), crop[..., ::-1])
         lines = "\n".join(f"{x + 1:.3f} {y + 1:.3f}" for x, y in points)  # .pts count from 1
-        (tmp_path / f"{i}.pts").write_text(f"version: 1\nn_points: 19\n{{\n{lines}\n}}\n")
-    (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:200])
+        (folder / f"{i:03}.pts").write_text(f"version: 1\nn_points: 19\n{{\n{lines}\n}}\n")
+    return folder
+
+
+def run_with(folder, network, validation, name="disc"):
+    """The faces of a run, as many to validate on as asked for, and what of_run is given besides."""
+    (folder / "faces").mkdir(parents=True)
+    for part, count in (("validation", validation), ("calibration", 20)):
+        crops, landmarks = discs(count, 3)
+        names = [f"{name}_{i}" for i in range(count)]
+        np.savez(folder / "faces" / f"{part}.npz", crops=crops, landmarks=landmarks, names=names)
+    return folder, run_contract(network, RECIPE)
+
+
+@pytest.mark.parametrize("data", [None, "DIR"])
+def test_a_gate_needs_fifty_faces(network, tmp_path, data):
+    about = run_with(tmp_path / "few", network, 29)
+    folder = str(labelled(tmp_path / "DIR", 6)) if data else None
+    with pytest.raises(
+        InputError, match=r"(49|6) faces; a gate needs 50: give more with --data DIR .* or --data drawn"
+    ):
+        parity.of_run(*about, folder)
+    faces, calibration = parity.of_run(*run_with(tmp_path / "more", network, 30))
+    assert str(faces) == "50 faces of faces/validation.npz and, to have 50, faces/calibration.npz"
+    assert faces.crops.shape[0] == 50 and faces.landmarks.shape == (50, 19, 2)
+    faces, calibration = parity.of_run(*run_with(tmp_path / "enough", network, 50))
+    assert (str(faces), str(calibration)) == (
+        "50 faces of faces/validation.npz", "20 faces of faces/calibration.npz",
+    )  # fmt: skip
+
+
+def test_drawn_faces_are_called_drawn_and_give_way_to_a_folders(network, tmp_path):
+    own, drawn = run_with(tmp_path / "own", network, 50), run_with(tmp_path / "drawn", network, 50, "drawn")
+    few, many = (str(labelled(tmp_path / str(count), count)) for count in (60, 70))
+    assert [str(part) for part in parity.of_run(*drawn)] == [
+        "50 faces of faces/validation.npz, drawn", "20 faces of faces/calibration.npz, drawn",
+    ]  # fmt: skip
+    said = {data: [str(part) for part in parity.of_run(*drawn, data)] for data in (few, many)}
+    assert said[few] == ["60 faces of 60", "20 faces of faces/calibration.npz, drawn"]
+    assert said[many] == ["53 faces of 70", "17 faces of 70"]
+    faces, calibration = parity.of_run(*drawn, many)
+    seen = {crop.tobytes() for crop in calibration.crops}
+    assert len(seen) == 17 and not seen & {crop.tobytes() for crop in faces.crops}
+    # A run with photographs of its own calibrates on these, whatever it is checked on.
+    faces, calibration = parity.of_run(*own, many)
+    assert len(faces) == 70 and str(calibration) == "20 faces of faces/calibration.npz"
+
+
+def test_any_run_can_be_checked_on_drawn_faces(network, tmp_path):
+    faces, calibration = parity.of_run(*run_with(tmp_path / "few", network, 4), "drawn")
+    assert str(faces) == "100 faces of drawn" and faces.crops.shape == (100, SIZE, SIZE, 3)
+    assert str(calibration) == "20 faces of faces/calibration.npz"
+
+
+def test_photographs_of_a_labelled_folder(tmp_path):
+    labelled(tmp_path, 3)
+    (tmp_path / "002.png").write_bytes((tmp_path / "002.png").read_bytes()[:200])
     faces = parity.photographs(tmp_path, LAYOUT, SIZE)
-    assert faces.crops.shape == (2, SIZE, SIZE, 3) and "2 of 3 faces" in faces.source
+    assert faces.crops.shape == (2, SIZE, SIZE, 3) and "(2 of 3 read)" in faces.source
     width, height = np.ptp(faces.landmarks[0], axis=0)
     # gtbox: the mean side of the landmarks' box is 1 / 1.344 of the crop's, unless one side is much the longer
     assert (width + height) / 2 == pytest.approx(SIZE / 1.344, rel=0.01)

@@ -117,7 +117,7 @@ def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
         (tmp_path / "broken.safetensors").write_bytes(broken)
         with pytest.raises(InputError):
             load_model(tmp_path / "broken.safetensors")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="no such run"):
         load_model(tmp_path / "nowhere")
     other = build(recipes.replace(RECIPE, width=1.0))
     save_model(tmp_path / "other.safetensors", other, RECIPE, describe(network, RECIPE, "first", ["drawn"], []))

@@ -1,0 +1,105 @@
+"""A run by what a user types: its folder, its name below ``runs``, a .safetensors file, or the name of shipped weights.
+
+load_model("edgewing-m")                    # weights alone: nothing is written
+folder = find("edgewing-m", print)          # a folder, which a name or a file gets here: runs/edgewing-m
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgewing import files, geometry, models
+from edgewing.errors import InputError
+from train.data import drawn
+
+if TYPE_CHECKING:
+    from train.evaluate import Faces
+
+MODEL, SUFFIX = "model.safetensors", ".safetensors"
+LARGEST_FILE = 1 << 30  # bytes of weights; the paper's network has 97 MB
+RUNS = Path("runs")
+SHIPPED = Path(__file__).resolve().parent.parent / "models"  # float weights of what ships, and of the README's run
+ABOUT = "a run's folder, a .safetensors file, or a name: edgewing-m"  # for --help
+DRAWN = 100  # faces to check on, and as many to calibrate on, where a run has none of its own
+SEEDS = {"faces/validation.npz": 101, "faces/calibration.npz": 102}  # other faces than a recipe's seed, which is small, would draw
+
+
+def run_folder(name: str) -> Path:
+    """``runs/NAME``, or the path itself where one is given."""
+    return Path(name) if "/" in name else RUNS / name
+
+
+def weights(run: str | Path) -> Path:
+    """The file of the weights that are meant.
+
+    InputError: there is no such run, or a name stands for two that differ.
+    """
+    given = Path(run)
+    bare = len(given.parts) == 1
+    own, shipped = RUNS / given.name / MODEL, SHIPPED / f"{given.name.removesuffix(SUFFIX)}{SUFFIX}"
+    # a folder that happens to be called as a shipped model is, does not hide it
+    if bare and shipped.is_file() and (given.name in models.SHIPPED or not given.exists()):
+        if own.is_file() and own.read_bytes() != shipped.read_bytes():
+            raise InputError(f"{run}: {own} and {shipped} are other weights; give the path of those that you mean")
+        return shipped
+    if given.exists():
+        return given / MODEL if given.is_dir() else given
+    if bare and own.parent.is_dir():
+        return own
+    known = {path.stem for path in SHIPPED.glob(f"*{SUFFIX}")} | {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
+    near = difflib.get_close_matches(given.name, sorted(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else "give a run's folder, a .safetensors file, or a name: edgewing-m"
+    raise InputError(f"{run}: no such run; {hint}")
+
+
+def find(run: str | Path, say: Callable[[str], None] = print) -> Path:
+    """The folder of the run that is meant. Weights without a folder get one, ``runs/NAME``, with faces that are drawn
+    for it; ``say`` is told.
+
+    InputError as for ``weights``; also where that folder holds other weights, or cannot be written.
+    """
+    path = weights(run)
+    return path.parent if path.name == MODEL else _unpacked(path, RUNS / path.stem, say)
+
+
+def _unpacked(path: Path, folder: Path, say: Callable[[str], None]) -> Path:
+    """The run folder of a weights file: its recipe beside it, faces, and last of all the weights."""
+    from train import recipes
+    from train.checkpoint import load_model
+
+    recipe, data = load_model(path).recipe, files.read(path, LARGEST_FILE)
+    own = folder / MODEL
+    if own.is_file() and own.read_bytes() != data:
+        raise InputError(f"{folder}: holds other weights than {path}; give that folder as the run, or move it away")
+    lacking = [name for name in SEEDS if not (folder / name).is_file()] if recipe.layout in drawn.LAYOUTS else []
+    if own.is_file() and not lacking:
+        return folder
+    say(f"{folder}: made of {path}" + (f", drawing {len(lacking) * DRAWN} faces" if lacking else ""))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in lacking:
+            draw(recipe.layout, recipe.input_size, SEEDS[name]).save(folder / name)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); check the folder") from None
+    files.write(folder / "recipe.json", (recipes.dumps(recipe) + "\n").encode())
+    files.write(own, data)
+    return folder
+
+
+def draw(layout: str, size: int, seed: int) -> Faces:
+    """DRAWN faces as a network of that layout and input size sees them. InputError for a layout that is not drawn."""
+    from train.evaluate import Faces
+
+    crops, landmarks, names = [], [], []
+    for face in drawn.faces(DRAWN, layout, seed, processes=os.cpu_count() or 1):
+        crop = geometry.crop_from_landmarks(face.landmarks, size)
+        crops.append(geometry.warp(face.image, crop.to_image, size))
+        landmarks.append(geometry.apply(crop.to_crop, face.landmarks))
+        names.append(face.name)
+    return Faces(np.stack(crops), np.stack(landmarks).astype(np.float32), np.array(names))
