@@ -18,6 +18,7 @@ from pathlib import Path
 from compress import quantize
 from compress.fakequant import FakeQuantized, Ranges
 from compress.finetune import add_run_arguments, changes, opened
+from compress.quantize import RANGES
 from edgewing import files
 from edgewing.errors import InputError
 from targets import graph, parity, ranges
@@ -30,7 +31,6 @@ from train.evaluate import CALIBRATION
 from train.model import StackedHourglass
 from train.recipes import Recipe
 
-RANGES = "ranges.json"
 STEPS, RATE = 300, 1 / 20  # of the source's rate: far from where the network is, its float self has nothing to say
 
 PURPOSE = "fine-tune a run in int8, the run itself as teacher"

@@ -26,7 +26,7 @@ from compress.fakequant import FakeQuantized, supported
 from edgewing import files, runtimes
 from edgewing.errors import InputError
 from targets import graph, parity, ranges, table, tflite
-from targets.__main__ import QUANTIZATION
+from targets.gate import QUANTIZATION
 from targets.job import Job
 from targets.progress import Progress, silence
 from train import runs
@@ -36,6 +36,7 @@ from train.model import BLOCKS, StackedHourglass
 
 PURPOSE = "choose the ranges of int8, and what stays in float"
 EXAMPLE = "runs/demo-s --limit 1 --nme 0.5 --sensitivity"
+RANGES = "ranges.json"  # of a run that `qat` made
 SENSITIVITY_FACES = 64  # of the validation faces, evenly spaced: enough to rank blocks by
 # Share of the blocks that may stay in float: beyond, fp16 is the better file. What hurts goes to float and not to
 # activations of 16 bits (16x8), which TFLite has too: XNNPACK does not run them, they are slower than float.
@@ -307,10 +308,23 @@ def decide(
         print(line("  converted file", best.parity))
         print(line("  fake-quantized, torch", fake))
     if not best.accepted:
-        print(f"nothing passes; the nearest is {best.ranges}: {'; '.join(best.reasons)}")
+        print(f"nothing passes; the nearest is {best.ranges}: {'; '.join(best.reasons)}; try, in order:")
+        print("\n".join(f"{number}. {text}" for number, text in enumerate(remedies(source, target, best), 1)))
     print(f"wrote {path}: {best.ranges}{_in_float(best.float_layers)}")
     print(f"next: python -m targets {source} --to onnx tflite coreml tensorrt")
     return (0 if best.accepted else 1), choice, fake
+
+
+def remedies(source: Path, target: str, best: Trial) -> list[str]:
+    """What to try where nothing passes, in order."""
+    name, own = source.resolve().name, table.TABLE[target].precisions
+    found = [] if best.parity.reasons else ["ask for no more than the gate does: leave out --limit and --nme"]
+    if not (source / RANGES).exists():
+        found.append(f"train it in int8: python -m compress qat {source} --run {name}-qat")
+    found.append(
+        f"a float file: python -m targets {source} --to {target} --precision {'fp16' if 'fp16' in own else 'fp32'}"
+    )
+    return [*found, f"train longer, or a wider network, and start from it: --initial {source}"]
 
 
 def _in_float(patterns: tuple[str, ...]) -> str:

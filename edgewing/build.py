@@ -13,7 +13,6 @@ import importlib.util
 import shlex
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -50,8 +49,7 @@ def write(out: Path, contract: Contract, build: engines.Build, engine: bytes) ->
     """The .engine file, sealed, under its name whole or not at all; the version of TensorRT goes into the contract."""
     known = contract.provenance
     provenance = type(known)(known.commit, {**known.versions, "tensorrt": build.tensorrt}, known.weights_sha256)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".") as folder:
-        beside = Path(folder, out.name)
+    with files.workshop(out) as beside:
         files.write(beside, engines.pack(contract.replace(provenance=provenance), build, engine))
         containers.seal(beside)
         beside.replace(out)

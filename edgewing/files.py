@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
+import shutil
+import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -79,3 +84,40 @@ def write(path: str | Path, data: bytes) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def tag(path: Path) -> str:
+    """How the name of what is made for ``path`` begins: hidden, with this machine and this process in it."""
+    return f".{path.stem[:50]}.{_MACHINE}-{os.getpid()}."
+
+
+@contextlib.contextmanager
+def workshop(path: Path) -> Iterator[Path]:
+    """A hidden folder beside ``path`` to make it in, under its own name. It is gone afterwards, and so is what killed
+    processes left."""
+    sweep(path.parent)
+    with tempfile.TemporaryDirectory(".part", tag(path), path.parent) as folder:
+        yield Path(folder, path.name)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes of this machine that are dead have left unfinished in the folder."""
+    for left in os.scandir(folder) if os.name == "posix" else ():  # elsewhere a process cannot be asked without harm
+        found = re.fullmatch(r"\..+\.([0-9a-f]{8})-(\d+)\.(.*\.)?part(\.\w+)?", left.name)
+        if found and found[1] == _MACHINE and not alive(int(found[2])):
+            with contextlib.suppress(OSError):  # another process may be sweeping too
+                shutil.rmtree(left.path) if left.is_dir(follow_symlinks=False) else os.unlink(left.path)
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+_MACHINE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

@@ -10,21 +10,15 @@ import argparse
 import json
 import re
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from edgewing import containers, files
+from edgewing import files
 from edgewing.errors import InputError, command, reason
-from targets import parity, ranges, table
+from targets import gate, parity, ranges, table
 from targets.progress import Progress, silence
 from train import runs
-
-QUANTIZATION = (
-    "quantization.json"  # written by `python -m compress quantize`: {"ranges": name, "float_layers": [regex]}
-)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -112,7 +106,9 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
         size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
         print(f"{key:{width}} {precision:8} {seconds:5.1f} s  {size / 1e6:6.2f} MB  {path}\n  {result}", flush=True)
         if result.reasons:
-            print(f"  rejected: {'; '.join(result.reasons)}", flush=True)
+            print(f"  rejected: {'; '.join(result.reasons)}; try, in order:")
+            for number, remedy in enumerate(gate.remedies(run, key, precision, path), 1):
+                print(f"  {number}. {remedy}", flush=True)
             code = max(code, 1)
         else:
             print(f"  next: {table.TABLE[key].next.format(file=path)}", flush=True)
@@ -145,7 +141,7 @@ def _open(run: Path, arguments: argparse.Namespace, options: table.Options):
 
 def quantization(run: Path) -> dict:
     """ranges and float_layers as `compress quantize` measured them for this run, or the defaults."""
-    path = run / QUANTIZATION
+    path = run / gate.QUANTIZATION
     if not path.exists():
         return {"ranges": ranges.DEFAULT, "float_layers": ()}
     try:
@@ -166,17 +162,14 @@ def quantization(run: Path) -> dict:
 def _one(job, final: Path, key: str, precision: str, reference, faces, debug: bool):
     """Make one file, check it, give it the name it has earned; (path, parity, seconds of the conversion)."""
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=final.parent, prefix=".") as folder, Progress(f"{key} {precision}") as job.say:
-        path = Path(folder, final.name)
+    with files.workshop(final) as path, Progress(f"{key} {precision}") as job.say:
         with silence(debug):
             try:
                 module = table.TABLE[key].load()
                 module.export(job, precision, path)
                 seconds = time.monotonic() - start
                 job.say(f"checking on {len(faces)} faces")
-                result = parity.measure(path, reference, faces)
-                module.embed(path, containers.read(path).replace(parity=result.part))
-                containers.seal(path)
+                named, result = gate.passed(path, final, module.embed, reference, faces)
             except InputError:
                 raise
             except Exception as error:  # a conversion library's own kind
@@ -184,19 +177,7 @@ def _one(job, final: Path, key: str, precision: str, reference, faces, debug: bo
                     raise
                 why = f"{type(error).__name__}: {reason(error)}"
                 raise InputError(f"the conversion failed ({why}); --debug shows everything") from error
-        named = table.rejected(final) if result.reasons else final
-        for old in (final, table.rejected(final)):
-            _remove(old)
-        path.rename(named)
     return named, result, seconds
-
-
-def _remove(path: Path) -> None:
-    """A file or a package, where it exists."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _append_row(run: Path, path: Path, result: parity.Result, typed: str, data: str | None) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewing import contract
+from edgewing import contract, files
 from targets import table
 from targets.graph import Deployable, Interface
 from targets.job import Job, needs
@@ -222,8 +221,7 @@ def write(path: Path, model, about: contract.Contract) -> None:
     model.short_description = (
         f"{about.layout.points} face landmarks ({about.layout.name}) of a {about.crop.size} px crop"
     )
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        beside = Path(folder, path.name)
+    with files.workshop(path) as beside:
         model.save(str(beside))
         if path.exists():
             shutil.rmtree(path)

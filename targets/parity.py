@@ -94,7 +94,8 @@ def stored(path: Path, points: int, size: int) -> Faces:
     crops = device.crops_of(path, size)
     try:
         with np.load(path, allow_pickle=False) as data:
-            landmarks, names = np.asarray(data["landmarks"], np.float32), np.atleast_1d(data["names"])
+            landmarks = np.asarray(data["landmarks"], np.float32)
+            names = np.atleast_1d(data["names"]) if "names" in data else ["?"]
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: its landmarks cannot be read ({error}); train the run again") from None
     expected = (len(crops), points, 2)

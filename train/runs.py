@@ -27,7 +27,8 @@ RUNS = Path("runs")
 SHIPPED = Path(__file__).resolve().parent.parent / "models"  # float weights of what ships, and of the README's run
 ABOUT = "a run's folder, a .safetensors file, or a name: edgewing-m"  # for --help
 DRAWN = 100  # faces to check on, and as many to calibrate on, where a run has none of its own
-SEEDS = {"faces/validation.npz": 101, "faces/calibration.npz": 102}  # other faces than a recipe's seed, which is small, would draw
+# Other faces than a recipe's seed, which is small, would draw.
+SEEDS = {"faces/validation.npz": 101, "faces/calibration.npz": 102}
 
 
 def run_folder(name: str) -> Path:

@@ -28,7 +28,7 @@ FIELDS = ("--steps", "4", "--evaluate-every", "4")
 def source(tmp_path_factory):
     """A run of a few steps, on a cache that is itself named as its data."""
     folder = tmp_path_factory.mktemp("compress")
-    cache = caches.build(faces(24, "aflw-19", 0), folder / "drawn", layouts.get("aflw-19"), caches.dense_enough(72))
+    cache = caches.build(faces(54, "aflw-19", 0), folder / "drawn", layouts.get("aflw-19"), caches.dense_enough(72))
     fit(recipes.replace(RECIPE, data=(str(folder / "drawn"),)), cache, folder / "source", Workers())
     return folder / "source"
 

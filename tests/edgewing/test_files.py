@@ -1,6 +1,10 @@
 """Files appear whole or not at all."""
 
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +38,29 @@ def test_limits(tmp_path):
         files.read("/dev/zero", 1000)  # a device says its size is 0
     with pytest.raises(InputError, match="cannot be read"):
         files.read("a\0b", 10)
+
+
+KILLED = """
+import os, signal, sys; from pathlib import Path; from edgewing import files
+with files.workshop(Path(sys.argv[1])) as path:
+    path.write_text("half")
+    Path(path.parent, "folder").mkdir()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    """Whatever it was making; what a living process makes, and files of others, stay."""
+    for name in ("a.onnx", "b.mlpackage"):
+        done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / name], cwd=Path(__file__).parents[2])
+        assert done.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 1  # the second removed what the first had left
+    others = [".a.onnx.12.part", ".a.0a1b2c3d-1.part", f"{files.tag(tmp_path / 'a.onnx')}part"]
+    for name in others:
+        (tmp_path / name).write_text("of others")
+    with files.workshop(tmp_path / "a.onnx") as path:
+        assert path.parent.parent == tmp_path and path.name == "a.onnx"
+        with files.workshop(tmp_path / "a.onnx") as second:
+            assert path.parent.is_dir() and second != path
+        assert sorted(os.listdir(tmp_path)) == sorted([*others, path.parent.name])
+    assert sorted(os.listdir(tmp_path)) == sorted(others)

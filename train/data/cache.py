@@ -26,7 +26,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -351,28 +350,15 @@ def _crops(
 
 
 def _beside(folder: Path, needed: int) -> Path:
-    """The folder to build in; what killed builds of this machine left there is removed, and the disk must have room."""
-    host = socket.gethostname()
-    start = f".{folder.name}.building.{host}."
+    """The folder to build in, where the disk has room; what killed builds of this machine left there is removed."""
     if folder.parent.is_dir():
-        for old in folder.parent.glob(f"{start}*"):
-            process = old.name.removeprefix(start)
-            if process.isdigit() and (int(process) == os.getpid() or not _alive(int(process))):
-                shutil.rmtree(old, ignore_errors=True)
+        files.sweep(folder.parent)
         free = shutil.disk_usage(folder.parent).free
         if needed > free:
             raise InputError(f"{folder}: the cache needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free")
-    return folder.with_name(f"{start}{os.getpid()}")
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    beside = folder.with_name(f"{files.tag(folder)}part")
+    shutil.rmtree(beside, ignore_errors=True)  # of a process that had our number
+    return beside
 
 
 def _rename(beside: Path, folder: Path) -> None:

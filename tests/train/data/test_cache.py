@@ -135,7 +135,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "cache")], cwd=ROOT, capture_output=True)
     assert done.returncode == -9
     (left,) = os.listdir(tmp_path)
-    assert left.startswith(".cache.building.")
+    assert left.startswith(".cache.") and left.endswith(".part")
     cache.build(pictures(2), tmp_path / "cache", LAYOUT, 32)
     assert os.listdir(tmp_path) == ["cache"]
 

@@ -1,0 +1,73 @@
+"""A file gets the name that it has earned: its own, or ``.rejected``, with what to try then.
+
+with files.workshop(final) as path:
+    ...                                            # write it to path
+    named, result = gate.passed(path, final, embed, reference, faces)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from edgewing import containers, runtimes
+from edgewing.contract import Contract
+from targets import parity, table
+
+QUANTIZATION = (
+    "quantization.json"  # written by `python -m compress quantize`: {"ranges": name, "float_layers": [regex]}
+)
+
+
+def passed(
+    path: Path, final: Path, embed: Callable[[Path, Contract], None], reference: runtimes.Points, faces: parity.Faces
+) -> tuple[Path, parity.Result]:
+    """Check the file that lies in a workshop, ``embed`` its parity and seal it; its new name and the result.
+
+    The other of its two names is gone afterwards. What had the name before stays until this is there.
+    """
+    result = parity.measure(path, reference, faces)
+    embed(path, containers.read(path).replace(parity=result.part))
+    containers.seal(path)
+    named, other = final, table.rejected(final)
+    if result.reasons:
+        named, other = other, named
+    _aside(named, path, always=False)
+    os.replace(path, named)
+    _aside(other, path, always=True)
+    return named, result
+
+
+def _aside(old: Path, path: Path, always: bool) -> None:
+    """Into the workshop, which is emptied. A file can be replaced where it is, a package (a folder) cannot."""
+    if old.is_dir() or (always and old.exists()):
+        os.replace(old, path.with_name(f"was-{old.name}"))
+
+
+def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
+    """What to try where a file was rejected, in order."""
+    target, typed = table.TABLE[key], f"python -m targets {run} --to {key} --precision"
+    found = []
+    if precision not in parity.FLOATS:
+        if precision == "int8" and not _chosen(run):
+            found.append(f"choose ranges, and what stays in float: python -m compress quantize {run} --to {key}")
+        if precision == "palette6":
+            found.append(f"more bits: {typed} weight8")
+        if precision == "int8":
+            found.append(f"train it in int8: python -m compress qat {run} --run {run.resolve().name}-qat")
+        found.append(f"a float file: {typed} {'fp16' if 'fp16' in target.precisions else 'fp32'}")
+    elif precision == "fp16" and "fp32" in target.precisions:
+        found.append(f"all of it in float: {typed} fp32")
+    if named.suffix != ".pte":  # keeps no layers
+        found.append(f"see which layer parts from the network: {typed} {precision} --bisect")
+    return found or [f"another target, and report it: {named} is not the network that it was made of"]
+
+
+def _chosen(run: Path) -> bool:
+    """Whether `compress quantize` has found what passes."""
+    try:
+        return bool(json.loads((run / QUANTIZATION).read_bytes())["accepted"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
