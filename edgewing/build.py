@@ -8,15 +8,17 @@ behind our header (edgewing.engines), with the contract of the file it was built
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import importlib.util
 import shlex
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from edgewing import builders, containers, cuda, engines, files
+from edgewing import builders, containers, cuda, engines, files, models
 from edgewing.builders import FLAGS, Built, Plan
 from edgewing.contract import Contract
 from edgewing.errors import InputError, command
@@ -31,15 +33,25 @@ def build(contract: Contract, plan: Plan) -> tuple[Path, Built]:
     InputError: no TensorRT here, or TensorRT refuses the file.
     """
     package, trtexec = _package(), _trtexec()
-    if package is not None:
-        built = builders.with_package(package, plan, cuda.driver().chip())
-    elif trtexec is not None:
-        built = builders.with_trtexec(trtexec, plan)
-    else:
+    if package is None and trtexec is None:
         raise InputError(_nothing_here())
+    with tempfile.TemporaryDirectory() as folder:
+        if _takes_bytes(contract):
+            plan = dataclasses.replace(plan, given=Path(folder, plan.path.name))
+            files.write(plan.given, builders.of_floats(plan.path))
+        try:
+            if package is not None:
+                built = builders.with_package(package, plan, cuda.driver().chip())
+            else:
+                built = builders.with_trtexec(trtexec, plan)
+        except InputError as error:
+            if plan.given is None:
+                raise
+            hint = f"; or give it one that is made for TensorRT: python -m targets {plan.path.stem} --to tensorrt"
+            raise InputError(f"{error}{hint}") from None
     if built.cache:
         files.write(plan.cache, built.cache)
-    out = _engine(plan.path)
+    out = _beside(plan.path, ".engine")
     where = built.chip.name, built.chip.capability, plan.dla, plan.path.name
     write(out, _about(contract, plan.precision), engines.Build(built.tensorrt, *where, len(built.engine)), built.engine)
     return out, built
@@ -58,12 +70,15 @@ def write(out: Path, contract: Contract, build: engines.Build, engine: bytes) ->
 def planned(path: Path, precision: str = "", dla: int = -1, cache: Path | None = None) -> tuple[Contract, Plan]:
     """The file's contract and what is to be built, or an InputError that says why they do not go together.
 
+    path: of a file that was made for TensorRT, or of another ONNX file of edgewing; or the name of a shipped model.
     precision: '' for the file's own. cache: None for one beside the engine.
     """
+    path = _found(path)
     contract = containers.read(path)
     inside = contract.model.precision
-    if containers.format_of(path) != "onnx" or contract.model.format != "tensorrt":
-        raise InputError(f"{path}: was not made for TensorRT; export it with: python -m targets RUN --to tensorrt")
+    if containers.format_of(path) != "onnx" or contract.model.format not in ("tensorrt", "onnx"):
+        run = path if path.suffix == ".safetensors" else "RUN"
+        raise InputError(f"{path}: is no ONNX file; export one with: python -m targets {run} --to tensorrt")
     if precision and (precision == "int8") != (inside == "int8"):
         raise InputError(
             f"{path}: is {inside} inside, which cannot be built as {precision}; "
@@ -77,17 +92,17 @@ def planned(path: Path, precision: str = "", dla: int = -1, cache: Path | None =
             f"{path}: TensorRT's DLA takes no explicit scales (QDQ), and all of it would run on the GPU; "
             "leave --dla out, or build the fp16 file with it: python -m targets RUN --to tensorrt --precision fp16"
         )
-    return contract, Plan(path, precision, dla, cache or path.with_suffix(".timing"))
+    return contract, Plan(path, precision, dla, cache or _beside(path, ".timing"))
 
 
-def steps(plan: Plan) -> list[str]:
+def steps(contract: Contract, plan: Plan) -> list[str]:
     """What ``build`` does, a line each, by every road."""
     package, trtexec = _package(), _trtexec()
     words = builders.arguments(trtexec or "trtexec", plan, Path("ENGINE"), plan.cache)
     flags = ", ".join(FLAGS[plan.precision]) or "none"
     dla = f", DLA core {plan.dla} with GPU fallback" if plan.dla >= 0 else ""
     return [
-        f"1. read {plan.path} and its contract",
+        f"1. read {plan.path} and its contract" + "; take the picture as floats" * _takes_bytes(contract),
         f"2. read the timing cache {plan.cache}{'' if plan.cache.exists() else ' (not there yet: starts empty)'}",
         f"3. with the tensorrt package ({package.__version__ if package else 'not here'}): parse the ONNX, "
         f"flags {flags}, workspace {builders.WORKSPACE >> 20} MiB{dla}, build",
@@ -95,19 +110,33 @@ def steps(plan: Plan) -> list[str]:
         f"   or, with neither, torch_tensorrt ({'here' if _torch() else 'not here'}): builds from the run, "
         "not from this file: python -m targets.engine RUN",
         f"4. write the timing cache {plan.cache}",
-        f"5. write {_engine(plan.path)}: header (TensorRT version, compute capability, device, DLA core), "
+        f"5. write {_beside(plan.path, '.engine')}: header (TensorRT version, compute capability, device, DLA core), "
         f"contract ({plan.precision}), engine; seal it",
     ]
 
 
-def _engine(path: Path) -> Path:
-    return path.with_suffix(".engine")
+def _found(typed: Path) -> Path:
+    """The file itself, or the ONNX file of the shipped model that is named, with or without .onnx."""
+    if str(typed.with_suffix("")) in models.SHIPPED and typed.suffix in ("", ".onnx") and not typed.is_file():
+        return models.path(typed.stem, "onnx")
+    return typed
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """What belongs to the ONNX file; of one that came with the package, in the current folder."""
+    out = path.with_suffix(suffix)
+    return Path(out.name) if path.parent == models.FOLDER else out
+
+
+def _takes_bytes(contract: Contract) -> bool:
+    return contract.input.dtype == "uint8"
 
 
 def _about(contract: Contract, precision: str) -> Contract:
     """The engine's contract: its parity is not that of the ONNX file, and has not been measured."""
-    model = type(contract.model)(**{**vars(contract.model), "precision": precision})
-    return contract.replace(model=model, parity=None)
+    model = dataclasses.replace(contract.model, format="tensorrt", precision=precision)
+    dtype = "float32" if _takes_bytes(contract) else contract.input.dtype
+    return contract.replace(model=model, input=dataclasses.replace(contract.input, dtype=dtype), parity=None)
 
 
 def _package() -> ModuleType | None:
@@ -143,7 +172,9 @@ def main(argv: list[str] | None = None) -> None:
         description="Build a TensorRT engine from an exported ONNX file, on the board that will run it.",
         epilog="example: python -m edgewing.build demo-s-tensorrt-int8.onnx",
     )
-    parser.add_argument("file", metavar="FILE.onnx", type=Path, help="from: python -m targets RUN --to tensorrt")
+    parser.add_argument(
+        "file", metavar="FILE.onnx", type=Path, help="of python -m targets RUN --to tensorrt; or edgewing-m"
+    )
     parser.add_argument("--precision", choices=FLAGS, default="", help="of the engine (default: the file's own)")
     parser.add_argument(
         "--dla", type=int, choices=DLA_CORES, default=-1, metavar="CORE",
@@ -158,12 +189,13 @@ def main(argv: list[str] | None = None) -> None:
     typed = parser.parse_args(argv)
     with command(typed.debug):
         contract, plan = planned(typed.file, typed.precision, typed.dla, typed.timing_cache)
-        if contract.parity is not None and not contract.parity.accepted:
-            print(f"note: {plan.path} was rejected by its parity gate", file=sys.stderr)
+        if contract.parity is None or not contract.parity.accepted:
+            was = "has no parity" if contract.parity is None else "was rejected by its parity gate"
+            print(f"notice: {plan.path} {was}; the engine will be no better", file=sys.stderr)
         if typed.dry_run:
-            print("\n".join(steps(plan)))
+            print("\n".join(steps(contract, plan)))
             print("nothing was written (--dry-run)")
-            words = ["python", "-m", "edgewing.build", str(plan.path), "--precision", plan.precision]
+            words = ["python", "-m", "edgewing.build", str(typed.file), "--precision", plan.precision]
             words += ["--dla", str(plan.dla)] if plan.dla >= 0 else []
             words += ["--timing-cache", str(plan.cache)] if typed.timing_cache else []
             print(f"next, on the board: {shlex.join(words)}")
@@ -172,6 +204,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"built for TensorRT {built.tensorrt}, {built.chip}")
         if plan.dla >= 0:
             print(f"DLA core {plan.dla}: {built.on_dla} pieces on it, {built.on_gpu} layers on the GPU")
+        print("not gated: the parity in the ONNX file is that file's; nobody compared this engine's landmarks with it")
         print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {plan.precision})")
         print(f"next: edgewing info {out}")
 

@@ -6,9 +6,11 @@ For TensorRT 8.5 and 8.6 (JetPack 5) and 10 (JetPack 6). Names are those of its 
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,10 +18,15 @@ from types import ModuleType
 from edgewing import containers, files
 from edgewing.cuda import Chip
 from edgewing.errors import InputError
+from edgewing.protobuf import Message
 
 # Builder flags. int8 alone would mean int8 and fp32: layers without a scale, the decode among them, then run slowly.
 FLAGS = {"fp32": (), "fp16": ("FP16",), "int8": ("INT8", "FP16")}
 WORKSPACE = 1 << 30  # bytes the builder may use while it tries kernels
+# Fields of ONNX's protobuf (onnx.proto): of the model, of its graph, of a value, of its type; the type of elements is
+# the first field of the last, as every writer in use has it.
+GRAPH, INPUT, VALUE, TYPE, TENSOR_TYPE = 7, 11, 13, 2, 1
+UINT8, FLOAT = b"\x08\x02", 1
 LARGEST_CACHE = 64 * files.MIB
 # What trtexec prints of itself and its device (samples/trtexec/trtexec.cpp, samples/common/sampleDevice.cpp).
 SAYS = {
@@ -31,12 +38,20 @@ SAYS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """path: of the ONNX file. precision: a key of FLAGS. dla: the DLA core, -1 for none. cache: of the timing cache."""
+    """path: of the ONNX file. precision: a key of FLAGS. dla: the DLA core, -1 for none. cache: of the timing cache.
+
+    given: what TensorRT reads in place of the file.
+    """
 
     path: Path
     precision: str
     dla: int
     cache: Path
+    given: Path | None = None
+
+    @property
+    def read(self) -> Path:
+        return self.given or self.path
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,23 @@ def with_package(trt: ModuleType, plan: Plan, chip: Chip) -> Built:
     return compiled(trt, builder, network, config, plan, chip, log)
 
 
+def of_floats(path: Path) -> bytes:
+    """An ONNX file that takes a picture of bytes, as one that takes the same values as floats: TensorRT moves no bytes
+    around. The file's own cast to float, and what stands before it, then do nothing to the values."""
+    data = bytearray(files.read(path, containers.LARGEST_FILE))
+    for graph in Message(io.BytesIO(data), 0, len(data)).messages(GRAPH):
+        for number, value in graph.fields():
+            for tensor in _tensor_types(value) if number in (INPUT, VALUE) else ():
+                if data[tensor.start : tensor.start + 2] == UINT8:
+                    data[tensor.start + 1] = FLOAT
+    return bytes(data)
+
+
+def _tensor_types(value: Message) -> Iterator[Message]:
+    for kind in value.messages(TYPE):
+        yield from kind.messages(TENSOR_TYPE)
+
+
 def listener(trt: ModuleType):
     """A logger that keeps ``lines``, as trtexec prints them: what went wrong, and what runs on the DLA."""
 
@@ -85,7 +117,7 @@ def parsed(trt: ModuleType, plan: Plan, log) -> tuple:
     explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
     network = builder.create_network(0 if explicit is None else 1 << int(explicit))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(files.read(plan.path, containers.LARGEST_FILE)):
+    if not parser.parse(files.read(plan.read, containers.LARGEST_FILE)):
         raise InputError(f"{plan.path}: TensorRT {trt.__version__} cannot parse it ({parser.get_error(0).desc()})")
     return builder, network
 
@@ -126,7 +158,7 @@ def compiled(trt: ModuleType, builder, network, config, plan: Plan, chip: Chip, 
 
 def arguments(trtexec: str, plan: Plan, engine: Path, cache: Path) -> list[str]:
     """The command line of trtexec."""
-    words = [trtexec, f"--onnx={plan.path}", f"--saveEngine={engine}"]
+    words = [trtexec, f"--onnx={plan.read}", f"--saveEngine={engine}"]
     words += [f"--{name.lower()}" for name in FLAGS[plan.precision]]
     words += [f"--memPoolSize=workspace:{WORKSPACE >> 20}", f"--timingCacheFile={cache}"]
     return words + ([f"--useDLACore={plan.dla}", "--allowGPUFallback"] if plan.dla >= 0 else [])

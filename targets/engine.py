@@ -12,15 +12,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from edgewing import build, cuda, engines
+from edgewing import build, containers, cuda, engines, files
 from edgewing.contract import Contract
 from edgewing.errors import InputError, command, reason
-from targets import graph
+from targets import gate, graph, parity
 from targets.tensorrt import FORMAT, INTERFACE
 from train import runs
 
@@ -55,20 +56,28 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("run", metavar="RUN", help=runs.ABOUT)
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of the network (default: fp16)")
+    parser.add_argument("--data", metavar="DIR", help=f"{parity.ABOUT_DATA} (default: the run's own)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     typed = parser.parse_args(argv)
     with command(typed.debug):
-        path, made_for = export(runs.find(typed.run), typed.precision)
+        path, made_for, result = export(runs.find(typed.run), typed.precision, typed.data)
         print(f"built for {made_for}")
-        print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB, {typed.precision})")
+        print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB, {typed.precision})\n  {result}")
+        if result.reasons:
+            print(f"rejected: {'; '.join(result.reasons)}; try --precision fp32")
+            sys.exit(1)
         print(f"next: edgewing info {path}")
 
 
-def export(run: Path, precision: str) -> tuple[Path, engines.Build]:
-    """Build RUN/export/NAME-torch-PRECISION.engine; InputError where there is no run, torch_tensorrt or GPU."""
+def export(run: Path, precision: str, data: str | None = None) -> tuple[Path, engines.Build, parity.Result]:
+    """Build RUN/export/NAME-torch-PRECISION.engine and hold it against the network, on this GPU, as all files are.
+
+    data: as ``parity.of_run``. InputError where there is no run, torch_tensorrt or GPU.
+    """
     from train import checkpoint
 
     network, _, contract = checkpoint.load_model(run)
+    faces, _ = parity.of_run(run, contract, data)
     try:
         import torch_tensorrt  # isort: skip  it knows where the libraries of tensorrt lie
         import tensorrt as trt
@@ -89,8 +98,17 @@ def export(run: Path, precision: str) -> tuple[Path, engines.Build]:
     path = run / "export" / f"{run.resolve().name}-torch-{precision}.engine"
     path.parent.mkdir(exist_ok=True)
     made_for = engines.Build(trt.__version__, chip.name, chip.capability, -1, "", len(engine))
-    build.write(path, _named(about, trt, engine), made_for, engine)
-    return path, made_for
+    reference = graph.reference(network, contract, faces.crops)
+    with files.workshop(path) as beside:
+        build.write(beside, _named(about, trt, engine), made_for, engine)
+        named, result = gate.passed(beside, path, embed, reference, faces)
+    return named, made_for, result
+
+
+def embed(path: Path, about: Contract) -> None:
+    """Replace the contract of an engine."""
+    _, made_for, data = containers.built(path)
+    files.write(path, engines.pack(about, made_for, data))
 
 
 def _named(about: Contract, trt, engine: bytes) -> Contract:

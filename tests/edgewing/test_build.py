@@ -6,20 +6,24 @@ import importlib.util
 import json
 import shutil
 import sys
+from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgewing import build, cli, containers, contract, engines, layouts
+from edgewing import build, builders, cli, containers, contract, engines, layouts, models
 from edgewing.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FOUND = shutil.which("trtexec") or shutil.which(build.TRTEXEC)
 ABSENT = importlib.util.find_spec("tensorrt") is None and not FOUND
 
 
-def artefact(path, form="tensorrt", precision="int8"):
-    """A file that says it was exported for TensorRT; its graph does not matter here."""
+def artefact(path, form="tensorrt", precision="int8", accepted=True):
+    """A file that says it was exported for TensorRT; its graph does not matter here. accepted: None for no parity."""
     n = layouts.get("aflw-19").points
     about = contract.Contract(
         layout=contract.layout_part("aflw-19"),
@@ -33,7 +37,9 @@ def artefact(path, form="tensorrt", precision="int8"):
         model=contract.ModelPart("mobile", "demo", form, precision, 1, 1),
         training=contract.TrainingPart([], "none", []),
         provenance=contract.ProvenancePart("", {"torch": "2"}, ""),
-        parity=contract.ParityPart("p", "onnxruntime", 3, 0.1, 0.2, 0.3, 0.04, 0.04, True),
+        parity=accepted
+        if accepted is None
+        else contract.ParityPart("p", "onnxruntime", 50, 0.1, 0.2, 0.3, 0.04, 0.04, accepted),
     )
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 64])
     out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 3, 64, 64])
@@ -107,8 +113,10 @@ def test_what_the_dla_cannot_do_is_refused(tmp_path, precision, said):
 
 
 def test_files_of_other_kinds_are_refused(tmp_path, capsys):
-    with pytest.raises(InputError, match="was not made for TensorRT"):
-        build.planned(artefact(tmp_path / "a.onnx", form="onnx", precision="fp32"))
+    shutil.copy(models.path("edgewing-s", "tflite"), tmp_path / "a.tflite")
+    for path in (tmp_path / "a.tflite", ROOT / "models/edgewing-m.safetensors"):
+        with pytest.raises(InputError, match="is no ONNX file; export one with: python -m targets .* --to tensorrt"):
+            build.planned(path)
     (tmp_path / "b.onnx").write_bytes(artefact(tmp_path / "c.onnx").read_bytes()[:100])
     assert code_of(tmp_path / "b.onnx", "--dry-run") == 2
     assert code_of(tmp_path / "none.onnx", "--dry-run") == 2
@@ -151,6 +159,7 @@ def trtexec(tmp_path, monkeypatch):
             f"""#!{sys.executable}
 import json, pathlib, sys
 options = dict(a.split("=", 1) for a in sys.argv[1:] if "=" in a)
+pathlib.Path({str(tmp_path / "given.onnx")!r}).write_bytes(pathlib.Path(options["--onnx"]).read_bytes())
 cache = pathlib.Path(options["--timingCacheFile"])
 before = cache.read_text() if cache.exists() else ""
 pathlib.Path({str(tmp_path / "typed.json")!r}).write_text(json.dumps([sys.argv, before]))
@@ -188,6 +197,74 @@ def test_trtexec_builds_and_the_header_says_for_what(tmp_path, trtexec, capsys):
     assert about.model == before.model and about.layout == before.layout
     cli.main(["info", str(engine)])
     assert "engine     TensorRT 10.3.0, compute capability 8.7 (Orin); on the GPU; from demo" in capsys.readouterr().out
+
+
+def shipped_onnx() -> list[str]:
+    return [name for name, model in models.SHIPPED.items() if "onnx" in model.present]
+
+
+@pytest.mark.parametrize("name", shipped_onnx() or ["none came with this installation"])
+def test_a_shipped_file_takes_floats_and_gives_the_same(name, tmp_path):
+    """TensorRT takes no picture of bytes that is turned before it is cast."""
+    import onnxruntime
+
+    path = models.path(name, "onnx")
+    about = containers.read(path)
+    image = np.random.default_rng(0).integers(0, 256, about.input.shape, np.uint8)
+    floats = builders.of_floats(path)
+    found = [
+        onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]).run(None, {about.input.name: given})
+        for data, given in ((path.read_bytes(), image), (floats, image.astype(np.float32)))
+    ]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not [v for v in _values(onnx.load_from_string(floats)) if v.type.tensor_type.elem_type == TensorProto.UINT8]
+
+
+def _values(model):
+    return (*model.graph.input, *model.graph.value_info, *model.graph.output)
+
+
+@pytest.mark.parametrize("typed", ["edgewing-s", "edgewing-s.onnx"])
+def test_what_ships_is_built_by_its_name(tmp_path, trtexec, capsys, monkeypatch, typed):
+    trtexec(LOG)
+    monkeypatch.chdir(tmp_path)
+    build.main([typed])
+    said, shipped = capsys.readouterr(), containers.read(models.path("edgewing-s", "onnx"))
+    assert said.out.splitlines()[-1] == "next: edgewing info edgewing-s.engine" and not said.err
+    assert (tmp_path / "given.onnx").read_bytes() == builders.of_floats(models.path("edgewing-s", "onnx"))
+    about, found, _ = containers.built(tmp_path / "edgewing-s.engine")
+    assert (about.model.format, about.model.precision, about.input.dtype) == ("tensorrt", "fp16", "float32")
+    assert about.input.axes == shipped.input.axes and about.input.range == shipped.input.range == [0.0, 255.0]
+    assert found.source == "edgewing-s.onnx" and (tmp_path / "edgewing-s.timing").is_file()
+    assert not [path for path in models.FOLDER.iterdir() if path.suffix in (".engine", ".timing")]
+
+
+def test_an_engine_says_that_it_was_not_gated(tmp_path, trtexec, capsys):
+    """Its contract has no parity, whatever that of the ONNX file was."""
+    trtexec(LOG)
+    build.main([str(artefact(tmp_path / "a.onnx"))])
+    assert "not gated: the parity in the ONNX file is that file's" in capsys.readouterr().out
+    assert containers.built(tmp_path / "a.engine")[0].parity is None
+    cli.main(["info", str(tmp_path / "a.engine")])
+    assert "parity     not measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("accepted, said", [(False, "was rejected by its parity gate"), (None, "has no parity")])
+def test_a_file_without_an_accepted_parity_is_built_with_a_notice(tmp_path, capsys, accepted, said):
+    path = artefact(tmp_path / "a.onnx", accepted=accepted)
+    build.main([str(path), "--dry-run"])
+    assert capsys.readouterr().err == f"notice: {path} {said}; the engine will be no better\n"
+
+
+def test_a_refused_file_that_was_not_made_for_tensorrt_says_what_is(tmp_path, trtexec, capsys, monkeypatch):
+    trtexec(LOG + FAILED, code=1)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(models.path("edgewing-s", "onnx"), tmp_path / "mine.onnx")
+    assert code_of("mine.onnx") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "While parsing node number 3" in said
+    assert said.strip().endswith("python -m targets mine --to tensorrt")
 
 
 def test_a_changed_engine_is_refused(tmp_path, trtexec):
