@@ -15,7 +15,8 @@ import pytest
 import torch
 from onnx import TensorProto, numpy_helper
 
-from targets import engine, tensorrt
+from edgewing import build, builders, containers, contract, engines, models
+from targets import engine, graph, tensorrt
 from targets import onnx as plain
 from targets.job import Job
 from tests.targets.discs import RECIPE, discs, run_contract
@@ -210,3 +211,23 @@ def test_without_torch_tensorrt_one_line(run, capsys):
         engine.main([str(run)])
     said = capsys.readouterr().err
     assert end.value.code == 2 and said.startswith("error: needs torch_tensorrt") and said.count("\n") == 1
+
+
+def test_tensorrt_builds_what_ships(tmp_path):
+    """The ONNX file of the package, with a picture of floats."""
+    path = tmp_path / "edgewing-s.onnx"
+    path.write_bytes(builders.of_floats(models.path("edgewing-s", "onnx")))
+    made = built(path, "fp32")
+    assert not made["errors"] and made["inputs"] == ["image"] and made["outputs"] == ["landmarks", "scores"]
+
+
+def test_an_engine_takes_its_parity_and_stays_the_same(network, tmp_path):
+    """What `python -m targets.engine` does with what it has measured; measuring needs a GPU."""
+    about = graph.artefact_contract(run_contract(network, RECIPE), engine.INTERFACE, "tensorrt", "fp16", {})
+    path, made_for = tmp_path / "a.engine", engines.Build("10.3.0", "Orin", "8.7", -1, "", 9)
+    build.write(path, about, made_for, b"an engine")
+    parity = contract.ParityPart("p", "tensorrt 10.3.0", 64, 0.1, 0.2, 0.3, 0.04, 0.04, True)
+    engine.embed(path, containers.read(path).replace(parity=parity))
+    containers.seal(path)
+    found, build_part, data = containers.built(path)
+    assert found.parity == parity and (build_part, data) == (made_for, b"an engine")
