@@ -23,6 +23,7 @@ from bench.faces import Face, Jitter, open_faces
 from edgewing import files, geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from train.data.crops import CROPS
+from train.data.frames import FRAMES
 
 CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
 CED_STEPS = 150
@@ -54,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", default="test", metavar="NAME",
         help="or a subset: common, challenging, private (300W), pose ... blur (WFLW), frontal (AFLW); default: test",
     )  # fmt: skip
+    parser.add_argument(
+        "--points-frame", choices=FRAMES, default="upright",
+        help="stored: points of the pixels before EXIF turns a picture (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--jitter", metavar="SHIFT,SCALE", help="move and scale crops by up to these shares")
     parser.add_argument("--seed", type=int, default=0, help="of the jitter (default: %(default)s)")
     parser.add_argument("--against", metavar="FILE", help="score this model too, and say how far the first differs")
@@ -68,7 +73,8 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     runtime = runtimes.open(model, threads=arguments.threads)
     contract = runtime.contract
     jitter = _jitter(arguments.jitter, arguments.seed)
-    faces = open_faces(arguments.data, arguments.layout, contract.crop, arguments.crop, jitter, arguments.split)
+    wanted = arguments.crop, jitter, arguments.split, arguments.points_frame
+    faces = open_faces(arguments.data, arguments.layout, contract.crop, *wanted)
     layout, from_model, from_data = shared_points(layouts.get(contract.layout.name), faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 

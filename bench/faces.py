@@ -117,11 +117,12 @@ class PhotographFaces:
         crop: str = "gtbox",
         jitter: Jitter | None = None,
         split: str = "test",
+        points_frame: str = "upright",
     ):
         if not layout:
             raise InputError(f"{folder}: photographs need --layout; known: {', '.join(layouts.table())}")
         self.layout = layouts.get(layout)
-        listing = read(folder, layout, split=split)
+        listing = read(folder, layout, split, points_frame)
         self.samples, self.problems = listing.samples, list(listing.problems)
         self.square, self.crop, self.jitter = square, crop, jitter
         self.names = [sample.name for sample in self.samples]
@@ -137,6 +138,8 @@ class PhotographFaces:
             "crop": crop,
             "box_source": boxes[crop],
         }
+        if points_frame != "upright":
+            self.protocol["points_frame"] = points_frame
         if crop != "released":
             self.protocol |= {"factor": square.factor, "least": square.least}
         if jitter:
@@ -170,7 +173,13 @@ def digest(*parts: np.ndarray | None) -> str:
 
 
 def open_faces(
-    data: str, layout: str, square: CropPart, crop: str = "gtbox", jitter: Jitter | None = None, split: str = "test"
+    data: str,
+    layout: str,
+    square: CropPart,
+    crop: str = "gtbox",
+    jitter: Jitter | None = None,
+    split: str = "test",
+    points_frame: str = "upright",
 ):
     """The faces under ``data``: a run folder (has faces/validation.npz) or a dataset folder or list.
 
@@ -179,10 +188,11 @@ def open_faces(
     if not path.exists():
         raise InputError(f"{path}: no such folder; give a run or a folder of photographs with landmarks")
     if not (path / VALIDATION).is_file():
-        return PhotographFaces(path, layout, square, crop, jitter, split)
-    if crop != "gtbox" or jitter or split != "test":
+        return PhotographFaces(path, layout, square, crop, jitter, split, points_frame)
+    if crop != "gtbox" or jitter or split != "test" or points_frame != "upright":
         raise InputError(
-            f"{path}: a run keeps finished crops; --crop, --jitter and --split need a folder of photographs"
+            f"{path}: a run keeps finished crops; --crop, --jitter, --split and --points-frame need a folder of "
+            "photographs"
         )
     return RunFaces(path, layout, square)
 

@@ -181,6 +181,7 @@ def score(path: Path, scored: dict, data: str | None) -> dict:
     words = ["--model", str(path), "--data", data or p["data"].removesuffix(f"/{VALIDATION}")]
     words += ["--layout", p["layout"], "--normaliser", p["normaliser"], "--crop", p["crop"]]
     words += ["--split", p["split"]] if p["split"] != "validation" else []  # which a run's own faces are
+    words += ["--points-frame", p["points_frame"]] if "points_frame" in p else []
     if moved := p.get("jitter"):
         words += ["--jitter", f"{moved['shift']},{moved['scale']}", "--seed", str(moved["seed"])]
     parser = argparse.ArgumentParser()

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bench import accuracy
 from edgewing import geometry
@@ -90,6 +91,21 @@ def test_jitter_moves_the_crop_and_repeats(artefact, photographs, tmp_path):
     assert first["nme"] > 0.01
     assert first["face_errors"] == again["face_errors"] != other["face_errors"]
     assert first["protocol"]["jitter"] == {"shift": 0.1, "scale": 0.1, "seed": 0}
+
+
+def test_points_of_stored_pixels_are_scored_where_they_are_seen(artefact, photographs, tmp_path):
+    folder = photographs(2)
+    for path in folder.glob("*.png"):
+        exif = Image.Exif()
+        exif[0x0112] = 3  # half a turn
+        Image.open(path).save(path, exif=exif)
+    upright = [219, 199] - (template() * 2 + 40)
+    crop = geometry.crop_from_landmarks(upright, SIZE)
+    words = ["--model", artefact(tmp_path / "a.onnx", geometry.apply(crop.to_crop, upright)), "--data", folder]
+    row = score(*words, "--layout", "300w-68", "--points-frame", "stored")
+    assert row["nme"] == pytest.approx(0, abs=1e-5)
+    assert row["protocol"]["points_frame"] == "stored" and "EXIF turns 2 of 2" in row["protocol"]["list"][-1]
+    assert "points_frame" not in score(*words, "--layout", "300w-68")["protocol"]
 
 
 def test_broken_photograph_is_counted_and_not_scored(artefact, photographs, tmp_path):

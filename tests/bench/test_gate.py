@@ -226,6 +226,7 @@ def test_an_interval_around_the_limit_passes_and_says_so(baseline, artefact):
 def test_a_file_is_scored_as_the_baseline_was(artefact, photographs, tmp_path):
     model, log = artefact(tmp_path / "a.onnx", template()), tmp_path / "rows.jsonl"
     words = ["--data", str(photographs(3)), "--layout", "300w-68", "--jitter", "0.1,0.05", "--seed", "3"]
+    words += ["--points-frame", "stored"]
     main(["accuracy", "--model", str(model), *words, "--normaliser", "box", "--to", str(log)])
     (old,) = rows.read(log)[0]
     new = gate.score(model, old, None)
