@@ -8,7 +8,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgewing import __version__
@@ -130,7 +130,7 @@ def _lines(c) -> Iterator[tuple[str, str]]:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from edgewing import images, models
+    from edgewing import images, models, tracking
     from edgewing.landmarker import Landmarker
 
     model = arguments.model or models.default()
@@ -153,26 +153,32 @@ def run(arguments: argparse.Namespace) -> None:
         print(landmarker.runtime.description.fallback)
     if not faces:
         print("no face found; say where it is with --box x0,y0,x1,y1")
+    sure = [box is not None or tracking.trusted(face, image.shape) for face in faces]  # a box that is given is meant
     for number, face in enumerate(faces):
         corners = ", ".join(f"{v:.0f}" for v in face.box)
         mean = face.scores.mean()
-        print(f"face {number}: box {corners}; {len(face.landmarks)} landmarks, mean score {mean:.2f}")
+        doubt = "" if sure[number] else "; not trusted, so not drawn"
+        print(f"face {number}: box {corners}; {len(face.landmarks)} landmarks, mean score {mean:.2f}{doubt}")
+    if not all(sure):
+        print("no face on its side is known; turn the picture, or say where a face is with --box x0,y0,x1,y1")
     if arguments.json:
         from edgewing import files
 
         files.write(
-            arguments.json, (_as_json(arguments.image, model, landmarker, image, detector, faces) + "\n").encode()
+            arguments.json,
+            (_as_json(arguments.image, model, landmarker, image, detector, zip(faces, sure)) + "\n").encode(),
         )
         print(f"wrote {arguments.json}")
     if arguments.save:
         from edgewing import drawing
 
-        images.write(arguments.save, drawing.draw_faces(image, faces, landmarker.contract.layout.edges))
+        shown = [face for face, drawn in zip(faces, sure) if drawn]
+        images.write(arguments.save, drawing.draw_faces(image, shown, landmarker.contract.layout.edges))
         print(f"wrote {arguments.save}")
     print(f"next: edgewing info {model}")
 
 
-def _as_json(name: str, model: str, landmarker, image, detector: str | None, faces: list) -> str:
+def _as_json(name: str, model: str, landmarker, image, detector: str | None, faces: Iterable) -> str:
     value = {
         "image": str(name),
         "width": image.shape[1],
@@ -187,8 +193,9 @@ def _as_json(name: str, model: str, landmarker, image, detector: str | None, fac
                 "box": [round(float(v), 3) for v in face.box],
                 "landmarks": [[round(float(v), 3) for v in point] for point in face.landmarks],
                 "scores": [round(float(v), 4) for v in face.scores],
+                "trusted": trusted,
             }
-            for face in faces
+            for face, trusted in faces
         ],
     }
     return json.dumps(value, allow_nan=False)
@@ -246,7 +253,7 @@ def web(arguments: argparse.Namespace) -> None:
         return
     server = page.server(site, arguments.host, arguments.port, arguments.cert)
     print(f"the camera page with {model}; Ctrl-C ends it")
-    print("\n".join(page.advice(arguments.host, server.server_port, bool(arguments.cert))), flush=True)
+    print("\n".join(page.advice(server.server_address[0], server.server_port, bool(arguments.cert))), flush=True)
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 

@@ -187,22 +187,12 @@ class Tracker:
         trust = self.settings.track
         share = 1 - math.exp(-(self._time - followed.seen) / trust.confidence_seconds)
         followed.confidence += share * (float(face.scores.mean()) - followed.confidence)
-        if followed.confidence < trust.least_kept or not self._plausible(face.landmarks):
+        if followed.confidence < trust.least_kept or not _plausible(face.landmarks, self._shape, trust):
             return False
         box = geometry.landmark_box(face.landmarks)
         growth = size(box) / size(followed.box)
         same = detection.overlap(followed.box, box[None])[0] >= trust.least_overlap
         return bool(same and 1 / trust.most_growth <= growth <= trust.most_growth)
-
-    def _plausible(self, landmarks: np.ndarray) -> bool:
-        """Whether this can be a face in a frame of this shape: finite, neither tiny nor thin, and mostly inside."""
-        trust, box = self.settings.track, geometry.landmark_box(landmarks)
-        sides = box[2:] - box[:2]
-        if not np.isfinite(box).all() or min(sides) < trust.least_side or max(sides) > trust.most_aspect * min(sides):
-            return False
-        height, width = self._shape[:2]
-        inside = np.clip(np.minimum(box[2:], [width, height]) - np.maximum(box[:2], 0), 0, None)
-        return bool(np.prod(inside) >= trust.least_inside * np.prod(sides))
 
     def _advance(self, followed: _Followed, face: Face) -> Track:
         side = size(geometry.landmark_box(face.landmarks))
@@ -213,18 +203,17 @@ class Tracker:
 
     def _find(self, frame: np.ndarray, known: list[np.ndarray]) -> list[tuple[_Followed, Track]]:
         """Faces of the detector that are not among the known boxes, as far as there is room for them."""
-        trust, search = self.settings.track, self.settings.search
+        search = self.settings.search
         boxes, begun = np.reshape(known, (-1, 4)), []
         found = [found.box for found in self.landmarker.detector(frame)]
         fresh = [box for box in found if max(detection.overlap(box, boxes), default=0) < detection.SAME_FACE]
         for face in self.landmarker(frame, fresh[: search.most_faces - len(known)]):
-            confidence = float(face.scores.mean())
-            if confidence >= trust.least_new and self._plausible(face.landmarks):
+            if trusted(face, frame.shape, self.settings.track):
                 followed = self._lost_near(geometry.landmark_box(face.landmarks))
                 if followed is None:
                     followed = _Followed(self._next_id, self._time)
                     self._next_id += 1
-                followed.confidence, followed.filter = confidence, OneEuro(self.settings.filter)
+                followed.confidence, followed.filter = float(face.scores.mean()), OneEuro(self.settings.filter)
                 begun.append((followed, self._advance(followed, face)))
         return begun
 
@@ -243,6 +232,23 @@ class Tracker:
             if max(detection.overlap(followed.box, others), default=0) < self.settings.track.same:
                 kept.append((followed, track))
         return kept
+
+
+def trusted(face: Face, shape: tuple[int, ...], trust: Trust | None = None) -> bool:
+    """Whether what a detector found in a picture of this shape is a face, as far as its landmarks tell."""
+    trust = trust or settings().track
+    return float(face.scores.mean()) >= trust.least_new and _plausible(face.landmarks, shape, trust)
+
+
+def _plausible(landmarks: np.ndarray, shape: tuple[int, ...], trust: Trust) -> bool:
+    """Whether this can be a face in a picture of this shape: finite, neither tiny nor thin, and mostly inside."""
+    box = geometry.landmark_box(landmarks)
+    sides = box[2:] - box[:2]
+    if not np.isfinite(box).all() or min(sides) < trust.least_side or max(sides) > trust.most_aspect * min(sides):
+        return False
+    height, width = shape[:2]
+    inside = np.clip(np.minimum(box[2:], [width, height]) - np.maximum(box[:2], 0), 0, None)
+    return bool(np.prod(inside) >= trust.least_inside * np.prod(sides))
 
 
 def size(box: np.ndarray) -> float:

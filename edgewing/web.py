@@ -176,7 +176,8 @@ def advice(host: str, port: int, secure: bool) -> list[str]:
 def _is_loopback(name: str) -> bool:
     """Whether a host's name or address is this machine's own, and never another's."""
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return name.lower() == "localhost"
 

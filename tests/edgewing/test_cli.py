@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +17,14 @@ from tests.edgewing.conftest import tiny_contract, write_onnx
 from tests.edgewing.test_containers import safetensors
 from tests.edgewing.test_landmarker import frame
 
+ROOT = Path(__file__).parents[2]
 PLACE = ((70.0, 90.0), (110.0, 100.0))
 BOX = "40,50,140,140"
 
 
 def edgewing(*words, folder=None) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "edgewing", *map(str, words)]
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    environment = os.environ | {"PYTHONPATH": root}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
 
 
@@ -92,6 +93,19 @@ def test_run_finds_faces_by_itself(onnx_file, media, tmp_path):
     done = edgewing("run", media / "single_face.jpg", "--model", onnx_file, "--json", tmp_path / "a.json")
     assert done.returncode == 0 and "found 1" in done.stdout
     assert len(json.loads((tmp_path / "a.json").read_text())["faces"]) == 1
+
+
+def test_run_draws_no_face_whose_points_cannot_be_trusted(tmp_path):
+    """A detector finds a face that lies on its side; no network here knows one."""
+    upright = images.read(ROOT / "docs/portrait.jpg")
+    for name, picture in (("upright", upright), ("turned", np.ascontiguousarray(np.rot90(upright)))):
+        images.write(tmp_path / f"{name}.png", picture)
+        out, lines = tmp_path / f"{name}-points.png", tmp_path / f"{name}.json"
+        done = edgewing("run", tmp_path / f"{name}.png", "--model", "edgewing-m", "--save", out, "--json", lines)
+        assert done.returncode == 0 and "found 1;" in done.stdout, done.stderr
+        assert ("not trusted, so not drawn" in done.stdout) == (name == "turned")
+        assert np.array_equal(images.read(out), picture) == (name == "turned")
+        assert [face["trusted"] for face in json.loads(lines.read_text())["faces"]] == [name == "upright"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
