@@ -226,7 +226,7 @@ class _Faces:
     def _found(self, folder: str, share: tuple[int, int] = (0, 1)) -> Iterator[Picture]:
         """The pictures of a folder, or a worker's share of them; where they have points, of whatever layout, these say
         where the face is."""
-        if (labelled := _labelled(folder)) is not None:
+        if (labelled := _labelled(folder, self.recipe.points_frame)) is not None:
             rank, world = share
             yield from self._pictures(islice(labelled[1].samples, rank, None, world))
             return
@@ -238,7 +238,8 @@ class _Faces:
 
     def _moved_to_marks(self, folder: str, source: str, labels: Labels) -> Labels:
         """The labels; moved to points of another layout where these are at hand, and then no view needs to agree."""
-        layout, labelled = layouts.get(self.recipe.layout), _labelled(folder)
+        layout = layouts.get(self.recipe.layout)
+        labelled = _labelled(folder, self.recipe.points_frame)
         if labelled is None or labelled[0] is layout:
             return labels
         marks = {sample.name: sample.landmarks for sample in labelled[1].samples}
@@ -302,17 +303,21 @@ class _Faces:
             self.say(line)
 
 
-def _labelled(folder: str) -> tuple[Layout, Listing] | None:
+def _labelled(folder: str, points_frame: str) -> tuple[Layout, Listing] | None:
     """The faces of a folder with points, in the layout that has most of them, which is the one they were marked in (a
-    reader may give fewer through a point map); None where there are only pictures."""
+    reader may give fewer through a point map); None where there are only pictures. InputError: what is wrong with the
+    folder whatever the layout, such as two pictures of one name."""
     path = Path(folder)
     if not path.is_dir() or not any(reader.recognises(path) for reader in READERS.values()):
         return None
+    reasons = set()
     for name in sorted(layouts.table(), key=lambda name: -layouts.get(name).points):
         try:
-            return layouts.get(name), read(folder, name)
-        except InputError:
-            continue  # of another layout
+            return layouts.get(name), read(folder, name, points_frame=points_frame)
+        except InputError as error:  # of another layout
+            reasons.add(str(error))
+    if len(reasons) == 1:
+        raise InputError(reasons.pop())
     return None
 
 

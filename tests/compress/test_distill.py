@@ -12,8 +12,10 @@ import pytest
 
 from compress import __main__ as command
 from compress import conventions
+from compress import distill as labelling
 from edgewing import images, layouts
-from tests.train.data.folders import wflw_line, write_picture, write_pts
+from edgewing.errors import InputError
+from tests.train.data.folders import wflw_line, write_faces, write_picture, write_pts
 from train import checkpoint, recipes
 from train.__main__ import main as train
 from train.data.cache import Cache
@@ -207,3 +209,12 @@ def test_two_workers_label_as_one_does(place, student):
         assert sorted(order) == list(range(len(made["names"])))
         np.testing.assert_allclose(made["landmarks"][order], alone[name]["landmarks"], atol=1e-2)
     assert (place / "pair/model.safetensors").is_file()
+
+
+def test_what_is_wrong_with_unlabelled_pictures_is_said(tmp_path):
+    """Two pictures of one name are wrong whatever the layout; points of an unknown layout are only no hint."""
+    write_faces(tmp_path / "wild", ["a", "b"], points=39)
+    assert labelling._labelled(str(tmp_path / "wild"), "upright") is None
+    (tmp_path / "wild/a.jpg").write_bytes((tmp_path / "wild/a.png").read_bytes())
+    with pytest.raises(InputError, match="a.jpg and .*a.png: two pictures, one a.pts"):
+        labelling._labelled(str(tmp_path / "wild"), "upright")

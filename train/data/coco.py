@@ -5,7 +5,8 @@ y count pixels from 0 at the centre of the top-left one. Its ``bbox`` is x, y, w
 that an annotation has beside COCO's own keys (``"pose": "profile"``) become attributes, by which results can be told.
 
 A folder may hold one such file for each split, whose names then have ``train``, ``val`` or ``test`` in them, or one for
-all. All objects of a picture are one group.
+all. All objects of a picture are one group; or of a person, where a ``frames.csv`` (train.data.identities) beside the
+file or above names the picture's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import numpy as np
 from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
-from train.data.samples import Sample, fault
+from train.data.identities import Identities
+from train.data.samples import Note, Sample, fault
 
 SPLITS = ("train", "val", "test")
 _LARGEST_FILE = 512 << 20  # COCO's own largest has 240 MB; one of this size takes 5 GB while it is parsed
@@ -57,7 +59,7 @@ def annotations(folder: Path, split: str) -> Path:
     return found[0]
 
 
-def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError]:
+def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
     """Every object with keypoints; InputErrors ``file: annotation 7: reason`` are yielded for those left out, and one
     for all crowds and objects without a point. InputError, raised: no such file, or not of this format.
     """
@@ -67,6 +69,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     source = "/".join(path.resolve().parent.parts[-2:])
     told = _told(content["annotations"])
     skipped: Counter[str] = Counter()
+    identities = Identities(path.parent, ())
     for number, annotation in enumerate(content["annotations"]):
         if annotation.get("iscrowd"):
             skipped["crowds"] += 1
@@ -74,14 +77,17 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             skipped["objects without points"] += 1
         else:
             try:
-                yield _sample(annotation, pictures, layout, source, told)
+                yield _sample(annotation, pictures, layout, source, told, identities)
             except InputError as error:
                 yield InputError(f"{path}: annotation {annotation.get('id', number)}: {error}")
     if skipped:
         yield InputError(f"{path}: {' and '.join(f'{n} {what}' for what, n in skipped.items())}")
+    yield from map(Note, identities.named())
 
 
-def _sample(annotation: dict, pictures: _Pictures, layout: Layout, source: str, told: set[str]) -> Sample:
+def _sample(
+    annotation: dict, pictures: _Pictures, layout: Layout, source: str, told: set[str], identities: Identities
+) -> Sample:
     flat = annotation["keypoints"]
     if not isinstance(flat, list) or len(flat) != 3 * layout.points:
         count = len(flat) / 3 if isinstance(flat, list) else 0
@@ -94,10 +100,12 @@ def _sample(annotation: dict, pictures: _Pictures, layout: Layout, source: str, 
     if reason := fault(landmarks, visibility=visibility):
         raise InputError(reason)
     name, image = pictures.find(annotation.get("image_id"))
+    place = PurePosixPath(name)
+    person = identities.person(pictures.folder / place.parent, place.stem)
     return Sample(
         image,
         landmarks.astype(np.float32),
-        f"{source}:{name}",
+        person or f"{source}:{name}",
         source,
         f"{source}/{name}:{annotation.get('id')}",
         _box(annotation.get("bbox")),

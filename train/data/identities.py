@@ -65,10 +65,20 @@ class Identities:
         self._groups.add(group_id(group))
         return group
 
+    def person(self, here: Path, stem: str) -> str | None:
+        """Whom the nearest frames.csv names, for readers whose pictures have groups of their own otherwise."""
+        self._example = stem
+        table = self._persons(self._absolute(here))
+        found = table.get(self._absolute(here), stem) if table is not None else None
+        return found and f"{self.dataset}:{found}"
+
+    def named(self) -> list[str]:
+        """What each table named: a line each. InputError: one that named nothing."""
+        return [table.note(self._example) for table in self._tables.values() if table is not None and table.asked]
+
     def notes(self) -> list[str]:
-        """How many groups, and why: a line each. InputError: a table that named nothing."""
-        notes = [f"{len(self._groups)} groups; a validation split takes whole ones"]
-        notes += [table.note(self._example) for table in self._tables.values() if table is not None and table.asked]
+        """How many groups, and why: a line each. InputError as ``named``."""
+        notes = [f"{len(self._groups)} groups; a validation split takes whole ones", *self.named()]
         if self.by_folder:
             notes.append("each subfolder is one person; where they hold many, name the subfolders themselves")
         return notes

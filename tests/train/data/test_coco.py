@@ -20,7 +20,7 @@ def annotation(number, image=1, visibility=2, **other):
 
 
 def written(folder, annotations, name="annotations.json", images=None):
-    (folder / "images").mkdir(exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / "images/a b é.png"), np.full((60, 70, 3), 90, np.uint8))
     images = images or [{"id": 1, "file_name": "images/a b é.png"}, {"id": 2, "file_name": "images/none.png"}]
     (folder / name).write_text(json.dumps({"images": images, "annotations": annotations}))
@@ -55,6 +55,21 @@ def test_what_cannot_be_used_is_counted_and_named(tmp_path):
     ):  # fmt: skip
         assert part in said
     assert len(listing.problems) == 6
+
+
+def test_persons_of_a_table_are_groups(tmp_path):
+    images = [{"id": number, "file_name": f"images/{number}.png"} for number in (1, 2, 3)]
+    folder = written(tmp_path / "set", [annotation(number, image=number) for number in (1, 2, 3)], images=images)
+    for number in (1, 2, 3):
+        cv2.imwrite(str(folder / f"images/{number}.png"), np.full((60, 70, 3), 90, np.uint8))
+    (folder / "frames.csv").write_bytes("Name;Person\r\n1.png;ann\r\n2.png;ann\r\n".encode("utf-8-sig"))
+    listing = data.read(folder, "lsp-14")
+    groups = [sample.group for sample in listing.samples]
+    assert groups[0] == groups[1] == "set:ann" != groups[2]
+    assert "frames.csv names 2 of 3 pictures (2 names in it)" in listing.summary[-1]
+    (folder / "frames.csv").write_text("name,person\nx,ann\n")
+    with pytest.raises(InputError, match="frames.csv: names none of the 3 pictures"):
+        data.read(folder, "lsp-14")
 
 
 def test_a_split_is_found_by_the_name_of_its_file(tmp_path):
