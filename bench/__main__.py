@@ -33,8 +33,7 @@ from train import runs
 def main(argv: list[str] | None = None) -> int:
     """0: done. 1: done, but the report shows a rejected artefact. 2 (by exit): the input was wrong."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser().parse_args(argv)
-    with command(arguments.debug):
+    with command(_parser(), argv) as arguments:
         if getattr(arguments, "threads", 1) < 1:
             raise InputError(f"--threads {arguments.threads}: give 1 or more")
         return arguments.verb(arguments, argv)

@@ -22,6 +22,7 @@ from bench import charts, groups
 from bench.faces import Face, Jitter, open_faces
 from edgewing import files, geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
 from train.data.crops import CROPS
 from train.data.frames import FRAMES
 
@@ -42,9 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact, or a shipped model")
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks, a list, or a run")
     parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
-    parser.add_argument("--json", metavar="OUT", help="write the row here (default: print only)")
-    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
-    parser.add_argument("--pictures", metavar="NPZ", help="keep the best, median and worst faces for the report")
+    parser.add_argument("--json", type=Output, metavar="OUT", help="write the row here (default: print only)")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
+    parser.add_argument(
+        "--pictures", type=Output, metavar="NPZ", help="keep the best, median and worst faces for the report"
+    )
     parser.add_argument(
         "--normaliser", default="", metavar="NAME", help="distance to divide by (default: the layout's own)"
     )
@@ -62,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jitter", metavar="SHIFT,SCALE", help="move and scale crops by up to these shares")
     parser.add_argument("--seed", type=int, default=0, help="of the jitter (default: %(default)s)")
     parser.add_argument("--against", metavar="FILE", help="score this model too, and say how far the first differs")
-    parser.add_argument("--plot", metavar="SVG", help="draw the cumulative errors of what was scored")
+    parser.add_argument("--plot", type=Output, metavar="SVG", help="draw the cumulative errors of what was scored")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
 
 

@@ -25,6 +25,7 @@ from bench import artefacts, groups
 from bench.accuracy import PROBLEMS_KEPT, percent, shared_points
 from edgewing import geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
 from train.data import pictures
 
 SIDE = 200  # px of a picture
@@ -42,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--teacher", required=True, metavar="RUN|FILE", help="an artefact, or a run with an fp32 export"
     )
     parser.add_argument("--data", required=True, metavar="DIR", help="UTKFace: aligned pictures, or tar files of them")
-    parser.add_argument("--json", metavar="OUT", help="write the row here (default: print only)")
-    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
+    parser.add_argument("--json", type=Output, metavar="OUT", help="write the row here (default: print only)")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
 def compare(arguments: argparse.Namespace, command: str) -> dict:

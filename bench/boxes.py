@@ -18,6 +18,7 @@ from bench.accuracy import shared_points
 from bench.detectors import FOUND, crop_shift
 from edgewing import detection, geometry, layouts, measure, metrics, models, rows
 from edgewing.landmarker import Landmarker
+from edgewing.outputs import Rows
 from train import data
 
 
@@ -28,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector", nargs="+", default=list(detection.AUTO), metavar="NAME", help="(default: those that auto takes)"
     )
-    parser.add_argument("--to", metavar="ROWS", help="append a row for each detector to this JSON-lines file")
+    parser.add_argument(
+        "--to", type=Rows, metavar="ROWS", help="append a row for each detector to this JSON-lines file"
+    )
 
 
 def cost(arguments: argparse.Namespace, command: str) -> list[dict]:

@@ -19,6 +19,7 @@ import numpy as np
 import edgewing
 from edgewing import detection, files, geometry, images, measure, repository, rows
 from edgewing.errors import InputError, command
+from edgewing.outputs import Output, Rows
 from train import data
 
 FITS = Path(edgewing.__file__).parent / "detection.json"
@@ -29,8 +30,7 @@ LEAST_PAIRS = 50
 
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser().parse_args(argv)
-    with command(arguments.debug):
+    with command(_parser(), argv) as arguments:
         arguments.verb(arguments, shlex.join(["python", "-m", "bench.detectors", *argv]))
 
 
@@ -164,13 +164,15 @@ def _parser() -> argparse.ArgumentParser:
     fitting = verbs.add_parser(
         "fit", help="fit the boxes", epilog="example: python -m bench.detectors fit lfpw/trainset"
     )
-    fitting.add_argument("--out", metavar="JSON", help="the data file (default: edgewing's own, or beside the .onnx)")
+    fitting.add_argument(
+        "--out", type=Output, metavar="JSON", help="the data file (default: edgewing's own, or beside the .onnx)"
+    )
     scoring = verbs.add_parser(
         "score",
         help="recall and ms",
         epilog="example: python -m bench.detectors score lfpw/testset --json rows.jsonl",
     )
-    scoring.add_argument("--json", required=True, metavar="OUT", help="rows are appended here")
+    scoring.add_argument("--json", required=True, type=Rows, metavar="OUT", help="rows are appended here")
     for verb, run in ((fitting, fit), (scoring, score)):
         verb.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
         verb.add_argument("--layout", default="300w-68", help="their layout (default: %(default)s)")

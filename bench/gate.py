@@ -22,6 +22,7 @@ from bench.faces import VALIDATION
 from edgewing import containers, measure, metrics, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
 
 MORE = f"""\
 The gate fails where the interval of the change of NME lies above --worse, where a face has lost its prediction, or
@@ -76,9 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slower", type=float, default=0.05, metavar="SHARE", help="growth of time that passes (default: %(default)s)"
     )
-    parser.add_argument("--summary", metavar="MD", help="append the summary, Markdown, as to $GITHUB_STEP_SUMMARY")
-    parser.add_argument("--pytest-json", metavar="OUT", help="all times as pytest-benchmark writes them")
-    parser.add_argument("--to", metavar="ROWS", help="append a row for each file to this JSON-lines file")
+    parser.add_argument(
+        "--summary", type=Output, metavar="MD", help="append the summary, Markdown, as to $GITHUB_STEP_SUMMARY"
+    )
+    parser.add_argument("--pytest-json", type=Output, metavar="OUT", help="all times as pytest-benchmark writes them")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each file to this JSON-lines file")
 
 
 def main(arguments: argparse.Namespace, command: str) -> int:

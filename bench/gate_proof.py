@@ -28,6 +28,7 @@ from bench import accuracy, gate, pairs, race
 from bench.faces import open_faces
 from edgewing import containers, files, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError, command
+from edgewing.outputs import Rows
 
 SLOWED, WORSE = 0.10, 0.05  # what is injected
 WORSE_LIMIT, SLOWER_LIMIT = 0.01, 0.05  # the gate's defaults
@@ -141,10 +142,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
     parser.add_argument("--runs", type=int, default=100, help="timings, unchanged and slowed (default: %(default)s)")
     parser.add_argument("--models", type=int, default=20, help="disturbed files (default: %(default)s)")
-    parser.add_argument("--to", required=True, metavar="ROWS", help="append a row for each run to this file")
+    parser.add_argument("--to", required=True, type=Rows, metavar="ROWS", help="append a row for each run to this file")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    arguments = parser.parse_args(argv)
-    with command(arguments.debug):
+    with command(parser, argv) as arguments:
         return _prove(arguments, shlex.join(["python", "-m", "bench.gate_proof", *argv]))
 
 

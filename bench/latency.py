@@ -15,6 +15,7 @@ from pathlib import Path
 from edgewing import containers, cuda, measure, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
 from edgewing.runtimes import tensorrt
 
 # Formats that need a machine other than a plain CPU: their figure is not to be had here, and no other stands in for it.
@@ -38,8 +39,8 @@ def needs(path: Path, contract: Contract) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact, or a shipped model")
-    parser.add_argument("--json", metavar="OUT", help="write the row here (default: print only)")
-    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
+    parser.add_argument("--json", type=Output, metavar="OUT", help="write the row here (default: print only)")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
     parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")

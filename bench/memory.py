@@ -19,6 +19,7 @@ import numpy as np
 
 from edgewing import measure, models, rows, sources
 from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
 
 LIMIT_MIB, GROWTH_MIB = 200, 5
 GROWTH_MINUTES = 5  # from which growth is judged
@@ -29,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an artefact, or a shipped model")
     parser.add_argument("--source", required=True, metavar="VIDEO", help="a video with a face")
     parser.add_argument("--minutes", type=float, default=60.0, help="of video, at its own pace (default: %(default)s)")
-    parser.add_argument("--save", metavar="OUT.mp4", help="save the video too")
-    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
+    parser.add_argument("--save", type=Output, metavar="OUT.mp4", help="save the video too")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
 def watch(arguments: argparse.Namespace, command: str) -> dict:

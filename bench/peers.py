@@ -33,6 +33,7 @@ from bench.faces import PhotographFaces
 from edgewing import containers, geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.contract import Contract, crop_part
 from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
 from train.data import Sample, load, read
 from train.data.crops import square
 
@@ -70,9 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", default=LAYOUT, metavar="NAME", help="layout of the data (default: %(default)s)")
     parser.add_argument("--offsets", metavar="DIR", help="faces of a training set to learn each model's offsets from")
     parser.add_argument("--rounds", type=int, default=120, help="of five recorded calls each (default: %(default)s)")
-    parser.add_argument("--to", metavar="ROWS", help="append a row for each peer to this JSON-lines file")
-    parser.add_argument("--plot", metavar="SVG", help="draw NME against time, with bytes as area")
-    parser.add_argument("--table", metavar="MD", help="write the table as a Markdown page")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each peer to this JSON-lines file")
+    parser.add_argument("--plot", type=Output, metavar="SVG", help="draw NME against time, with bytes as area")
+    parser.add_argument("--table", type=Output, metavar="MD", help="write the table as a Markdown page")
 
 
 def compare(arguments: argparse.Namespace, command: str) -> list[dict]:

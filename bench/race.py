@@ -29,6 +29,7 @@ from rich.text import Text
 from bench import graphs, latency
 from edgewing import containers, measure, models, rows, runtimes
 from edgewing.errors import InputError
+from edgewing.outputs import Rows
 
 RECORDED, UNRECORDED = 5, 1  # calls of a model in a round
 WARMUP_ROUNDS = 3
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="artefacts, shipped models by name, models of others")
     parser.add_argument("--reference", metavar="FILE", help="what the others' time is divided by (default: the first)")
     parser.add_argument("--rounds", type=int, default=120, help="of five recorded calls each (default: %(default)s)")
-    parser.add_argument("--to", metavar="ROWS", help="append a row for each file to this JSON-lines file")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each file to this JSON-lines file")
 
 
 def race(arguments: argparse.Namespace, command: str) -> list[dict]:

@@ -22,6 +22,7 @@ from bench import page, peers_page
 from bench.artefacts import COLUMNS, Run, collect, protocol_line
 from edgewing import files, rows
 from edgewing.errors import InputError
+from edgewing.outputs import Output
 from train import runs
 
 
@@ -86,8 +87,12 @@ def _last_peers(path: str) -> list[dict]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"with export/ and rows.jsonl; each {runs.ABOUT}")
-    parser.add_argument("--html", metavar="OUT", help="where the page goes (default: report.html in the first run)")
-    parser.add_argument("--markdown", metavar="OUT", help="where the tables go (default: report.md beside the page)")
+    parser.add_argument(
+        "--html", type=Output, metavar="OUT", help="where the page goes (default: report.html in the first run)"
+    )
+    parser.add_argument(
+        "--markdown", type=Output, metavar="OUT", help="where the tables go (default: report.md beside the page)"
+    )
     parser.add_argument("--peers", metavar="ROWS", help="rows of `bench peers`; the newest run of it is shown too")
 
 

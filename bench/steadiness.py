@@ -26,6 +26,7 @@ from bench import charts
 from edgewing import files, geometry, measure, models, rows, sources, tracking
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
+from edgewing.outputs import Output, Rows
 from edgewing.tracking import Filter, OneEuro, Tracker
 from train import data
 
@@ -61,8 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", default="300w-68", metavar="NAME", help="their layout (default: %(default)s)")
     parser.add_argument("--stills", type=int, default=6, metavar="N", help="how many of them (default: %(default)s)")
     parser.add_argument("--clips", nargs="*", default=[], metavar="VIDEO", help="videos of one face each")
-    parser.add_argument("--plot", metavar="SVG", help="draw lag against jitter for other constants of the filter")
-    parser.add_argument("--to", metavar="ROWS", help="append the row to this JSON-lines file")
+    parser.add_argument(
+        "--plot", type=Output, metavar="SVG", help="draw lag against jitter for other constants of the filter"
+    )
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
 def measure_all(arguments: argparse.Namespace, command: str) -> dict:

@@ -23,6 +23,7 @@ import numpy as np
 
 from edgewing import geometry, layouts, rows
 from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
 
 ROUNDS, FACES = 9, 8  # of the comparison with bench.reference
 WAYS = {
@@ -55,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=int, default=0, help=f"faces a step (default: the recipe's; {CPU_BATCH} on a CPU)"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of torch on a CPU (default: %(default)s)")
-    parser.add_argument("--json", metavar="OUT", help="write the first row here")
-    parser.add_argument("--to", metavar="ROWS", help="append the rows here (default: print only)")
+    parser.add_argument("--json", type=Output, metavar="OUT", help="write the first row here")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the rows here (default: print only)")
 
 
 def measure(arguments: argparse.Namespace, command: str) -> list[dict]:

@@ -28,6 +28,7 @@ import numpy as np
 
 from edgewing import containers, measure, models, rows, web
 from edgewing.errors import InputError, command
+from edgewing.outputs import Rows
 from train.data import drawn
 
 APP = Path(__file__).parents[1] / "apps/web"
@@ -38,8 +39,7 @@ JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser().parse_args(argv)
-    with command(arguments.debug):
+    with command(_parser(), argv) as arguments:
         if arguments.seconds < PARTS:
             raise InputError(f"--seconds {arguments.seconds}: give {PARTS} or more")
         chromium, node = program("chromium"), program("node")
@@ -198,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", nargs="+", default=[shipped], metavar="NAME|FILE", help="(default: %(default)s)")
     parser.add_argument("--video", metavar="FILE", help="what the camera shows (default: a drawn face that moves)")
     parser.add_argument("--seconds", type=int, default=20, help="of looking, after the start (default: %(default)s)")
-    parser.add_argument("--to", metavar="ROWS", help="append a row for each model to this JSON-lines file")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each model to this JSON-lines file")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 

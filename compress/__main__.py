@@ -32,8 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
         verb.add_arguments(one)
         one.add_argument("--debug", action="store_true", help="show what libraries say, and the traceback of an error")
-    options = parser.parse_args(arguments)
-    with errors.command(options.debug):
+    with errors.command(parser, arguments) as options:
         sys.exit(VERBS[options.verb].main(options) or 0)
 
 

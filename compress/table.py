@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from compress.costs import Costs, Latency
 from compress.prune import prune
 from edgewing import files, layouts, measure
 from edgewing.errors import InputError
+from edgewing.outputs import Output
 from targets.progress import Progress, silence
 from train import runs
 from train.checkpoint import Loaded, load_model
@@ -36,7 +36,7 @@ SMALLER = (0.2, 0.4, 0.6, 0.8)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", help=f"the network to be pruned: {runs.ABOUT}")
-    parser.add_argument("--to", required=True, metavar="FILE", type=Path, help="the table, JSON")
+    parser.add_argument("--to", required=True, metavar="FILE", type=Output, help="the table, JSON")
 
 
 def main(options: argparse.Namespace) -> None:

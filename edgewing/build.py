@@ -22,6 +22,7 @@ from edgewing import builders, containers, cuda, engines, files, models
 from edgewing.builders import FLAGS, Built, Plan
 from edgewing.contract import Contract
 from edgewing.errors import InputError, command
+from edgewing.outputs import Output
 
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it, outside PATH
 DLA_CORES = (0, 1)  # Orin and Xavier have two; Orin Nano has none
@@ -67,7 +68,7 @@ def write(out: Path, contract: Contract, build: engines.Build, engine: bytes) ->
         beside.replace(out)
 
 
-def planned(path: Path, precision: str = "", dla: int = -1, cache: Path | None = None) -> tuple[Contract, Plan]:
+def planned(path: Path, precision: str = "", dla: int = -1, cache: str | None = None) -> tuple[Contract, Plan]:
     """The file's contract and what is to be built, or an InputError that says why they do not go together.
 
     path: of a file that was made for TensorRT, or of another ONNX file of edgewing; or the name of a shipped model.
@@ -92,7 +93,7 @@ def planned(path: Path, precision: str = "", dla: int = -1, cache: Path | None =
             f"{path}: TensorRT's DLA takes no explicit scales (QDQ), and all of it would run on the GPU; "
             "leave --dla out, or build the fp16 file with it: python -m targets RUN --to tensorrt --precision fp16"
         )
-    return contract, Plan(path, precision, dla, cache or _beside(path, ".timing"))
+    return contract, Plan(path, precision, dla, Path(cache) if cache else _beside(path, ".timing"))
 
 
 def steps(contract: Contract, plan: Plan) -> list[str]:
@@ -181,13 +182,12 @@ def main(argv: list[str] | None = None) -> None:
         help="run on this DLA core what it can take, fp16 only, and the rest on the GPU (default: all on the GPU)",
     )  # fmt: skip
     parser.add_argument(
-        "--timing-cache", type=Path, metavar="FILE",
+        "--timing-cache", type=Output, metavar="FILE",
         help="kernel timings, read and written: a second build is quick (default: beside the engine, .timing)",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print every step and do nothing; needs no TensorRT")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    typed = parser.parse_args(argv)
-    with command(typed.debug):
+    with command(parser, argv) as typed:
         contract, plan = planned(typed.file, typed.precision, typed.dla, typed.timing_cache)
         if contract.parity is None or not contract.parity.accepted:
             was = "has no parity" if contract.parity is None else "was rejected by its parity gate"

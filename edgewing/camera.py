@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import signal
 import statistics
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -44,31 +43,32 @@ def run(landmarker: Landmarker, detector: str, arguments: argparse.Namespace) ->
     source = sources.open(arguments.source, arguments.loop, paced=showing and not keeping)
     feed = sources.Newest(source) if source.live else source
     with contextlib.closing(feed), contextlib.closing(Session(landmarker, look, feed, showing)) as session:
-        say(arguments.json, f"{source.name}: {session.name}, {landmarker.runtime.description}; {detector}")
+        say(f"{source.name}: {session.name}, {landmarker.runtime.description}; {detector}")
         if showing:
-            say(arguments.json, f"keys: {KEYS}")
+            say(f"keys: {KEYS}")
         picture = isinstance(source, sources.Pictures) and len(source.paths) == 1
         outputs = Outputs(arguments.save, arguments.json, source.fps, picture)
         try:
             with asked_to_stop() as asked:
                 session.run(outputs, arguments.frames, asked)
         except (InputError, KeyboardInterrupt):
-            outputs.close()
+            with contextlib.suppress(InputError):  # the first is what it began with
+                outputs.close()
             raise
         except BaseException:
             outputs.discard()
             raise
         outputs.close()
         for line in session.summary(source.live):
-            say(arguments.json, line)
+            say(line)
         if asked:
             raise KeyboardInterrupt
-        say(arguments.json, f"next: edgewing info {arguments.model or models.default()}")
+        say(f"next: edgewing info {arguments.model or models.default()}")
 
 
-def say(json: str | None, line: str) -> None:
-    """To stdout, but to stderr where JSON lines go to stdout."""
-    print(line, file=sys.stderr if json == "-" else sys.stdout, flush=True)
+def say(line: str) -> None:
+    """At once: a camera's session is watched while it runs."""
+    print(line, flush=True)
 
 
 @contextlib.contextmanager
@@ -99,19 +99,31 @@ class Outputs:
                 raise InputError(f"{save}: only one picture is saved as a picture; name an .mp4")
         elif save:
             self.video = recording.VideoFile(save, fps)
-        if json:
-            self.lines = recording.Lines(json)
+        try:
+            self.lines = recording.Lines(json) if json else None
+        except InputError:
+            self.discard()
+            raise
 
     def close(self) -> None:
-        """Finish all and say what was written."""
+        """Finish all and say what was written; a fault of one does not cost the others. InputError: the first fault."""
+        faults = []
+        for path, finish in ((self.save, self._finish_picture), (self.json, self.lines and self.lines.close)):
+            try:
+                if finish and finish():
+                    say(f"wrote {path}")
+            except InputError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
+
+    def _finish_picture(self) -> bool:
+        """Video or picture; whether there is one."""
+        if self.video:
+            return self.video.close()
         if self.image is not None:
             images.write(self.save, self.image)
-        for path, kept in (
-            (self.save, self.video.close() if self.video else self.image is not None),
-            (self.json, self.lines.close() if self.lines else False),
-        ):
-            if kept:
-                say(self.json, f"wrote {path}")
+        return self.image is not None
 
     def discard(self) -> None:
         for part in (self.video, self.lines):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgewing import __version__
 from edgewing.errors import InputError, command, printable
+from edgewing.outputs import Output
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
 
@@ -33,8 +34,7 @@ class DefaultsAndLines(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescr
 
 def main(argv: list[str] | None = None) -> None:
     """Exit codes: 0 done, 2 the input was wrong, 130 interrupted."""
-    arguments = _parser().parse_args(argv)
-    with command(arguments.debug):
+    with command(_parser(), argv) as arguments:
         arguments.verb(arguments)
 
 
@@ -303,8 +303,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px")
     one.add_argument("--detector", default="auto", metavar="NAME", help="one of `edgewing doctor`, or a YuNet's .onnx")
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
-    one.add_argument("--json", metavar="OUT", help="write boxes, landmarks and scores here")
-    one.add_argument("--save", metavar="OUT.png", help="write the picture with the points drawn here")
+    one.add_argument("--json", type=Output, metavar="OUT", help="write boxes, landmarks and scores here")
+    one.add_argument("--save", type=Output, metavar="OUT.png", help="write the picture with the points drawn here")
 
     one = verb(camera, "Follow the faces of a camera, a video or pictures.", CAMERA_EXAMPLE)
     one.formatter_class = DefaultsAndLines
@@ -314,9 +314,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
     one.add_argument("--detector", default="auto", metavar="NAME", help="one of `edgewing doctor`, or a YuNet's .onnx")
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
-    one.add_argument("--save", metavar="OUT.mp4", help="the frames with the points drawn; of one picture, OUT.png")
+    one.add_argument(
+        "--save", type=Output, metavar="OUT.mp4", help="the frames with the points drawn; of one picture, OUT.png"
+    )
     text = "a line per frame: time, faces, landmarks, scores, ms; - for standard output"
-    one.add_argument("--json", metavar="OUT.jsonl", help=text)
+    one.add_argument("--json", type=Output, metavar="OUT.jsonl", help=text)
     one.add_argument("--no-window", action="store_true", help="for machines without a screen")
     one.add_argument("--view", choices=VIEWS, default="points", help="what is drawn")
     one.add_argument("--mirror", action="store_true", help="mirror the picture; left and right of the labels stay")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from edgewing import outputs
 from edgewing.errors import InputError
 
 MIB = 1 << 20
@@ -71,19 +72,83 @@ class Window:
         return self.blocks[index], start - (index << self.BITS)
 
 
-def write(path: str | Path, data: bytes) -> None:
-    """Write beside the final name, then rename: a killed command leaves no partial file under that name."""
-    path = Path(path)
-    if not path.name:
-        raise InputError(f"{path}: is a folder; name a file")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+class Part:
+    """A new, empty file in the same folder and with the same suffix, which gets the final name when it is whole: a
+    killed command leaves no partial file under that name.
+
+    Nobody can have prepared it, as a link to something else, because its name is not known before. What is no file (a
+    device such as /dev/null) keeps its name and is written to. OSError and InputError where it cannot be made.
+    """
+
+    def __init__(self, path: str | Path):
+        self.final = self.path = Path(path)
+        if self.final.is_dir():
+            raise InputError(f"{path}: is a folder; name a file")
+        if self.final.exists() and not self.final.is_file():
+            return
+        handle, name = tempfile.mkstemp(f".part{self.final.suffix}", tag(self.final), self.final.parent)
+        os.fchmod(handle, 0o666 & ~_UMASK)
+        os.close(handle)
+        self.path = Path(name)
+
+    def finish(self) -> None:
+        if self.path != self.final:
+            os.replace(self.path, self.final)
+
+    def discard(self) -> None:
+        if self.path != self.final:
+            with contextlib.suppress(OSError):  # a file system that has become read-only
+                self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def beside(path: str | Path) -> Iterator[Path]:
+    """A file to write, as ``Part`` has it; removed where the block ends with an error. InputError for an OSError."""
+    part = None
     try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
+        part = Part(path)
+        yield part.path
+        part.finish()
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); check the folder") from None
     finally:
-        beside.unlink(missing_ok=True)
+        if part is not None:
+            part.discard()
+
+
+def write(path: str | Path, data: bytes) -> None:
+    """A whole file of these bytes; of an option's ``-``, to standard output."""
+    if path == outputs.STDOUT:
+        outputs.to_stdout(data.decode())
+        return
+    with beside(path) as part:
+        part.write_bytes(data)
+
+
+def _umask() -> int:
+    """What the system takes from the rights of new files; it can be read only by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
+
+
+@contextlib.contextmanager
+def plain(path: Path) -> Iterator[str]:
+    """The file's name as libraries in C++ can open it, inside the block: absolute, because FFmpeg takes what stands
+    before a colon for a protocol, and a link where the name is not UTF-8, at which OpenCV ends the process."""
+    path = path.absolute()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, f"link{path.suffix.encode('ascii', 'ignore').decode()}")
+            link.symlink_to(path)
+            yield str(link)
+    else:
+        yield str(path)
 
 
 def tag(path: Path) -> str:

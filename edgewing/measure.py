@@ -27,8 +27,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import device, files, geometry, models
+from edgewing import device, files, geometry, models, outputs
 from edgewing.errors import InputError, command
+from edgewing.outputs import Output
 
 CLOCKS = {
     "model": "model: uint8 crop in, landmarks and scores out, decode included",
@@ -174,8 +175,9 @@ def now() -> str:
 
 
 def write(path: str | Path, value: dict) -> None:
-    """Write a row as indented JSON, whole or not at all. Numbers must be finite."""
-    text = json.dumps(value, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+    """Write a row as indented JSON, whole or not at all; to standard output as a line. Numbers must be finite."""
+    indent = None if path == outputs.STDOUT else 1
+    text = json.dumps(value, allow_nan=False, indent=indent, ensure_ascii=False) + "\n"
     files.write(path, text.encode())
 
 
@@ -291,14 +293,13 @@ def main(argv: list[str] | None = None) -> None:
         epilog="example: python -m edgewing.measure --model face-int8.tflite --json latency.json",
     )
     parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact, or a shipped model")
-    parser.add_argument("--json", required=True, metavar="OUT", help="where the row goes")
+    parser.add_argument("--json", required=True, type=Output, metavar="OUT", help="where the row goes")
     parser.add_argument("--mode", choices=MODES, default="quick", help=MODE_HELP)
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
     parser.add_argument("--clock", choices=CLOCKS, default="model", help="what it covers (default: %(default)s)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    arguments = parser.parse_args(argv)
-    with command(arguments.debug):
+    with command(parser, argv) as arguments:
         if arguments.threads < 1:
             raise InputError(f"--threads {arguments.threads}: give 1 or more")
         if arguments.faces and arguments.clock == "crop":

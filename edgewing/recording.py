@@ -6,34 +6,33 @@ leaves whole files and a killed one leaves none under that name.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from edgewing.errors import InputError
+from edgewing import files, outputs
+from edgewing.errors import InputError, in_words
 
 # suffix -> FourCC of an encoder that is in OpenCV's wheels; H.264 is not
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
+LONGEST_SIDE = 8190  # px of a video; MPEG-4 has 13 bits for it
 LONGEST_PAUSE = 10.0  # s for which the last frame is repeated, at most
 
 
 class VideoFile:
-    """A video of a constant number of frames per second, as large as its first frame.
+    """A video of a constant number of frames per second, as large as its first frame, or as its encoder can.
 
     Later frames of another size are fitted into it, with black beside them.
     """
 
     def __init__(self, path: str | Path, fps: float):
-        self.path, self.fps, self.frames = Path(path), fps, 0
-        suffix = self.path.suffix.lower()
-        if suffix not in CODECS:
+        self.fps, self.frames = fps, 0
+        self.suffix = Path(path).suffix.lower()
+        if self.suffix not in CODECS:
             raise InputError(f"{path}: a video's name must end in one of {', '.join(CODECS)}")
-        _may_write(self.path)
-        self.beside = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{suffix}")
+        self.part = _part(path)
         self.writer, self.size, self.first, self.last = None, (0, 0), 0.0, None
 
     def write(self, image: np.ndarray, time: float) -> None:
@@ -42,12 +41,7 @@ class VideoFile:
         import cv2
 
         if self.writer is None:
-            # most encoders take even sides alone
-            self.size = tuple(side + side % 2 for side in (image.shape[1], image.shape[0]))
-            code = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
-            self.writer = cv2.VideoWriter(str(self.beside), code, self.fps, self.size)
-            if not self.writer.isOpened():
-                raise InputError(f"{self.path}: this OpenCV cannot write it; try one of {', '.join(CODECS)}")
+            self._begin(image)
             self.first = time
         time -= self.first
         picture = cv2.cvtColor(fit(image, self.size), cv2.COLOR_RGB2BGR)
@@ -56,58 +50,104 @@ class VideoFile:
             self._add(self.last)
         self._add(picture)
 
+    def _begin(self, image: np.ndarray) -> None:
+        import cv2
+
+        height, width = image.shape[:2]
+        scale = min(1.0, LONGEST_SIDE / max(height, width))
+        if scale < 1:
+            said = f"made smaller, to {LONGEST_SIDE} px, the most that a video can have"
+            print(f"note: {self.part.final}: {said}", file=sys.stderr)
+        # most encoders take even sides alone
+        self.size = tuple(side + side % 2 for side in (max(1, int(width * scale)), max(1, int(height * scale))))
+        code = cv2.VideoWriter_fourcc(*CODECS[self.suffix])
+        with files.plain(self.part.path) as name:
+            self.writer = cv2.VideoWriter(name, code, self.fps, self.size)
+        if not self.writer.isOpened():
+            raise InputError(f"{self.part.final}: this OpenCV cannot write it; try one of {', '.join(CODECS)}")
+
     def _add(self, picture: np.ndarray) -> None:
         self.writer.write(picture)
         self.last, self.frames = picture, self.frames + 1
 
     def close(self) -> bool:
-        """Finish the file and give it its name; whether there is one."""
+        """Finish the file and give it its name; whether there is one. InputError where frames are missing in it:
+        the encoder says nothing of a full disk."""
         if self.writer is None:
+            self.discard()
             return False
         self.writer.release()
-        os.replace(self.beside, self.path)
+        there = _packets(self.part.path)
+        if there < self.frames:
+            self.discard()
+            raise InputError(
+                f"{self.part.final}: not written: of {self.frames} frames {there} reached the disk; make room there"
+            )
+        self.part.finish()
         return True
 
     def discard(self) -> None:
         """Leave nothing."""
         if self.writer is not None:
             self.writer.release()
-        self.beside.unlink(missing_ok=True)
+        self.part.discard()
 
 
 class Lines:
     """A file of JSON lines, or standard output where the name is ``-``: there a line goes out at once."""
 
     def __init__(self, path: str | Path):
-        self.path, self.count = Path(path), 0
-        self.beside = None
-        if str(path) == "-":
-            self.stream = sys.stdout
+        self.count, self.part = 0, None
+        if path == outputs.STDOUT:
             return
-        _may_write(self.path)
-        self.beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        self.stream = open(self.beside, "w", encoding="utf-8")
+        self.part = _part(path)
+        self.stream = open(self.part.path, "wb", buffering=0)
 
     def write(self, value: dict) -> None:
-        self.stream.write(json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n")
+        """InputError where the disk is full; the lines before stay."""
+        line = json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n"
+        if self.part is None:
+            outputs.to_stdout(line)
+        else:
+            self._append(line.encode())
         self.count += 1
-        if self.beside is None:
-            self.stream.flush()
+
+    def _append(self, data: bytes) -> None:
+        whole, problem = self.stream.tell(), "part of a line"
+        try:
+            if self.stream.write(data) == len(data):
+                return
+        except OSError as error:
+            problem = error.strerror
+        self.stream.truncate(whole)
+        raise InputError(f"{self.part.final}: {problem} after {self.count} whole lines; make room there")
 
     def close(self) -> bool:
         """Finish the file and give it its name; whether there is one."""
-        if self.beside is None:
+        if self.part is None:
             return False
         self.stream.close()
-        os.replace(self.beside, self.path)
+        self.part.finish()
         return True
 
     def discard(self) -> None:
         """Leave nothing."""
-        if self.beside is not None:
-            with contextlib.suppress(OSError):  # a full disk, which is why we are here
-                self.stream.close()
-            self.beside.unlink(missing_ok=True)
+        if self.part is not None:
+            self.stream.close()
+            self.part.discard()
+
+
+def _packets(path: Path) -> int:
+    """How many frames a closed video has, counted without decoding them."""
+    import cv2
+
+    with files.plain(path) as name:
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    count = 0
+    while capture.grab():
+        count += 1
+    capture.release()
+    return count
 
 
 def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -128,11 +168,12 @@ def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return fitted
 
 
-def _may_write(path: Path) -> None:
+def _part(path: str | Path) -> files.Part:
     """Refuse at the start what would fail at the end of an hour."""
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: the folder cannot be written; check its permissions")
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise InputError(f"{path}: there is no folder {folder}; make it first")
+    try:
+        return files.Part(path)
+    except OSError as error:
+        raise InputError(in_words(error)) from None

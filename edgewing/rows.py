@@ -14,7 +14,7 @@ import os
 import platform
 from pathlib import Path
 
-from edgewing import errors, measure, repository
+from edgewing import errors, measure, outputs, repository
 from edgewing.errors import InputError
 from edgewing.row_fields import FIELDS, wrong
 
@@ -84,6 +84,9 @@ def _no_number(name: str):
 def append(path: str | Path, row: dict) -> None:
     """Add one row. A single write to a file opened for appending, so that rows of two processes never mix."""
     line = json.dumps(check(printable(row)), allow_nan=False, separators=(",", ":"), ensure_ascii=False) + "\n"
+    if path == outputs.STDOUT:
+        outputs.to_stdout(line)
+        return
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

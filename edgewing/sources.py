@@ -6,6 +6,7 @@ ahead by ``Newest`` in a thread of its own: the newest frame wins, older ones ar
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import images
+from edgewing import files, images
 from edgewing.errors import InputError
 
 PATIENCE = 10.0  # s without a frame after which a camera or stream counts as gone
@@ -24,6 +25,8 @@ PICTURES_PER_SECOND = 2.0  # of a folder, where it becomes a video
 USUAL_FPS = 30.0  # of a source that does not say its own
 FASTEST_FPS = 1000.0  # headers that promise more are not believed
 LONGEST_FRAME = 60.0  # s that a file may say a frame of it lasts
+DEAD_IN_A_ROW = 250  # frames that cannot be decoded, after which a video file counts as at its end
+DEAD_IN_A_ROW_LIVE = 5  # of a camera or stream, where each may take long
 SHORT_BY = 0.98  # a video that gives fewer of its frames than this share may have been cut off
 
 
@@ -80,13 +83,17 @@ class Video:
         self.promised = max(0, int(self.capture.get(_prop("FRAME_COUNT"))))
 
     def _open(self):
-        return _capture(self.name, f"{self.name}: not a video that can be read, or cut off; copy or convert it again")
+        return _capture(
+            Path(self.name), f"{self.name}: not a video that can be read, or cut off; copy or convert it again"
+        )
 
     def frames(self) -> Iterator[Frame]:
         number, at, begun = 0, 0.0, time.perf_counter()
         while True:
-            first, round_begun = number, at
-            while (image := _read(self.capture)) is not None:
+            first, round_begun, lost = number, at, 0
+            while (found := _next(self.capture, self._most_dead(number - first + lost))) is not None:
+                image, dead = found
+                lost += dead
                 # the file's own time where it goes on, for frames may be of unequal length
                 stamp = round_begun + self.capture.get(_prop("POS_MSEC")) / 1000
                 at = stamp if number == first or at < stamp <= at + LONGEST_FRAME else at + 1 / self.fps
@@ -96,15 +103,24 @@ class Video:
                 number += 1
             if number == first:
                 raise InputError(f"{self.name}: no frame can be read; copy or convert the video again")
-            if number - first < SHORT_BY * self.promised:
-                print(
-                    f"note: {self.name}: {number - first} of its {self.promised} frames can be read; it may be cut off",
-                    file=sys.stderr,
-                )
+            self._tell(number - first, lost)
             if not self.loop:
                 return
             self.capture.release()
             self.capture, at = self._open(), at + 1 / self.fps
+
+    def _most_dead(self, passed: int) -> int:
+        """How many frames to pass over while they cannot be decoded: those that should still come."""
+        return max(DEAD_IN_A_ROW_LIVE, min(DEAD_IN_A_ROW, self.promised - passed))
+
+    def _tell(self, given: int, lost: int) -> None:
+        """What a round through the file did not give."""
+        if lost:
+            what = f"{lost} frames cannot be decoded and are" if lost > 1 else "a frame cannot be decoded and is"
+            print(f"note: {self.name}: {what} left out", file=sys.stderr)
+        if given + lost < SHORT_BY * self.promised:
+            said = f"{given} of its {self.promised} frames can be read; it may be cut off"
+            print(f"note: {self.name}: {said}", file=sys.stderr)
 
     def close(self) -> None:
         self.capture.release()
@@ -127,8 +143,8 @@ class Stream:
 
     def frames(self) -> Iterator[Frame]:
         number, begun = 0, None
-        while (image := _read(self.capture)) is not None:
-            now = time.perf_counter()
+        while (found := _next(self.capture, DEAD_IN_A_ROW_LIVE)) is not None:
+            image, now = found[0], time.perf_counter()
             begun = now if begun is None else begun
             yield Frame(image, number, now - begun, now)
             number += 1
@@ -150,6 +166,8 @@ def open(what: str, loop: bool = False, paced: bool = False) -> Source:
         return Stream(int(what))
     if "://" in what:
         return Stream(what)
+    if not what.strip():
+        raise InputError("--source '': is empty; it takes a camera's number, a file, a folder or a URL")
     path = Path(what)
     if path.is_dir():
         paths = sorted(p for p in path.iterdir() if p.suffix.lower() in images.SUFFIXES and p.is_file())
@@ -158,9 +176,14 @@ def open(what: str, loop: bool = False, paced: bool = False) -> Source:
         return Pictures(paths, str(path))
     if not path.exists():
         raise InputError(f"{path}: no such file; --source takes a camera's number, a file, a folder or a URL")
+    if path.is_char_device() or path.is_block_device():
+        number = path.resolve().name.removeprefix("video")
+        if number.isascii() and number.isdigit():  # /dev/video0, or a link to it
+            return Stream(int(number))
+        raise InputError(f"{path}: is a device, but no camera; `ls /dev/video*` lists cameras on Linux")
     if path.suffix.lower() in images.SUFFIXES:
         return Pictures([path], str(path))
-    if not path.stat().st_size:
+    if path.is_file() and not path.stat().st_size:
         raise InputError(f"{path}: is empty; copy it again")
     return Video(path, loop, paced)
 
@@ -229,7 +252,7 @@ class Newest:
                 self._changed.notify()
 
 
-def _capture(what: int | str, problem: str):
+def _capture(what: int | str | Path, problem: str):
     """An opened cv2.VideoCapture that keeps quiet on stderr. InputError with this text where it cannot be opened."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own complaints; ours say what to do
     import cv2
@@ -240,7 +263,12 @@ def _capture(what: int | str, problem: str):
     else:
         limit = int(1000 * PATIENCE)
         limits = [_prop("OPEN_TIMEOUT_MSEC"), limit, _prop("READ_TIMEOUT_MSEC"), limit]
-        capture = cv2.VideoCapture(what, cv2.CAP_FFMPEG, limits)
+        with contextlib.ExitStack() as stack:
+            if isinstance(what, Path):
+                if what.is_fifo():  # waits here for whoever writes into it, where Ctrl-C is heard
+                    stack.enter_context(what.open("rb", buffering=0))
+                what = stack.enter_context(files.plain(what))
+            capture = cv2.VideoCapture(what, cv2.CAP_FFMPEG, limits)
     width, height = (capture.get(_prop(name)) for name in ("FRAME_WIDTH", "FRAME_HEIGHT"))
     if not capture.isOpened():
         raise InputError(problem)
@@ -256,13 +284,14 @@ def _prop(name: str) -> int:
     return getattr(cv2, f"CAP_PROP_{name}")
 
 
-def _read(capture) -> np.ndarray | None:
-    """The next frame, RGB; None at the end and where reading fails."""
+def _next(capture, most_dead: int) -> tuple[np.ndarray, int] | None:
+    """The next frame, RGB, and how many before it could not be decoded; None at the end, and where that many could
+    not: OpenCV says the same of both."""
     import cv2
 
-    good, image = capture.read()
-    if not good or image is None:
-        return None
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    for dead in range(max(0, most_dead) + 1):
+        good, image = capture.read()
+        if good and image is not None and image.size:
+            how = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
+            return cv2.cvtColor(image, how), dead
+    return None

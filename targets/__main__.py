@@ -23,8 +23,7 @@ from train import runs
 
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
-    arguments = _parser().parse_args(argv)
-    with command(arguments.debug):
+    with command(_parser(), argv) as arguments:
         sys.exit(export(arguments, shlex.join(["python", "-m", "targets", *argv])))
 
 

@@ -58,8 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of the network (default: fp16)")
     parser.add_argument("--data", metavar="DIR", help=f"{parity.ABOUT_DATA} (default: the run's own)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    typed = parser.parse_args(argv)
-    with command(typed.debug):
+    with command(parser, argv) as typed:
         path, made_for, result = export(runs.find(typed.run), typed.precision, typed.data)
         print(f"built for {made_for}")
         print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB, {typed.precision})\n  {result}")

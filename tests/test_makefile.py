@@ -115,6 +115,8 @@ def test_an_error_stops_at_once(place):
     assert stages(calls) == STAGES[:4] and done.returncode != 0
     done, calls = make(place, "demo", train=2)
     assert stages(calls) == STAGES[:1] and done.returncode != 0
+    done, calls = make(place, "demo", targets=70)  # nobody knows what was done: no report of it
+    assert stages(calls) == STAGES[:4] and done.returncode != 0
 
 
 def test_own_faces(place):

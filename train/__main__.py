@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgewing import errors, layouts
 from edgewing.errors import InputError
+from edgewing.outputs import Output
 from train import ablate, recipes
 from train.recipes import Recipe
 from train.runs import ABOUT, run_folder
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     packed.add_argument("source", metavar="RUN", help=ABOUT)
-    packed.add_argument("--out", type=Path, required=True, metavar="FILE", help="written here; loads as a run does")
+    packed.add_argument("--out", type=Output, required=True, metavar="FILE", help="written here; loads as a run does")
     packed.add_argument("--debug", action="store_true", help="show the traceback of an error")
     moved = verbs.add_parser(
         "offsets",
@@ -93,12 +94,11 @@ def main(arguments: list[str] | None = None) -> int | None:
     )
     checked.add_argument("folders", nargs="+", metavar="DIR", help="where a set, or several, were unpacked")
     checked.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    options = parser.parse_args(arguments)
-    with errors.command(options.debug):
+    with errors.command(parser, arguments) as options:
         if options.verb == "data":
             return check_data(options.folders)
         if options.verb == "pack":
-            pack(options.source, options.out)
+            pack(options.source, Path(options.out))
             return None
         if options.verb == "offsets":
             from train.offsets import tell

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from edgewing import files, layouts, rows
 from edgewing.errors import InputError, unknown
+from edgewing.outputs import Rows
 from train import recipes
 from train.recipes import Recipe
 
@@ -93,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cells", nargs="+", metavar="CELL", help="these of the table alone (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each cell (default: %(default)s)")
     parser.add_argument("--run", required=True, metavar="NAME", help="cells, table and plot in runs/NAME")
-    parser.add_argument("--to", type=Path, metavar="ROWS", help="rows (default: ablation.jsonl in the run)")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="rows (default: ablation.jsonl in the run)")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces")
 
 
@@ -102,7 +103,7 @@ def main(options: argparse.Namespace, recipe: Recipe, folder: Path, argv: Sequen
     cells = chosen(options.table, options.cells)
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: give 1 or more")
-    to = options.to or folder / "ablation.jsonl"
+    to = Path(options.to or folder / "ablation.jsonl")
     command = shlex.join(["python", "-m", "train", *(sys.argv[1:] if argv is None else argv)])
     seeds = range(recipe.seed, recipe.seed + options.seeds)
     wanted = [(cell, recipes.replace(recipe, seed=seed, **cell.fields)) for seed in seeds for cell in cells]

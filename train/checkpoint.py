@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from edgewing import containers
+from edgewing import containers, files
 from edgewing import contract as contracts
 from edgewing.contract import Contract
 from edgewing.errors import InputError
@@ -43,21 +43,18 @@ class Loaded(NamedTuple):
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """A safetensors file, written beside its name, flushed to disk, then renamed: whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-        safetensors.torch.save_file(tensors, part, metadata)
-        if contracts.KEY in metadata:
-            containers.seal(part)
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        part.chmod(0o644)  # safetensors writes for the owner alone
-        os.replace(part, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.beside(path) as part:
+            tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+            safetensors.torch.save_file(tensors, part, metadata)
+            if contracts.KEY in metadata:
+                containers.seal(part)
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
+            part.chmod(0o644)  # safetensors writes for the owner alone
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

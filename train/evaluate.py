@@ -6,7 +6,6 @@ B batch, F faces, N landmarks, T crop pixels.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewing import decoding, geometry, layouts, metrics
+from edgewing import decoding, files, geometry, layouts, metrics
 from edgewing.errors import InputError
 from train.data.samples import seen
 from train.recipes import Recipe
@@ -44,12 +43,8 @@ class Faces:
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part.npz")
-        try:
+        with files.beside(path) as part:
             np.savez(part, **vars(self))
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> Faces:

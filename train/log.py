@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import metrics
+from edgewing import files, metrics
 from train import preview
 from train.evaluate import Faces, Scores, append_metrics
 
@@ -107,6 +106,4 @@ def rewind(run: Path, step: int) -> None:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             if json.loads(line)["step"] <= step:
                 kept.append(line + "\n")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text("".join(kept))
-    part.replace(path)
+    files.write(path, "".join(kept).encode())

@@ -253,4 +253,4 @@ def test_info_of_bad_files(tmp_path, contract):
 
 def test_debug_shows_the_traceback(tmp_path):
     done = edgewing("--debug", "info", tmp_path / "none.onnx")
-    assert done.returncode == 1 and "Traceback" in done.stderr and "InputError" in done.stderr
+    assert done.returncode == 2 and "Traceback" in done.stderr and "InputError" in done.stderr

@@ -1,5 +1,7 @@
-"""What a user sees when something is wrong: one line, and the exit code that architecture promises."""
+"""What a user sees when something is wrong: one line, and the exit code that --help promises."""
 
+import argparse
+import os
 import subprocess
 import sys
 
@@ -8,30 +10,84 @@ import pytest
 from edgewing.errors import InputError, command, reason, unknown
 
 
-def test_an_input_error_is_one_line_and_exit_2(capsys):
-    with pytest.raises(SystemExit) as caught, command():
-        raise InputError("a.jpg: broken\nin two lines")
-    assert caught.value.code == 2
-    assert capsys.readouterr().err == "error: a.jpg: broken in two lines\n"
+def parser():
+    made = argparse.ArgumentParser()
+    made.add_argument("--debug", action="store_true")
+    return made
 
 
-def test_debug_lets_it_through():
-    with pytest.raises(InputError), command(debug=True):
-        raise InputError("a")
+def ending(capsys, error, *words):
+    """Exit code and stderr of a command that ends with this error."""
+    with pytest.raises(SystemExit) as caught, command(parser(), words):
+        raise error
+    return caught.value.code, capsys.readouterr().err
 
 
-def test_ctrl_c_is_130(capsys):
-    with pytest.raises(SystemExit) as caught, command():
-        raise KeyboardInterrupt
-    assert caught.value.code == 130 and capsys.readouterr().err == "interrupted\n"
+ENDINGS = [
+    (InputError("a.jpg: broken\nin two lines"), 2, "error: a.jpg: broken in two lines"),
+    (KeyboardInterrupt(), 130, "interrupted"),
+    (PermissionError(13, "Permission denied", "a.json"), 2, "error: a.json: Permission denied; check its permissions"),
+    (OSError(30, "Read-only file system", "a", None, "b"), 2, "error: b: Read-only file system; choose a place"),
+    (OSError(28, "No space left on device"), 2, "error: No space left on device; make room there"),
+    (MemoryError(), 2, "error: not enough memory"),
+    (ModuleNotFoundError("no", name="torch"), 2, "error: the package torch is not installed"),
+    (ZeroDivisionError("division\nby zero"), 70, "error: unexpected ZeroDivisionError: division by zero; this is a"),
+]
 
 
-def test_a_reader_that_goes_away_is_no_error():
-    code = "from edgewing.errors import command\nwith command():\n  for i in range(100000): print(i)"
-    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    writer.stdout.readline()
-    writer.stdout.close()
-    assert writer.wait(timeout=60) == 0 and writer.stderr.read() == b""
+@pytest.mark.parametrize("error, code, said", ENDINGS, ids=lambda value: type(value).__name__)
+def test_every_error_is_one_line_and_a_code(capsys, error, code, said):
+    ended, text = ending(capsys, error)
+    assert ended == code and text.startswith(said) and text.count("\n") == 1
+
+
+@pytest.mark.parametrize("error, code, said", ENDINGS, ids=lambda value: type(value).__name__)
+def test_debug_shows_the_traceback_before_it_and_keeps_the_code(capsys, error, code, said):
+    ended, text = ending(capsys, error, "--debug")
+    assert ended == code and text.startswith("Traceback") and text.splitlines()[-1].startswith(said)
+
+
+def test_an_exit_code_of_the_command_itself_stays():
+    with pytest.raises(SystemExit) as caught, command(parser(), []):
+        sys.exit(1)
+    assert caught.value.code == 1
+    with command(parser(), []) as options:
+        assert not options.debug
+
+
+def started(work, **how):
+    code = f"import argparse\nfrom edgewing.errors import command\nwith command(argparse.ArgumentParser()):\n  {work}"
+    environment = how.pop("env", os.environ) | {"PYTHONUNBUFFERED": ""}  # some shells set it; users do not
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, env=environment, **how)
+
+
+@pytest.mark.parametrize("lines, code", [(5, 0), (100000, 141)])
+def test_a_reader_that_goes_away_is_no_error_but_an_end_before_the_end(lines, code):
+    """As with any other program under `| head`; what was done is done."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = started(f"for i in range({lines}): print(i)", stdout=writer)
+    os.close(writer)
+    assert process.wait(timeout=60) == code and process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("work", ["print(1)", "print('x' * 100000)", "raise SystemExit(print(1))"])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_a_full_disk_under_stdout_is_one_line(work):
+    with open("/dev/full", "w") as full:
+        process = started(work, stdout=full)
+        said = process.stderr.read()
+    assert process.wait(timeout=60) == 2
+    assert said.startswith(b"error: ") and said.endswith(b"No space left on device; make room there\n")
+    assert said.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_text_that_cannot_be_shown_does_not_end_the_work(encoding):
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    process = started(r"print('\u6e2c \udceb')", stdout=subprocess.PIPE, env=environment)
+    assert process.stdout.read().startswith(b"\xe6" if encoding == "utf-8" else rb"\u6e2c")
+    assert process.wait(timeout=60) == 0
 
 
 def test_did_you_mean():

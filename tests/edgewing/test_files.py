@@ -20,10 +20,13 @@ def test_write_replaces_and_leaves_nothing_behind(tmp_path):
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path):
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
-        files.write(tmp_path / "folder", b"x")  # renaming a file onto a folder fails at the last moment
-    assert os.listdir(tmp_path) == ["folder"]
+    (tmp_path / "a.json").write_bytes(b"old")
+    with pytest.raises(InputError, match="a.json: cannot be written"), files.beside(tmp_path / "a.json") as part:
+        part.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+    assert os.listdir(tmp_path) == ["a.json"] and (tmp_path / "a.json").read_bytes() == b"old"
+    with pytest.raises(InputError, match="is a folder"):
+        files.write(tmp_path, b"x")
     with pytest.raises(InputError, match="is a folder"):
         files.write(".", b"x")
 

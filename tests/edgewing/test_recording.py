@@ -1,6 +1,10 @@
 """Videos and JSON lines that are whole under their name, or not there."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -85,6 +89,80 @@ def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path, kind):
     for path, said in ((tmp_path / "none/out.mp4", "there is no folder"), (tmp_path / "folder.mp4", "is a folder")):
         with pytest.raises(InputError, match=said):
             kind(path)
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from edgewing import recording
+from edgewing.errors import InputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # the system says of it what it says of a full disk
+noise = np.random.default_rng(0)
+kept = recording.VideoFile(sys.argv[1], 20.0) if sys.argv[1][-1] != "l" else recording.Lines(sys.argv[1])
+try:
+    for number in range(40):
+        if isinstance(kept, recording.Lines):
+            kept.write({"frame": number, "faces": [0] * 5000})
+        else:
+            kept.write(noise.integers(0, 256, (120, 160, 3), np.uint8), number / 20)
+    kept.close()
+except InputError as error:
+    print(error)
+if isinstance(kept, recording.Lines):
+    kept.close()
+"""
+
+
+def on_a_full_disk(path):
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("suffix", sorted(recording.CODECS))
+def test_a_video_that_the_disk_did_not_take_gets_no_name(tmp_path, suffix):
+    said = on_a_full_disk(tmp_path / f"out{suffix}")
+    assert re.search(r"not written: of 40 frames \d+ reached the disk; make room there", said)
+    assert names(tmp_path) == []
+
+
+def test_lines_that_the_disk_took_stay_and_are_whole(tmp_path):
+    said = on_a_full_disk(tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["frame"] for row in rows] == list(range(len(rows))) and 10 < len(rows) < 40
+    assert f"after {len(rows)} whole lines; make room there" in said and names(tmp_path) == ["out.jsonl"]
+
+
+def test_a_frame_larger_than_videos_can_be_is_made_smaller(tmp_path, capsys):
+    video = recording.VideoFile(tmp_path / "out.mp4", 20.0)
+    video.write(grey(200, (50, 8194)), 0.0)
+    assert video.close() and "made smaller, to 8190 px" in capsys.readouterr().err
+    (frame,) = clips.read(tmp_path / "out.mp4")
+    assert frame.shape == (50, 8190, 3) and frame.mean() > 190
+
+
+@pytest.mark.parametrize("name", [b"Zo\xeb.mp4", b"12:30.avi", b"a b.webm"])
+def test_any_name_of_a_file_can_be_written(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    video = recording.VideoFile(path, 20.0)
+    video.write(grey(200), 0.0)
+    assert video.close() and names(tmp_path) == [path.name]
+
+
+def test_a_link_that_was_laid_for_the_file_in_progress_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for name in (".out.part.jsonl", f".out.jsonl.{os.getpid()}.part", ".out.jsonl.part"):
+        (tmp_path / name).symlink_to(victim)
+    lines = recording.Lines(tmp_path / "out.jsonl")
+    lines.write({"frame": 0})
+    assert lines.close() and victim.read_text() == "mine"
+
+
+def test_a_device_keeps_its_name():
+    lines = recording.Lines("/dev/null")
+    lines.write({"frame": 0})
+    assert lines.close() and not os.path.isfile("/dev/null")
 
 
 def test_an_unknown_suffix_says_which_there_are(tmp_path):

@@ -1,5 +1,7 @@
 """Frames of real files and of a stream over HTTP; every fault that a source may have."""
 
+import os
+import threading
 import time
 
 import numpy as np
@@ -58,6 +60,38 @@ def test_a_video_that_is_cut_off_gives_what_it_has_and_says_so(clip, tmp_path, c
     assert said == f"note: {cut}: {len(frames)} of its 30 frames can be read; it may be cut off\n"
 
 
+def test_frames_that_cannot_be_decoded_are_left_out_and_counted(clip, tmp_path, capsys):
+    """In the middle of a video and at its start; times go on as if they were there."""
+    data, at = clip.read_bytes(), -1
+    for number in range(12):
+        at = data.index(b"\xff\xd8", at + 1)
+        if number in (0, 7, 8):
+            end = data.index(b"\xff\xd9", at)
+            data = data[:at] + bytes(end - at) + data[end:]
+    dead = tmp_path / "dead.avi"
+    dead.write_bytes(data)
+    frames = list(sources.open(str(dead)).frames())
+    assert levels(frames) == [n for n in range(30) if n not in (0, 7, 8)]
+    assert np.allclose([f.time for f in frames], np.array(levels(frames)) / clips.FPS, atol=1e-3)
+    assert capsys.readouterr().err == f"note: {dead}: 3 frames cannot be decoded and are left out\n"
+
+
+@pytest.mark.parametrize("name", ["12:30:45.avi", "http:x.avi", b"Zo\xeb.avi", "-x.avi", "a b.avi", "%03d.avi"])
+def test_any_name_of_a_file_can_be_opened(clip, tmp_path, monkeypatch, name):
+    name = os.fsdecode(name)
+    clip.rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert len(list(sources.open(name).frames())) == 30
+
+
+def test_a_pipe_is_read_like_a_video(clip, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(clip.read_bytes()))
+    writer.start()
+    assert levels(sources.open(str(tmp_path / "pipe")).frames()) == list(range(30))
+    writer.join()
+
+
 def test_a_paced_video_keeps_its_own_time(clip):
     begun = time.perf_counter()
     frames = list(sources.open(str(clip), paced=True).frames())
@@ -85,6 +119,8 @@ def refused(tmp_path):
         "text": (tmp_path / "text.mp4", "not a video that can be read"),
         "cut": (tmp_path / "cut.mp4", "or cut off; copy or convert it again"),
         "empty": (tmp_path / "empty.mp4", "is empty"),
+        "no name": ("", "is empty; it takes a camera's number"),
+        "device": ("/dev/null", "is a device, but no camera"),
         "missing": (tmp_path / "none.mp4", "no such file; --source takes"),
         "folder": (tmp_path / "nothing", "no picture in this folder"),
         "camera": ("97", "camera 97: cannot be opened; is it plugged in"),
@@ -92,7 +128,7 @@ def refused(tmp_path):
     }
 
 
-@pytest.mark.parametrize("case", ["text", "cut", "empty", "missing", "folder", "camera", "stream"])
+@pytest.mark.parametrize("case", ["text", "cut", "empty", "no name", "device", "missing", "folder", "camera", "stream"])
 def test_what_cannot_be_opened_is_refused(tmp_path, case):
     what, said = refused(tmp_path)[case]
     with pytest.raises(InputError, match=said):

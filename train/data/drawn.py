@@ -27,6 +27,7 @@ import numpy as np
 
 from edgewing import errors, images, layouts
 from edgewing.errors import InputError
+from edgewing.outputs import Output
 from train import data
 from train.data.drawn_compare import agreement
 from train.data.drawn_render import aim, render, sample_pose
@@ -115,7 +116,7 @@ def sheet(layout_name: str, seed: int, rows: int = 5, columns: int = 8, marks: b
     return np.vstack([np.hstack(tiles[r * columns : (r + 1) * columns]) for r in range(rows)])
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m train.data.drawn",
         description="Look at drawn faces: a contact sheet with their landmarks, or their mean shape and real faces'.",
@@ -123,13 +124,12 @@ def main() -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     task = parser.add_mutually_exclusive_group(required=True)
-    task.add_argument("--sheet", type=Path, metavar="FILE", help="write a contact sheet (.png, .jpg)")
+    task.add_argument("--sheet", type=Output, metavar="FILE", help="write a contact sheet (.png, .jpg)")
     task.add_argument("--compare", type=Path, metavar="DIR", help="compare 3000 shapes with the real faces of a folder")
     parser.add_argument("--layout", default="300w-68", help=f"one of {', '.join(LAYOUTS)}")
     parser.add_argument("--seed", type=int, default=0, help="another number, other faces")
     parser.add_argument("--plain", action="store_true", help="a sheet without landmarks")
-    options = parser.parse_args()
-    with errors.command():
+    with errors.command(parser, argv) as options:
         if options.compare:
             real = data.read(options.compare, options.layout)
             marks = np.stack([face.landmarks for face in real.samples])

@@ -1,0 +1,126 @@
+"""Every command of every room, where it cannot write: one line, exit code 2, nothing left behind."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewing import images
+from tests.bench.conftest import artefact, photographs, run_folder, template  # noqa: F401  fixtures
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("edgewing", "train", "compress", "targets", "bench")
+ISOLATED = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
+
+
+def mains() -> list[Path]:
+    """Files of the rooms that can be started as a command."""
+    files = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
+    return [file for file in files if re.search(r"^def main\(argv|^def main\(arguments: list", file.read_text(), re.M)]
+
+
+@pytest.mark.parametrize("file", mains(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_command_ends_in_the_one_place(file):
+    main = next(n for n in ast.parse(file.read_text()).body if isinstance(n, ast.FunctionDef) and n.name == "main")
+    calls = [n for n in ast.walk(main) if isinstance(n, ast.withitem) and isinstance(n.context_expr, ast.Call)]
+    assert any(ast.unparse(n.context_expr.func) in ("command", "errors.command") for n in calls)
+    assert "parse_args" not in ast.unparse(main)  # done inside, where what it says cannot fail
+
+
+@pytest.fixture
+def things(tmp_path, artefact, run_folder, photographs):  # noqa: F811
+    """What commands read: a picture, a file, a run that can be exported, faces."""
+    from tests.targets.discs import RECIPE, write_run
+    from train import model as models
+
+    write_run(tmp_path / "runs/tiny", models.build(RECIPE).eval(), RECIPE)
+    images.write(tmp_path / "p.png", np.full((64, 64, 3), 90, np.uint8))
+    artefact(tmp_path / "m.onnx", template())
+    artefact(tmp_path / "runs/fixed/export/tiny-fp32.onnx", template())
+    (tmp_path / "runs/fixed/recipe.json").write_text('{"layout": "300w-68"}')
+    return tmp_path, photographs(2)
+
+
+def commands(place: Path, here: Path, faces: Path) -> list[tuple[str, list[str]]]:
+    """Each command that leaves something, with everything it leaves asked for in ``place``; runs are in there too."""
+    run, box = ["edgewing.cli", "run", here / "p.png", "--model", here / "m.onnx", "--box", "9,9,50,50"], "--no-window"
+    camera = ["edgewing.cli", "camera", "--source", here / "p.png", "--model", here / "m.onnx", box]
+    score = ["bench.__main__", "accuracy", "--model", here / "m.onnx", "--data", faces, "--layout", "300w-68"]
+    fit = ["train.__main__", "fit", faces, "--layout", "300w-68", "--input-size", 64, "--width", 0.25, "--steps", 1]
+    lists = [
+        [*run, "--json", place / "o.json"],
+        [*run, "--save", place / "o.png"],
+        [*camera, "--json", place / "o.jsonl"],
+        [*camera, "--save", place / "o.mp4"],
+        [*camera, "--save", place / "o.png"],
+        ["edgewing.cli", "web", "--model", here / "m.onnx", "--build", place / "web"],
+        ["edgewing.measure", "--model", here / "m.onnx", "--json", place / "o.json", "--threads", 1],
+        [*score, "--json", place / "o.json"],
+        [*score, "--to", place / "o.jsonl"],
+        [*score, "--plot", place / "o.svg"],
+        [*score, "--pictures", place / "o.npz"],
+        ["bench.__main__", "report", place / "runs/fixed"],
+        ["bench.__main__", "report", here / "runs/fixed", "--html", place / "o.html"],
+        ["bench.__main__", "card", "edgewing-s", "--out", place],
+        [*fit, "--cache", place / "cache", "--run", here / "new"],
+        [*fit, "--cache", here / "cache", "--run", place / "new"],
+        ["train.__main__", "pack", here / "runs/tiny", "--out", place / "o.safetensors"],
+        ["train.data.drawn", "--sheet", place / "o.png", "--layout", "aflw-19"],
+        ["compress.__main__", "quantize", place / "runs/tiny"],
+        ["compress.__main__", "costs", here / "runs/tiny", "--to", place / "o.json"],
+        ["targets.__main__", place / "runs/tiny", "--to", "onnx"],
+        ["targets.engine", place / "runs/tiny"],
+        ["edgewing.build", here / "m.onnx", "--timing-cache", place / "cache"],
+    ]
+    return [(words[0], [str(word) for word in words[1:]]) for words in lists]
+
+
+def endings(asked, *before: str) -> list:
+    call = [sys.executable, "-m", "tests.endings"]
+    if before:
+        call = [*ISOLATED, f'{"; ".join(before)}; exec "$@"', "sh", *call]
+    done = subprocess.run(call, input=json.dumps(asked), capture_output=True, text=True, cwd=ROOT, timeout=280)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def check(asked, found) -> None:
+    assert len(found) == len(asked)
+    for (module, words), (code, _, said) in zip(asked, found):
+        lines = [line for line in said.splitlines() if not line.startswith(("notice: ", "note: "))]
+        assert code == 2 and "Traceback" not in said, (module, words, code, said)
+        assert lines and lines[-1].startswith("error: ") and "unexpected" not in lines[-1], (module, words, said)
+
+
+def may_mount() -> bool:
+    return bool(shutil.which("unshare")) and not subprocess.run([*ISOLATED, "true"], capture_output=True).returncode
+
+
+def test_a_folder_that_is_not_there_or_is_a_file(things):
+    here, faces = things
+    (here / "file").write_text("")
+    asked = commands(here / "file", here, faces)
+    check(asked, endings(asked))
+
+
+@pytest.mark.skipif(not may_mount(), reason="no user namespaces, so nothing can be mounted here")
+@pytest.mark.parametrize("full", [False, True], ids=["read-only", "full"])
+def test_a_file_system_that_takes_nothing(things, full):
+    here, faces = things
+    place = here / "mounted"
+    place.mkdir()
+    asked = commands(place, here, faces)
+    # left out: what works for a minute before it writes
+    slow = ["quantize", *(["costs", "--model"] if full else [])]
+    asked = [words for words in asked if words[1][0] not in slow]
+    end = f"cat /dev/zero > {place}/filler 2> /dev/null || true" if full else f"mount -o remount,ro {place}"
+    mount = f"mount -t tmpfs -o size=4m tmpfs {place}", f"cp -r {here}/runs {place}"
+    check(asked, endings(asked, *mount, end))
+    assert os.listdir(place) == []
