@@ -83,9 +83,11 @@ class Video:
         self.promised = max(0, int(self.capture.get(_prop("FRAME_COUNT"))))
 
     def _open(self):
-        return _capture(
-            Path(self.name), f"{self.name}: not a video that can be read, or cut off; copy or convert it again"
-        )
+        path = Path(self.name)
+        if path.is_fifo():  # waits here for whoever writes into it, where Ctrl-C is heard; FFmpeg reads what we opened
+            self.pipe = path.open("rb", buffering=0)
+            path = f"pipe:{self.pipe.fileno()}"
+        return _capture(path, f"{self.name}: not a video that can be read, or cut off; copy or convert it again")
 
     def frames(self) -> Iterator[Frame]:
         number, at, begun = 0, 0.0, time.perf_counter()
@@ -265,8 +267,6 @@ def _capture(what: int | str | Path, problem: str):
         limits = [_prop("OPEN_TIMEOUT_MSEC"), limit, _prop("READ_TIMEOUT_MSEC"), limit]
         with contextlib.ExitStack() as stack:
             if isinstance(what, Path):
-                if what.is_fifo():  # waits here for whoever writes into it, where Ctrl-C is heard
-                    stack.enter_context(what.open("rb", buffering=0))
                 what = stack.enter_context(files.plain(what))
             capture = cv2.VideoCapture(what, cv2.CAP_FFMPEG, limits)
     width, height = (capture.get(_prop(name)) for name in ("FRAME_WIDTH", "FRAME_HEIGHT"))
