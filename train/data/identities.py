@@ -38,7 +38,8 @@ class Identities:
         self.folder, self.top = folder, folder.resolve()
         self.dataset = next((name for name in reversed(self.top.parts) if name.lower() not in _NO_PERSON), "")
         self.by_folder = False
-        self._tables: dict[Path, Table | None] = {}
+        self._tables: dict[Path, Table] = {}
+        self._found: dict[Path, list[str]] = {}
         self._shoots: tuple[Path | None, dict[str, str]] = None, {}
         self._same: dict[str, str] = {}
         self._groups: set[int] = set()
@@ -74,7 +75,7 @@ class Identities:
 
     def named(self) -> list[str]:
         """What each table named: a line each. InputError: one that named nothing."""
-        return [table.note(self._example) for table in self._tables.values() if table is not None and table.asked]
+        return [table.note(self._example) for table in self._tables.values() if table.asked]
 
     def notes(self) -> list[str]:
         """How many groups, and why: a line each. InputError as ``named``."""
@@ -116,19 +117,28 @@ class Identities:
     def _persons(self, here: Path) -> Table | None:
         """The nearest frames.csv."""
         for place in [here, *here.parents]:
-            if (table := self._table(place / _PERSONS, persons)) is not None:
-                return table
+            if found := [name for name in self._names(place) if name.lower() == _PERSONS]:
+                return self._table(place / found[0], persons)
             if place == self.top.parent:
                 break
         return None
 
     def _near(self, here: Path) -> list[Table]:
-        paths = [*sorted(here.glob(f"*{_NEAR}")), here.parent / f"{here.name}_{_NEAR}"]
-        return [table for path in paths if (table := self._table(path, one_photograph)) is not None]
+        beside = f"{here.name}_{_NEAR}".lower()
+        paths = [here / name for name in self._names(here) if name.lower().endswith(_NEAR)]
+        paths += [here.parent / name for name in self._names(here.parent) if name.lower() == beside]
+        return [self._table(path, one_photograph) for path in paths]
 
-    def _table(self, path: Path, read: Callable[[Path], Table]) -> Table | None:
+    def _names(self, place: Path) -> list[str]:
+        """The tables in a folder, in any capitals."""
+        if place not in self._found:
+            names = sorted(os.listdir(place)) if place.is_dir() else []
+            self._found[place] = [name for name in names if name.lower().endswith((_PERSONS, _NEAR)) and name[0] != "."]
+        return self._found[place]
+
+    def _table(self, path: Path, read: Callable[[Path], Table]) -> Table:
         if path not in self._tables:
-            self._tables[path] = read(path) if path.is_file() else None
+            self._tables[path] = read(path)
         return self._tables[path]
 
     def _root(self, name: str) -> str:

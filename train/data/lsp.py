@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewing import images
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import matlab
@@ -67,7 +68,7 @@ def read_joints(path: Path) -> tuple[np.ndarray, bool]:
 
 def _sample(path: Path, index: int, joint: np.ndarray, split: str, extended: bool) -> Sample:
     stem = f"im{index + 1:0{5 if extended else 4}d}"
-    found = [path.parent / "images" / f"{stem}{suffix}" for suffix in (".jpg", ".png")]
+    found = [path.parent / "images" / f"{stem}{suffix}" for suffix in images.SUFFIXES]
     image = next((file for file in found if file.is_file()), None)
     if image is None:
         raise InputError(f"no picture images/{stem}.jpg")

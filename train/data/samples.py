@@ -168,8 +168,8 @@ def fault(
 def unset(points: np.ndarray) -> np.ndarray:
     """(N,) bool: which of (N, 2) points nobody set, in the numbers of their file: programs that label write 0 0 or
     -1 -1 for them, or one place for all. (Of lips that touch, machines put up to 4 of 68 points in one pixel.)"""
-    _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    many = count[place.ravel()] >= max(_FEWEST_EQUAL, len(points) / 10)
+    _, place, count = np.unique(points @ [1, 1j], return_inverse=True, return_counts=True)
+    many = count[place] >= max(_FEWEST_EQUAL, len(points) / 10)
     return many | (points == 0).all(axis=1) | (points == -1).all(axis=1)
 
 

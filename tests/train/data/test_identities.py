@@ -69,6 +69,14 @@ def test_a_table_of_persons_as_spreadsheets_write_it(tmp_path, content):
     assert "frames.csv names 6 of 6 pictures (6 names in it)" in data.read(tmp_path / "set", "300w-68").summary[-1]
 
 
+def test_tables_are_called_in_any_capitals(tmp_path):
+    write_faces(tmp_path / "set", STEMS)
+    (tmp_path / "set/Frames.CSV").write_text(table())
+    (tmp_path / "Set_Near_Duplicates.TXT").write_text("00000 00005\n")
+    (tmp_path / "set/._near_duplicates.txt").write_bytes(b"\0\5\x16\7")  # what a Mac packs beside each file
+    assert len(set(groups(tmp_path / "set").values())) == 1
+
+
 def test_accents_and_capitals_of_names(tmp_path):
     write_faces(tmp_path / "set", ["Zoe\u0308_1", "IMG_2", "c"])
     (tmp_path / "set/frames.csv").write_text("name,person\nZo\u00eb_1,zoe\nimg_2.JPG,zoe\nc,c\n")
