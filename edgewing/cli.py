@@ -244,14 +244,15 @@ def web(arguments: argparse.Namespace) -> None:
     from edgewing import web as page
 
     model = arguments.model or models.default()
-    site = page.site(model)
-    _notice(containers.read(page.model_file(model)))
+    site, contract = page.site(model), containers.read(page.model_file(model))
     if arguments.build:
         page.build(site, arguments.build)
+        _notice(contract)
         print(f"wrote {arguments.build}: {len(site)} files, {sum(map(len, site.values())) / 1e6:.0f} MB")
         print(f"next: copy {arguments.build} to a host with https, and open it on a phone")
         return
     server = page.server(site, arguments.host, arguments.port, arguments.cert)
+    _notice(contract)
     print(f"the camera page with {model}; Ctrl-C ends it")
     print("\n".join(page.advice(server.server_address[0], server.server_port, bool(arguments.cert))), flush=True)
     with server, contextlib.suppress(KeyboardInterrupt):

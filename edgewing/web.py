@@ -167,7 +167,9 @@ def advice(host: str, port: int, secure: bool) -> list[str]:
             lines.append(f"       {SELF_SIGNED}")
             lines.append(f"       edgewing web --host {host} --port {port} --cert edgewing.pem")
     else:
-        lines.append(f"Android phone on a cable: adb reverse tcp:{port} tcp:{port}, then http://localhost:{port} there")
+        lines.append(
+            f"Android phone on a cable: adb reverse tcp:{port} tcp:{port}, then {scheme}://localhost:{port} there"
+        )
         lines.append("any phone: edgewing web --build DIR, and put DIR on a host with https")
         lines.append("       or in this network: edgewing web --host 0.0.0.0, which says how")
     return lines

@@ -252,8 +252,8 @@ def test_a_users_mistake_is_one_line(small, tmp_path, monkeypatch, capsys, words
     (tmp_path / "FILE").write_text("")
     with pytest.raises(SystemExit) as ended:
         cli.main(["web", *words])
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert ended.value.code == 2 and last.startswith("error: ") and said in last
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and line.startswith("error: ") and said in line
 
 
 def test_without_the_page_it_says_what_to_type(tmp_path, monkeypatch):
@@ -271,6 +271,7 @@ def test_a_phone_is_told_how_to_get_here():
     assert "http://localhost:8000" in here[0] and "adb reverse tcp:8000 tcp:8000" in "".join(here)
     assert "without https the camera stays off" in "".join(open_) and "--cert edgewing.pem" in open_[-1]
     assert any(line.startswith("phone: https://") for line in secure)
+    assert "then https://localhost:8000 there" in web.advice("127.0.0.1", 8000, True)[1]
 
 
 def test_https_with_a_certificate_of_ones_own(small, tmp_path):

@@ -82,7 +82,6 @@ function watched(model: Model, chosen: boolean): Network {
 function describe(model: Model, why = ''): void {
   const {contract} = ready;
   element('model').textContent = `${contract.model.name} ${contract.model.precision}, ${contract.layout.points} points`;
-  element('terms').textContent = contract.training.data_terms;
   element('runtime').textContent = `LiteRT.js on ${model.place}`;
   element('runtime').title = why;
 }

@@ -257,7 +257,7 @@ function texts(page) {
     const text = (id) => document.getElementById(id).textContent;
     const {scrollWidth, clientWidth, scrollHeight, clientHeight} = document.documentElement;
     return {
-      ...Object.fromEntries(['title', 'text', 'hint', 'fps', 'total', 'network', 'model', 'terms', 'runtime'].map((id) => [id, text(id)])),
+      ...Object.fromEntries(['title', 'text', 'hint', 'fps', 'total', 'network', 'model', 'runtime'].map((id) => [id, text(id)])),
       fits: scrollWidth <= clientWidth && scrollHeight <= clientHeight,
       nameless: [...document.querySelectorAll('button')].filter((button) => !button.textContent.trim()).length,
     };
