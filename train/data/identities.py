@@ -132,7 +132,10 @@ class Identities:
     def _names(self, place: Path) -> list[str]:
         """The tables in a folder, in any capitals."""
         if place not in self._found:
-            names = sorted(os.listdir(place)) if place.is_dir() else []
+            try:
+                names = sorted(os.listdir(place))
+            except OSError:  # what is above the folder that was named may be nobody's to read, or not be there
+                names = []
             self._found[place] = [name for name in names if name.lower().endswith((_PERSONS, _NEAR)) and name[0] != "."]
         return self._found[place]
 

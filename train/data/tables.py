@@ -126,7 +126,12 @@ def _lines_of_names(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _text(path: Path) -> str:
     data = files.read(path, _LARGEST)
-    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # what spreadsheets call CSV on a western Windows
+        return data.decode("cp1252", "replace")
 
 
 def _without_suffix(name: str) -> str:

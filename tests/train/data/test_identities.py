@@ -79,9 +79,11 @@ def test_tables_are_called_in_any_capitals(tmp_path):
 
 def test_accents_and_capitals_of_names(tmp_path):
     write_faces(tmp_path / "set", ["Zoe\u0308_1", "IMG_2", "c"])
-    (tmp_path / "set/frames.csv").write_text("name,person\nZo\u00eb_1,zoe\nimg_2.JPG,zoe\nc,c\n")
-    found = groups(tmp_path / "set")
-    assert found["Zoe\u0308_1"] == found["IMG_2"] == "set:zoe" != found["c"]
+    for encoding in ("utf-8", "utf-16", "cp1252"):
+        content = "name,person\nZo\u00eb_1,zoe\nimg_2.JPG,zoe\nc,c\n"
+        (tmp_path / "set/frames.csv").write_bytes(content.encode(encoding))
+        found = groups(tmp_path / "set")
+        assert found["Zoe\u0308_1"] == found["IMG_2"] == "set:zoe" != found["c"]
 
 
 @pytest.mark.parametrize(
