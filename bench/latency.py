@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgewing import containers, cuda, measure, models, rows
+from edgewing import children, containers, cuda, measure, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
@@ -57,7 +57,7 @@ def time_artefact(arguments: argparse.Namespace, command: str) -> dict:
         call = [sys.executable, "-m", "edgewing.measure", "--model", str(model), "--json", str(out)]
         call += ["--threads", str(arguments.threads), "--mode", arguments.mode]
         call += ["--faces", arguments.faces] if arguments.faces else []
-        child = subprocess.run(call, capture_output=True, text=True)
+        child = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
         if child.returncode:
             lines = child.stderr.strip().splitlines() or [f"ended with code {child.returncode} and no word"]
             raise InputError(f"{model}: not measured: {lines[-1].removeprefix('error: ')}")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import measure, models, rows, sources
+from edgewing import children, measure, models, rows, sources
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 
@@ -46,7 +46,11 @@ def watch(arguments: argparse.Namespace, command: str) -> dict:
     words += ["--frames", str(frames)] + (["--save", arguments.save] if arguments.save else [])
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgewing", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "edgewing", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=children.bound(),
     )
     readings = []
     while process.poll() is None:

@@ -26,7 +26,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import containers, measure, models, rows, web
+from edgewing import children, containers, measure, models, rows, web
 from edgewing.errors import InputError, command
 from edgewing.outputs import Rows
 from train.data import drawn
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
                     plan = {"chromium": chromium, "url": url, "camera": str(camera)}
                     plan |= {"warmup": WARMUP, "seconds": arguments.seconds}
                     call = [node, APP / "measure.mjs", json.dumps(plan)]
-                    done = subprocess.run(call, capture_output=True, text=True)
+                    done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
                 if done.returncode:
                     raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
                 seen = json.loads(done.stdout.splitlines()[-1])

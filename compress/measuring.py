@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import containers, measure
+from edgewing import children, containers, measure
 from edgewing.errors import InputError
 from targets import table
 from train.checkpoint import load_model
@@ -138,7 +138,8 @@ def race(paths: Sequence[Path], how: How, say: Callable[[str], None]) -> list[di
 
 def command(words: Sequence[str], may_end: tuple[int, ...] = (0,)) -> None:
     """`python -m WORDS`; InputError with its last words where it ends otherwise."""
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+    call = [sys.executable, "-m", *words]
+    done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
     if done.returncode not in may_end:
         lines = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()
         typed = shlex.join(["python", "-m", *words[:3]])

@@ -77,8 +77,16 @@ def check(row: dict) -> dict:
     return row
 
 
-def _no_number(name: str):
-    raise ValueError(f"{name} is not a number")
+def parse(line: bytes) -> dict:
+    """The object in a line of JSON. ValueError, RecursionError where it is none, or has what JSON calls no number."""
+
+    def no_number(name: str):
+        raise ValueError(f"{name} is not a number")
+
+    row = json.loads(line, parse_constant=no_number)
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")
+    return row
 
 
 def append(path: str | Path, row: dict) -> None:
@@ -121,10 +129,7 @@ def read(path: str | Path) -> tuple[list[dict], list[str]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line, parse_constant=_no_number)
-                if not isinstance(row, dict):
-                    raise ValueError("not a JSON object")
-                found.append(check(row))
+                found.append(check(parse(line)))
             except (ValueError, RecursionError, InputError) as error:
                 problems.append(f"{path}:{number}: {error}")
     return found, problems

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import tempfile
 from pathlib import Path
 
-from bench.devices import SECONDS, TAIL, Device, Gone
+from bench.devices import SECONDS, TAIL, Device, run, said
 from edgewing.errors import InputError
 
 FOLDER = "/data/local/tmp/edgewing-bench"
@@ -50,15 +49,14 @@ class Adb(Device):
             here.write_bytes(data)
             words = ["adb", "-s", self.serial, "push", str(here), there]
             try:
-                done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
-            except subprocess.TimeoutExpired:
-                raise Gone(f"adb push did not end within {SECONDS} s") from None
+                code, out, err = run(words, b"", SECONDS)
             except OSError as error:
                 raise InputError(f"{self.address}: {error.filename} cannot be run here; install it") from None
-        if done.returncode:
+        if code:
             self.shell(f"rm -f {shlex.quote(there)}")  # Gone, where that was the reason
-            lines = [line for line in (done.stderr + done.stdout).splitlines() if "error:" in line] or ["no word"]
-            raise InputError(f"adb push failed: {lines[-1].split('error: ')[-1]}")
+            text = (err + out).decode(errors="replace")
+            lines = [line for line in text.splitlines() if "error:" in line] or ["no word"]
+            raise InputError(f"adb push failed: {said(lines[-1].split('error: ')[-1])}")
 
 
 class Termux(Adb):
@@ -70,7 +68,7 @@ class Termux(Adb):
     def command(self, line: str) -> list[str]:
         inside = (
             f"export PREFIX={PREFIX} HOME={HOME} PATH={PREFIX}/bin:$PATH LD_LIBRARY_PATH={PREFIX}/lib "
-            f"TMPDIR={PREFIX}/tmp; cd {HOME} && {line.removesuffix(TAIL)}"
+            f"TMPDIR={PREFIX}/tmp; cd {HOME} || exit; {line.removesuffix(TAIL)}"
         )
         return super().command(f"run-as {TERMUX} sh -c {shlex.quote(inside)}{TAIL}")
 

@@ -9,7 +9,6 @@ device when the connection was lost is fetched and not repeated.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import shutil
@@ -23,7 +22,7 @@ from pathlib import Path
 from bench import devices
 from bench.devices import benchmark_model
 from bench.devices.adb import Adb
-from edgewing import containers, files, measure, models, rows
+from edgewing import containers, files, measure, models, row_fields, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
@@ -31,6 +30,9 @@ from edgewing.outputs import Rows
 ROOT = Path(__file__).parents[2]
 LEAST_PYTHON = (3, 10)
 ROW_LIMIT = 1 << 20  # bytes of a row that comes from a device
+MOST_ENTRIES = 200  # of a list or an object in it
+# What of such a row is taken over.
+FIELDS = [name.removesuffix("?") for name in row_fields.LATENCY] + ["date", "versions"]
 BUILD_SECONDS, EXTRA_SECONDS = 3600, 240  # for an engine; for loading and warming up beside the mode's own seconds
 
 
@@ -123,11 +125,14 @@ def visit(
             row = prepared(job)
             row = {**row, **rows.header("latency", row["artefact"], row["protocol"], command), **_own(row)}
             row["device"] = {"address": device.address, **row["device"]}
+            row = rows.check(rows.printable(row))
         except devices.Gone as error:
             lost = str(error)
             row = _unsupported(device, job, f"the device is gone: {lost}", command)
         except InputError as error:
             row = _unsupported(device, job, str(error), command)
+        except Exception as error:  # whatever a device makes of what it says is no reason to lose the others
+            row = _unsupported(device, job, f"what came back cannot be used ({type(error).__name__}: {error})", command)
         yield job, row
 
 
@@ -172,7 +177,7 @@ def _check_python(device: devices.Device) -> None:
     ask = "import sys; print(*sys.version_info[:2], flush=True); import numpy"
     done = device.shell(f"{device.python} -c {shlex.quote(ask)}")
     version = done.out.decode(errors="replace").split()
-    if len(version) != 2 or not all(part.isdigit() for part in version):
+    if len(version) != 2 or not all(part.isdecimal() for part in version):
         raise InputError(f"no Python there ({done.reason}); name one with --python")
     if tuple(map(int, version)) < LEAST_PYTHON:
         raise InputError(f"Python there is {'.'.join(version)}; edgewing needs 3.10 or later, name one with --python")
@@ -248,7 +253,7 @@ def _machine(device: devices.Device, chip: str) -> dict:
     cores, load = _say(device, "nproc"), _say(device, "cat /proc/loadavg").split()
     return {
         "cpu": chip,
-        "cores": int(cores) if cores.isdigit() else 1,
+        "cores": int(cores) if cores.isdecimal() else 1,
         "system": _say(device, "uname -srm"),
         "load": float(load[0]) if load else 0.0,
     }
@@ -274,7 +279,7 @@ def _sensors(device: devices.Device) -> dict:
 
 def _say(device: devices.Device, line: str) -> str:
     done = device.shell(line)
-    return done.out.decode(errors="replace").strip() if done.code == 0 else ""
+    return devices.said(done.out.decode(errors="replace")) if done.code == 0 else ""
 
 
 def _push(device: devices.Device, job: Job) -> None:
@@ -295,13 +300,23 @@ def _read(data: bytes | None) -> dict:
     try:
         if data is None or len(data) > ROW_LIMIT:
             raise ValueError("nothing, or too much")
-        row = json.loads(data)
+        row = rows.parse(data)
+        row = _clipped({name: row[name] for name in FIELDS if name in row})
         for name in ("artefact", "protocol", "device", "machine", "versions"):
             if not isinstance(row[name], dict):
                 raise ValueError(f"{name} is no object")
         return {**row, "artefact": {**row["artefact"], "sha256": str(row["artefact"]["sha256"])}}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"what came back is no row ({error}); is another edgewing there?") from None
+
+
+def _clipped(value):
+    """The same value with texts and lists no longer than a measurement gives."""
+    if isinstance(value, dict):
+        return {devices.said(key): _clipped(value[key]) for key in list(value)[:MOST_ENTRIES]}
+    if isinstance(value, list):
+        return [_clipped(v) for v in value[:MOST_ENTRIES]]
+    return devices.said(value) if isinstance(value, str) else value
 
 
 def _own(row: dict) -> dict:
@@ -312,13 +327,13 @@ def _own(row: dict) -> dict:
 def _unsupported(device: devices.Device, job: Job, reason: str, command: str) -> dict:
     row = rows.header("latency", job.about, {"mode": job.mode, "threads": job.threads, "clock": job.clock}, command)
     row |= {"versions": {}, "machine": {}, "device": {"address": device.address}}
-    return {**row, "not_run": f"unsupported: {' '.join(reason.split())}"}
+    return {**row, "not_run": f"unsupported: {devices.said(reason)}"}
 
 
 def _is_done(device: devices.Device, job: Job, known: list[dict]) -> bool:
     """Whether a row with figures says the same of the same bytes on the same device."""
     for row in known:
-        p, of = row["protocol"], (row.get("built_from") or row["artefact"])["sha256"]
+        p, of = row["protocol"], (row.get("built_from") or row["artefact"]).get("sha256")
         same = (p.get("mode"), p.get("threads"), of) == (job.mode, job.threads, job.about["sha256"])
         clock = str(p.get("clock", "")).split(":")[0] == measure.CLOCKS[job.clock].split(":")[0]
         there = isinstance(row.get("device"), dict) and row["device"].get("address") == device.address
