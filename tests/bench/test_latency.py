@@ -2,12 +2,16 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from bench import latency, race
 from bench.__main__ import main
 from edgewing import containers, runtimes
+from tests.bench.devices.test_hostile import alive, waited
 from tests.edgewing.runtimes.test_tensorrt import board, engine, library  # noqa: F401
 
 from .conftest import parity, template
@@ -58,3 +62,17 @@ def test_a_failing_measurement_tells_the_reason(artefact, tmp_path, capsys):
         main(["latency", "--model", str(cut)])
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ") and len(captured.err.splitlines()) == 1 and "cut.onnx" in captured.err
+
+
+def test_no_measurement_outlives_its_command(artefact, run_folder, tmp_path):
+    """An orphan would go on for a minute and disturb the same command typed again."""
+    run = run_folder([(0, 0)])
+    artefact(run / "export/tiny-fp32.onnx", template())
+    command = subprocess.Popen([sys.executable, "-m", "bench", "measure", str(run), "--mode", "full"])
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+    try:
+        child = int(waited(lambda: children.read_text().strip()))
+    finally:
+        command.kill()
+        command.wait()
+    assert waited(lambda: not alive(child))
