@@ -15,6 +15,7 @@ names one photograph under several names: their groups are one.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -44,6 +45,10 @@ class Identities:
         self._same: dict[str, str] = {}
         self._groups: set[int] = set()
         self._example = ""
+        # of a folder, asked for again with each of its pictures
+        self._place, self._absolute, self._persons, self._video = map(
+            functools.lru_cache(64), (self._place, self._absolute, self._persons, self._video)
+        )
         near, places = [], set()
         for here, stems in found:
             places.add(self._place(here))
@@ -59,7 +64,7 @@ class Identities:
     def group(self, here: Path, stem: str, stems: Collection[str]) -> str:
         """Of a picture of the folder ``here``, in which there are points of ``stems``. A person may be in trainset and
         testset, so the group is named after the set, not the folder."""
-        video = ibug.video(self.top.parts + here.relative_to(self.folder).parts)
+        video = self._video(here)
         self._example = stem
         alone = f"300vw:{video}" if video is not None else self._alone(here, _plain(stem), stems, Table.get)
         group = alone if video is not None else f"{self.dataset}:{self._root(alone)}"
@@ -103,13 +108,12 @@ class Identities:
     def _place(self, here: Path) -> tuple[str, ...]:
         """The folders down to here that may be persons."""
         below = here.relative_to(self.folder).parts
-        if (
-            ibug.collection(below)
-            or ibug.video(self.top.parts + below) is not None
-            or ibug.is_menpo(self.top.parts + below)
-        ):
+        if ibug.collection(below) or self._video(here) is not None or ibug.is_menpo(self.top.parts + below):
             return ()
         return tuple(name for name in below if name.lower() not in _NO_PERSON)
+
+    def _video(self, here: Path) -> int | None:
+        return ibug.video(self.top.parts + here.relative_to(self.folder).parts)
 
     def _absolute(self, here: Path) -> Path:
         return self.top / here.relative_to(self.folder)

@@ -5,6 +5,7 @@ N: number of landmarks. Landmarks are x, y in image pixels with (0, 0) at the ce
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,9 +169,10 @@ def fault(
 def unset(points: np.ndarray) -> np.ndarray:
     """(N,) bool: which of (N, 2) points nobody set, in the numbers of their file: programs that label write 0 0 or
     -1 -1 for them, or one place for all. (Of lips that touch, machines put up to 4 of 68 points in one pixel.)"""
-    _, place, count = np.unique(points @ [1, 1j], return_inverse=True, return_counts=True)
-    many = count[place] >= max(_FEWEST_EQUAL, len(points) / 10)
-    return many | (points == 0).all(axis=1) | (points == -1).all(axis=1)
+    places = list(map(tuple, points.tolist()))
+    many = max(_FEWEST_EQUAL, len(places) / 10)
+    absent = {place for place, count in Counter(places).items() if count >= many} | {(0, 0), (-1, -1)}
+    return np.array([place in absent for place in places])
 
 
 def load(sample) -> np.ndarray:
