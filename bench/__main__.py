@@ -25,7 +25,7 @@ from bench import (
 )
 from bench.devices import campaign
 from bench.faces import VALIDATION
-from edgewing import measure, rows
+from edgewing import hints, measure, rows
 from edgewing.errors import InputError, command
 from train import runs
 
@@ -73,7 +73,7 @@ def _measure(arguments: argparse.Namespace, argv: list[str]) -> int:
     if not rows_made:
         raise InputError(f"{run}: nothing could be measured; the reasons stand above and in {log}")
     print(f"\nwrote {log}")
-    print(f"next: python -m bench report {shlex.quote(str(run))}")
+    print(hints.next_line("python -m bench report", run))
     return 0
 
 
@@ -95,7 +95,7 @@ def _one(arguments: argparse.Namespace, argv: list[str]) -> int:
     _keep(arguments, [row])
     model = shlex.quote(arguments.model)
     others = {"accuracy": f"latency --model {model}", "latency": f"accuracy --model {model} --data DIR --layout NAME"}
-    print(f"next: python -m bench {others[argv[0]]}")
+    print(hints.next_line(f"python -m bench {others[argv[0]]}"))
     return 0
 
 
@@ -116,7 +116,7 @@ def _training(arguments: argparse.Namespace, argv: list[str]) -> int:
     for row in made:
         print(training.describe(row))
     _keep(arguments, made)
-    print("next: python -m train fit drawn --layout 300w-68 --recipe demo --run demo")
+    print(hints.next_line("python -m train fit drawn --layout 300w-68 --recipe demo --run demo"))
     return 0
 
 
@@ -124,7 +124,7 @@ def _agreement(arguments: argparse.Namespace, argv: list[str]) -> int:
     row = agreement.compare(arguments, _command(argv))
     print(agreement.describe(row))
     _keep(arguments, [row])
-    print(f"next: python -m bench accuracy --model {shlex.quote(arguments.model)} --data DIR --layout NAME")
+    print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", arguments.model))
     return 0
 
 
@@ -136,7 +136,7 @@ def _race(arguments: argparse.Namespace, argv: list[str]) -> int:
     ours = [row for row in made if row["model"]["contract"]]
     if ours:
         fastest = min(ours, key=lambda row: row["cpu_ms"])["artefact"]["path"]
-        print(f"next: python -m bench accuracy --model {shlex.quote(fastest)} --data DIR --layout NAME")
+        print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", fastest))
     return 0
 
 
@@ -147,7 +147,7 @@ def _peers(arguments: argparse.Namespace, argv: list[str]) -> int:
     _keep(arguments, made)
     for path in peers_page.write(made, arguments.plot, arguments.table):
         print(f"wrote {path}")
-    print(f"next: python -m bench report RUN --peers {shlex.quote(arguments.to or 'ROWS')}")
+    print(hints.next_line("python -m bench report RUN --peers", arguments.to or "ROWS"))
     return 0
 
 
@@ -155,7 +155,7 @@ def _card(arguments: argparse.Namespace, argv: list[str]) -> int:
     written = card.write(arguments)
     for path in written:
         print(f"wrote {path}")
-    print(f"next: git add {shlex.join(map(str, written))}")
+    print(hints.next_line("git add", *written))
     return 0
 
 
@@ -173,7 +173,7 @@ def _steadiness(arguments: argparse.Namespace, argv: list[str]) -> int:
     if arguments.plot:
         print(f"wrote {arguments.plot}")
     _keep(arguments, [row])
-    print(f"next: edgewing camera --model {shlex.quote(arguments.model)}")
+    print(hints.next_line("edgewing camera --model", arguments.model))
     return 0
 
 
@@ -181,14 +181,14 @@ def _memory(arguments: argparse.Namespace, argv: list[str]) -> int:
     row = memory.watch(arguments, _command(argv))
     print(memory.describe(row))
     _keep(arguments, [row])
-    print(f"next: edgewing camera --model {shlex.quote(arguments.model)}")
+    print(hints.next_line("edgewing camera --model", arguments.model))
     return 0 if row["accepted"] else 1
 
 
 def _detectors(arguments: argparse.Namespace, argv: list[str]) -> int:
     made = boxes.cost(arguments, _command(argv))
     _keep(arguments, made)
-    print(f"next: edgewing run IMAGE --detector {made[0]['detector']}")
+    print(hints.next_line("edgewing run IMAGE --detector", made[0]["detector"]))
     return 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import edgewing
-from edgewing import detection, files, geometry, images, measure, repository, rows
+from edgewing import detection, files, geometry, hints, images, measure, repository, rows
 from edgewing.errors import InputError, command
 from edgewing.outputs import Output, Rows
 from train import data
@@ -65,7 +65,7 @@ def fit(arguments: argparse.Namespace, text: str) -> None:
     beside = arguments.detector and Path(arguments.detector).with_suffix(".json")
     out = arguments.out or beside or FITS
     files.write(out, (json.dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
-    print(f"wrote {out}\nnext: python -m bench.detectors score DIR --json rows.jsonl")
+    print(f"wrote {out}\n{hints.next_line('python -m bench.detectors score DIR --json rows.jsonl')}")
 
 
 def affine(pairs: np.ndarray) -> dict:
@@ -124,7 +124,7 @@ def score(arguments: argparse.Namespace, text: str) -> None:
             f" crop shift {row['crop_shift_p50']:.3f}",
             flush=True,
         )
-    print(f"wrote {arguments.json}\nnext: edgewing run IMAGE --model FILE")
+    print(f"wrote {arguments.json}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
 
 
 def crop_shift(found: np.ndarray, true: np.ndarray) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from rich.text import Text
 
 from bench import page, peers_page
 from bench.artefacts import COLUMNS, Run, collect, protocol_line
-from edgewing import files, rows
+from edgewing import files, hints, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train import runs
@@ -120,5 +119,5 @@ def main(arguments: argparse.Namespace, command: str) -> int:
     print(f"report: {out}")
     best = page.pick(collected[0])
     if best:
-        print(f"next: edgewing run PHOTO.jpg --model {shlex.quote(str(best.path))} --save points.png")
+        print(hints.next_line("edgewing run PHOTO.jpg --save points.png --model", best.path))
     return 1 if rejections else 0

@@ -28,7 +28,7 @@ import numpy as np
 
 from compress import conventions, pseudo
 from compress.pseudo import Labeller, Labels, Picture
-from edgewing import files, layouts
+from edgewing import files, hints, layouts
 from edgewing.errors import InputError
 from edgewing.geometry import landmark_box
 from edgewing.layouts import Layout
@@ -120,7 +120,7 @@ def run(
             for path in draw_run(folder, cache):
                 say(f"wrote {path}")
             say(f"wrote {folder / MODEL}")
-            say(f"next: python -m compress quantize {folder}")
+            say(hints.next_line("python -m compress quantize", folder))
 
 
 @dataclass

@@ -23,7 +23,7 @@ from compress import importance as importances
 from compress.costs import Costs, Latency
 from compress.prune import prune
 from compress.table import measured
-from edgewing import files
+from edgewing import files, hints
 from edgewing.errors import InputError
 from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
@@ -194,7 +194,7 @@ def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Calla
             for line in table(rows, faces):
                 say(line)
             say(f"wrote {folder / checkpoint.MODEL}")
-            say(f"next: python -m compress quantize {folder}")
+            say(hints.next_line("python -m compress quantize", folder))
 
 
 def table_of(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Callable[[str], None]) -> Latency:

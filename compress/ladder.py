@@ -14,7 +14,7 @@ from pathlib import Path
 
 from compress import finetune, measuring, pareto, qat
 from compress.measuring import How, Point
-from edgewing import files
+from edgewing import files, hints
 from train import runs
 from train.checkpoint import load_model
 
@@ -42,7 +42,7 @@ def main(options: argparse.Namespace) -> int:
     files.write(out, markdown(lines, advice, how).encode())
     print(f"wrote {rows}")
     print(f"wrote {out}")
-    print(f"next: python -m bench report {last}")
+    print(hints.next_line("python -m bench report", last))
     return 0 if any(point.accepted for point in points) else 1
 
 

@@ -19,7 +19,7 @@ from compress import quantize
 from compress.fakequant import FakeQuantized, Ranges
 from compress.finetune import add_run_arguments, changes, opened
 from compress.quantize import RANGES
-from edgewing import files
+from edgewing import files, hints
 from edgewing.errors import InputError
 from targets import graph, parity, ranges
 from targets.__main__ import quantization
@@ -176,5 +176,5 @@ def _quantized(source: Path, folder: Path, limit: quantize.Limit, debug: bool) -
     for key, text in (("float", "this run, float"), ("fake", "fake-quantized, torch"), ("converted", "converted file")):
         print(quantize.line(f"  {text}", rows[key]))
     print(f"wrote {path}")
-    print(f"next: python -m targets {folder} --to onnx tflite coreml tensorrt")
+    print(hints.next_line("python -m targets", folder, "--to", "onnx", "tflite", "coreml", "tensorrt"))
     return code

@@ -23,7 +23,7 @@ import numpy as np
 from torch import nn
 
 from compress.fakequant import FakeQuantized, supported
-from edgewing import files, runtimes
+from edgewing import files, hints, runtimes
 from edgewing.errors import InputError
 from targets import graph, parity, ranges, table, tflite
 from targets.gate import QUANTIZATION
@@ -311,7 +311,7 @@ def decide(
         print(f"nothing passes; the nearest is {best.ranges}: {'; '.join(best.reasons)}; try, in order:")
         print("\n".join(f"{number}. {text}" for number, text in enumerate(remedies(source, target, best), 1)))
     print(f"wrote {path}: {best.ranges}{_in_float(best.float_layers)}")
-    print(f"next: python -m targets {source} --to onnx tflite coreml tensorrt")
+    print(hints.next_line("python -m targets", source, "--to", "onnx", "tflite", "coreml", "tensorrt"))
     return (0 if best.accepted else 1), choice, fake
 
 

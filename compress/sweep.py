@@ -18,6 +18,7 @@ from pathlib import Path
 
 from compress import ladder, measuring, pareto
 from compress.measuring import How
+from edgewing import hints
 from edgewing.errors import InputError
 from train import checkpoint
 from train.runs import ABOUT, find, run_folder
@@ -64,7 +65,7 @@ def main(options: argparse.Namespace) -> int:
         print("knee: none; every file failed its gate")
     print(f"wrote {rows}")
     print(f"wrote {picture}")
-    print(f"next: python -m compress ladder {' '.join(map(str, runs))}")
+    print(hints.next_line("python -m compress ladder", *runs))
     return 0 if accepted else 1
 
 

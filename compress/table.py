@@ -18,7 +18,7 @@ import numpy as np
 from compress import costs, probes
 from compress.costs import Costs, Latency
 from compress.prune import prune
-from edgewing import files, layouts, measure
+from edgewing import files, hints, layouts, measure
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from targets.progress import Progress, silence
@@ -49,7 +49,11 @@ def main(options: argparse.Namespace) -> None:
     print(f"{len(latency.operations)} operations on {latency.about['machine']['cpu']}, {latency.about['runtime']}")
     print(f"{options.source}: {total:.3f} ms, of which {latency.frame(loaded.recipe):.3f} ms around the network")
     print(f"wrote {options.to}")
-    print(f"next: python -m compress prune {options.source} --run NAME --latency 0.5 --table {options.to}")
+    print(
+        hints.next_line(
+            "python -m compress prune", options.source, "--run", "NAME", "--latency", 0.5, "--table", options.to
+        )
+    )
 
 
 def measured(loaded: Loaded, command: str, say: Callable[[str], None]) -> Latency:

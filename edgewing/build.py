@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from edgewing import builders, containers, cuda, engines, files, models
+from edgewing import builders, containers, cuda, engines, files, hints, models
 from edgewing.builders import FLAGS, Built, Plan
 from edgewing.contract import Contract
 from edgewing.errors import InputError, command
@@ -206,7 +206,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"DLA core {plan.dla}: {built.on_dla} pieces on it, {built.on_gpu} layers on the GPU")
         print("not gated: the parity in the ONNX file is that file's; nobody compared this engine's landmarks with it")
         print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {plan.precision})")
-        print(f"next: edgewing info {out}")
+        print(hints.next_line("edgewing info", out))
 
 
 if __name__ == "__main__":

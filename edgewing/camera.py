@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import images, models, overlay, recording, sources, window
+from edgewing import hints, images, models, overlay, recording, sources, window
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.overlay import VIEWS, Figures, Look, Painter
@@ -63,7 +63,7 @@ def run(landmarker: Landmarker, detector: str, arguments: argparse.Namespace) ->
             say(line)
         if asked:
             raise KeyboardInterrupt
-        say(f"next: edgewing info {arguments.model or models.default()}")
+        say(hints.next_line("edgewing info", arguments.model or models.default()))
 
 
 def say(line: str) -> None:

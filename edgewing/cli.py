@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edgewing import __version__
+from edgewing import __version__, hints
 from edgewing.errors import InputError, command, printable
 from edgewing.outputs import Output
 
@@ -80,7 +80,7 @@ def _shipped(as_json: bool) -> None:
         return
     if not found:
         print(f"no model came with this installation ({models.FOLDER})")
-        print("next: edgewing info FILE")
+        print(hints.next_line("edgewing info FILE"))
         return
     default = models.default()
     print(f"{'model':<13} {'format':<7} {'layout':<8} {'px':>4} {'M MAC':>6} {'kB':>6}  NME, validation faces")
@@ -92,7 +92,7 @@ def _shipped(as_json: bool) -> None:
             f"{model.name:<13} {form:<7} {c.layout.name:<8} {c.crop.size:>4} {c.model.macs / 1e6:>6.1f} {size:>6.0f}  "
             f"{nme}{'  (default)' if path == models.path(default) else ''}"
         )
-    print(f"next: edgewing info {default}")
+    print(hints.next_line("edgewing info", default))
     for terms in sorted({c.training.data_terms for *_, c in found if c.training.data_terms}):
         print(f"notice: {printable(terms)}", file=sys.stderr)
 
@@ -175,7 +175,7 @@ def run(arguments: argparse.Namespace) -> None:
         shown = [face for face, drawn in zip(faces, sure) if drawn]
         images.write(arguments.save, drawing.draw_faces(image, shown, landmarker.contract.layout.edges))
         print(f"wrote {arguments.save}")
-    print(f"next: edgewing info {model}")
+    print(hints.next_line("edgewing info", model))
 
 
 def _as_json(name: str, model: str, landmarker, image, detector: str | None, faces: Iterable) -> str:

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from edgewing import files
+from edgewing import files, hints
 from edgewing.errors import InputError, command, reason
 from targets import gate, parity, ranges, table
 from targets.progress import Progress, silence
@@ -110,12 +110,12 @@ def export(arguments: argparse.Namespace, typed: str) -> int:
                 print(f"  {number}. {remedy}", flush=True)
             code = max(code, 1)
         else:
-            print(f"  next: {table.TABLE[key].next.format(file=path)}", flush=True)
+            print(f"  {hints.next_line(table.TABLE[key].next.format(file=shlex.quote(str(path))))}", flush=True)
     if made:
         bad = sum(table.is_rejected(path) for path in made)
         count = f"{len(made)} file{'s' * (len(made) > 1)}"
         print(f"wrote {count} to {folder}, parity to {run / 'rows.jsonl'}" + (f"; {bad} rejected" if bad else ""))
-        print(f"next: python -m bench report {run}")
+        print(hints.next_line("python -m bench report", run))
     return code
 
 

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewing import containers, runtimes
+from edgewing import containers, hints, runtimes
 from edgewing.errors import InputError
 from targets import graph, table
 from targets.job import Job
@@ -124,7 +124,7 @@ def examine(paths: list[Path], job: Job, crops: np.ndarray) -> int:
         print(f"{path}\n{result}", flush=True)
         parted += result.first is not None
     print(f"files that part from the network: {parted} of {len(paths)}")
-    print(f"next: edgewing info {path}")
+    print(hints.next_line("edgewing info", path))
     return code or int(parted > 0)
 
 

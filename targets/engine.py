@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edgewing import build, containers, cuda, engines, files
+from edgewing import build, containers, cuda, engines, files, hints
 from edgewing.contract import Contract
 from edgewing.errors import InputError, command, reason
 from targets import gate, graph, parity
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
         if result.reasons:
             print(f"rejected: {'; '.join(result.reasons)}; try --precision fp32")
             sys.exit(1)
-        print(f"next: edgewing info {path}")
+        print(hints.next_line("edgewing info", path))
 
 
 def export(run: Path, precision: str, data: str | None = None) -> tuple[Path, engines.Build, parity.Result]:

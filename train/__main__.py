@@ -8,7 +8,7 @@ import sys
 import typing
 from pathlib import Path
 
-from edgewing import errors, layouts
+from edgewing import errors, hints, layouts
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train import ablate, recipes
@@ -163,7 +163,7 @@ def check_data(folders: list[str]) -> int:
     compared = any(f.dataset for f in findings)
     whole = "complete" if compared else "no official count to compare with"
     print(f"incomplete: {', '.join(lacking)}; nothing was downloaded" if lacking else whole)
-    print(f"next: {check.advice(findings[0])}")
+    print(hints.next_line(check.advice(findings[0])))
     return 1 if lacking else 0
 
 
@@ -176,7 +176,7 @@ def pack(source: str, out: Path) -> None:
     provenance = dataclasses.replace(contract.provenance, weights_sha256=digest(network))
     save_model(out, network, recipe, contract.replace(provenance=provenance))
     print(f"wrote {out}: {out.stat().st_size / 1e6:.2f} MB")
-    print(f"next: edgewing info {out}")
+    print(hints.next_line("edgewing info", out))
 
 
 def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) -> None:
@@ -203,7 +203,7 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
             for path in draw_run(folder, cache):
                 say(f"wrote {path}")
             say(f"wrote {folder}/model.safetensors")
-            say(f"next: python -m compress prune {folder} --run {folder.name}-s")
+            say(hints.next_line("python -m compress prune", folder, "--run", f"{folder.name}-s"))
 
 
 if __name__ == "__main__":

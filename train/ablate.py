@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgewing import files, layouts, rows
+from edgewing import files, hints, layouts, rows
 from edgewing.errors import InputError, unknown
 from edgewing.outputs import Rows
 from train import recipes
@@ -117,7 +117,9 @@ def main(options: argparse.Namespace, recipe: Recipe, folder: Path, argv: Sequen
     if plot(cells, results, recipe, folder / "ablation.png"):
         print(f"wrote {folder / 'ablation.png'}")
     print(
-        f"next: python -m train fit {shlex.join(recipe.data)} --layout {recipe.layout} --recipe {recipe.name} --run R"
+        hints.next_line(
+            "python -m train fit", *recipe.data, "--layout", recipe.layout, "--recipe", recipe.name, "--run", "R"
+        )
     )
 
 

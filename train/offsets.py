@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import geometry
+from edgewing import geometry, hints
 from edgewing.errors import InputError
 from train.checkpoint import load_model
 from train.data import load, read
@@ -53,4 +53,4 @@ def tell(run: Path, folders: Sequence[str]) -> None:
         source, faces, offset, error = measure(run, folder)
         found[source] = offset
         print(f"{source:20} {faces:5}  {offset:+.4f} +- {error:.4f}", flush=True)
-    print("next: python -m train fit ... --offsets " + " ".join(f"{k}={v:.4f}" for k, v in found.items()))
+    print(hints.next_line("python -m train fit ... --offsets", *(f"{k}={v:.4f}" for k, v in found.items())))

@@ -25,7 +25,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import errors, images, layouts
+from edgewing import errors, hints, images, layouts
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train import data
@@ -139,7 +139,7 @@ def main(argv: list[str] | None = None) -> None:
             picture = sheet(options.layout, options.seed, marks=not options.plain)
             images.write(options.sheet, picture)
             print(f"wrote {options.sheet}: {picture.shape[1]} x {picture.shape[0]} px, {options.layout}")
-            print(f"next: python -m train fit drawn --layout {options.layout} --recipe demo --run demo")
+            print(hints.next_line(f"python -m train fit drawn --layout {options.layout} --recipe demo --run demo"))
 
 
 if __name__ == "__main__":
