@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgewing import build, builders, cli, containers, contract, engines, layouts, models
+from edgewing import build, builders, cli, containers, contract, engines, hints, layouts, models
 from edgewing.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,9 +186,8 @@ def test_trtexec_builds_and_the_header_says_for_what(tmp_path, trtexec, capsys):
     assert words[3:6] == ["--int8", "--fp16", "--memPoolSize=workspace:1024"]
     assert not [word for word in words if "DLA" in word or "Fallback" in word]
     engine = tmp_path / "demo-tensorrt-int8.engine"
-    assert (
-        said[0] == "built for TensorRT 10.3.0, compute capability 8.7 (Orin)"
-        and said[-1] == f"next: edgewing info {engine}"
+    assert said[0] == "built for TensorRT 10.3.0, compute capability 8.7 (Orin)" and said[-1] == hints.next_line(
+        "edgewing info", engine
     )
     about, found, data = containers.built(engine)
     assert found == engines.Build("10.3.0", "Orin", "8.7", -1, path.name, 9) and data == b"an engine"
@@ -231,7 +230,7 @@ def test_what_ships_is_built_by_its_name(tmp_path, trtexec, capsys, monkeypatch,
     monkeypatch.chdir(tmp_path)
     build.main([typed])
     said, shipped = capsys.readouterr(), containers.read(models.path("edgewing-s", "onnx"))
-    assert said.out.splitlines()[-1] == "next: edgewing info edgewing-s.engine" and not said.err
+    assert said.out.splitlines()[-1] == hints.next_line("edgewing info", "edgewing-s.engine") and not said.err
     assert (tmp_path / "given.onnx").read_bytes() == builders.of_floats(models.path("edgewing-s", "onnx"))
     about, found, _ = containers.built(tmp_path / "edgewing-s.engine")
     assert (about.model.format, about.model.precision, about.input.dtype) == ("tensorrt", "fp16", "float32")
