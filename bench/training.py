@@ -221,11 +221,11 @@ def _steps(trainer, cache, augment, count: int) -> tuple[float, float]:
         read = next(reader, None)
         if read is None:
             break
-        step, _, images, landmarks = read
-        images, landmarks = (torch.from_numpy(a).to(trainer.device, non_blocking=True) for a in (images, landmarks))
+        step, _, *read = read
+        images, *labels = (torch.from_numpy(a).to(trainer.device, non_blocking=True) for a in read)
         settle()
         waited += time.perf_counter() - asked
-        trainer.update(*augment(images, landmarks, torch.Generator().manual_seed(step)))
+        trainer.update(*augment.batch(images, *labels, torch.Generator().manual_seed(step)))
     settle()
     return time.perf_counter() - start, waited
 
