@@ -240,7 +240,7 @@ def _ours(path: Path, contract: Contract) -> Peer:
 def _other(path: Path) -> Peer:
     about = measure.artefact(path)
     adapter = adapters.describe(path, about["sha256"])
-    graph = graphs.open(path, trusted=True)
+    graph = graphs.open(path)
     if (wanted := adapter.shape) != graph.input.shape:
         raise InputError(f"{path.name}: its input is {list(graph.input.shape)}, described as {list(wanted)}")
     index = layouts.get(adapter.layout).map_to(LAYOUT)

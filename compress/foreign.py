@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import files, layouts
-from edgewing.errors import InputError, reason
+from edgewing.errors import InputError
+from edgewing.runtimes import onnx
 
 LARGEST_MODEL = 512 * files.MIB
 LARGEST_DESCRIPTION = files.MIB
@@ -73,17 +74,10 @@ class Foreign:
 
     def __init__(self, path: Path):
         """InputError where the file is missing, no ONNX model, or one that nothing is known of."""
-        import onnxruntime
-
         data = files.read(path, LARGEST_MODEL)
         self.description = describe(path, data)
         self.digest = hashlib.sha256(data).hexdigest()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        try:
-            self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises kinds of its own, all derived from Exception alone
-            raise InputError(f"{path}: not an ONNX model that runs here ({reason(error)})") from None
+        self.session = onnx.load(path, None, 1).session
         self.input = self.session.get_inputs()[0].name
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ import numpy as np
 from torch import nn
 
 from compress.fakequant import FakeQuantized, supported
-from edgewing import files, hints, runtimes
+from edgewing import files, hints, runtimes, trial
 from edgewing.errors import InputError
 from targets import graph, parity, ranges, table, tflite
 from targets.gate import QUANTIZATION
@@ -185,6 +185,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             path = self.target.path(Path(folder), self.source.resolve().name, "int8")
             self.target.load().export(self.job, "int8", path)
+            trial.remember(path)
             return parity.measure(path, reference, faces)
 
     def fake(self, name: str, float_layers: tuple[str, ...] = ()) -> parity.Result | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgewing import contract as contracts
-from edgewing import engines, files, pte
+from edgewing import engines, files, pte, trial
 from edgewing.contract import KEY, UNSEALED, Contract
 from edgewing.engines import HeaderError
 from edgewing.errors import InputError
@@ -86,6 +86,7 @@ def seal(path: str | Path) -> None:
     for text in (UNSEALED, None):
         data[places[0] : places[0] + 64] = (text or _digest(path, UNSEALED)).encode()
         files.write(inner, bytes(data))
+    trial.remember(inner)  # it was made here
 
 
 def _digest(path: str | Path, seal: str) -> str:

@@ -8,6 +8,7 @@ fitted; ``geometry.crop_from_box`` then makes of it the crop that the network kn
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable
@@ -17,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import files
+from edgewing import files, trial
 from edgewing.errors import InputError, unknown
 
 LARGEST_IMAGE_SIDE = 640  # px; the cascade and YuNet see no more of an image than this
 LARGEST_FIT = 1 << 16  # bytes
 YUNET_LEAST = 0.6  # the score from which OpenCV's own demo of YuNet takes a find
+NO_YUNET = "OpenCV does not run it as a YuNet; take face_detection_yunet_2023mar.onnx"
 SAME_FACE = 0.3  # intersection over union from which two finds are one face (MediaPipe's value)
 
 
@@ -148,6 +150,35 @@ class Cascade:
         return [Detection(edges_to_pixels(np.array([x, y, x + w, y + h], float), scale), 1.0) for x, y, w, h in found]
 
 
+def attempt() -> Callable[[bytes], Callable[[object], object]]:
+    """As edgewing.trial has it, for YuNet."""
+    importlib.import_module("cv2")
+
+    def load(data: bytes):
+        detector = _yunet("onnx", np.frombuffer(data, np.uint8), np.zeros(0, np.uint8))
+        return lambda shape: _detect(detector, np.zeros((320, 320, 3), np.uint8))
+
+    return load
+
+
+def _detect(detector, bgr: np.ndarray) -> np.ndarray | None:
+    import cv2
+
+    try:
+        return detector.detect(bgr)[1]
+    except cv2.error:
+        raise InputError(NO_YUNET) from None
+
+
+def _yunet(*model):
+    import cv2
+
+    try:
+        return cv2.FaceDetectorYN.create(*model, (320, 320), YUNET_LEAST, SAME_FACE, 5000)
+    except cv2.error:
+        raise InputError(NO_YUNET) from None
+
+
 class YuNet:
     """YuNet (Wu, Peng, Yu 2023) through OpenCV, from a file: face_detection_yunet_2023mar.onnx of OpenCV's model zoo,
     or one with the same outputs."""
@@ -159,12 +190,10 @@ class YuNet:
         from edgewing.runtimes import onnx_check
 
         onnx_check.check(Path(path))
+        with trial.of(path, "yunet"):
+            pass
         self.description = f"OpenCV {cv2.__version__}"
-        self.refused = f"{path}: OpenCV does not run it as a YuNet; take face_detection_yunet_2023mar.onnx"
-        try:
-            self.detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), YUNET_LEAST, SAME_FACE, 5000)
-        except cv2.error:
-            raise InputError(self.refused) from None
+        self.detector = _yunet(str(path), "")
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> faces in image px, best first."""
@@ -174,10 +203,7 @@ class YuNet:
         size = tuple(max(1, round(side / scale)) for side in image.shape[1::-1])
         self.detector.setInputSize(size)
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale > 1 else image
-        try:
-            found = self.detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
-        except cv2.error:
-            raise InputError(self.refused) from None
+        found = _detect(self.detector, cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         rows = np.zeros((0, 15)) if found is None else found.astype(np.float64)
         rows = rows[np.argsort(-rows[:, 14], kind="stable")]
         return [Detection(edges_to_pixels(np.r_[r[:2], r[:2] + r[2:4]], scale), float(r[14])) for r in rows]

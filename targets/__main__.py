@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from edgewing import files, hints
+from edgewing import files, hints, trial
 from edgewing.errors import InputError, command, reason
 from targets import gate, parity, ranges, table
 from targets.progress import Progress, silence
@@ -166,6 +166,8 @@ def _one(job, final: Path, key: str, precision: str, reference, faces, debug: bo
             try:
                 module = table.TABLE[key].load()
                 module.export(job, precision, path)
+                if path.is_file():  # CoreML's are folders, and not run here
+                    trial.remember(path)
                 seconds = time.monotonic() - start
                 job.say(f"checking on {len(faces)} faces")
                 named, result = gate.passed(path, final, module.embed, reference, faces)

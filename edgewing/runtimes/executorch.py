@@ -6,6 +6,7 @@ Outputs have no names in a .pte: they are the contract's, in its order.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewing import containers, files
+from edgewing import containers, files, trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.protobuf import WireError
@@ -46,16 +47,18 @@ class Method:
 
 
 def load(path: Path, contract: Contract, threads: int) -> Method:
-    """InputError where ExecuTorch is missing, has not the backend that the file was made for, or refuses the file."""
-    try:
-        library = _library()
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    runtime, (backends, left, taken) = library.Runtime.get(), calls(path)
-    for backend in backends:
-        if not runtime.backend_registry.is_available(backend):
-            where = "a Mac" if backend.startswith("CoreML") else "another machine"
-            raise InputError(f"{path}: needs {where}: ExecuTorch has no {backend} here; run it there")
+    """InputError where ExecuTorch is missing, has not the backend that the file was made for, or refuses the file, or
+    it fails its trial."""
+    backends, left, taken = calls(path)
+    with trial.of(path, "executorch"):
+        try:
+            runtime = _library().Runtime.get()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        for backend in backends:
+            if not runtime.backend_registry.is_available(backend):
+                where = "a Mac" if backend.startswith("CoreML") else "another machine"
+                raise InputError(f"{path}: needs {where}: ExecuTorch has no {backend} here; run it there")
     portable = importlib.import_module("executorch.extension.pybindings.portable_lib")
     portable._unsafe_reset_threadpool(threads)
     description = Description("executorch", metadata.version("executorch"), "built-in kernels", threads)
@@ -67,6 +70,23 @@ def load(path: Path, contract: Contract, threads: int) -> Method:
         return Method(runtime.load_program(path), contract, description)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path}: ExecuTorch refuses it ({reason(error)}); export it again") from None
+
+
+def attempt() -> Callable[[bytes], Callable[[object], object]]:
+    """As edgewing.trial has it."""
+    torch, runtime = importlib.import_module("torch"), _library().Runtime.get()
+
+    def load(data: bytes):
+        program = runtime.load_program(data)
+        try:
+            method = program.load_method(METHOD)
+        except RuntimeError as error:
+            raise InputError(f"ExecuTorch refuses it ({reason(error)})") from None
+        given = [method.metadata.input_tensor_meta(i) for i in range(method.metadata.num_inputs())]
+        zeros = [torch.zeros(*part.sizes(), dtype=getattr(torch, _DTYPES[part.dtype()])) for part in given]
+        return lambda shape: program and method.execute(zeros)  # the method's bytes are the program's
+
+    return load
 
 
 def calls(path: Path) -> tuple[list[str], list[str], int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from edgewing import trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.runtimes import Description, Tensor, onnx_check
@@ -29,29 +31,54 @@ class Session:
         return dict(zip(self._names, self.session.run(self._names, {self.inputs[0].name: tensor})))
 
 
-def load(path: Path, contract: Contract, threads: int) -> Session:
-    """InputError where ONNX Runtime is missing or refuses the file, or onnx_check does."""
+def load(path: Path, contract: Contract | None, threads: int) -> Session:
+    """InputError where ONNX Runtime is missing or refuses the file, or onnx_check does, or it fails its trial.
+
+    contract: None for a model of others.
+    """
     onnx_check.check(path)
-    return start(path, threads)
-
-
-def start(path: Path, threads: int) -> Session:
-    """A session of a file that is trusted, whatever operations it has; else ``load``."""
+    with trial.of(path, "onnx", contract.input.shape if contract else ()):
+        try:
+            onnxruntime = library()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
     try:
-        onnxruntime = library()
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        session = _session(onnxruntime, str(path), threads)
+    except Exception as error:  # its exception types are private
+        refused = f"ONNX Runtime {onnxruntime.__version__} refuses it ({reason(error)})"
+        raise InputError(f"{path}: {refused}; install a newer one, or export it again") from None
+    return Session(session, Description("onnxruntime", onnxruntime.__version__, PROVIDER, threads, *_assigned(session)))
+
+
+def attempt() -> Callable[[bytes], Callable[[Sequence[int]], object]]:
+    """As edgewing.trial has it. A size left open is taken as 1, where the contract says none."""
+    onnxruntime = library()
+
+    def load(data: bytes):
+        try:
+            session = _session(onnxruntime, data, 1)
+        except Exception as error:
+            raise InputError(f"ONNX Runtime {onnxruntime.__version__} refuses it ({reason(error)})") from None
+        given = [_tensor(value) for value in session.get_inputs()]
+
+        def run(shape: Sequence[int]) -> None:
+            said = [*shape, *[1] * 8]
+            sizes = [[side or said[i] for i, side in enumerate(tensor.shape)] for tensor in given]
+            if all(tensor.dtype in _DTYPES.values() for tensor in given):  # others are refused, and not run
+                session.run(None, {t.name: np.zeros(s, t.dtype) for t, s in zip(given, sizes)})
+
+        return run
+
+    return load
+
+
+def _session(onnxruntime: ModuleType, model: str | bytes, threads: int):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads sleep
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     options.log_severity_level = 4  # what matters comes as an exception
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
-    except Exception as error:  # its exception types are private
-        refused = f"ONNX Runtime {onnxruntime.__version__} refuses it ({reason(error)})"
-        raise InputError(f"{path}: {refused}; install a newer one, or export it again") from None
-    return Session(session, Description("onnxruntime", onnxruntime.__version__, PROVIDER, threads, *_assigned(session)))
+    return onnxruntime.InferenceSession(model, options, providers=[PROVIDER])
 
 
 def _assigned(session) -> tuple[int | None, tuple[str, ...]]:

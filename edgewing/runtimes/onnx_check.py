@@ -1,8 +1,8 @@
-"""What an .onnx file must be before ONNX Runtime gets its bytes: one plain graph, of the operations that exports are
-made of, with tensors of a bounded size that lie in the file or in its folder.
+"""What an .onnx file must be before a library gets its bytes: one graph of standard operations, of a bounded number of
+parts, whose tensors are of a bounded size and lie in the file. What it then does is seen in its trial (edgewing.trial).
 
-ONNX Runtime parses before it refuses, computes what depends on constants while it loads, and opens any file that is
-named as a tensor's place: a small file can ask for all the memory there is, or for somebody else's files.
+ONNX Runtime and OpenCV parse before they refuse, and open any file that is named as a tensor's place: a small file can
+ask for somebody else's.
 
 Field numbers: onnx.proto (https://github.com/onnx/onnx).
 """
@@ -18,17 +18,11 @@ from edgewing.errors import InputError
 from edgewing.protobuf import Message, WireError
 
 MOST_ELEMENTS = 1 << 27  # of one tensor
+DEEPEST = 8  # graphs inside nodes inside graphs
 NAME = 4096  # bytes of a name
-
-# What the exporters make of this project's networks, and what others of their kind would need.
-OPERATIONS = frozenset(
-    """Add AveragePool BatchNormalization Cast Clip Concat Constant Conv ConvTranspose DepthToSpace DequantizeLinear Div
-    Flatten Gather Gemm GlobalAveragePool HardSigmoid HardSwish Identity LeakyRelu MatMul Max MaxPool Min Mul Neg PRelu
-    Pad Pow QuantizeLinear ReduceMax ReduceMean ReduceSum Relu Reshape Resize Sigmoid Slice Softmax Split Sqrt Squeeze
-    Sub Tanh Transpose Unsqueeze""".split()
-)
-# What may be computed of constants alone, while the file is loaded: nothing that is larger than they are.
-FOLDED = frozenset("Cast Constant DequantizeLinear Identity QuantizeLinear Reshape Squeeze Transpose Unsqueeze".split())
+# ONNX's own, and what ONNX Runtime's optimiser and quantiser write; any other would need a library of the file's maker.
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+TRAINING_INFO, FUNCTIONS, EXTERNAL_DATA = 20, 25, 13
 
 
 class _Refused(Exception):
@@ -37,109 +31,88 @@ class _Refused(Exception):
 
 def check(path: Path) -> None:
     """InputError where the file is damaged, or is not such a graph."""
-    folder = path.resolve().parent
     with files.reading(path, containers.LARGEST_FILE) as (file, size):
         try:
-            _model(Message(file, 0, size), folder)
-        except (WireError, ValueError) as error:  # ValueError: a NUL byte in a file's name
+            _model(Message(file, 0, size))
+        except WireError as error:
             raise InputError(f"{path}: cut off or damaged ({error}); export or copy it again") from None
         except _Refused as refused:
             raise InputError(f"{path}: {refused}; refused, as no export needs that") from None
 
 
-def _model(model: Message, folder: Path) -> None:
-    """ModelProto: graph 7, training_info 20, functions 25."""
+def _model(model: Message) -> None:
+    """ModelProto: graph 7."""
     graphs = []
     for number, value in model.fields():
-        if number in (20, 25):
+        if number in (TRAINING_INFO, FUNCTIONS):
             raise _Refused("has functions or training steps besides its graph")
         if number == 7:
             graphs.append(_message(value))
     if len(graphs) != 1:
         raise _Refused(f"has {len(graphs)} graphs")
-    _graph(graphs[0], folder)
+    _graph(graphs[0], 0)
 
 
-def _graph(graph: Message, folder: Path) -> None:
+def _graph(graph: Message, depth: int) -> None:
     """GraphProto: node 1, initializer 5, input 11, output 12, value_info 13, sparse_initializer 15."""
-    constants: set[str] = set()
-    nodes = []
+    if depth > DEEPEST:
+        raise _Refused(f"has graphs inside graphs, more than {DEEPEST} deep")
     for number, value in graph.fields():
         if number == 1:
-            nodes.append(_message(value))
+            _node(_message(value), depth)
         elif number == 5:
-            constants.add(_tensor(_message(value), folder))
+            _tensor(_message(value))
         elif number in (11, 12, 13):
             _value(_message(value))
         elif number == 15:
             raise _Refused("has sparse weights")
-    for node in nodes:
-        _node(node, constants, folder)
 
 
-def _node(node: Message, constants: set[str], folder: Path) -> None:
-    """NodeProto: input 1, output 2, op_type 4, attribute 5, domain 7."""
-    inputs, outputs, kind, domain = [], [], "", ""
+def _node(node: Message, depth: int) -> None:
+    """NodeProto: op_type 4, attribute 5, domain 7."""
+    kind, domain = "", ""
     for number, value in node.fields():
-        if number == 1:
-            inputs.append(_text(value))
-        elif number == 2:
-            outputs.append(_text(value))
-        elif number == 4:
+        if number == 4:
             kind = _text(value)
         elif number == 5:
-            _attribute(_message(value), folder)
+            _attribute(_message(value), depth)
         elif number == 7:
             domain = _text(value)
-    if kind not in OPERATIONS or domain not in ("", "ai.onnx"):
-        raise _Refused(f"uses the operation {'.'.join(filter(None, (domain, kind)))[:100]!r}")
-    if all(name in constants or not name for name in inputs):
-        if kind not in FOLDED:
-            raise _Refused(f"computes {kind} of constants alone")
-        constants.update(outputs)
+    if domain not in DOMAINS:
+        raise _Refused(f"uses the operation {f'{domain}.{kind}'[:100]!r}, which is not one of ONNX")
 
 
-def _attribute(attribute: Message, folder: Path) -> None:
-    """AttributeProto: t 5, g 6, tensors 10, graphs 11, type 14 and 15, sparse 22 and 23."""
+def _attribute(attribute: Message, depth: int) -> None:
+    """AttributeProto: t 5, g 6, tensors 10, graphs 11, sparse_tensor 22, sparse_tensors 23."""
     for number, value in attribute.fields():
         if number in (5, 10):
-            _tensor(_message(value), folder)
-        elif number in (6, 11, 14, 15, 22, 23):
-            raise _Refused("has a graph inside a node")
+            _tensor(_message(value))
+        elif number in (6, 11):
+            _graph(_message(value), depth + 1)
+        elif number in (22, 23):
+            raise _Refused("has sparse weights")
 
 
-def _tensor(tensor: Message, folder: Path) -> str:
-    """The name. TensorProto: dims 1, name 8, external_data 13."""
-    dims: list[int] = []
+def _tensor(tensor: Message) -> None:
+    """TensorProto: dims 1, name 8."""
+    dims: list[int | Message] = []
     name = ""
     for number, value in tensor.fields():
         if number == 1:
             dims += value.numbers() if isinstance(value, Message) else [value]
         elif number == 8:
             name = _text(value)
-        elif number == 13:
-            _place(_message(value), folder)
+        elif number == EXTERNAL_DATA:
+            raise _Refused("keeps weights in another file")
     _size(dims, name)
-    return name
-
-
-def _place(pair: Message, folder: Path) -> None:
-    """StringStringEntryProto: key 1, value 2. Every location counts: of several, ONNX Runtime takes the last."""
-    parts = {number: _text(value) for number, value in pair.fields()}
-    location = parts.get(2, "")
-    if parts.get(1) == "location" and not (folder / location).resolve().is_relative_to(folder):
-        raise _Refused(f"keeps weights outside its folder, in {location!r}")
 
 
 def _value(value: Message) -> None:
     """ValueInfoProto: type 2; TypeProto: tensor_type 1; its shape 2; dim 1; dim_value 1."""
     for kind in value.messages(2):
-        for number, tensor in kind.fields():
-            if number in (4, 5, 7, 8, 9):
-                raise _Refused("has a value that is no tensor")
-            if number == 1:
-                for shape in _message(tensor).messages(2):
-                    _size([n for dim in shape.messages(1) for field, n in dim.fields() if field == 1], "a value")
+        for tensor in kind.messages(1):
+            for shape in tensor.messages(2):
+                _size([n for dim in shape.messages(1) for field, n in dim.fields() if field == 1], "a value")
 
 
 def _size(dims: Sequence[int | Message], name: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from edgewing import trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.runtimes import PICTURE_CAST, Description, Tensor, tflite_check
@@ -45,8 +47,8 @@ class Interpreter:
 
 
 def load(path: Path, contract: Contract, threads: int) -> Interpreter:
-    """InputError where no LiteRT is installed, or it or tflite_check refuses the file."""
-    tflite_check.check(path)
+    """InputError where no LiteRT is installed, or it or tflite_check refuses the file, or it fails its trial."""
+    vet(path)
     interpreter, description = interpret(path, threads)
     try:
         return Interpreter(interpreter, description)
@@ -54,8 +56,36 @@ def load(path: Path, contract: Contract, threads: int) -> Interpreter:
         raise InputError(f"{path}: LiteRT refuses it ({reason(error)}); export it again") from None
 
 
+def vet(path: Path) -> None:
+    """InputError where a file of others is not to be given to ``interpret``."""
+    tflite_check.check(path)
+    with trial.of(path, "tflite"):
+        try:
+            library()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def attempt() -> Callable[[bytes], Callable[[object], object]]:
+    """As edgewing.trial has it."""
+    module, name, version = library()
+
+    def load(data: bytes):
+        try:
+            interpreter = module.Interpreter(model_content=data, num_threads=1)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{name} {version} refuses it ({reason(error)})") from None
+        return lambda shape: interpreter.invoke()
+
+    return load
+
+
 def interpret(path: Path, threads: int):
-    """An allocated interpreter of the library's own kind, and what it is; also for files without a contract."""
+    """An allocated interpreter of the library's own kind, and what it is; also for files without a contract.
+
+    Those that are not one's own are given to ``vet`` before.
+    """
     try:
         module, name, version = library()
     except InputError as error:
