@@ -230,8 +230,8 @@ def upgraded(value: object, where: str = "contract") -> dict:
 
 
 def _from_1(value: dict) -> dict:
-    """Schema 2 has a seal, and a reader must look at it. Files of schema 1 were never sealed."""
-    return {**value, "seal": UNSEALED}
+    """Schema 2 has a seal, and a reader must look at it. Files of schema 1 had none; one that is there counts."""
+    return {"seal": UNSEALED, **value}
 
 
 # schema -> what makes its JSON that of the next one. An entry stays for as long as files of that schema may exist.

@@ -114,6 +114,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         (length,) = struct.unpack_from(">H", data, at)
         # SOF0..SOF15 without DHT, JPG and DAC
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            if any(size):
+                raise _Cut  # a second size: which of the two a decoder allocates is its own affair
             height, width = struct.unpack_from(">HH", data, at + 3)
             size = width, height
         at += length
@@ -125,6 +127,8 @@ def _png_size(data: bytes) -> tuple[int, int]:
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, at)
         (crc,) = struct.unpack_from(">I", data, at + 8 + length)
+        if (kind == b"IHDR") != (at == 8):
+            raise _Cut  # the size is said first, and once
         if kind[:1].isupper() and crc != zlib.crc32(data[at + 4 : at + 8 + length]):
             raise _Cut
         at += 12 + length

@@ -3,6 +3,7 @@
 import io
 import struct
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -121,6 +122,23 @@ def test_a_small_file_of_a_huge_picture_is_refused_before_decoding():
     data[18:26] = struct.pack("<ii", 60000, 60000)
     with pytest.raises(InputError, match="60000 x 60000 pixels; the limit is 64 megapixels"):
         images.decode(bytes(data))
+
+
+@pytest.mark.parametrize("first, second", [((40, 30), (8000, 8000)), ((8000, 8000), (40, 30)), ((40, 30), (40, 30))])
+def test_a_picture_with_two_sizes_is_refused_before_decoding(first, second, capfd):
+    """Of two, a decoder allocates one, and a reader looked at the other: 708 bytes took 5.9 GiB."""
+    data = cv2.imencode(".jpg", np.zeros((30, 40, 3), np.uint8))[1].tobytes()
+    at = data.index(b"\xff\xc0")
+    frame = data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+    sized = [frame[:5] + struct.pack(">HH", height, width) + frame[9:] for width, height in (first, second)]
+    with pytest.raises(InputError, match="cut off or broken"):
+        images.decode(data.replace(frame, b"".join(sized)))
+    assert images.decode(data.replace(frame, frame)).shape == (30, 40, 3)
+    png = cv2.imencode(".png", np.zeros((30, 40, 3), np.uint8))[1].tobytes()
+    head = png[8:33]
+    with pytest.raises(InputError, match="cut off or broken"):
+        images.decode(png.replace(head, head * 2))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("lossless", [False, True])
