@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -337,7 +336,7 @@ def _write(path: Path, labels: Labels) -> None:
 
 def _read(path: Path) -> Labels:
     try:
-        with np.load(io.BytesIO(files.read(path, LARGEST_LABELS)), allow_pickle=False) as arrays:
-            return Labels(arrays["names"].tolist(), arrays["landmarks"], arrays["spread"])
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        arrays = files.arrays(path, LARGEST_LABELS)
+        return Labels(arrays["names"].tolist(), arrays["landmarks"], arrays["spread"])
+    except files.BROKEN_ARRAYS as error:
         raise InputError(f"{path}: not labels ({error}); delete the file, they are made again") from None

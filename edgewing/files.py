@@ -9,6 +9,8 @@ import re
 import shutil
 import socket
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +46,26 @@ def read(path: str | Path, limit: int) -> bytes:
     if not data or len(data) > limit:
         raise InputError(f"{path}: is empty" if not data else f"{path}: larger than {limit / MIB:g} MiB")
     return data
+
+
+def arrays(path: str | Path, limit: int) -> dict:
+    """name -> array of an .npz, of which no more than ``limit`` bytes are unpacked: 4 MB of a file can hold 4 GB.
+
+    InputError over the limit, and as for ``reading``; one of BROKEN_ARRAYS for a file that is no .npz, or damaged.
+    """
+    import numpy as np
+
+    with reading(path, limit) as (file, _):
+        with zipfile.ZipFile(file) as archive:  # nothing is unpacked beyond what its directory says
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > limit:
+            raise InputError(f"{path}: unpacks to more than {limit // MIB} MiB; give fewer")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as found:
+            return {name: np.asarray(found[name]) for name in found.files}  # a member may be no array but its bytes
+
+
+BROKEN_ARRAYS = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 class Window:

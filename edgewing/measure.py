@@ -21,7 +21,6 @@ import resource
 import shlex
 import sys
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,12 +183,8 @@ def write(path: str | Path, value: dict) -> None:
 def crops_of(path: Path, size: int) -> np.ndarray:
     """(B, S, S, 3) uint8 crops of a run's faces file. InputError where they do not fit the model's input."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > FACES_LIMIT:
-                raise InputError(f"{path}: more than {FACES_LIMIT // files.MIB} MiB of faces; give fewer")
-        with np.load(path, allow_pickle=False) as file:
-            crops = np.asarray(file["crops"])  # numpy gives a member that is no array as its bytes
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        crops = files.arrays(path, FACES_LIMIT)["crops"]
+    except files.BROKEN_ARRAYS as error:
         raise InputError(f"{path}: not a faces file ({error}); give RUN/faces/validation.npz") from None
     if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3) or len(crops) == 0:
         raise InputError(f"{path}: crops {crops.dtype} {crops.shape}; the model takes uint8 (B, {size}, {size}, 3)")

@@ -32,6 +32,7 @@ from train.recipes import Recipe
 from train.runs import LARGEST_FILE, MODEL, run_folder, weights  # noqa: F401  part of this module's face
 
 RECIPE_KEY = "edgewing.recipe"
+MOST_STACKS = 8  # of a released checkpoint; the paper has 4
 IMAGENET = "imagenet"  # what --initial takes beside runs
 
 
@@ -39,6 +40,9 @@ class Loaded(NamedTuple):
     network: StackedHourglass
     recipe: Recipe
     contract: Contract
+
+
+MOST_STACKS = 8  # of a checkpoint; the paper has 4
 
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -85,6 +89,8 @@ def load_model(path: str | Path) -> Loaded:
             raise InputError(f"{path}: no {key} inside; expected weights written by `python -m train fit`")
     contract = containers.read(path)
     recipe = recipes.loads(metadata[RECIPE_KEY], f"recipe in {path}")
+    with torch.device("meta"):  # no memory is taken for a network of another size than the file's
+        fill(build(recipe), {name: t.to("meta") for name, t in tensors.items()}, str(path))
     network = build(recipe)
     fill(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, str(path))
     return Loaded(network.eval(), recipe, contract)
@@ -181,6 +187,8 @@ def load_official(source: str | Path | dict) -> StackedHourglass:
     state = source.get("state_dict", source)
     state = {k.removeprefix("module."): v for k, v in state.items() if isinstance(v, Tensor)}
     stacks = sum(re.fullmatch(r"l\d+\.weight", key) is not None for key in state)
+    if stacks > MOST_STACKS:
+        raise InputError(f"{where}: {stacks} stacks; the limit is {MOST_STACKS}")
     if not stacks or "conv1.conv.weight" not in state:
         raise InputError(f"{where}: not a state dict of the released AdaptiveWingLoss code; no conv1.conv and l0 in it")
     network = paper_hourglass(state["l0.weight"].shape[0] - 1, stacks)

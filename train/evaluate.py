@@ -6,7 +6,6 @@ B batch, F faces, N landmarks, T crop pixels.
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +50,11 @@ class Faces:
         """InputError where the file is missing, too large, or not such a set."""
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected a run made by `python -m train fit`")
-        if path.stat().st_size > LARGEST_SET:
-            raise InputError(f"{path}: {path.stat().st_size} bytes; the limit is {LARGEST_SET}")
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                visibility = arrays["visibility"] if "visibility" in arrays else None  # older runs have none
-                faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"], visibility)
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            arrays = files.arrays(path, LARGEST_SET)
+            visibility = arrays.get("visibility")  # older runs have none
+            faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"], visibility)
+        except files.BROKEN_ARRAYS as error:
             raise InputError(f"{path}: not a set of faces ({error})") from None
         if faces.crops.ndim != 4 or faces.landmarks.ndim != 3 or len(faces.crops) != len(faces.landmarks):
             raise InputError(f"{path}: crops {faces.crops.shape} and landmarks {faces.landmarks.shape} do not fit")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgewing import files
@@ -67,3 +68,16 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
             assert path.parent.is_dir() and second != path
         assert sorted(os.listdir(tmp_path)) == sorted([*others, path.parent.name])
     assert sorted(os.listdir(tmp_path)) == sorted(others)
+
+
+def test_arrays_are_unpacked_up_to_a_limit(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, zeros=np.zeros(4 << 20, np.uint8), one=np.ones(3))
+    assert path.stat().st_size < 1 << 16
+    found = files.arrays(path, 5 << 20)
+    assert found["zeros"].shape == (4 << 20,) and found["one"].tolist() == [1, 1, 1]
+    with pytest.raises(InputError, match="unpacks to more than 3 MiB"):
+        files.arrays(path, 3 << 20)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(files.BROKEN_ARRAYS):
+        files.arrays(path, 5 << 20)

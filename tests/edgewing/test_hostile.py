@@ -365,7 +365,7 @@ def test_files_of_another_kind(tmp_path):
 def test_an_archive_that_unpacks_to_too_much(tmp_path):
     path = tmp_path / "faces.npz"
     path.write_bytes(bomb())
-    with pytest.raises(InputError, match="more than 1024 MiB"):
+    with pytest.raises(InputError, match="unpacks to more than 1024 MiB"):
         measure.crops_of(path, 64)
 
 

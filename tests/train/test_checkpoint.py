@@ -1,5 +1,6 @@
 """Expected heatmaps of the released code: vectors/official.npz, its own output for weights made by a formula."""
 
+import dataclasses
 import json
 import pickle
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from edgewing import contract as contracts
+from edgewing.contract import KEY
 from edgewing.errors import InputError
 from train import checkpoint, recipes
 from train.checkpoint import load_model, load_official, save_model, starting_weights
@@ -92,6 +95,23 @@ def test_official_refuses_other_state_dicts(tmp_path):
     broken["l0.weight"] = broken["l0.weight"][:, :8]
     with pytest.raises(InputError, match="do not fit"):
         load_official(broken)
+
+
+def test_a_checkpoint_of_many_stacks_is_refused_before_they_are_made(tmp_path):
+    state = {"conv1.conv.weight": torch.zeros(1)} | {f"l{i}.weight": torch.zeros(3, 1) for i in range(400)}
+    torch.save(state, tmp_path / "many.pth")
+    with pytest.raises(InputError, match="400 stacks; the limit is 8"):
+        load_official(tmp_path / "many.pth")
+
+
+def test_a_recipe_of_a_larger_network_than_the_weights_takes_no_memory(tmp_path):
+    """A network of 27 TB, for weights of 2 MB."""
+    network = build(RECIPE)
+    larger = json.dumps(dataclasses.asdict(RECIPE) | {"width": 30_000.0})
+    metadata = {KEY: contracts.dumps(describe(network, RECIPE, "first", ["drawn"], [])), checkpoint.RECIPE_KEY: larger}
+    checkpoint.save(tmp_path / "a.safetensors", network.state_dict(), metadata)
+    with pytest.raises(InputError, match="do not fit the recipe|width 30000"):
+        load_model(tmp_path / "a.safetensors")
 
 
 def test_round_trip_with_recipe_and_contract(tmp_path):
