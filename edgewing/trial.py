@@ -200,8 +200,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a model that you made, on another machine")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    typed = parser.parse_args(argv)
-    with command(typed.debug):
+    with command(parser, argv) as typed:
         for file in typed.files:
             remember(file)
             print(f"{file}: opened without a trial from now on")
