@@ -17,7 +17,6 @@ import importlib
 import json
 import math
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from edgewing import files
+from edgewing import files, hints
 from edgewing.errors import InputError, command, printable, reason
 
 SECONDS = 2  # of processor time, to load the file; the library is imported before they are counted
@@ -73,7 +72,8 @@ def of(path: str | Path, kind: str, shape: Sequence[int] = ()) -> Iterator[None]
     if code == REFUSED:
         raise InputError(f"{path}: {said}; export it again")
     if code != 0:
-        raise InputError(f"{path}: {_ending(code)} {said or 'before it was loaded'}; if it is your own: {_vouch(path)}")
+        own = hints.typed("python -m edgewing.trial", path)
+        raise InputError(f"{path}: {_ending(code)} {said or 'before it was loaded'}; if it is your own: {own}")
     _remember(sha256, kind)
 
 
@@ -86,10 +86,6 @@ def _ending(code: int | None) -> str:
     how = "did not end" if code is None else f"died of signal {-code}" if code < 0 else f"ended with exit code {code}"
     limits = f"{SECONDS} s to load, {RUN_SECONDS} s to run, {MEMORY >> 20} MiB"
     return f"a process with limits ({limits}), in which it was tried first, {how}"
-
-
-def _vouch(path: str | Path) -> str:
-    return shlex.join([sys.executable or "python", "-m", "edgewing.trial", str(path)])
 
 
 def _start(path: str | Path, file: BinaryIO, about: dict, answer: BinaryIO) -> subprocess.Popen:
