@@ -124,20 +124,36 @@ def onnx_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def bare_tflite(tmp_path_factory) -> bytes:
     """The same graph converted with litert-torch, NHWC, no contract inside."""
+    return _converted(tmp_path_factory.mktemp("bare") / "bare.tflite", tiny_module())
+
+
+@pytest.fixture(scope="session")
+def convolved_tflite(tmp_path_factory) -> bytes:
+    """The same with a convolution, as every network of the project has: kernels of weights and a bias."""
+    return _converted(tmp_path_factory.mktemp("convolved") / "bare.tflite", tiny_module(convolved=True))
+
+
+def _converted(path: Path, module) -> bytes:
     litert_torch = pytest.importorskip("litert_torch")
-    sample = {"image": _black()}
-    path = tmp_path_factory.mktemp("bare") / "bare.tflite"
-    litert_torch.signature("detect", tiny_module(), sample_kwargs=sample).convert().export(str(path))
+    litert_torch.signature("detect", module, sample_kwargs={"image": _black()}).convert().export(str(path))
     return path.read_bytes()
 
 
-def tiny_module():
-    """The same graph in torch, NHWC."""
+def tiny_module(convolved: bool = False):
+    """The same graph in torch, NHWC; red and blue are chosen by index, or by a convolution of 3 x 3."""
     import torch
 
     class Tiny(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.choose = torch.nn.Conv2d(3, 2, 3, padding=1)
+            self.choose.weight.data.zero_()
+            self.choose.weight.data[[0, 1], [0, 2], 1, 1] = 1.0
+            self.choose.bias.data.zero_()
+
         def forward(self, image):
-            maps = image.float().permute(0, 3, 1, 2)[:, ::2] / 255
+            maps = image.float().permute(0, 3, 1, 2)
+            maps = (self.choose(maps) if convolved else maps[:, ::2]) / 255
             ticks = torch.arange(SIDE, dtype=torch.float32)
             total = maps.sum((2, 3)).clamp(min=1e-3)
             x, y = (maps.sum(2) * ticks).sum(2), (maps.sum(3) * ticks).sum(2)

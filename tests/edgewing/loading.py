@@ -14,8 +14,9 @@ import numpy as np
 
 from edgewing import containers, measure, runtimes
 from edgewing.errors import InputError
-from edgewing.runtimes import onnx, tflite
+from edgewing.runtimes import executorch, onnx, tflite
 
+HERE = ("onnx", "tflite", "executorch")  # formats with a runtime on this machine; of the others the contract is read
 GIB, SECONDS = 1 << 30, 2
 WALL = 120  # s, for a process that sleeps; the machine may be busy
 
@@ -29,7 +30,7 @@ def size() -> int:
 def load(path: str) -> dict:
     if path.endswith(".npz"):
         measure.crops_of(path, 64)
-    elif containers.format_of(path) in ("onnx", "tflite"):
+    elif containers.format_of(path) in HERE:
         runtime = runtimes.open(path)
         side = runtime.contract.crop.size
         runtime(np.zeros((1, side, side, 3), np.uint8))
@@ -56,7 +57,7 @@ def child(path: str, pipe: int) -> None:
 
 
 def main(paths: list[str]) -> None:
-    onnx.library(), tflite.library()  # what they cost is not the files' doing
+    onnx.library(), tflite.library(), executorch._library()  # what they cost is not the files' doing
     for path in paths:
         out, into = os.pipe()
         if not (process := os.fork()):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from edgewing import __version__, containers, decoding, layouts
+from edgewing import __version__, containers, decoding, layouts, models
 from edgewing import contract as contracts
 from edgewing.errors import InputError
 from tests.edgewing.conftest import tiny_contract
@@ -47,7 +47,9 @@ def test_schema_1_is_upgraded(contract):
 def test_weights_of_this_repository_are_read():
     """One of these files has schema 1 and stays as it is."""
     folder = Path(__file__).resolve().parents[2] / "models"
-    for path in sorted(folder.glob("*.safetensors")):
+    paths = sorted(folder.glob("*.safetensors"))
+    assert {"chain", *models.SHIPPED} <= {path.stem for path in paths}
+    for path in paths:
         with safe_open(path, "np") as file:
             written = json.loads(file.metadata()[contracts.KEY])
         read = json.loads(contracts.dumps(containers.read(path)))

@@ -46,19 +46,23 @@ def test_limits(tmp_path):
 
 KILLED = """
 import os, signal, sys; from pathlib import Path; from edgewing import files
-with files.workshop(Path(sys.argv[1])) as path:
+with getattr(files, sys.argv[2])(Path(sys.argv[1])) as path:
     path.write_text("half")
-    Path(path.parent, "folder").mkdir()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     """Whatever it was making; what a living process makes, and files of others, stay."""
-    for name in ("a.onnx", "b.mlpackage"):
-        done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / name], cwd=Path(__file__).parents[2])
+    for name, how in (
+        ("a.onnx", "workshop"),
+        ("b.safetensors", "beside"),
+        ("noextension", "beside"),
+        ("b.x", "workshop"),
+    ):
+        done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / name, how], cwd=Path(__file__).parents[2])
         assert done.returncode == -signal.SIGKILL
-    assert len(os.listdir(tmp_path)) == 1  # the second removed what the first had left
+        assert len(os.listdir(tmp_path)) == 1  # each removed what the one before had left
     others = [".a.onnx.12.part", ".a.0a1b2c3d-1.part", f"{files.tag(tmp_path / 'a.onnx')}part"]
     for name in others:
         (tmp_path / name).write_text("of others")

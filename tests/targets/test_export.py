@@ -65,6 +65,23 @@ def test_rows_carry_the_parity_of_each_file(path, run):
         assert row["accepted"] and row["shift_p99_px"] == containers.read(path(key, precision)).parity.p99
 
 
+@pytest.mark.parametrize("key, precision", MADE)
+def test_a_row_can_be_made_again_from_its_file(path, run, network, key, precision):
+    """The figures are what the file gives on the run's faces, not what somebody wrote."""
+    about = run_contract(network, RECIPE)
+    faces, _ = parity.of_run(run, about)
+    part = parity.measure(path(key, precision), graph.reference(network, about, faces.crops), faces).part
+    row = next(
+        row
+        for row in reversed(rows.read(run / "rows.jsonl")[0])
+        if row["artefact"]["path"] == str(path(key, precision))
+    )
+    names = {"shift_p50_px": "p50", "shift_p99_px": "p99", "shift_max_px": "max", "nme": "nme_artefact"}
+    for name, own in {**names, "nme_float": "nme_float"}.items():
+        assert row[name] == pytest.approx(getattr(part, own), rel=1e-4, abs=1e-6), name
+    assert row["protocol"]["faces"] == part.faces == 64 and row["accepted"] is part.accepted
+
+
 def test_int8_tflite_is_integer_but_for_picture_and_decode(path):
     operations = flatbuffer.operations(path("tflite", "int8").read_bytes())
     assert sum(o.kind in tflite.CONVOLUTIONS for o in operations) == 37
