@@ -135,6 +135,8 @@ def _open(run: Path, arguments: argparse.Namespace, options: table.Options):
     faces, calibration = parity.of_run(run, contract, arguments.data)
     job = Job(network, contract, calibration and calibration.crops, **quantization(run), **vars(options))
     int8 = ", float: ".join([f"int8 ranges: {job.ranges} on {calibration or 'no faces'}", *job.float_layers])
+    if gate.chosen(run) is False:
+        int8 += "; nothing passed when `compress quantize` chose them"
     return job, faces, graph.reference(network, contract, faces.crops), int8
 
 

@@ -51,7 +51,7 @@ def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
     target, typed = table.TABLE[key], f"python -m targets {run} --to {key} --precision"
     found = []
     if precision not in parity.FLOATS:
-        if precision == "int8" and not _chosen(run):
+        if precision == "int8" and chosen(run) is None:
             found.append(f"choose ranges, and what stays in float: python -m compress quantize {run} --to {key}")
         if precision == "palette6":
             found.append(f"more bits: {typed} weight8")
@@ -65,9 +65,9 @@ def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
     return found or [f"another target, and report it: {named} is not the network that it was made of"]
 
 
-def _chosen(run: Path) -> bool:
-    """Whether `compress quantize` has found what passes."""
+def chosen(run: Path) -> bool | None:
+    """Whether `compress quantize` has found what passes; None where it was not asked."""
     try:
         return bool(json.loads((run / QUANTIZATION).read_bytes())["accepted"])
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None

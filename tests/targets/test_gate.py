@@ -69,7 +69,9 @@ def test_what_to_try_is_said_in_order(tmp_path):
     assert train.endswith(f"python -m compress qat {run} --run first-qat")
     assert half == f"a float file: {typed} fp16" and look.endswith(f"{typed} int8 --bisect")
     (run / gate.QUANTIZATION).write_text(json.dumps({"ranges": "mse", "float_layers": [], "accepted": True}))
-    assert steps(run, "tflite", "int8") == [train, half, look]
+    assert steps(run, "tflite", "int8") == [train, half, look] and gate.chosen(run)
+    (run / gate.QUANTIZATION).write_text(json.dumps({"ranges": "mse", "float_layers": [], "accepted": False}))
+    assert steps(run, "tflite", "int8") == [train, half, look] and gate.chosen(run) is False
     assert [text.split(":")[0] for text in steps(run, "coreml", "palette6")] == [
         "more bits", "a float file", "see which layer parts from the network",
     ]  # fmt: skip
