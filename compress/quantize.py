@@ -321,10 +321,11 @@ def remedies(source: Path, target: str, best: Trial) -> list[str]:
     name, own = source.resolve().name, table.TABLE[target].precisions
     found = [] if best.parity.reasons else ["ask for no more than the gate does: leave out --limit and --nme"]
     if not (source / RANGES).exists():
-        found.append(f"train it in int8: python -m compress qat {source} --run {name}-qat")
-    found.append(
-        f"a float file: python -m targets {source} --to {target} --precision {'fp16' if 'fp16' in own else 'fp32'}"
-    )
+        train = hints.typed("python -m compress qat", source, "--run", f"{name}-qat")
+        found.append(f"train it in int8: {train}")
+    wider = "fp16" if "fp16" in own else "fp32"
+    half = hints.typed("python -m targets", source, "--to", target, "--precision", wider)
+    found.append(f"a float file: {half}")
     return [*found, f"train longer, or a wider network, and start from it: --initial {source}"]
 
 

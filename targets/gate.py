@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from edgewing import containers, runtimes
+from edgewing import containers, hints, runtimes
 from edgewing.contract import Contract
 from targets import parity, table
 
@@ -48,20 +48,25 @@ def _aside(old: Path, path: Path, always: bool) -> None:
 
 def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
     """What to try where a file was rejected, in order."""
-    target, typed = table.TABLE[key], f"python -m targets {run} --to {key} --precision"
-    found = []
+    target, found = table.TABLE[key], []
+
+    def again(precision: str, *more: str) -> str:
+        return hints.typed("python -m targets", run, "--to", key, "--precision", precision, *more)
+
+    if precision == "int8":
+        if chosen(run) is None:
+            measure = hints.typed("python -m compress quantize", run, "--to", key)
+            found.append(f"choose ranges, and what stays in float: {measure}")
+        train = hints.typed("python -m compress qat", run, "--run", f"{run.resolve().name}-qat")
+        found.append(f"train it in int8: {train}")
+    if precision == "palette6":
+        found.append(f"more bits: {again('weight8')}")
     if precision not in parity.FLOATS:
-        if precision == "int8" and chosen(run) is None:
-            found.append(f"choose ranges, and what stays in float: python -m compress quantize {run} --to {key}")
-        if precision == "palette6":
-            found.append(f"more bits: {typed} weight8")
-        if precision == "int8":
-            found.append(f"train it in int8: python -m compress qat {run} --run {run.resolve().name}-qat")
-        found.append(f"a float file: {typed} {'fp16' if 'fp16' in target.precisions else 'fp32'}")
+        found.append(f"a float file: {again('fp16' if 'fp16' in target.precisions else 'fp32')}")
     elif precision == "fp16" and "fp32" in target.precisions:
-        found.append(f"all of it in float: {typed} fp32")
+        found.append(f"all of it in float: {again('fp32')}")
     if named.suffix != ".pte":  # keeps no layers
-        found.append(f"see which layer parts from the network: {typed} {precision} --bisect")
+        found.append(f"see which layer parts from the network: {again(precision, '--bisect')}")
     return found or [f"another target, and report it: {named} is not the network that it was made of"]
 
 

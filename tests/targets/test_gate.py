@@ -2,10 +2,11 @@
 
 import json
 import os
+import shlex
 
 import pytest
 
-from edgewing import containers, files
+from edgewing import containers, files, hints
 from targets import gate, graph, onnx, parity, table
 from targets.job import Job
 from tests.targets.discs import RECIPE, discs, run_contract
@@ -63,7 +64,7 @@ def steps(run, key, precision, suffix=".tflite"):
 def test_what_to_try_is_said_in_order(tmp_path):
     run = tmp_path / "first"
     run.mkdir()
-    typed = f"python -m targets {run} --to tflite --precision"
+    typed = hints.typed("python -m targets", run, "--to", "tflite", "--precision")
     measure, train, half, look = steps(run, "tflite", "int8")
     assert measure.endswith(f"python -m compress quantize {run} --to tflite")
     assert train.endswith(f"python -m compress qat {run} --run first-qat")
@@ -87,6 +88,6 @@ def test_every_rejection_says_something_that_can_be_typed(tmp_path, key, precisi
     assert found and len(found) == len(set(found))
     for text in found:
         if "python -m targets " in text:
-            options = _parser().parse_args(text.partition("python -m targets ")[2].split())
+            options = _parser().parse_args(shlex.split(text.partition("python -m targets ")[2]))
             table.plan(options.to, options.precision)
             assert options.bisect or options.precision != [precision]
