@@ -2,10 +2,11 @@
 // static hosts do not send. What the network gives always wins; what it gave last is kept, where there is room for it.
 
 const KEPT = 'edgewing';
-// Paths from where this worker lies: nothing else that is ever served from here goes through it. build.mjs fills in BUILT.
+// Paths from where this worker lies: nothing else that is served from here goes through it. build.mjs fills in BUILT.
 const OWN = new Set(['', 'model.tflite', 'detector.tflite', 'stills.tflite', 'page.json', ...BUILT]);
 // What a browser has fetched before this worker begins. Everything else goes through it, the right wasm among it.
 const FIRST = ['', 'style.css', 'app.js', 'icon.svg', 'manifest.webmanifest', 'icon-192.png'];
+let gone = false; // whether something else is served from here now
 
 self.addEventListener('install', (event) => {
   self.skipWaiting();
@@ -28,7 +29,8 @@ async function answer(event, plain) {
     const now = await fetch(event.request.url, {cache: 'no-cache'}); // asks whether it changed, and reads it only then
     if (!now.ok) return now;
     const etag = now.headers.get('etag');
-    if (!before || !etag || etag !== before.headers.get('etag')) event.waitUntil(keep(plain, now.clone()));
+    const fresh = !before || !etag || etag !== before.headers.get('etag') ? now.clone() : undefined;
+    event.waitUntil(plain === place('') ? arrived(plain, fresh) : keep(plain, fresh));
     return isolated(now);
   } catch (error) {
     if (before) return isolated(before);
@@ -36,10 +38,20 @@ async function answer(event, plain) {
   }
 }
 
+/** Keeps the page itself; where another lies in its place now, this worker has nothing to do here any more. */
+async function arrived(plain, fresh) {
+  const now = await fetch(place('sw.js'), {cache: 'no-cache'}).catch(() => undefined);
+  const other = now?.ok && !now.headers.get('content-type')?.includes('javascript'); // some hosts answer all with a page
+  gone = other || now?.status === 404 || now?.status === 410;
+  if (!gone) return keep(plain, fresh);
+  await self.registration.unregister();
+  await caches.delete(KEPT);
+}
+
 /** Without storage, or with a full one, the page works as long as there is a network. */
 async function keep(plain, response) {
   try {
-    if (response.ok) await (await caches.open(KEPT)).put(plain, response);
+    if (response?.ok && !gone) await (await caches.open(KEPT)).put(plain, response);
   } catch (error) {
     console.info(`${plain} is not kept: ${error.message}`);
   }
@@ -47,7 +59,7 @@ async function keep(plain, response) {
 
 async function kept(plain) {
   try {
-    return await (await caches.open(KEPT)).match(plain);
+    return await caches.match(plain, {cacheName: KEPT});
   } catch {
     return undefined;
   }

@@ -80,7 +80,7 @@ async function stills({chromium, url, pictures, shots}) {
 }
 
 /** The page's files on a host that sends no headers, and has files of others too. */
-async function host({chromium, url, quota}) {
+async function host({chromium, url, quota, taken}) {
   const {hostname, origin} = new URL(url);
   // stands for https, which needs a certificate that this browser trusts
   const flags = [`--host-resolver-rules=MAP ${hostname} 127.0.0.1`, `--unsafely-treat-insecure-origin-as-secure=${origin}`];
@@ -108,7 +108,17 @@ async function host({chromium, url, quota}) {
     await fetched('page.json?token=secret');
     await page.reload();
     found.second = await look();
-    if (!quota) {
+    if (taken) {
+      await fetched('take-over');
+      await page.goto(url);
+      found.taken = await page.evaluate(async (most) => {
+        for (const begun = performance.now(); ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+          const [workers, kept] = [(await navigator.serviceWorker.getRegistrations()).length, await caches.keys()];
+          const done = workers + kept.length === 0 || performance.now() - begun > most;
+          if (done) return {title: document.title, workers, kept};
+        }
+      }, PATIENCE);
+    } else if (!quota) {
       await context.setOffline(true);
       await page.reload();
       found.offline = await look();

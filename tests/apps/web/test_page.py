@@ -1,8 +1,10 @@
 """The page in a real browser: headless Chromium, with a fake camera that plays a drawn clip."""
 
 import base64
+import contextlib
 import http.server
 import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -194,9 +196,22 @@ def host(page, tmp_path_factory):
     web.build(web.site(MODEL), folder)
     (folder / "other.json").write_text("of another project")
 
+    with serving_bare(folder) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving_bare(folder: Path):
     class Bare(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=str(folder))
+
+        def do_GET(self):
+            if self.path == "/take-over":  # from now on another project lies here
+                shutil.rmtree(folder)
+                folder.mkdir()
+                (folder / "index.html").write_text("<title>another project</title>")
+            super().do_GET()
 
         def log_message(self, *arguments):
             """Requests are no news."""
@@ -221,6 +236,14 @@ def test_the_worker_answers_for_the_pages_own_files_alone(node, host):
     kept = set(found["offline"]["kept"])
     assert {"", "app.js", "model.tflite", "stills.tflite", "page.json"} <= kept
     assert kept - {""} <= set(web.site(MODEL)), "nothing of others, and no query"
+
+
+def test_the_worker_goes_where_the_page_has_gone(node, page, tmp_path):
+    web.build(web.site(MODEL), tmp_path / "built")
+    with serving_bare(tmp_path / "built") as url:
+        found = drive(node, {"scene": "host", "url": url, "taken": True})
+    assert found["second"]["controlled"]
+    assert found["taken"] == {"title": "another project", "workers": 0, "kept": []}
 
 
 @pytest.mark.parametrize("quota", [1, 2_000_000])
