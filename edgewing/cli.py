@@ -6,14 +6,13 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgewing import __version__, hints
 from edgewing.errors import InputError, command, printable
-from edgewing.outputs import Output
+from edgewing.outputs import Output, Place
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
 
@@ -35,11 +34,12 @@ class DefaultsAndLines(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescr
 def main(argv: list[str] | None = None) -> None:
     """Exit codes: 0 done, 2 the input was wrong, 130 interrupted."""
     with command(_parser(), argv) as arguments:
-        arguments.verb(arguments)
+        if code := arguments.verb(arguments):
+            sys.exit(code)
 
 
 def info(arguments: argparse.Namespace) -> None:
-    from edgewing import containers, models
+    from edgewing import containers, models, notices
 
     if arguments.file is None:
         _shipped(arguments.json)
@@ -56,12 +56,12 @@ def info(arguments: argparse.Namespace) -> None:
     if containers.format_of(path) == "tensorrt":
         _, build, _ = containers.built(path)
         print(f"{'engine':<10} {printable(str(build))}; on {build.where}; from {printable(build.source) or 'the run'}")
-    _notice(contract)
+    notices.tell(path, contract)
 
 
 def _shipped(as_json: bool) -> None:
     """What came with this installation: a line for each file, or all of them as JSON."""
-    from edgewing import containers, models
+    from edgewing import containers, models, notices
 
     found = [
         (model, form, path, containers.read(path))
@@ -93,8 +93,8 @@ def _shipped(as_json: bool) -> None:
             f"{nme}{'  (default)' if path == models.path(default) else ''}"
         )
     print(hints.next_line("edgewing info", default))
-    for terms in sorted({c.training.data_terms for *_, c in found if c.training.data_terms}):
-        print(f"notice: {printable(terms)}", file=sys.stderr)
+    for _, _, path, contract in found:
+        notices.tell(path, contract)
 
 
 def _lines(c) -> Iterator[tuple[str, str]]:
@@ -129,26 +129,76 @@ def _lines(c) -> Iterator[tuple[str, str]]:
     yield "NME", f"float {100 * p.nme_float:.2f} %, this file {100 * p.nme_artefact:.2f} %"
 
 
-def run(arguments: argparse.Namespace) -> None:
-    from edgewing import images, models, tracking
+def run(arguments: argparse.Namespace) -> int:
+    """One picture after the other; 2 where one of several cannot be read, after the others are done."""
+    from edgewing import models, recording
     from edgewing.landmarker import Landmarker
 
-    model = arguments.model or models.default()
     box = None if arguments.box is None else _box(arguments.box)
-    if arguments.save and Path(arguments.save).suffix.lower() not in images.SUFFIXES:
-        raise InputError(f"{arguments.save}: a picture's name must end in one of {', '.join(images.SUFFIXES)}")
-    image = images.read(arguments.image)
+    save = _names(arguments.save, arguments.images)
+    if box is not None and len(arguments.images) > 1:
+        raise InputError("--box says where the face is in one picture; name one")
+    model, failed = arguments.model or models.default(), 0
+    landmarker = Landmarker(model, arguments.detector, arguments.threads)
+    with contextlib.ExitStack() as stack:
+        lines = recording.Lines(arguments.json) if arguments.json else None
+        if lines:
+            stack.callback(lines.discard)
+        for name in arguments.images:
+            try:
+                line = _find(landmarker, model, name, box, arguments.box, save.get(name))
+            except InputError as error:
+                if len(arguments.images) == 1:
+                    raise
+                print(f"passed over: {printable(str(error))}", file=sys.stderr)
+                failed += 1
+                continue
+            if lines:
+                lines.write(line)
+        if failed == len(arguments.images):
+            raise InputError(f"none of the {failed} pictures can be read; copy them again")
+        if lines and lines.close():
+            print(f"wrote {arguments.json}")
+    print(hints.next_line("edgewing info", model))
+    return 2 if failed else 0
+
+
+def _names(save: str | None, pictures: list[str]) -> dict[str, Path]:
+    """Where each picture is drawn to: --save, or that folder with the picture's own name."""
+    from edgewing import images
+
+    if save is None:
+        return {}
+    folder = Path(save)
+    if len(pictures) == 1 and not folder.is_dir():
+        if Path(save).suffix.lower() not in images.SUFFIXES:
+            raise InputError(f"{save}: a picture's name must end in one of {', '.join(images.SUFFIXES)}")
+        return {pictures[0]: Path(save)}
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder, which --save names for several pictures; make it first")
+    places = {name: folder / Path(name).name for name in pictures}
+    for name, place in places.items():
+        if list(places.values()).count(place) > 1 or (place.exists() and any(_same(place, p) for p in pictures)):
+            raise InputError(f"{place}: is {name} itself, or two pictures have that name; choose another folder")
+    return places
+
+
+def _same(place: Path, given: str) -> bool:
+    return Path(given).exists() and place.samefile(given)
+
+
+def _find(landmarker, model: str, name: str, box, box_text: str | None, save: Path | None) -> dict:
+    """The faces of one picture: on the terminal, drawn into ``save``, and as --json has them."""
+    from edgewing import drawing, images, tracking
+
+    image = images.read(name)
     height, width = image.shape[:2]
     if box is not None and not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
-        raise InputError(f"--box {arguments.box}: outside the picture of {width} x {height} px")
-    with _quiet():
-        landmarker = Landmarker(model, arguments.detector, arguments.threads)
-        detector = landmarker.detector.name if box is None else None
-    _notice(landmarker.contract)
+        raise InputError(f"--box {box_text}: outside the picture of {width} x {height} px")
+    detector = landmarker.detector.name if box is None else None
     faces = landmarker(image, None if box is None else [box])
-
     found = f"{detector} found {len(faces)}" if detector else "box given"
-    print(f"{arguments.image}: {width} x {height} px; {found}; {landmarker.runtime.description}")
+    print(f"{printable(name)}: {width} x {height} px; {found}; {landmarker.runtime.description}")
     if landmarker.runtime.description.fallback:
         print(landmarker.runtime.description.fallback)
     if not faces:
@@ -161,25 +211,15 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"face {number}: box {corners}; {len(face.landmarks)} landmarks, mean score {mean:.2f}{doubt}")
     if not all(sure):
         print("no face on its side is known; turn the picture, or say where a face is with --box x0,y0,x1,y1")
-    if arguments.json:
-        from edgewing import files
-
-        files.write(
-            arguments.json,
-            (_as_json(arguments.image, model, landmarker, image, detector, zip(faces, sure)) + "\n").encode(),
-        )
-        print(f"wrote {arguments.json}")
-    if arguments.save:
-        from edgewing import drawing
-
+    if save:
         shown = [face for face, drawn in zip(faces, sure) if drawn]
-        images.write(arguments.save, drawing.draw_faces(image, shown, landmarker.contract.layout.edges))
-        print(f"wrote {arguments.save}")
-    print(hints.next_line("edgewing info", model))
+        images.write(save, drawing.draw_faces(image, shown, landmarker.contract.layout.edges))
+        print(f"wrote {save}")
+    return _as_json(name, model, landmarker, image, detector, zip(faces, sure))
 
 
-def _as_json(name: str, model: str, landmarker, image, detector: str | None, faces: Iterable) -> str:
-    value = {
+def _as_json(name: str, model: str, landmarker, image, detector: str | None, faces: Iterable) -> dict:
+    return {
         "image": str(name),
         "width": image.shape[1],
         "height": image.shape[0],
@@ -198,7 +238,6 @@ def _as_json(name: str, model: str, landmarker, image, detector: str | None, fac
             for face, trusted in faces
         ],
     }
-    return json.dumps(value, allow_nan=False)
 
 
 def _box(text: str):
@@ -220,9 +259,8 @@ def _box(text: str):
 def doctor(arguments: argparse.Namespace) -> None:
     from edgewing import doctor as checks
 
-    with _quiet():
-        lines = list(checks.report())
-    print("\n".join(lines))
+    for line in checks.report():
+        print(line)
 
 
 def camera(arguments: argparse.Namespace) -> None:
@@ -232,51 +270,28 @@ def camera(arguments: argparse.Namespace) -> None:
 
     if not arguments.no_window:
         window.refuse_without()
-    with _quiet():
-        landmarker = Landmarker(arguments.model or models.default(), arguments.detector, arguments.threads)
-        detector = landmarker.detector.name
-    _notice(landmarker.contract)
-    session.run(landmarker, detector, arguments)
+    landmarker = Landmarker(arguments.model or models.default(), arguments.detector, arguments.threads)
+    session.run(landmarker, landmarker.detector.name, arguments)
 
 
 def web(arguments: argparse.Namespace) -> None:
-    from edgewing import containers, models
+    from edgewing import containers, models, notices
     from edgewing import web as page
 
     model = arguments.model or models.default()
     site, contract = page.site(model), containers.read(page.model_file(model))
     if arguments.build:
         page.build(site, arguments.build)
-        _notice(contract)
+        notices.tell(page.model_file(model), contract)
         print(f"wrote {arguments.build}: {len(site)} files, {sum(map(len, site.values())) / 1e6:.0f} MB")
         print(f"next: copy {arguments.build} to a host with https, and open it on a phone")
         return
     server = page.server(site, arguments.host, arguments.port, arguments.cert)
-    _notice(contract)
+    notices.tell(page.model_file(model), contract)
     print(f"the camera page with {model}; Ctrl-C ends it")
     print("\n".join(page.advice(server.server_address[0], server.server_port, bool(arguments.cert))), flush=True)
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
-
-
-def _notice(contract) -> None:
-    """Terms of the training data go to stderr, so that they are seen and never end up in a result."""
-    if contract.training.data_terms:
-        print(f"notice: {printable(contract.training.data_terms)}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """LiteRT's C++ prints 'INFO: Created TensorFlow Lite XNNPACK delegate' on stderr and has no switch for it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -299,13 +314,20 @@ def _parser() -> argparse.ArgumentParser:
 
     example = "edgewing run portrait.jpg --save points.png"
     one = verb(run, "Find the landmarks of the faces in a picture.", example)
-    one.add_argument("image", help="JPEG, PNG, WebP or BMP")
+    one.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, WebP or BMP; several, one after the other")
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
     one.add_argument("--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px")
     one.add_argument("--detector", default="auto", metavar="NAME", help="one of `edgewing doctor`, or a YuNet's .onnx")
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
-    one.add_argument("--json", type=Output, metavar="OUT", help="write boxes, landmarks and scores here")
-    one.add_argument("--save", type=Output, metavar="OUT.png", help="write the picture with the points drawn here")
+    one.add_argument(
+        "--json",
+        type=Output,
+        metavar="OUT",
+        help="a line of JSON per picture: boxes, landmarks, scores; - for standard output",
+    )
+    one.add_argument(
+        "--save", type=Place, metavar="OUT.png", help="the picture with the points drawn; a folder for several"
+    )
 
     one = verb(camera, "Follow the faces of a camera, a video or pictures.", CAMERA_EXAMPLE)
     one.formatter_class = DefaultsAndLines

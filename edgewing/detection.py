@@ -28,7 +28,7 @@ NO_YUNET = "OpenCV does not run it as a YuNet; take face_detection_yunet_2023mar
 SAME_FACE = 0.3  # intersection over union from which two finds are one face (MediaPipe's value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detection:
     """box: (4,) float64 x0, y0, x1, y1 in image px. score: the detector's own, in [0, 1]."""
 

@@ -6,9 +6,11 @@ refused: OpenCV's decoder would fill the rest with grey and say nothing.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,12 +18,14 @@ import numpy as np
 
 from edgewing import exif, files
 from edgewing.errors import InputError
+from edgewing.notices import quiet
 
 LARGEST_FILE = 64 * files.MIB
 LARGEST_PIXELS = 64_000_000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 # Inside a JPEG scan: 0xFF followed by anything but a stuffed zero, a restart marker or fill is a real marker.
+_JPEG_END, _NOISE = b"\xff\xd9", b"\xa5\x5a\x3c\x96" * 16
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
@@ -38,23 +42,43 @@ def decode(data: bytes, where: str = "image") -> np.ndarray:
     """As ``read``, from the bytes of a file; ``where`` names them in errors."""
     import cv2
 
+    cut = InputError(f"{where}: the picture is cut off or broken; fetch or copy it again")
+    endless = False
     try:
-        width, height = _size(data)
+        try:
+            width, height = _size(data)
+        except _Cut as error:
+            if not error.mendable:
+                raise
+            data, endless = data.removesuffix(b"\xff") + _JPEG_END, True
+            width, height = _size(data)
     except (struct.error, IndexError, _Cut):
-        raise InputError(f"{where}: the picture is cut off or broken; fetch or copy it again") from None
+        raise cut from None
     if width * height > LARGEST_PIXELS:
         raise InputError(f"{where}: {width} x {height} pixels; the limit is {LARGEST_PIXELS // 10**6} megapixels")
     if not width:
         raise InputError(f"{where}: not a picture that can be read; expected JPEG, PNG, WebP or BMP")
-    try:
-        # as stored: which formats OpenCV turns by EXIF differs between its versions
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        image = None
+    with quiet() if endless else contextlib.nullcontext():  # libjpeg complains of what we know
+        image = _pixels(data)
     if image is None or image.shape[:2] != (height, width):
-        raise InputError(f"{where}: the picture is cut off or broken; fetch or copy it again")
+        raise cut
+    if endless:
+        # where pixels are missing too, the decoder takes them from whatever follows
+        with quiet():
+            if not np.array_equal(image, _pixels(data[:-2] + _NOISE + _JPEG_END)):
+                raise cut
+        print(f"note: {where}: has no end marker; its pixels are all there", file=sys.stderr)
     return exif.upright(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), exif.orientation(io.BytesIO(data)))
+
+
+def _pixels(data: bytes) -> np.ndarray | None:
+    """(H, W, 3) BGR as stored: which formats OpenCV turns by EXIF differs between its versions."""
+    import cv2
+
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
 
 
 def turned(path: str | Path) -> tuple[int, int, int]:
@@ -83,7 +107,11 @@ def write(path: str | Path, image: np.ndarray) -> None:
 
 
 class _Cut(Exception):
-    """The data end before the picture does, or are damaged."""
+    """The data end before the picture does, or are damaged. mendable: it may be that only a JPEG's end marker is
+    missing, and it can be found out."""
+
+    def __init__(self, mendable: bool = False):
+        self.mendable = mendable
 
 
 def _size(data: bytes) -> tuple[int, int]:
@@ -101,17 +129,18 @@ def _size(data: bytes) -> tuple[int, int]:
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     """Walks the segments to the end of the image (an EXIF thumbnail has an end marker of its own, inside one)."""
-    at, size = 2, (0, 0)
+    at, size, scans, restarts = 2, (0, 0), 0, False
     while True:
         marker = _MARKER.search(data, at)
-        if marker is None:
-            raise _Cut
+        if marker is None:  # of several scans, or of parts between restarts, a whole one may be missing
+            raise _Cut(mendable=scans == 1 and not restarts)
         kind, at = data[marker.start() + 1], marker.end()
         if kind == 0xD9:
             return size
         if kind == 0x01:
             continue
         (length,) = struct.unpack_from(">H", data, at)
+        scans, restarts = scans + (kind == 0xDA), restarts or kind == 0xDD
         # SOF0..SOF15 without DHT, JPG and DAC
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             if any(size):

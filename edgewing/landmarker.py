@@ -5,6 +5,7 @@ N: landmarks.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import detection, geometry, models, runtimes
+from edgewing import detection, geometry, images, models, runtimes
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Face:
     """box: (4,) the box its crop was made from, image px. landmarks: (N, 2) float32 image px. scores: (N,) float32.
 
@@ -32,18 +33,34 @@ class Face:
     seconds: float
     heatmaps: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        corners = ", ".join(f"{v:.0f}" for v in self.box)
+        return f"Face(box {corners}; {len(self.landmarks)} landmarks, mean score {self.scores.mean():.2f})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same points in the same crop; what it took does not count."""
+        if not isinstance(other, Face):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("box", "landmarks", "scores"))
+
+    def __hash__(self) -> int:
+        return hash(self.landmarks.tobytes())
+
 
 class Landmarker:
     """A model and a detector. The detector is opened when the first frame without boxes comes.
 
-    >>> faces = Landmarker("face-int8.tflite")(edgewing.images.read("portrait.jpg"))
+    >>> faces = Landmarker("edgewing-s")("portrait.jpg")
 
-    path: a model file, or the name of one that came with the package (edgewing.models).
+    Several threads may share one: they wait for one another. For more speed give each its own.
+
+    path: a model file, or the name of one that came with the package (edgewing.models); None for the default.
     detector: a name or file that ``edgewing.detection.open`` takes, or a Detector of your own.
     """
 
-    def __init__(self, path: str | Path, detector: str | detection.Detector = "auto", threads: int = 1):
-        self.runtime = runtimes.open(models.find(path), threads)
+    def __init__(self, path: str | Path | None = None, detector: str | detection.Detector = "auto", threads: int = 1):
+        self.runtime = runtimes.open(models.find(models.default() if path is None else path), threads)
+        self._alone = threading.RLock()  # neither interpreters nor detectors can be used by two threads at once
         self._wanted, self._threads = detector, threads
         self._detector = None if isinstance(detector, str) else detector
 
@@ -53,20 +70,28 @@ class Landmarker:
 
     @property
     def detector(self) -> detection.Detector:
-        if self._detector is None:
-            self._detector = detection.open(self._wanted, self._threads)
-        return self._detector
+        with self._alone:
+            if self._detector is None:
+                self._detector = detection.open(self._wanted, self._threads)
+            return self._detector
 
-    def __call__(self, frame: np.ndarray, boxes: Sequence[np.ndarray] | None = None) -> list[Face]:
+    def __call__(self, frame: np.ndarray | str | Path, boxes: Sequence[np.ndarray] | None = None) -> list[Face]:
         """Faces of a (H, W, 3) uint8 RGB frame, largest first; in the order of ``boxes`` where those are given.
+
+        frame: or the path of a picture, which edgewing.read reads.
 
         boxes: x0, y0, x1, y1 in image px, each around where a face's landmarks are: brows to chin, ear to ear.
         """
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        if isinstance(frame, (str, Path)):
+            frame = images.read(frame)
+        if not isinstance(frame, np.ndarray):
+            raise InputError(f"a frame of type {type(frame).__name__}; expected an array, or the path of a picture")
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
             raise InputError(f"a frame of {frame.dtype} {frame.shape}; expected uint8 RGB (H, W, 3)")
-        if boxes is None:
-            boxes = [found.box for found in self.detector(frame)]
-        return [self._face(frame, np.asarray(box, np.float64)) for box in boxes]
+        with self._alone:
+            if boxes is None:
+                boxes = [found.box for found in self.detector(frame)]
+            return [self._face(frame, np.asarray(box, np.float64)) for box in boxes]
 
     def _face(self, frame: np.ndarray, box: np.ndarray) -> Face:
         part = self.contract.crop

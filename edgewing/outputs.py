@@ -26,6 +26,10 @@ class Rows(Output):
     """A file of rows, which are appended; its folder is made."""
 
 
+class Place(Output):
+    """A file, or a folder for several."""
+
+
 def to_stdout(text: str) -> None:
     """Results for whoever reads standard output, at once."""
     stream = _stdout or sys.stdout
@@ -69,6 +73,8 @@ def _texts(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def _may_write(option: str, text: str) -> None:
     path = Path(text)
+    if path.is_dir() and isinstance(text, Place) and os.access(path, os.W_OK):
+        return
     if not text.strip() or path.is_dir():
         raise InputError(f"--{option} {text or repr(text)}: is {'a folder' if text else 'empty'}; name a file")
     if path.exists() and not path.is_file():  # a device, such as /dev/null

@@ -30,7 +30,7 @@ DEAD_IN_A_ROW_LIVE = 5  # of a camera or stream, where each may take long
 SHORT_BY = 0.98  # a video that gives fewer of its frames than this share may have been cut off
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """image: (H, W, 3) uint8 RGB. number: counts every frame the source gave, dropped ones too. time: s, of the source:
     where in the video, or since the first frame of a camera. read: when it was read, by time.perf_counter().

@@ -107,7 +107,7 @@ def smoothing(cutoff: float | np.ndarray, step: float) -> float | np.ndarray:
     return 1 / (1 + 1 / (2 * math.pi * cutoff * step))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no one answer to ==, and 68 lines of text
 class Track:
     """A face in one frame. id: stays with the face. landmarks: (N, 2) float32 image px, held steady. face: what the
     model gave, among it the landmarks as they were. confidence: mean score over the last moments, in [0, 1]. age: s
@@ -118,6 +118,9 @@ class Track:
     face: Face
     confidence: float
     age: float
+
+    def __repr__(self) -> str:
+        return f"Track({self.id}, confidence {self.confidence:.2f}, age {self.age:.2f} s, {self.face})"
 
 
 @dataclass

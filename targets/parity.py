@@ -172,7 +172,7 @@ def open_artefact(path: Path) -> runtimes.Runtime:
 
         if executorch_coreml.delegated(path):
             return executorch_coreml.opened(path)
-    return runtimes.open(path)
+    return runtimes.open(path, tell=False)
 
 
 def measure(path: Path, reference: runtimes.Points, faces: Faces) -> Result:

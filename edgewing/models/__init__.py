@@ -75,7 +75,10 @@ def default() -> str:
 
 
 def find(text: str | Path) -> Path:
-    """The file behind what a user typed: a path as it is, or the name of a shipped model."""
+    """The file behind what a user typed: the name of a shipped model, whatever lies here (``./NAME`` is that), or a
+    path as it is."""
+    if str(text) in SHIPPED:
+        return path(str(text))
     given = Path(text)
     if given.suffix.lower() in containers.SUFFIXES or len(given.parts) != 1 or given.exists():
         return given

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from edgewing import containers, decoding
+from edgewing import containers, decoding, notices
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 
@@ -32,7 +32,7 @@ RUNTIMES = {
 PICTURE_CAST = "CAST of the picture"  # in Description.left: uint8 to float, which XNNPACK never takes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Points:
     """landmarks: (B, N, 2) float32 crop px, x then y. scores: (B, N) float32 in [0, 1]."""
 
@@ -171,19 +171,23 @@ def decoded(heatmaps: np.ndarray, contract: Contract) -> Points:
     return Points(*decoding.decode(heatmaps[:, : contract.layout.points], contract.decode.stride, contract.how()))
 
 
-def open(path: str | Path, threads: int = 1) -> Runtime:
+def open(path: str | Path, threads: int = 1, tell: bool = True) -> Runtime:
     """The runtime for a model file, by its suffix.
 
+    tell: on stderr, once, what its user must know (edgewing.notices); not where it is opened to be checked.
     InputError: no such file, cut off, no contract, a contract that contradicts its graph, no runtime installed.
     """
     contract = containers.read(path)
     form = containers.format_of(path)
     if form not in RUNTIMES:
         raise InputError(f"{path}: {form} files are not run here; use the .onnx or .tflite of the same export")
-    graph = importlib.import_module(RUNTIMES[form]).load(Path(path), contract, threads)
+    with notices.quiet():
+        graph = importlib.import_module(RUNTIMES[form]).load(Path(path), contract, threads)
     problems = contradictions(contract, graph.inputs, graph.outputs)
     if problems:
         raise InputError(f"{path}: the contract contradicts the graph: {'; '.join(problems[:5])}; export it again")
+    if tell:
+        notices.tell(path, contract)
     return Runtime(graph, contract)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from edgewing import trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
+from edgewing.notices import quiet
 from edgewing.runtimes import PICTURE_CAST, Description, Tensor, tflite_check
 
 # module with Interpreter, distribution whose version counts; the first that is installed is taken
@@ -91,8 +92,9 @@ def interpret(path: Path, threads: int):
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     try:
-        interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
+        with quiet():  # of "INFO: Created TensorFlow Lite XNNPACK delegate"
+            interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
         # a private call, but every version since 2.3 has it
         nodes, left = _taken(interpreter._get_ops_details(), {d["index"] for d in interpreter.get_input_details()})
     except (ValueError, RuntimeError) as error:

@@ -30,7 +30,8 @@ def edgewing(*words, folder=None) -> subprocess.CompletedProcess:
 
 def refused(done: subprocess.CompletedProcess, said: str) -> None:
     assert done.returncode == 2, done
-    assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: "), done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("notice: ")]  # of the model
+    assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
     assert said in done.stderr and done.stdout == ""
 
 
@@ -45,7 +46,7 @@ def test_info(model_file):
     done = edgewing("info", model_file)
     assert done.returncode == 0
     assert "layout     tiny-2, 2 points" in done.stdout and "parity     not measured" in done.stdout
-    assert "notice: drawn for tests, free" in done.stderr
+    assert "drawn for tests, free" in done.stderr and done.stderr.startswith("notice: ")
 
 
 def test_info_json_is_the_contract_and_nothing_else(model_file):
@@ -81,12 +82,58 @@ def test_run_writes_what_it_says(model_file, photograph, tmp_path):
     result, drawn = tmp_path / "out.json", tmp_path / "out.png"
     done = edgewing("run", photograph, "--model", model_file, "--box", BOX, "--json", result, "--save", drawn)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "notice: drawn for tests, free\n"
-    assert done.stdout.splitlines()[-2:] == [f"wrote {drawn}", f"next: edgewing info {model_file}"]
+    unknown = "nobody compared this file with its float model"
+    assert done.stderr == f"notice: {model_file.stem}: {unknown}; drawn for tests, free (edgewing info)\n"
+    assert done.stdout.splitlines()[-3:] == [
+        f"wrote {drawn}",
+        f"wrote {result}",
+        f"next: edgewing info {model_file}",
+    ]
     value = json.loads(result.read_text())
     assert np.abs(np.array(value["faces"][0]["landmarks"]) - PLACE).max() < 0.25
     assert value["detector"] is None and (value["width"], value["height"]) == (320, 240)
     assert images.read(drawn).shape == (240, 320, 3)
+
+
+def test_several_pictures_a_line_of_json_each(model_file, photograph, tmp_path):
+    (tmp_path / "drawn").mkdir()
+    second, words = tmp_path / "second face.png", ["--model", model_file, "--detector", "cascade"]
+    images.write(second, frame([PLACE]))
+    done = edgewing("run", photograph, second, *words, "--json", "-", "--save", tmp_path / "drawn")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == [str(photograph), str(second)]
+    assert "next: edgewing info" in done.stderr
+    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["face.png", "second face.png"]
+    done = edgewing("run", photograph, tmp_path / "none.png", *words, "--json", tmp_path / "a.jsonl")
+    assert done.returncode == 2 and "passed over: " in done.stderr
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
+
+
+def test_several_pictures_do_not_overwrite_one_another_nor_themselves(onnx_file, photograph, tmp_path):
+    (tmp_path / "other").mkdir()
+    images.write(tmp_path / "other/face.png", frame([PLACE]))
+    words = [photograph, tmp_path / "other/face.png", "--model", onnx_file, "--save"]
+    before = photograph.read_bytes()
+    for folder in (tmp_path, tmp_path / "other"):
+        refused(edgewing("run", *words, folder), "choose another folder")
+    refused(edgewing("run", photograph, "--model", onnx_file, "--save", tmp_path), "choose another folder")
+    refused(edgewing("run", photograph, "--model", onnx_file, "--save", photograph), "is what images names too")
+    assert photograph.read_bytes() == before
+
+
+def test_a_folder_named_like_a_shipped_model_hides_nothing(photograph, tmp_path):
+    (tmp_path / "edgewing-s").mkdir()
+    assert edgewing("run", photograph, "--model", "edgewing-s", "--box", BOX, folder=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_names_and_terminals_of_any_encoding(onnx_file, photograph, tmp_path, encoding, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    for name in (b"Zo\xeb.png", "\u6e2c.png".encode(), b"a\nb.png"):
+        picture = tmp_path / os.fsdecode(name)
+        picture.write_bytes(photograph.read_bytes())
+        done = edgewing("run", picture, "--model", onnx_file, "--box", BOX)
+        assert done.returncode == 0 and "face 0: box" in done.stdout, done.stderr
 
 
 def test_run_finds_faces_by_itself(onnx_file, media, tmp_path):

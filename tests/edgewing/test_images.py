@@ -190,3 +190,22 @@ def test_write_refuses_other_names_and_missing_folders(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         images.write(tmp_path / "none" / "a.png", image)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", [{}, {"progressive": True}, {"restart_marker_blocks": 4}])
+def test_a_jpeg_without_its_end_marker_is_read_where_no_pixel_is_missing(tmp_path, how, capsys):
+    """Of one scan without restarts, which are most; of the others a whole part may be missing unseen."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg", **how)
+    data = (tmp_path / "a.jpg").read_bytes()
+    whole = images.decode(data)
+    for cut in (1, 2):
+        if how:
+            with pytest.raises(InputError, match="cut off"):
+                images.decode(data[:-cut])
+        else:
+            assert np.array_equal(images.decode(data[:-cut], "a.jpg"), whole)
+            assert capsys.readouterr().err == "note: a.jpg: has no end marker; its pixels are all there\n"
+    for cut in range(6, len(data) // 2, 7):
+        with pytest.raises(InputError, match="cut off"):
+            images.decode(data[:-cut])

@@ -1,12 +1,17 @@
 """From a frame to a frame: the tiny model's blobs are found where they are in the picture."""
 
+import dataclasses
+import re
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
+from edgewing import contract as contracts
 from edgewing import images
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
-from tests.edgewing.conftest import blobs
+from tests.edgewing.conftest import blobs, write_onnx
 
 
 def frame(places) -> np.ndarray:
@@ -62,3 +67,51 @@ def test_other_arrays_are_refused(onnx_file, bad):
 def test_empty_box(onnx_file):
     with pytest.raises(InputError, match="empty or broken box"):
         Landmarker(onnx_file)(blobs((5, 5), (9, 9)), [(5, 5, 5, 9)])
+
+
+def test_the_path_of_a_picture_is_read_and_the_default_model_taken(onnx_file, tmp_path):
+    images.write(tmp_path / "face.png", frame([]))
+    assert Landmarker(onnx_file, detector="cascade")(str(tmp_path / "face.png")) == []
+    assert Landmarker(detector="cascade")(tmp_path / "face.png") == []
+    with pytest.raises(InputError, match="no such file"):
+        Landmarker(onnx_file)(tmp_path / "none.png")
+    with pytest.raises(InputError, match="a frame of type NoneType; expected an array, or the path"):
+        Landmarker(onnx_file)(None)  # cv2.imread gives it where there is no file
+
+
+def test_faces_are_compared_and_printed(onnx_file):
+    landmarker, box = Landmarker(onnx_file), (40, 50, 140, 140)
+    first, again, other = (landmarker(frame([((x, 90.0), (110.0, 100.0))]), [box])[0] for x in (70.0, 70.0, 80.0))
+    assert first == again and first != other and first != "a face" and len({first, again, other}) == 2
+    assert re.fullmatch(r"Face\(box 40, 50, 140, 140; 2 landmarks, mean score 0\.\d\d\)", repr(first))
+
+
+def test_threads_may_share_one(model_file):
+    landmarker, box = Landmarker(model_file), (40, 50, 140, 140)
+    places = [((60.0 + n, 90.0), (110.0, 100.0 + n)) for n in range(8)]
+    frames = [frame([place]) for place in places]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: landmarker(frames[n % 8], [box])[0].landmarks, range(200)))
+    for number, landmarks in enumerate(found):
+        assert np.abs(landmarks - places[number % 8]).max() < 0.25
+
+
+def test_the_notice_is_one_short_line_once_for_each_model(onnx_file, tmp_path, contract, capfd):
+    parity = contracts.ParityPart("gtbox", "onnxruntime", 60, 0.1, 2.9, 3.0, 0.04, 0.05, False)
+    terms = "Research use only; " + "and more of it, " * 30
+    rejected = contract.replace(parity=parity, training=dataclasses.replace(contract.training, data_terms=terms))
+    path = write_onnx(tmp_path / "face.rejected.onnx", rejected)
+    for _ in range(3):
+        Landmarker(path)
+    said = "REJECTED by its parity gate: not the same network any more; Research use only (edgewing info)"
+    assert capfd.readouterr().err == f"notice: face.rejected: {said}\n"
+    accepted = rejected.replace(parity=dataclasses.replace(parity, accepted=True))
+    Landmarker(write_onnx(tmp_path / "good.onnx", accepted))
+    assert capfd.readouterr().err == "notice: good: Research use only (edgewing info)\n"
+    Landmarker(write_onnx(tmp_path / "free.onnx", accepted.replace(training=contract.training)))
+    assert "drawn for tests" in capfd.readouterr().err
+
+
+def test_libraries_say_nothing_on_stderr(tflite_file, capfd):
+    Landmarker(tflite_file)(frame([]))
+    assert "INFO" not in capfd.readouterr().err

@@ -45,7 +45,7 @@ def call(package, *words, code="from edgewing import cli; cli.main()"):
 def test_run_takes_the_default_and_says_its_terms_on_stderr(package):
     done = call(package, "run", "face.png", "--box", BOX, "--json", "out.json")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "notice: drawn for tests, free\n"
+    assert done.stderr.startswith("notice: edgewing-m: ") and "; drawn for tests, free" in done.stderr
     value = json.loads((package / "out.json").read_text())
     assert value["model"] == "edgewing-m" and "litert" in value["runtime"]["library"]
     assert np.abs(np.array(value["faces"][0]["landmarks"]) - PLACE).max() < 0.25
@@ -90,7 +90,11 @@ def test_info_lists_what_is_there(package):
         ["edgewing-m", "onnx", "tiny-2"],
     ]
     assert [line[-1] == "(default)" for line in lines[1:-1]] == [False, True, False]
-    assert done.stderr == "notice: drawn for tests, free\n"
+    assert [line.split(": ")[:2] for line in done.stderr.splitlines()] == [
+        ["notice", "edgewing-s"],
+        ["notice", "edgewing-m"],
+        ["notice", "edgewing-m"],
+    ]
     about = json.loads(call(package, "info", "--json").stdout)
     assert [(a["name"], a["format"], a["size"]) for a in about][0] == ("edgewing-s", "onnx", 32)
     assert about[1]["bytes"] == (package / "edgewing/models/edgewing-m.tflite").stat().st_size

@@ -1,0 +1,54 @@
+"""What a user must know of a model file before its results are used: one short line on stderr, once in a process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgewing.contract import Contract
+from edgewing.errors import printable
+
+_told: set[str] = set()
+
+
+def tell(path: str | Path, contract: Contract) -> None:
+    """Whether its parity was not accepted, and the first words of its terms; `edgewing info` has all of both."""
+    path = Path(path)
+    said = [text for text in (_parity(path, contract), _terms(contract)) if text]
+    if said and str(path) not in _told:
+        _told.add(str(path))
+        print(f"notice: {printable(path.stem)}: {'; '.join(said)} (edgewing info)", file=sys.stderr)
+
+
+def _parity(path: Path, contract: Contract) -> str:
+    if contract.parity is None:
+        return "nobody compared this file with its float model"
+    if not contract.parity.accepted or ".rejected" in path.suffixes:
+        return "REJECTED by its parity gate: not the same network any more"
+    return ""
+
+
+def _terms(contract: Contract) -> str:
+    """The first clause."""
+    first = re.split(r"[;:.]\s", contract.training.data_terms.strip(), maxsplit=1)[0].rstrip(".")
+    return textwrap.shorten(printable(first), 80, placeholder=" ...")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """What libraries in C print on stderr and have no switch for goes nowhere inside."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
