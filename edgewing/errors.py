@@ -56,7 +56,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) 
         parser.parse_args(argv, options)
         with outputs.checked(options):
             yield options
-    except BaseException as raised:
+    except (Exception, KeyboardInterrupt, SystemExit) as raised:
         error = raised
     fault = _flush()
     if isinstance(error, BrokenPipeError) and not error.filename:  # print's, as files have names

@@ -27,7 +27,7 @@ def with_window(monkeypatch):
 
 def test_an_opencv_without_a_window_is_named(monkeypatch):
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: HEADLESS)
-    with pytest.raises(InputError, match=r"has no window; pip install 'edgewing\[camera\]'.*--save.*`edgewing web`"):
+    with pytest.raises(InputError, match=r"has no window; pip install 'opencv-python<5'.*--save.*`edgewing web`"):
         window.refuse_without()
 
 
