@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
@@ -33,7 +33,8 @@ from edgewing.geometry import landmark_box
 from edgewing.layouts import Layout
 from train import recipes
 from train.__main__ import add_fields, from_options
-from train.checkpoint import MODEL, run_folder, starting_weights
+from train.checkpoint import MODEL, run_folder
+from train.credits import Credits
 from train.data import READERS, Listing, pictures, read
 from train.data import cache as caches
 from train.data.cache import Cache
@@ -42,7 +43,6 @@ from train.data.samples import Sample, load
 from train.data.walk import walk
 from train.recipes import Recipe
 from train.sources import Progress
-from train.teacher import Credits
 from train.workers import Workers
 
 PURPOSE = "train a student from teachers, with labels, their heatmaps and the labels they make"
@@ -86,7 +86,8 @@ def main(options: argparse.Namespace) -> None:
         unlabelled=tuple(options.unlabelled),
         corrected=tuple(options.correct),
     )
-    run(teachers, recipe, run_folder(options.run), options.cache, options.consistency, options.initial)
+    given = {name for name in recipes.NETWORK if getattr(options, name, None) is not None}
+    run(teachers, recipe, run_folder(options.run), options.cache, options.consistency, options.initial, given)
 
 
 def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
@@ -101,20 +102,29 @@ def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
 
 
 def run(
-    teachers: list[str], recipe: Recipe, folder: Path, root: Path, consistency: float, initial: str | None = None
+    teachers: list[str],
+    recipe: Recipe,
+    folder: Path,
+    root: Path,
+    consistency: float,
+    initial: str | None = None,
+    given: Collection[str] = (),
 ) -> None:
-    """Label what needs labels, build the cache, train, write ``folder``."""
+    """Label what needs labels, build the cache, train, write ``folder``. initial, given: as train.initial has them."""
+    from train.initial import start
     from train.loop import fit
     from train.preview import draw_run
     from train.teacher import Teacher
 
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
+        network, given_on = None, Credits()
+        if initial:
+            recipe, network, given_on = start(initial, recipe, given, say)
         cache, credits = prepared(teachers, recipe, root, consistency, workers, say)
         ours = [source for source in teachers if Path(source).suffix.lower() != ".onnx"]
         teacher = Teacher(ours, recipe) if ours and recipe.distillation else None
-        start = starting_weights(initial, recipe, say) if initial else None
-        fit(recipe, cache, folder, workers, start, teacher, say, credits)
+        fit(recipe, cache, folder, workers, network, teacher, say, credits + given_on)
         if workers.rank == 0:
             for path in draw_run(folder, cache):
                 say(f"wrote {path}")

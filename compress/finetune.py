@@ -38,7 +38,6 @@ TABLE = "latency.json"
 MACS = 0.7  # kept where neither --macs nor --latency says otherwise
 KEY = "edgewing.pruned"
 SHARE = 3  # of the source's steps one in so many is spent on fine-tuning, at half its rate
-FIXED = ("network", "block", "stacks", "width", "features", "input_size", "heatmap_size", "boundary", "coordinates")
 
 PURPOSE = "remove channels and fine-tune, the run itself as teacher"
 EXAMPLE = "runs/first --run first-s --latency 0.5 --rounds 3"
@@ -92,7 +91,7 @@ def opened(source: Path, folder: Path, recipe_of: Callable[[Recipe], Recipe], pu
         raise InputError(f"--run {folder}: is the run itself; choose another name")
     loaded = load_model(source)
     recipe = recipe_of(labelled_alone(loaded.recipe))
-    for name in FIXED:
+    for name in recipes.NETWORK:
         if getattr(recipe, name) != getattr(loaded.recipe, name):
             option = name.replace("_", "-")
             raise InputError(f"--{option}: {purpose} keeps the network of {source}; train another run instead")

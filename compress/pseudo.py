@@ -23,8 +23,8 @@ from edgewing import geometry, layouts
 from edgewing.geometry import Crop
 from edgewing.layouts import Layout
 from train.checkpoint import load_model
+from train.credits import Credits
 from train.evaluate import predict
-from train.teacher import Credits
 
 # (scale of the crop, mirrored): what a network that has understood a face should not care about.
 VIEWS = ((1.0, False), (1.0, True), (0.92, True), (1.1, False))
@@ -71,7 +71,7 @@ class Labeller:
             self.digest = contract.provenance.weights_sha256
             self.landmarks = lambda crops: predict(network, recipe, crops, batch=BATCH)[0]
             name = f"{contract.model.name} (weights {self.digest[:12]})"
-            self.credits = Credits((name,), tuple(contract.training.trained_on))
+            self.credits = Credits((name,)) + Credits.of(contract)
             self._square = None
             self._lateral = recipe.lateral * self.size
         self.layout, self.flip = layout, theirs.flip_index

@@ -16,6 +16,14 @@ class InputError(Exception):
     """The input was wrong. Its text is one line: what, where, what to do. Commands exit with 2."""
 
 
+class Stopped(Exception):
+    """A signal ended the work early, and what was done is kept. Commands exit with 128 + the signal's number."""
+
+    def __init__(self, text: str, signal: int):
+        super().__init__(text)
+        self.signal = signal
+
+
 def printable(text: str) -> str:
     """Text out of a file from outside: control characters could rewrite the terminal's screen."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -91,6 +99,8 @@ def _flush() -> OSError | None:
 
 def _ending(error: BaseException) -> tuple[int, str]:
     """Exit code, and the line."""
+    if isinstance(error, Stopped):
+        return 128 + error.signal, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "interrupted"
     if isinstance(error, InputError):

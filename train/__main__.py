@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import sys
 import typing
+from collections.abc import Collection
 from pathlib import Path
 
 from edgewing import errors, hints, layouts
@@ -109,7 +110,8 @@ def main(arguments: list[str] | None = None) -> int | None:
         if options.verb == "ablate":
             ablate.main(options, recipe, run_folder(options.run), arguments)
             return None
-        run(recipe, run_folder(options.run), options.cache, options.initial)
+        given = {name for name in recipes.NETWORK if getattr(options, name, None) is not None}
+        run(recipe, run_folder(options.run), options.cache, options.initial, given)
     return None
 
 
@@ -179,13 +181,18 @@ def pack(source: str, out: Path) -> None:
     print(hints.next_line("edgewing info", out))
 
 
-def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) -> None:
-    """Read, cache, train; from the weights of the run ``initial`` where one is named."""
+def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None, given: Collection[str] = ()) -> None:
+    """Read, cache, train; from the weights of the run ``initial`` where one is named, whose network comes along but for
+    the fields ``given``."""
+    from train.initial import start
     from train.loop import Workers, fit
     from train.sources import open_cache
 
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
+        network, credits = None, None
+        if initial:
+            recipe, network, credits = start(initial, recipe, given, say)
         cache = open_cache(recipe, root, workers, say)
         changed = {
             f.name: getattr(recipe, f.name)
@@ -193,10 +200,7 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None) ->
             if getattr(recipe, f.name) != getattr(recipes.get(recipe.name), f.name)
         }
         say(f"recipe {recipe.name}" + "".join(f", {k} {v}" for k, v in changed.items()) + f"; on {workers.device}")
-        from train.checkpoint import starting_weights
-
-        start = starting_weights(initial, recipe, say) if initial else None
-        fit(recipe, cache, folder, workers, start, say=lambda text: say(text) if workers.rank == 0 else None)
+        fit(recipe, cache, folder, workers, network, say=say, credits=credits)
         if workers.rank == 0:
             from train.preview import draw_run
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,14 +25,13 @@ from edgewing import contract as contracts
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from train import recipes
-from train.lite0 import imagenet_weights
 from train.model import StackedHourglass, build, paper_hourglass
 from train.recipes import Recipe
 from train.runs import LARGEST_FILE, MODEL, run_folder, weights  # noqa: F401  part of this module's face
 
 RECIPE_KEY = "edgewing.recipe"
+DATA_KEY = "edgewing.data"
 MOST_STACKS = 8  # of a released checkpoint; the paper has 4
-IMAGENET = "imagenet"  # what --initial takes beside runs
 
 
 class Loaded(NamedTuple):
@@ -74,9 +72,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"{path}: not a whole safetensors file ({error})") from None
 
 
-def save_model(path: Path, network: nn.Module, recipe: Recipe, contract: Contract) -> None:
-    """Float weights with contract and recipe inside."""
+def save_model(path: Path, network: nn.Module, recipe: Recipe, contract: Contract, data: str = "") -> None:
+    """Float weights with contract and recipe inside. data: the fingerprint of the cache that they learnt from."""
     metadata = {contracts.KEY: contracts.dumps(contract), RECIPE_KEY: recipes.dumps(recipe)}
+    if data:
+        metadata[DATA_KEY] = data
     save(path, network.state_dict(), metadata)
 
 
@@ -94,40 +94,6 @@ def load_model(path: str | Path) -> Loaded:
     network = build(recipe)
     fill(network, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, str(path))
     return Loaded(network.eval(), recipe, contract)
-
-
-def starting_weights(source: str, recipe: Recipe, say: Callable[[str], None]) -> StackedHourglass:
-    """The recipe's network with the weights of another run: a wider layer takes a narrower one as its first channels
-    and listens to none of the new ones yet, so that it computes the same; the head of another layout starts anew.
-
-    source: a run, or ``imagenet`` for the encoder of `--network lite0`. InputError where less than half of the other
-    run's weights find a place.
-    """
-    network = build(recipe)
-    if source == IMAGENET:
-        if recipe.network != "lite0":
-            raise InputError(f"--initial {IMAGENET} is for --network lite0, the recipe has {recipe.network}")
-        imagenet_weights(network)
-        say("weights of EfficientNet-Lite0 trained on ImageNet; decoder and head are new")
-        return network
-    ours, theirs = network.state_dict(), load_model(source).network.state_dict()
-    placed, new = 0, set()
-    for name, value in ours.items():
-        given = theirs.get(name)
-        fits = given is not None and given.ndim == value.ndim and all(a <= b for a, b in zip(given.shape, value.shape))
-        if not fits or (".head." in name and len(given) != len(value)):
-            new.add(name.rpartition(".")[0])
-            continue
-        if given.shape != value.shape:
-            value[: len(given)] = 0
-        value[tuple(slice(n) for n in given.shape)] = given
-        placed += given.numel()
-        if given.shape != value.shape:
-            new.add(name.rpartition(".")[0] + " (in part)")
-    if placed < 0.5 * sum(value.numel() for value in theirs.values()):
-        raise InputError(f"--initial {source}: is another network than the recipe's; give that run's recipe and fields")
-    say(f"weights of {source}" + (f"; new: {', '.join(sorted(new))}" if new else ""))
-    return network
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], where: str) -> None:

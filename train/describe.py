@@ -8,23 +8,17 @@ from edgewing import contract as contracts
 from edgewing import layouts, repository
 from edgewing.contract import Contract
 from train.checkpoint import digest
+from train.credits import Credits
 from train.model import StackedHourglass, macs, parameters
 from train.recipes import Recipe
 
-PHOTOGRAPHS = (
-    "Trained on photographs and labels whose owners allow research use only; so are these weights: no commercial use."
-)
-DRAWN = "Trained on faces drawn by edgewing itself; no terms of others apply."
 
-
-def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list[str], teachers: list[str]) -> Contract:
-    """name: the run's. sources: what it was trained on, such as ``lfpw/trainset``; ``drawn`` for drawn faces.
-
-    What a teacher was trained on counts as trained on: its terms pass on to who learns from it.
-    """
+def describe(network: StackedHourglass, recipe: Recipe, name: str, credits: Credits) -> Contract:
+    """name: the run's. credits: of the sources that it was trained on, and of whoever gave it weights or labels: what
+    those were trained on counts as trained on, its terms pass on to who learns from it."""
     layout, size = layouts.get(recipe.layout), recipe.input_size
-    drawn = all(source == "drawn" for source in sources)
-    notes = [recipe.note] if recipe.note else []
+    credits = credits + Credits(notes=(recipe.note,) if recipe.note else ())
+    trained_on, teachers = list(credits.trained_on), list(credits.teachers)
     return contracts.check(
         Contract(
             layout=contracts.layout_part(layout.name),
@@ -46,7 +40,7 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, sources: list
             model=contracts.ModelPart(
                 name, recipe.name, "safetensors", "fp32", parameters(network), macs(network, size)
             ),
-            training=contracts.TrainingPart(sources, " ".join([DRAWN if drawn else PHOTOGRAPHS, *notes]), teachers),
+            training=contracts.TrainingPart(trained_on, credits.terms(recipe.terms), teachers),
             provenance=contracts.ProvenancePart(repository.short(), versions(), digest(network)),
         )
     )

@@ -20,16 +20,23 @@ from train import preview
 from train.evaluate import Faces, Scores, append_metrics
 
 METRICS = "metrics.jsonl"
+TELL_SECONDS = 30  # between lines where there is no terminal
 
 
 class Log:
-    """The record of one run: metrics.jsonl, TensorBoard, and a bar (plain lines where stderr is no terminal)."""
+    """The record of one run: metrics.jsonl, TensorBoard, and a bar (plain lines where stderr is no terminal).
 
-    def __init__(self, run: Path, steps: int, say: Callable[[str], None]):
+    record: counts that a checkpoint keeps, so that a run that was stopped says the same as one that was not: the last
+    losses, seconds, seconds of processor time. It is changed in place.
+    """
+
+    def __init__(self, run: Path, steps: int, record: dict, say: Callable[[str], None]):
         self.run, self.path, self.steps, self.say = run, run / METRICS, steps, say
-        self.start, self.cpu, self.first = time.monotonic(), time.process_time(), None
-        self.loss: list[float] = []
-        self.seen = 0
+        self.record = record
+        record.setdefault("loss", [])
+        self.start = time.monotonic() - record.get("seconds", 0.0)
+        self.cpu = time.process_time() - record.get("cpu_seconds", 0.0)
+        self.began, self.told, self.first, self.seen = time.monotonic(), time.monotonic(), None, 0
         self.nme = math.nan
         self.board = self.bar = None
         with contextlib.suppress(ImportError):  # a GPU host may have torch, numpy and safetensors alone
@@ -44,25 +51,26 @@ class Log:
 
     def step(self, step: int, loss: float, rate: float, batch: int) -> None:
         self.first = step - 1 if self.first is None else self.first
-        self.loss = (self.loss + [loss])[-50:]
+        self.record["loss"] = (self.record["loss"] + [loss])[-50:]
+        self.record |= {"seconds": time.monotonic() - self.start, "cpu_seconds": time.process_time() - self.cpu}
         self.seen += batch
+        finite = [value for value in self.record["loss"] if math.isfinite(value)]
+        mean = sum(finite) / len(finite) if finite else math.nan
         if self.bar is not None:
             self.bar.n = step
-            self.bar.set_postfix(loss=f"{np.nanmean(self.loss):.3f}", nme=f"{self.nme:.2%}", refresh=False)
+            self.bar.set_postfix(loss=f"{mean:.3f}", nme=f"{self.nme:.2%}", refresh=False)
             self.bar.update(0)
+        speed = self.seen / (time.monotonic() - self.began)
         if step % 50 == 0 or step == self.steps:
-            speed = self.seen / (time.monotonic() - self.start)
-            append_metrics(
-                self.path, step=step, loss=float(np.nanmean(self.loss)), rate=rate, images_per_s=speed,
-                seconds=time.monotonic() - self.start, cpu_seconds=time.process_time() - self.cpu,
-            )  # fmt: skip
+            seconds = {name: self.record[name] for name in ("seconds", "cpu_seconds")}
+            append_metrics(self.path, step=step, loss=mean, rate=rate, images_per_s=speed, **seconds)
             if self.board:
-                self.board.add_scalar("loss", np.nanmean(self.loss), step)
+                self.board.add_scalar("loss", mean, step)
                 self.board.add_scalar("rate", rate, step)
-            if self.bar is None and (step % 200 == 0 or step == self.steps):
-                left = (self.steps - step) * (time.monotonic() - self.start) / max(1, step - self.first) / 60
-                loss = np.nanmean(self.loss)
-                self.say(f"step {step}/{self.steps}  loss {loss:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
+        if self.bar is None and (time.monotonic() - self.told > TELL_SECONDS or step == self.steps):
+            self.told = time.monotonic()
+            left = (self.steps - step) * (self.told - self.began) / (step - self.first) / 60
+            self.say(f"step {step}/{self.steps}  loss {mean:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
 
     def evaluate(self, step: int, faces: Faces, scores: Scores) -> None:
         summary = metrics.summarise(scores.errors)

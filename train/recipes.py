@@ -18,6 +18,25 @@ from edgewing.errors import InputError, unknown
 from train.data.crops import CROPS
 from train.data.frames import FRAMES
 
+MOST_CHANNELS = 4096
+# Of every number, lowest and highest value. The upper ends are far beyond use: they keep a file from outside from
+# asking for all memory, or for a training that never ends.
+SMALLEST = 1e-12
+RANGES = {
+    "drawn": (1, 10**7), "validation": (0, 0.9), "seed": (0, 2**31 - 1), "lateral": (-0.5, 0.5), "stacks": (1, 8),
+    "width": (0.1, 8), "features": (0, MOST_CHANNELS), "input_size": (32, 1024), "heatmap_size": (0, 512),
+    "sigma": (0.1, 20), "hidden": (0.01, 1), "weight": (0, 1e4), "coordinate_loss": (0, 1e4), "distillation": (0, 1),
+    "rotation": (0, 180), "scale": (0, 0.9), "shift": (0, 1), "flip": (0, 1), "light": (0, 1), "grey": (0, 1),
+    "blur": (0, 1), "noise": (0, 1), "occlusion": (0, 1), "rate": (SMALLEST, 10), "weight_decay": (0, 10),
+    "warmup": (0, 10**7), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16), "ema": (0, 1 - SMALLEST),
+    "clip": (0, 1e9), "evaluate_every": (1, 10**9), "threshold": (0, 0.99), "power": (1, 16),
+}  # fmt: skip
+# The fields that say what the network is: with other values, weights do not fit.
+NETWORK = (
+    "network", "block", "stacks", "width", "features", "input_size", "heatmap_size", "boundary", "coordinates",
+    "channels",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -31,6 +50,7 @@ class Recipe:
     unlabelled: tuple[str, ...] = ()  # folders of pictures that teachers label (compress distill)
     corrected: tuple[str, ...] = ()  # sources of data whose labels teachers replace
     note: str = ""  # what else the contract says of the data, such as what the weights must not be scored on
+    terms: str = ""  # of data of one's own: what their owners allow, in a sentence for the contract
     weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
     drawn: int = 3000  # faces that `drawn` draws
     crop: str = "gtbox"  # gtbox | provided (the dataset's boxes) | released (as the paper's code): train.data.crops
@@ -227,10 +247,20 @@ def check(recipe: Recipe) -> Recipe:
         if getattr(recipe, key) not in known
     ]
     layouts.get(recipe.layout)
-    positive = ("hidden", "stacks", "width", "batch", "sigma", "rate", "evaluate_every", "drawn")
-    problems += [f"{key} {getattr(recipe, key)} must be above 0" for key in positive if not getattr(recipe, key) > 0]
-    shares = ("flip", "grey", "blur", "noise", "occlusion", "validation", "threshold", "ema", "distillation", "hidden")
-    problems += [f"{key} {getattr(recipe, key)} is not in 0..1" for key in shares if not 0 <= getattr(recipe, key) <= 1]
+    problems += [
+        f"{key} {value:g} is not in {low:g}..{high:g}"
+        for key, (low, high) in RANGES.items()
+        if not low <= (value := getattr(recipe, key)) <= high
+    ]
+    for what, (low, high) in {"weights": (0, 1e6), "offsets": (-0.5, 0.5)}.items():
+        found = getattr(recipe, what).items()
+        problems += [
+            f"{what} of {name}: {v:g} is not in {low:g}..{high:g}" for name, v in found if not low <= v <= high
+        ]
+    if not all(0 <= share <= 1 for share in recipe.milestones):
+        problems.append(f"milestones {recipe.milestones} are not shares of the run, in 0..1")
+    if not all(1 <= v <= MOST_CHANNELS for sizes in recipe.channels.values() for v in sizes):
+        problems.append(f"channels are not all in 1..{MOST_CHANNELS}")
     if recipe.steps <= 0 and recipe.epochs <= 0:
         problems.append("steps and epochs are both 0; say how long to train")
     if recipe.network == "paper" and recipe.input_size % 64:

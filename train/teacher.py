@@ -6,7 +6,6 @@ B batch, C channels, T crop pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,20 +14,9 @@ from torch.nn import functional as F
 
 from edgewing.errors import InputError
 from train.checkpoint import load_model
+from train.credits import Credits
 from train.model import StackedHourglass
 from train.recipes import Recipe
-
-
-@dataclass(frozen=True)
-class Credits:
-    """What a contract says of teachers: their names, and what they were trained on, whose terms pass on."""
-
-    teachers: tuple[str, ...] = ()
-    trained_on: tuple[str, ...] = ()
-
-    def __add__(self, other: Credits) -> Credits:
-        together = (self.teachers + other.teachers, self.trained_on + other.trained_on)
-        return Credits(*(tuple(dict.fromkeys(names)) for names in together))
 
 
 class Teacher:
@@ -46,7 +34,7 @@ class Teacher:
                 raise InputError(f"{run}: teaches {theirs}; the student has {ours}")
             self.networks.append((network.requires_grad_(False), recipe.input_size))
             name = f"{contract.model.name} (weights {contract.provenance.weights_sha256[:12]})"
-            self.credits += Credits((name,), tuple(contract.training.trained_on))
+            self.credits += Credits((name,)) + Credits.of(contract)
 
     def to(self, device: torch.device) -> Teacher:
         for network, _ in self.networks:

@@ -14,6 +14,7 @@ from compress.probes import Operation
 from edgewing.errors import InputError
 from targets import flatbuffer
 from train import recipes
+from train.credits import Credits
 from train.model import build, macs
 
 RECIPE = recipes.Recipe("mobile", "aflw-19", width=0.5, input_size=64, stacks=2)
@@ -169,7 +170,7 @@ def test_the_command_writes_a_table(tmp_path, capfd):
     recipe = recipes.replace(RECIPE, stacks=1)
     network = build(recipe).eval()
     (tmp_path / "run").mkdir()
-    about = describe(network, recipe, "run", ["drawn"], [])
+    about = describe(network, recipe, "run", Credits(trained_on=("drawn",)))
     checkpoint.save_model(tmp_path / "run/model.safetensors", network, recipe, about)
     out = tmp_path / "table.json"
     with pytest.raises(SystemExit) as end:

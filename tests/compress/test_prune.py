@@ -18,6 +18,7 @@ from edgewing import layouts
 from edgewing.errors import InputError
 from tests.targets.discs import discs
 from train import checkpoint, recipes
+from train.credits import Credits
 from train.evaluate import Faces
 from train.model import (
     BOUNDARY_LEVEL,
@@ -208,7 +209,10 @@ def test_a_pruned_run_loads_without_torch_pruning(tmp_path, faces):
     pruned = prune(alive(build(MOBILE)), MOBILE, 0.6, "taylor", faces)
     path = tmp_path / "model.safetensors"
     checkpoint.save_model(
-        path, pruned.network, pruned.recipe, describe(pruned.network, pruned.recipe, "pruned", ["drawn"], [])
+        path,
+        pruned.network,
+        pruned.recipe,
+        describe(pruned.network, pruned.recipe, "pruned", Credits(trained_on=("drawn",))),
     )
     images = torch.rand(1, 3, SIZE, SIZE)
     with torch.no_grad():

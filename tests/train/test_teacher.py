@@ -5,9 +5,10 @@ import torch
 
 from train import recipes
 from train.checkpoint import load_model, save_model
+from train.credits import Credits
 from train.describe import describe
 from train.model import build
-from train.teacher import Credits, Teacher
+from train.teacher import Teacher
 
 RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, width=0.25, layout="aflw-19", steps=1)
 
@@ -19,7 +20,12 @@ def saved(path, seed, **fields):
     for head in (stack.head for stack in network.stacks):
         torch.nn.init.normal_(head.weight)  # so that heatmaps are not all zero
     path.mkdir()
-    save_model(path / "model.safetensors", network, recipe, describe(network, recipe, path.name, ["drawn"], []))
+    save_model(
+        path / "model.safetensors",
+        network,
+        recipe,
+        describe(network, recipe, path.name, Credits(trained_on=("drawn",))),
+    )
     return path
 
 

@@ -6,6 +6,7 @@ Menpo's releases differ in theirs, so its counts are shown and compared with not
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 IBUG_TERMS = "research only, no commercial use; photographs belong to their owners; cite the 300-W papers"
@@ -147,3 +148,20 @@ DATASETS = {
         ),
     )
 }  # fmt: skip
+
+DRAWN = "drawn"  # the source of faces that train.data.drawn draws
+IMAGENET = "ImageNet"
+# What the names of sources whose owners allow research only begin with, in any of their parts: the sets above, and
+# those that are given out as plain pictures with .pts or COCO files.
+_RESEARCH_ONLY = (
+    "300vw", "300w", "afw", "aflw", "cofw", "helen", "ibug", "lfpw", "lsp", "menpo", "merl", "utkface", "wflw",
+    "youtube", "ytf",
+)  # fmt: skip
+
+
+def is_research_only(source: str) -> bool | None:
+    """Whether a source's owners allow research only, by its name such as ``lfpw/trainset``; None: not known here."""
+    if source in (DRAWN, IMAGENET):
+        return False
+    parts = re.split(r"[^a-z0-9]+", source.lower())
+    return True if any(part.startswith(_RESEARCH_ONLY) for part in parts) else None

@@ -313,7 +313,7 @@ def test_split_keeps_groups_whole_and_takes_from_each_source():
     assert not set(groups[train]) & set(groups[validation])
     np.testing.assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(len(sources)))
     counts = np.bincount(sources[validation], minlength=3)
-    assert 100 <= counts[0] < 110 and 20 <= counts[1] < 25
+    assert 50 <= counts[0] < 170 and 5 <= counts[1] < 45
     assert counts[2] == 0  # one group alone stays in training
     again = split(groups, 0.1, 7, sources)
     np.testing.assert_array_equal(validation, again[1])
@@ -321,9 +321,21 @@ def test_split_keeps_groups_whole_and_takes_from_each_source():
     assert len(split(groups, 0.0, 7, sources)[1]) == 0
 
 
-def test_a_split_of_strings_and_of_two_groups():
-    train, validation = split(np.array(["b", "a", "b", "a"]), 0.01, 0)
+def test_of_two_groups_one_is_held_out():
+    train, validation = split(np.array([5, 3, 5, 3]), 0.01, 0)
     assert len(train) == len(validation) == 2
+    assert len(split(np.array([5, 3, 5, 3]), 0.9, 0)[0]) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_group_stays_on_its_side_whatever_is_read_beside_it(seed):
+    groups = np.arange(20_000)
+    train, validation = split(groups, 0.05, seed)
+    assert 900 < len(validation) < 1100
+    fewer = groups[::7]
+    assert set(fewer[split(fewer, 0.05, seed)[1]]) == set(validation) & set(fewer)
+    wider = set(split(groups, 0.1, seed)[1])
+    assert set(validation) < wider
 
 
 def test_real_faces(shared, tmp_path):

@@ -1,0 +1,191 @@
+"""Network, averaged weights, optimiser and step of one run: one step, a checkpoint, and going on from it.
+
+B batch, N landmarks, C channels, H, W heatmap rows and columns.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edgewing import layouts
+from edgewing.errors import InputError
+from train import checkpoint, recipes
+from train.decode import Decode
+from train.heatmaps import FAR, GroundTruth
+from train.loss import heatmap_loss
+from train.model import StackedHourglass, build
+from train.recipes import Recipe
+from train.teacher import Teacher
+
+CHECKPOINT = "checkpoint.safetensors"
+RECORD = "edgewing.record"
+ASSUMED = "edgewing.assumed"  # the checkpoint's key for what a resume takes for granted beside the recipe
+
+
+class Trainer:
+    """What a checkpoint holds, and the step that changes it."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        steps: int,
+        device: torch.device,
+        initial: StackedHourglass | None = None,
+        teacher: Teacher | None = None,
+    ):
+        self.recipe, self.steps, self.device = recipe, steps, device
+        self.teacher = teacher.to(device) if teacher else None
+        torch.manual_seed(recipe.seed)
+        memory = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        # Weights that were loaded come in evaluation mode, in which batch norms would learn nothing.
+        self.network = (initial or build(recipe)).train().to(device, memory_format=memory)
+        self.average = build(recipe).to(device, memory_format=memory).eval().requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimiser = _optimiser(recipe, self.network)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
+        self.truth = GroundTruth(recipe)
+        self.decode = Decode(recipe.how, recipe.cells, recipe.cells, 1.0).to(device)
+        self.points = layouts.get(recipe.layout).points
+        self.step = 0
+        self.record: dict = {}  # what train.log counts over all starts of the run
+        self.agree: Callable[..., list[bool]] = lambda *flags: list(flags)
+        self.forward: nn.Module | Callable = torch.compile(self.network) if recipe.compile else self.network
+
+    def rate(self) -> float:
+        """The learning rate of the coming step."""
+        r, done = self.recipe, self.step / max(1, self.steps)
+        warm = min(1.0, (self.step + 1) / r.warmup) if r.warmup else 1.0
+        if r.schedule == "step":
+            return r.rate * warm * 0.1 ** sum(done >= share for share in r.milestones)
+        return r.rate * warm * (0.5 * (1 + math.cos(math.pi * min(1.0, done))) * 0.99 + 0.01)
+
+    def loss(
+        self, crops: Tensor, landmarks: Tensor, visibility: Tensor | None = None, clean: Tensor | None = None
+    ) -> Tensor:
+        """What a Batch of train.augment has -> scalar, float32. Without ``clean`` a teacher sees what the student does.
+
+        A teacher's word counts for every channel: it was trained to know which points are there, or it guesses better
+        than nobody.
+        """
+        r = self.recipe
+        target, mask = self.truth(landmarks, visibility)
+        half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(r.precision)
+        with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
+            outputs = self.forward(crops)
+        outputs = [o.float() for o in outputs]
+        total = heatmap_loss(outputs, target, mask, r.loss, r.weight, self.truth.counted(landmarks))
+        if self.teacher is not None:
+            shown = self.teacher(crops if clean is None else clean, r.cells, len(outputs))
+            taught = sum(heatmap_loss([o], h, mask, r.loss, r.weight) for o, h in zip(outputs, shown))
+            total = (1 - r.distillation) * total + r.distillation * taught
+        if r.coordinate_loss:
+            total = total + r.coordinate_loss * sum(self.distance(o[:, : self.points], landmarks) for o in outputs)
+        return total
+
+    def distance(self, heatmaps: Tensor, landmarks: Tensor) -> Tensor:
+        """Mean distance in cells between decoded and true landmarks, over those that lie inside the map."""
+        true = (torch.where(landmarks.isnan(), FAR, landmarks) - (self.recipe.stride - 1) / 2) / self.recipe.stride
+        predicted, _ = self.decode(heatmaps)
+        inside = ((true >= 0) & (true <= self.recipe.cells - 1)).all(dim=-1)
+        error = ((predicted - true) ** 2).sum(dim=-1).add(1e-4).sqrt()
+        return (error * inside).sum() / inside.sum().clamp(min=1)
+
+    def update(
+        self, crops: Tensor, landmarks: Tensor, visibility: Tensor | None = None, clean: Tensor | None = None
+    ) -> float:
+        """One step; the loss, or NaN where it was not finite on any worker, and then nothing changes but the step."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        before = _statistics(self.network)
+        loss = self.loss(crops, landmarks, visibility, clean)
+        value = loss.item()
+        self.step += 1
+        if not self.agree(math.isfinite(value))[0]:
+            _restore(before)
+            return math.nan
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.recipe.clip:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self._average()
+        return value
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # Young averages follow closely: the decay grows with the step, as in TensorFlow's EMA.
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step)) if self.recipe.ema else 0.0
+        for mean, new in zip(self.average.state_dict().values(), self.network.state_dict().values()):
+            if mean.is_floating_point():
+                mean.lerp_(new, 1 - decay)
+            else:
+                mean.copy_(new)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a run needs to go on, by name."""
+        found = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for i, state in self.optimiser.state_dict()["state"].items():
+            found |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
+        return found
+
+    def save(self, path: Path, assumed: dict[str, str]) -> None:
+        """assumed: what a resume takes for granted beside the recipe, by the words that a message names it with."""
+        metadata = {"step": str(self.step), checkpoint.RECIPE_KEY: recipes.dumps(self.recipe)}
+        metadata |= {ASSUMED: json.dumps(assumed), RECORD: json.dumps(self.record)}
+        if self.scaler.is_enabled():
+            metadata["scaler"] = json.dumps(self.scaler.state_dict())
+        checkpoint.save(path, self.tensors(), metadata)
+
+    def resume(self, path: Path, assumed: dict[str, str]) -> None:
+        """Go on from a checkpoint. InputError where its recipe or anything that was assumed is another one now."""
+        tensors, metadata = checkpoint.load(path)
+        if recipes.loads(metadata.get(checkpoint.RECIPE_KEY, ""), f"recipe in {path}") != self.recipe:
+            raise InputError(f"{path}: belongs to another recipe; choose another --run, or delete that folder")
+        before = json.loads(metadata.get(ASSUMED, "{}"))
+        changed = [what for what, value in assumed.items() if before.get(what) != value]
+        if changed:
+            raise InputError(
+                f"{path}: {' and '.join(changed)} changed since this run began, and it would go on with others; "
+                "bring them back, or choose another --run"
+            )
+        for prefix, network in (("network.", self.network), ("average.", self.average)):
+            part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            checkpoint.fill(network, part, str(path))
+        state: dict[int, dict] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimiser."):
+                _, index, name = key.split(".", 2)
+                state.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        if "scaler" in metadata and self.scaler.is_enabled():
+            self.scaler.load_state_dict(json.loads(metadata["scaler"]))
+        self.step, self.record = int(metadata["step"]), json.loads(metadata.get(RECORD, "{}"))
+
+
+def _optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    if recipe.optimiser == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    # Decay belongs to convolutions; on norms and biases it only fights the loss.
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.rate)
+
+
+def _statistics(network: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """Buffers and their values: batch statistics must not keep a step that is thrown away."""
+    return [(b, b.clone()) for name, b in network.named_buffers() if "running" in name or "batches" in name]
+
+
+def _restore(saved: list[tuple[Tensor, Tensor]]) -> None:
+    for buffer, value in saved:
+        buffer.copy_(value)
