@@ -78,7 +78,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     jitter = _jitter(arguments.jitter, arguments.seed)
     wanted = arguments.crop, jitter, arguments.split, arguments.points_frame
     faces = open_faces(arguments.data, arguments.layout, contract.crop, *wanted)
-    layout, from_model, from_data = shared_points(layouts.get(contract.layout.name), faces.layout)
+    layout, from_model, from_data = shared_points(contract.layout, faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
     predicted, labelled, boxes, indices, kinds, seen = [], [], [], [], [], []

@@ -23,7 +23,7 @@ from rich.progress import track
 
 from bench import artefacts, groups
 from bench.accuracy import PROBLEMS_KEPT, percent, shared_points
-from edgewing import geometry, layouts, measure, metrics, models, rows, runtimes
+from edgewing import geometry, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train.data import pictures
@@ -51,7 +51,7 @@ def compare(arguments: argparse.Namespace, command: str) -> dict:
     """The agreement row for parsed arguments. InputError where no face can be compared."""
     files = {"model": models.find(arguments.model), "teacher": _teacher(arguments.teacher)}
     model, teacher = (runtimes.open(path) for path in files.values())
-    of_model, of_teacher = (layouts.get(runtime.contract.layout.name) for runtime in (model, teacher))
+    of_model, of_teacher = (runtime.contract.layout for runtime in (model, teacher))
     layout, from_model, from_teacher = shared_points(of_model, of_teacher)
 
     ours, theirs, names, problems = [], [], [], []

@@ -39,7 +39,7 @@ def cost(arguments: argparse.Namespace, command: str) -> list[dict]:
     path = models.find(arguments.model)
     detectors = {name: detection.open(name) for name in arguments.detector}
     landmarker = Landmarker(path)
-    model_layout = layouts.get(landmarker.contract.layout.name)
+    model_layout = landmarker.contract.layout
     layout, from_model, from_data = shared_points(model_layout, layouts.get(arguments.layout))
     found = {name: {"true": [], "detector": [], "again": [], "shift": []} for name in detectors}
     samples = data.read([arguments.data], arguments.layout, "test").samples

@@ -26,7 +26,7 @@ import numpy as np
 
 from bench import accuracy, gate, pairs, race
 from bench.faces import open_faces
-from edgewing import containers, files, layouts, measure, metrics, models, rows, runtimes
+from edgewing import containers, files, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError, command
 from edgewing.outputs import Rows
 
@@ -112,9 +112,7 @@ class Worse:
 
     def _change(self, file: Path) -> float:
         runtime, p = runtimes.open(file), self.scored["protocol"]
-        layout, from_model, from_data = accuracy.shared_points(
-            layouts.get(runtime.contract.layout.name), self._faces.layout
-        )
+        layout, from_model, from_data = accuracy.shared_points(runtime.contract.layout, self._faces.layout)
         predicted = np.array([accuracy.predict(runtime, face)[from_model] for face in self._crops])
         true = np.array([face.landmarks[from_data] for face in self._crops])
         errors = metrics.errors(predicted, true, metrics.normaliser(true, layout, p["normaliser"]))

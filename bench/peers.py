@@ -222,7 +222,7 @@ def _ours(path: Path, contract: Contract) -> Peer:
     if contract.input.shape[0] > 1:
         raise InputError(f"takes {contract.input.shape[0]} faces a call, the others one; export it with --batch 1")
     runtime, crop, size = runtimes.open(path), contract.crop, contract.crop.size
-    index = layouts.get(contract.layout.name).map_to(LAYOUT)
+    index = contract.layout.map_to(LAYOUT)
 
     def look(image: np.ndarray, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         to_image = square(sample, size, factor=crop.factor, least=crop.least).to_image

@@ -81,7 +81,7 @@ def main(options: argparse.Namespace) -> None:
     recipe = from_options(
         recipes.get(options.recipe),
         options,
-        layout=options.layout,
+        layout=layouts.given(options.layout),
         data=tuple(data),
         unlabelled=tuple(options.unlabelled),
         corrected=tuple(options.correct),

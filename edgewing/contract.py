@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from edgewing import __version__, decoding, geometry, layouts
 from edgewing.errors import InputError
+from edgewing.layouts import Layout
 
 KEY = "edgewing.contract"
 SCHEMA = 2
@@ -30,16 +31,6 @@ FRAMES = ("crop", "cell", "none")
 DTYPES = ("uint8", "int8", "float16", "float32", "image")
 FLOATS = ("float16", "float32")  # of outputs: an integer would need a scale, which no contract has
 UNSEALED = "0" * 64
-
-
-@dataclass(frozen=True)
-class LayoutPart:
-    """Points and how they mirror and join; ``name`` is a key of edgewing.layouts."""
-
-    name: str
-    points: int
-    flip_pairs: list[list[int]]
-    edges: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -149,7 +140,7 @@ class Contract:
     ``containers.seal`` fills it in when the file is whole.
     """
 
-    layout: LayoutPart
+    layout: Layout
     input: InputPart
     crop: CropPart
     outputs: list[OutputPart]
@@ -172,12 +163,6 @@ class Contract:
     def replace(self, **parts) -> Contract:
         """A copy with other parts, validated."""
         return check(dataclasses.replace(self, **parts))
-
-
-def layout_part(name: str) -> LayoutPart:
-    """The layout part for a layout of edgewing.layouts."""
-    layout = layouts.get(name)
-    return LayoutPart(name, layout.points, [list(p) for p in layout.flip_pairs], [list(e) for e in layout.edges])
 
 
 def crop_part(size: int, protocol: str = "gtbox") -> CropPart:
@@ -247,11 +232,6 @@ def check(contract: Contract, where: str = "contract") -> Contract:
             problems.append(text)
 
     n = c.layout.points
-    known = layouts.table().get(c.layout.name)
-    need(0 < n <= 1000, f"layout.points {n} is not in 1..1000")
-    need(known is None or known.points == n, f"layout.points {n}, but {c.layout.name} has {known and known.points}")
-    pairs = c.layout.flip_pairs + c.layout.edges
-    need(all(len(p) == 2 and 0 <= min(p) and max(p) < n for p in pairs), "layout: a pair names a point beyond the last")
     need(c.input.dtype in DTYPES, f"input.dtype {c.input.dtype!r} is not one of {', '.join(DTYPES)}")
     need(c.input.axes in ("NHWC", "NCHW"), f"input.axes {c.input.axes!r} is not NHWC or NCHW")
     need(c.input.colour in ("RGB", "BGR"), f"input.colour {c.input.colour!r} is not RGB or BGR")
@@ -317,6 +297,8 @@ def _build(kind, value, path: str, problems: list[str]):
             problems.append(f"{path} is not a map of texts")
             return {}
         return value
+    if kind is Layout:
+        return _layout(value, path, problems)
     if dataclasses.is_dataclass(kind):
         return _build_part(kind, value, path, problems)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -326,6 +308,14 @@ def _build(kind, value, path: str, problems: list[str]):
         problems.append(f"{path} is not {kind.__name__}")
         return kind()
     return value
+
+
+def _layout(value, path: str, problems: list[str]) -> Layout:
+    try:
+        return layouts.parse(value, path)
+    except InputError as error:
+        problems.append(str(error))
+        return Layout("none", 1)
 
 
 @functools.cache

@@ -35,6 +35,8 @@ def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.
     ends = BOX if name == BOX else layout.normalisers[name]
     if ends == BOX:
         distance = np.sqrt(np.prod(np.nanmax(landmarks, axis=1) - np.nanmin(landmarks, axis=1), axis=-1))
+    elif ends == "diagonal":
+        distance = np.linalg.norm(np.nanmax(landmarks, axis=1) - np.nanmin(landmarks, axis=1), axis=-1)
     elif ends == "dataset":
         if boxes is None:
             raise InputError(f"normaliser {name!r} of {layout.name} needs the dataset's boxes; these faces have none")

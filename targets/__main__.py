@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from edgewing import files, hints, trial
+from edgewing import files, hints, layouts, trial
 from edgewing.errors import InputError, command, reason
 from targets import gate, parity, ranges, table
 from targets.progress import Progress, silence
@@ -128,7 +128,7 @@ def _open(run: Path, arguments: argparse.Namespace, options: table.Options):
     network, _, contract = checkpoint.load_model(run)
     if arguments.layout and not arguments.data:
         raise InputError("--layout says how --data is labelled; give --data DIR too")
-    if arguments.layout and arguments.layout != contract.layout.name:
+    if arguments.layout and layouts.get(arguments.layout) != contract.layout:
         raise InputError(
             f"--layout {arguments.layout}, but the run finds {contract.layout.name}; give faces of that layout"
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import contract, geometry, layouts, metrics, runtimes
+from edgewing import contract, geometry, metrics, runtimes
 from edgewing import measure as device
 from edgewing.errors import InputError
 from targets import delegation
@@ -208,7 +208,7 @@ def compare(
     shift = np.linalg.norm(points.landmarks.astype(np.float64) - reference.landmarks, axis=-1) * scale
     broken = not np.isfinite(shift).all()
     shift = np.where(np.isfinite(shift), shift, CROP)
-    layout = layouts.get(about.layout.name)
+    layout = about.layout
     boxes = np.stack([geometry.landmark_box(landmarks) for landmarks in faces.landmarks])
     distance = metrics.normaliser(faces.landmarks, layout, boxes=boxes)
     ours, theirs = (metrics.errors(p.landmarks, faces.landmarks, distance) for p in (points, reference))

@@ -106,7 +106,8 @@ def main(arguments: list[str] | None = None) -> int | None:
 
             tell(options.source, options.data)
             return None
-        recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=options.layout)
+        layout = layouts.given(options.layout)
+        recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=layout)
         if options.verb == "ablate":
             ablate.main(options, recipe, run_folder(options.run), arguments)
             return None

@@ -21,7 +21,7 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, credits: Cred
     trained_on, teachers = list(credits.trained_on), list(credits.teachers)
     return contracts.check(
         Contract(
-            layout=contracts.layout_part(layout.name),
+            layout=layout,
             input=contracts.InputPart(
                 "images", [1, 3, size, size], "NCHW", "float32", "RGB", [0.0, 1.0], "none: divide by 255 before"
             ),

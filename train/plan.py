@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewing import layouts
 from edgewing.errors import InputError, unknown
 from train.data.cache import Cache
 from train.recipes import Recipe
@@ -37,8 +38,12 @@ class Plan:
 
 def plan(recipe: Recipe, cache: Cache, workers: int = 1) -> Plan:
     """InputError, in one line, for whatever of the recipe does not fit the faces."""
-    if cache.meta["layout"] != recipe.layout:
-        raise InputError(f"the cache has layout {cache.meta['layout']}, the recipe {recipe.layout}")
+    points = layouts.get(recipe.layout).points
+    if cache.meta["points"] != points:
+        raise InputError(
+            f"the cache has layout {cache.meta['layout']} with {cache.meta['points']} points, "
+            f"the recipe {recipe.layout} with {points}"
+        )
     if cache.meta["crop"] != recipe.crop:
         raise InputError(f"the cache has crops by {cache.meta['crop']}, the recipe by {recipe.crop}; use --crop")
     if recipe.batch % workers:

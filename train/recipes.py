@@ -15,6 +15,7 @@ from pathlib import Path
 from edgewing import layouts
 from edgewing.decoding import Decode
 from edgewing.errors import InputError, unknown
+from edgewing.layouts import Layout
 from train.data.crops import CROPS
 from train.data.frames import FRAMES
 
@@ -43,7 +44,7 @@ class Recipe:
     """All settings. Lengths are px of the network's crop unless a comment says otherwise."""
 
     name: str
-    layout: str = "300w-68"
+    layout: str | Layout = "300w-68"  # a name, or a layout of one's own, which the recipe carries whole
 
     # data
     data: tuple[str, ...] = ()  # folders, or `drawn`
@@ -296,7 +297,12 @@ def loads(text: str, where: str = "recipe") -> Recipe:
         if key not in hints:
             raise unknown(f"field in {where}", key, hints)
     try:
-        return check(Recipe(**{key: _cast(hints[key], v) for key, v in value.items()}))
+        fields = {key: _cast(hints[key], v) for key, v in value.items() if key != "layout"}
+        if isinstance(value.get("layout"), dict):
+            fields["layout"] = layouts.parse(value["layout"], f"layout of {where}")
+        elif "layout" in value:
+            fields["layout"] = str(value["layout"])
+        return check(Recipe(**fields))
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{where}: a field has a value of the wrong kind ({error})") from None
 

@@ -48,7 +48,7 @@ def artefact():
         n = len(landmarks)
         shape = [batch, SIZE, SIZE, 3]
         said = contract.Contract(
-            layout=contract.layout_part(layout),
+            layout=layouts.get(layout),
             input=contract.InputPart("image", shape, "NHWC", "uint8", "RGB", [0, 255], "none"),
             crop=dataclasses.replace(contract.crop_part(SIZE), **square or {}),
             outputs=[

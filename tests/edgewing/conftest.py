@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgewing import contract as contracts
+from edgewing import layouts
 from edgewing.contract import KEY, Contract
 
 SIDE = 32
@@ -37,7 +38,7 @@ def tiny_contract(axes: str = "NCHW", dtype: str = "uint8", decoded: bool = True
         outputs = [contracts.OutputPart("heatmaps", "heatmaps", [1, 3, SIDE, SIDE], "cell", "0 to 1", "float32")]
     return contracts.check(
         Contract(
-            layout=contracts.LayoutPart("tiny-2", 2, [[0, 1]], [[0, 1]]),
+            layout=layouts.Layout("tiny-2", 2, ((0, 1),), ((0, 1),)),
             input=contracts.InputPart(
                 "image",
                 [1, 3, SIDE, SIDE] if axes == "NCHW" else [1, SIDE, SIDE, 3],

@@ -26,7 +26,7 @@ def artefact(path, form="tensorrt", precision="int8", accepted=True):
     """A file that says it was exported for TensorRT; its graph does not matter here. accepted: None for no parity."""
     n = layouts.get("aflw-19").points
     about = contract.Contract(
-        layout=contract.layout_part("aflw-19"),
+        layout=layouts.get("aflw-19"),
         input=contract.InputPart("image", [1, 3, 64, 64], "NCHW", "float32", "RGB", [0.0, 255.0], "inside"),
         crop=contract.crop_part(64),
         outputs=[

@@ -1,14 +1,17 @@
 """Tables that a typing error would spoil silently: points, mirror pairs, curves, normalisers, maps."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 from edgewing import layouts
 from edgewing.errors import InputError
 
+FILES = sorted((Path(layouts.__file__).parent / "layout_files").glob("*.json"))
 NAMES = ["300w-68", "wflw-98", "cofw-29", "aflw-19", "lsp-14"]
 each = pytest.mark.parametrize("layout", layouts.table().values(), ids=lambda layout: layout.name)
 
@@ -94,9 +97,91 @@ def test_unknown_names_get_a_hint():
         layouts.get("lsp-14").map_to("300w-68")
 
 
-def test_the_data_file_is_json_without_duplicates():
+def test_the_files_are_json_without_duplicates():
     def pairs(found):
         assert len({key for key, _ in found}) == len(found)
         return dict(found)
 
-    json.loads((Path(layouts.__file__).parent / "layouts.json").read_text(), object_pairs_hook=pairs)
+    for path in FILES:
+        json.loads(path.read_text(), object_pairs_hook=pairs)
+    assert {path.stem for path in FILES} == set(NAMES)
+
+
+CLOCK = {
+    "name": "clock-5", "points": ["centre", "top", "right", "bottom", "left"], "flip_pairs": [["left", "right"]],
+    "edges": [["centre", "top"]], "normalisers": {"width": ["left", "right"]}, "groups": {"rim": [1, 2, 3, 4]},
+    "pck": 0.1,
+}  # fmt: skip
+
+
+def written(tmp_path, **changes):
+    path = tmp_path / "clock.json"
+    path.write_text(json.dumps({**CLOCK, **changes}))
+    return str(path)
+
+
+def test_a_layout_of_ones_own(tmp_path):
+    layout = layouts.get(written(tmp_path))
+    assert (layout.name, layout.points, layout.names[2], layout.pck) == ("clock-5", 5, "right", 0.1)
+    assert layout.flip_index.tolist() == [0, 1, 4, 3, 2] and layout.edges == ((0, 1),)
+    assert layout.default_normaliser == "width" and layout.normalisers["width"] == ((4,), (2,))
+    assert not layout.has_boundary and layout.channels == 5
+    again = layouts.parse(json.loads(json.dumps(dataclasses.asdict(layout))), "contract")
+    assert again == layout and hash(again) == hash(layout)
+
+
+def test_the_least_that_a_layout_says(tmp_path):
+    path = tmp_path / "least.json"
+    path.write_text('{"name": "hand-21", "points": 21}')
+    layout = layouts.get(str(path))
+    assert layout.points == 21 and layout.default_normaliser == "box" and layout.flip_index.tolist() == list(range(21))
+
+
+FAULTS = [
+    ({"name": "a b"}, "name: expected"),
+    ({"name": "300w-68"}, "is that of a layout of the package"),
+    ({"points": []}, "points: expected"),
+    ({"points": 5000}, "points: expected"),
+    ({"points": ["a", "a", "b", "c", "d"]}, "names: 5 .4 different. for 5 points"),
+    ({"flip_pairs": [["left", "right"], ["left", "top"]]}, "flip_pairs: point left is in two pairs"),
+    ({"flip_pairs": [["left", "left"]]}, r"flip_pairs.0.: expected two different points"),
+    ({"flip_pairs": [[0, 9]]}, r"flip_pairs.0.: unknown point 9; points are 0 to 4"),
+    ({"flip_pairs": {"a": 1}}, "flip_pairs: expected a list of pairs"),
+    ({"edges": [["centre", "nowhere"]]}, "edges.0.: unknown point 'nowhere'; no point has that name"),
+    ({"curves": {"rim": ["top", "rihgt"]}}, "curves.rim: unknown point 'rihgt'"),
+    ({"curves": {"rim": [0]}}, "curves.rim: expected a list of at least 2"),
+    ({"normalisers": {"n": "boxes"}}, "normalisers.n: 'boxes' is not one of landmarks, diagonal, dataset"),
+    ({"normalisers": {"n": [0, 0]}}, "normalisers.n: both ends are the same point"),
+    ({"normalisers": {"n": [0, 1, 2]}}, "normalisers.n: expected two points"),
+    ({"default_normaliser": "height"}, "default_normaliser: 'height' is not one of width"),
+    ({"groups": {"rim": "all"}}, "groups.rim: expected a list"),
+    ({"pck": -1}, "pck: expected"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), FAULTS, ids=lambda value: str(value)[:40])
+def test_every_fault_is_a_line_that_names_the_field(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message) as error:
+        layouts.get(written(tmp_path, **changes))
+    assert "\n" not in str(error.value) and "clock.json: " in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"name": "x"', "5"])
+def test_what_is_no_layout_is_a_line(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(InputError, match="x.json"):
+        layouts.get(str(tmp_path / "x.json"))
+
+
+def test_the_schema_knows_the_files_and_most_faults(tmp_path):
+    """The published schema takes what the reader takes; what a schema cannot say (unknown names) is the reader's."""
+    schema = json.loads((Path(layouts.__file__).parent / "layout.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in FILES:
+        validator.validate(json.loads(path.read_text()))
+    validator.validate(CLOCK)
+    beyond = ("two pairs", "unknown point", "same point", "default_normaliser", "different", "of the package")
+    for changes, message in FAULTS:
+        if not any(word in message for word in beyond):
+            assert not validator.is_valid({**CLOCK, **changes}), changes

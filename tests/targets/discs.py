@@ -86,7 +86,7 @@ RECIPE = recipes.Recipe("tiny", layout=LAYOUT, width=0.25, input_size=SIZE, data
 def run_contract(network: torch.nn.Module, recipe: recipes.Recipe) -> contract.Contract:
     """The contract that a training run would give this network."""
     size, cells = recipe.input_size, recipe.cells
-    part = contract.layout_part(recipe.layout)
+    part = layouts.get(recipe.layout)
     channels = part.points + recipe.has_boundary
     return contract.Contract(
         layout=part,

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgewing import containers, contract, rows, runtimes
+from edgewing import containers, contract, layouts, rows, runtimes
 from edgewing.errors import InputError
 from targets import __main__ as command
 from targets import coreml_evaluator, flatbuffer, graph, parity, ranges, table, tensorrt, tflite
@@ -49,7 +49,7 @@ def test_contract_round_trip(path, run, network, key, precision):
     own = contract.loads(contract.dumps(found))
     assert own == found
     assert (found.model.format, found.model.precision) == (table.TABLE[key].form, precision)
-    assert found.layout == contract.layout_part(RECIPE.layout)
+    assert found.layout == layouts.get(RECIPE.layout)
     assert found.provenance.weights_sha256 == run_contract(network, RECIPE).provenance.weights_sha256
     assert (
         found.parity.accepted and found.parity.faces == 64 and found.parity.p50 <= found.parity.p99 <= found.parity.max

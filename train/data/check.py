@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
-from train.data import aflw, cofw, ibug, lsp, pictures, pts, samples, wflw
+from train.data import aflw, coco, cofw, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
 from train.data.samples import Absent, Sample, Unlabelled
@@ -97,12 +97,12 @@ def check(folder: str | Path) -> list[Finding]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; check the path")
-    found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_pts(folder)]
+    found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_coco(folder), *_pts(folder)]
     found = found or [*_unlabelled(folder)]
     if not found:
         raise InputError(
             f"{folder}: no data set and no pictures; expected .pts files, WFLW's lists, COFW_*.mat, "
-            "AFLWinfo_release.mat, LSP's joints.mat, or pictures"
+            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints, or pictures"
         )
     if len(found) > 1:
         for finding in found:
@@ -148,6 +148,15 @@ def _by_split(folder: Path, name: str, reader, annotations: list[Path]) -> Findi
     layout = layouts.get(dataset.layout)
     parts = {part: Count().add(reader.read(folder, layout, part)) for part in dataset.parts}
     return Finding(folder, dataset, layout.name, parts, {path.parent for path in annotations})
+
+
+def _coco(folder: Path) -> Iterator[Finding]:
+    """COCO keypoints: a part for each annotation file."""
+    for path in coco.lists(folder):
+        points = coco.points_of(path)
+        layout = next((name for name, known in layouts.table().items() if known.points == points), "")
+        found = coco.read(path, coco.any_layout(points), "train")
+        yield Finding(folder, None, layout, {path.relative_to(folder).as_posix(): Count().add(found)}, {path.parent})
 
 
 def _pts(folder: Path) -> Iterator[Finding]:
