@@ -13,6 +13,7 @@ from pathlib import Path
 from edgewing.contract import Contract
 from edgewing.errors import printable
 
+_FREE = "no terms of others apply"  # what train.credits writes of faces that edgewing draws
 _told: set[str] = set()
 
 
@@ -34,7 +35,9 @@ def _parity(path: Path, contract: Contract) -> str:
 
 
 def _terms(contract: Contract) -> str:
-    """The first clause."""
+    """The first clause; nothing where nobody has terms."""
+    if contract.training.data_terms in ("", "none") or _FREE in contract.training.data_terms:
+        return ""
     first = re.split(r"[;:.]\s", contract.training.data_terms.strip(), maxsplit=1)[0].rstrip(".")
     return textwrap.shorten(printable(first), 80, placeholder=" ...")
 

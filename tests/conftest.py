@@ -4,9 +4,19 @@ threads that wait for one another take many times longer. And no telemetry of th
 import os
 import sys
 
+import pytest
+
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as edgewing does: some tests import onnxruntime before it
 # As in an environment that was activated: printed commands have the names python and edgewing there.
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
+
+
+@pytest.fixture(autouse=True)
+def notices_are_new():
+    """What is said once in a process is said once in a test, whichever tests ran before."""
+    from edgewing import notices
+
+    notices._told.clear()

@@ -108,7 +108,10 @@ def test_a_recipe_of_a_larger_network_than_the_weights_takes_no_memory(tmp_path)
     """A network of 27 TB, for weights of 2 MB."""
     network = build(RECIPE)
     larger = json.dumps(dataclasses.asdict(RECIPE) | {"width": 30_000.0})
-    metadata = {KEY: contracts.dumps(describe(network, RECIPE, "first", ["drawn"], [])), checkpoint.RECIPE_KEY: larger}
+    metadata = {
+        KEY: contracts.dumps(describe(network, RECIPE, "first", Credits(trained_on=("drawn",)))),
+        checkpoint.RECIPE_KEY: larger,
+    }
     checkpoint.save(tmp_path / "a.safetensors", network.state_dict(), metadata)
     with pytest.raises(InputError, match="do not fit the recipe|width 30000"):
         load_model(tmp_path / "a.safetensors")
