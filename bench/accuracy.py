@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import charts, groups
+from bench import charts, groups, visibility
 from bench.faces import Face, Jitter, open_faces
 from edgewing import files, geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
+from train.data import samples
 from train.data.crops import CROPS
 from train.data.frames import FRAMES
 
@@ -81,17 +82,19 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     layout, from_model, from_data = shared_points(contract.layout, faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
-    predicted, labelled, boxes, indices, kinds, seen = [], [], [], [], [], []
+    predicted, scores, labelled, boxes, indices, kinds, seen = [], [], [], [], [], [], []
     for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
         try:
             face = faces.face(index)
         except InputError as error:
             faces.problems.append(str(error))
             continue
-        predicted.append(predict(runtime, face)[from_model])
+        points, confidence = predict(runtime, face)
+        predicted.append(points[from_model])
+        scores.append(confidence[from_model])
         labelled.append(face.landmarks)
         boxes.append(face.box)
-        kinds.append((face.attributes, 0 if face.visibility is None else int((face.visibility == 1).sum())))
+        kinds.append((face.attributes, samples.seen(face.landmarks) if face.visibility is None else face.visibility))
         indices.append(index)
         seen.append((face.name, face.labels, face.pixels))
     if not indices:
@@ -100,9 +103,10 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     predicted, labelled = np.array(predicted), np.array(labelled)
     true = labelled[:, from_data]
     known_boxes = None if any(box is None for box in boxes) else np.array(boxes)
-    normaliser = arguments.normaliser or layout.default_normaliser
+    normaliser = arguments.normaliser or _known_to_all(true, layout)
     distance = metrics.normaliser(true, layout, normaliser, known_boxes)
     errors = metrics.errors(predicted, true, distance)
+    per_point = np.linalg.norm(predicted - true, axis=-1) / distance[:, None]
     summary = metrics.summarise(errors)
     protocol = {
         **faces.protocol,
@@ -115,8 +119,9 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         **_digests(seen),
         "threads": arguments.threads,
     }
+    visible = np.array([visibility for _, visibility in kinds])[:, from_data]
+    by_visibility = visibility.by_visibility(np.array(scores), visible, per_point, [names for names, _ in kinds])
     thresholds = np.linspace(0.0, CED_END, CED_STEPS + 1)
-    per_point = np.linalg.norm(predicted - true, axis=-1) / distance[:, None]
     row = {
         **rows.header("accuracy", about, protocol, command),
         "model": {
@@ -130,7 +135,8 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         **vars(summary),
         **({"pck20": metrics.correct_keypoints(predicted, true, distance)} if normaliser == "torso" else {}),
         "parts": _parts(faces, labelled, errors, kinds),
-        "per_point": per_point[np.isfinite(errors)].mean(axis=0).tolist() if summary.failed < summary.faces else [],
+        **({"visibility": by_visibility} if by_visibility else {}),
+        "per_point": _means(per_point[np.isfinite(errors)]),
         "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
         "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
         "problems": faces.problems[:PROBLEMS_KEPT],
@@ -218,10 +224,12 @@ def describe(row: dict) -> str:
     if "pck20" in row:
         lines.append(f"PCK@0.2 {percent(row['pck20'])} of the points are within 0.2 of the torso")
     if row["per_point"]:
-        worst = sorted(range(len(row["per_point"])), key=lambda i: -row["per_point"][i])[:WORST_POINTS]
+        known = [i for i, value in enumerate(row["per_point"]) if value is not None]
+        worst = sorted(known, key=lambda i: -row["per_point"][i])[:WORST_POINTS]
         told = ", ".join(f"{i} {percent(row['per_point'][i])}" for i in worst)
         lines.append(f"points with the largest mean error, counted from 0: {told}")
     lines += groups.describe(row["parts"])
+    lines += visibility.lines_of(row["visibility"]) if "visibility" in row else []
     if other := row.get("against"):
         low, high = 100 * other["low"], 100 * other["high"]
         lost = f"; {other['lost']} faces have lost their prediction" if other["lost"] else ""
@@ -243,11 +251,31 @@ def _digests(seen: list[tuple[str, str, str]]) -> dict[str, str]:
     return {key: hashlib.sha256("\n".join(lines).encode()).hexdigest() for key, lines in zip(DIGESTS, columns)}
 
 
-def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, int]]) -> dict[str, dict]:
+def _known_to_all(true: np.ndarray, layout: layouts.Layout) -> str:
+    """The layout's own normaliser, or the box of the points where a face lacks a point that it needs."""
+    if metrics.measurable(true, layout, layout.default_normaliser):
+        return layout.default_normaliser
+    print(
+        f"some faces lack points that the normaliser {layout.default_normaliser} needs: errors are divided by "
+        f"{metrics.BOX}, the root of the area of the box of the points"
+    )
+    return metrics.BOX
+
+
+def _means(per_point: np.ndarray) -> list[float | None]:
+    """(F, N) -> of each point its mean over the faces that have it; nothing where no face was predicted."""
+    if not len(per_point):
+        return []
+    counts = np.isfinite(per_point).sum(axis=0)
+    sums = np.nansum(per_point, axis=0)
+    return [float(total / count) if count else None for total, count in zip(sums, counts)]
+
+
+def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, np.ndarray]]) -> dict[str, dict]:
     """Figures by subset, by occlusion, by pose and by size, as far as these faces let them be told apart."""
     turned = groups.by_yaw(labelled, faces.layout, errors)
     subsets = groups.by_attribute([attributes for attributes, _ in kinds], errors)
-    hidden = np.array([count for _, count in kinds])
+    hidden = np.array([(visibility == 1).sum() for _, visibility in kinds])
     covered = groups.by_occlusion(hidden, errors) if hidden.any() else None
     found = {name: part for name, part in (("subset", subsets), ("occlusion", covered), ("pose", turned)) if part}
     if faces.in_pictures:  # a run's crops are all of one size
@@ -276,10 +304,10 @@ def shared_points(model: layouts.Layout, data: layouts.Layout) -> tuple[layouts.
     raise InputError(f"the model's layout is {model.name}, the data's is {data.name}, and there is no map between them")
 
 
-def predict(runtime, face: Face) -> np.ndarray:
-    """(N, 2) landmarks in image px; NaN stays NaN and counts as a face without a prediction."""
-    landmarks = runtime(face.crop[None]).landmarks[0]
-    return geometry.apply(face.to_image, landmarks)
+def predict(runtime, face: Face) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 2) landmarks in image px, (N,) scores; NaN stays NaN and counts as a face without a prediction."""
+    points = runtime(face.crop[None])
+    return geometry.apply(face.to_image, points.landmarks[0]), points.scores[0]
 
 
 def _keep_pictures(path: Path, faces, indices, errors, predicted, layout, from_data) -> None:

@@ -113,7 +113,7 @@ class Worse:
     def _change(self, file: Path) -> float:
         runtime, p = runtimes.open(file), self.scored["protocol"]
         layout, from_model, from_data = accuracy.shared_points(runtime.contract.layout, self._faces.layout)
-        predicted = np.array([accuracy.predict(runtime, face)[from_model] for face in self._crops])
+        predicted = np.array([accuracy.predict(runtime, face)[0][from_model] for face in self._crops])
         true = np.array([face.landmarks[from_data] for face in self._crops])
         errors = metrics.errors(predicted, true, metrics.normaliser(true, layout, p["normaliser"]))
         return metrics.summarise(errors).nme / self.scored["nme"] - 1

@@ -39,12 +39,17 @@ def by_yaw(landmarks: np.ndarray, layout: Layout, face_errors: np.ndarray) -> di
     """landmarks: (F, N, 2) true points. None for a layout that is not of a face."""
     if layout.name not in drawn.LAYOUTS:
         return None
-    return part(YAW_HOW, _labels(np.abs(yaw(landmarks, layout)), YAW), face_errors, _names(YAW))
+    whole = ~np.isnan(landmarks[:, _inner(layout)]).any(axis=(1, 2))  # a face that lacks points tells no angle
+    if not whole.any():
+        return None
+    angles = np.abs(yaw(landmarks[whole], layout))
+    return part(YAW_HOW, _labels(angles, YAW), face_errors[whole], _names(YAW))
 
 
 def by_size(landmarks: np.ndarray, face_errors: np.ndarray) -> dict:
-    """landmarks: (F, N, 2) true points, px of the original picture."""
-    return part(SIZE_HOW, _labels(np.ptp(landmarks, axis=1).max(axis=-1), SIZE), face_errors, _names(SIZE))
+    """landmarks: (F, N, 2) true points, px of the original picture; NaN where there is none."""
+    sizes = (np.nanmax(landmarks, axis=1) - np.nanmin(landmarks, axis=1)).max(axis=-1)
+    return part(SIZE_HOW, _labels(sizes, SIZE), face_errors, _names(SIZE))
 
 
 def by_attribute(attributes: list[dict[str, int]], face_errors: np.ndarray) -> dict | None:

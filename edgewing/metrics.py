@@ -95,6 +95,20 @@ def correct_keypoints(predicted: np.ndarray, true: np.ndarray, distance: np.ndar
     return float((off <= threshold)[there].mean())
 
 
+def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> float | None:
+    """AUROC: the chance that a positive has a higher score than a negative, ties counting half. None without both.
+
+    scores: of any shape. positive: bool, likewise.
+    """
+    scores, positive = np.ravel(scores), np.ravel(positive)
+    count = int(positive.sum())
+    if not 0 < count < len(scores):
+        return None
+    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # of ties their mean
+    return float((ranks[inverse][positive].sum() - count * (count + 1) / 2) / (count * (len(scores) - count)))
+
+
 def cumulative_errors(face_errors: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """The CED: share of faces with error at most each threshold."""
     return np.searchsorted(np.sort(face_errors), thresholds, side="right") / len(face_errors)

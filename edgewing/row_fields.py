@@ -94,6 +94,8 @@ SUMMARY = {"faces": count, "failed": count, "nme": maybe(amount), "fr08": amount
 SUMMARY |= {"auc08": amount, "auc10": amount}
 GROUP = SUMMARY | {"nme_low": maybe(amount), "nme_high": maybe(amount)}
 PARTS = {...: {"how": text, "groups": {...: GROUP}}}
+VISIBILITY = {"points": dict.fromkeys(("absent", "hidden", "seen"), count)}
+VISIBILITY |= dict.fromkeys(("auroc_there", "auroc_seen", "error_seen", "error_hidden"), maybe(amount))
 CHANGE = {"change": number, "low": number, "high": number, "faces": count, "lost": count}
 RACED = {"calls": some, "ratio": amount, "ratio_low": amount, "ratio_high": amount}
 RACED |= {f"{clock}_{name}ms": amount for clock in ("cpu", "wall") for name in ("", "p10_", "p90_")}
@@ -161,7 +163,8 @@ FIELDS: dict[str, dict] = {
     | {"nme": amount, "fr10": amount, "auc10": amount},
     "accuracy": OF_A_FILE
     | SUMMARY
-    | {"model": MODEL, "runtime": text, "protocol": SCORED, "pck20?": amount, "parts?": PARTS, "per_point": [amount]}
+    | {"model": MODEL, "runtime": text, "protocol": SCORED, "pck20?": amount, "parts?": PARTS}
+    | {"per_point": [maybe(amount)], "visibility?": {...: VISIBILITY}}
     | {"ced": curve, "face_errors": {...: maybe(amount)}, "problems": [text], "pictures?": text}
     | {"against?": CHANGE | {"artefact": ABOUT, "nme": maybe(amount)}},
     "agreement": OF_A_FILE

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bench import accuracy
-from edgewing import geometry
+from edgewing import geometry, rows
 from edgewing.errors import InputError
 from tests.train.data.folders import write_faces, write_wflw
 from tests.train.data.mats import person, write_cofw, write_lsp
@@ -242,3 +242,28 @@ def test_two_files_face_by_face(artefact, run_folder, tmp_path):
     texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "old.onnx, NME 6.25 %" in texts and "new.onnx, NME 7.03 %" in texts
     assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
+
+
+def test_points_that_are_not_there_and_hidden_ones(artefact, tmp_path):
+    """A COCO file: the eye's corner is missing in one of two faces, so the box of the points is what errors are of."""
+    points, side = template() * 2 + 40, 256
+    annotations = []
+    for number in (0, 1):
+        visibility = np.full(68, 2)
+        visibility[[36, 0]] = 2 - 2 * number, 1
+        flat = np.column_stack([points + [1, 0], visibility]).ravel().tolist()
+        annotations.append({"id": number, "image_id": number, "keypoints": flat, "side": "left" if number else "right"})
+        Image.new("RGB", (side, side)).save(tmp_path / f"{number}.png")
+    images = [{"id": number, "file_name": f"{number}.png"} for number in (0, 1)]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    crop = geometry.crop_from_landmarks(points + [1, 0], SIZE)
+    model = artefact(tmp_path / "a.onnx", geometry.apply(crop.to_crop, points))
+    row = score("--model", model, "--data", tmp_path / "a.json", "--layout", "300w-68")
+    assert row["protocol"]["normaliser"] == "landmarks" and row["failed"] == 0
+    width, height = np.ptp(points, axis=0)
+    assert row["nme"] == pytest.approx(1 / np.sqrt(width * height), rel=1e-3)
+    assert set(row["parts"]["subset"]["groups"]) == {"side left", "side right"}
+    assert row["visibility"]["all"]["points"] == {"absent": 1, "hidden": 2, "seen": 133}
+    assert row["visibility"]["side left"]["auroc_seen"] == 0.5  # the model gives all its points one score
+    assert "by visibility" in accuracy.describe(row)
+    rows.check(json.loads(json.dumps(row)))

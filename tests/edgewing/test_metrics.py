@@ -142,3 +142,18 @@ def test_points_that_are_not_there_have_no_part_in_errors_or_box():
     assert np.isfinite(metrics.errors(predicted, true, distance)).all()
     predicted[1, 37] = np.nan
     assert np.isinf(metrics.errors(predicted, true, distance)[1])
+
+
+def test_area_under_roc_counts_pairs():
+    rng = np.random.default_rng(3)
+    scores, positive = rng.integers(0, 6, 200) / 5, rng.random(200) < 0.3
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
+    assert metrics.area_under_roc(scores, positive) == pytest.approx(np.mean(pairs))
+    assert metrics.area_under_roc(np.array([0.9, 0.1]), np.array([True, False])) == 1.0
+    assert metrics.area_under_roc(scores, np.ones(200, bool)) is None
+
+
+def test_a_normaliser_may_be_the_diagonal_of_the_points(faces):
+    layout = layouts.Layout("own", 68, normalisers={"size": "diagonal"}, default_normaliser="size")
+    expected = np.hypot(*np.ptp(faces, axis=1).T)
+    assert np.allclose(metrics.normaliser(faces, layout), expected)

@@ -18,7 +18,7 @@ from edgewing.errors import InputError, printable
 from train.data import aflw, coco, cofw, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
-from train.data.samples import Absent, Sample, Unlabelled
+from train.data.samples import Absent, Note, Sample, Unlabelled
 
 PROBLEMS_KEPT = 3
 WIDTH = 100  # of text beside its label
@@ -41,6 +41,8 @@ class Count:
         seen = set()
         try:
             for item in found:
+                if isinstance(item, Note):
+                    continue
                 if isinstance(item, Unlabelled):
                     self.unlabelled += 1
                     self.pictures += 1
@@ -155,7 +157,7 @@ def _coco(folder: Path) -> Iterator[Finding]:
     for path in coco.lists(folder):
         points = coco.points_of(path)
         layout = next((name for name, known in layouts.table().items() if known.points == points), "")
-        found = coco.read(path, coco.any_layout(points), "train")
+        found = coco.read(path, layouts.Layout("any", points), "train")
         yield Finding(folder, None, layout, {path.relative_to(folder).as_posix(): Count().add(found)}, {path.parent})
 
 

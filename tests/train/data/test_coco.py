@@ -8,6 +8,7 @@ import pytest
 
 from edgewing.errors import InputError
 from train import data
+from train.data import check
 
 N = 14  # lsp-14
 POINTS = np.stack([np.linspace(10, 50, N), np.linspace(20, 40, N) ** 1.05], axis=1).round(2)
@@ -107,3 +108,12 @@ def test_a_byte_order_mark_and_annotations_below_a_folder(tmp_path):
     (tmp_path / "annotations.json").unlink()
     (tmp_path / "annotations/keypoints_val.json").write_text("\ufeff" + text)
     assert len(data.read(tmp_path, "lsp-14", "val").samples) == 1
+
+
+def test_data_check_counts_it(tmp_path):
+    (finding,) = check.check(written(tmp_path, [annotation(1), annotation(2, iscrowd=1), annotation(3, image=2)]))
+    assert finding.layout == "lsp-14" and finding.dataset is None
+    counted = finding.parts["annotations.json"]
+    assert (counted.pictures, counted.faces, counted.left_out) == (1, 1, 2)
+    assert "lsp-14" in check.advice(finding)
+    assert "1 crowds" in "\n".join(check.describe(finding))
