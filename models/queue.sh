@@ -15,7 +15,7 @@ finished() { [ -e "runs/$1/model.safetensors" ]; }
 
 # Runs the first line that is neither finished, nor running, nor waiting for another. 1: there is none.
 next() {
-    local line name needs need
+    local line name needs need code
     while read -r line; do
         name=${line%% *}
         needs=${line%%::*} && needs=${needs#"$name"}
@@ -24,8 +24,10 @@ next() {
         exec 9>"runs/.$name.lock"
         flock -n 9 || continue
         echo "$(date +%H:%M) $name"
-        eval "nice -n 10 .venv/bin/python -m ${line#*:: } --run $name" >>"runs/$name.log" 2>&1 9>&- && return 0
-        echo "$(date +%H:%M) $name ended with $?: see runs/$name.log"
+        eval "nice -n 10 .venv/bin/python -m ${line#*:: } --run $name" >>"runs/$name.log" 2>&1 9>&-
+        code=$?
+        ((code)) || return 0
+        echo "$(date +%H:%M) $name ended with $code: see runs/$name.log"
     done < <(grep -v -e '^#' -e '^$' models/queue.txt)
     return 1
 }
