@@ -73,26 +73,51 @@ class Table:
         return f"{self.path.name} names {self.matched} of {self.asked} pictures ({len(self)} names in it)"
 
 
+class Rows:
+    """The rows of a CSV as any spreadsheet saves it: cells between commas, semicolons or tabs. csv.Error while they
+    are read. number: the line of the last one. head: the first line."""
+
+    def __init__(self, text: str):
+        lines = text.splitlines()
+        hint = re.fullmatch(r'"?sep=(.)"?', lines[0].strip()) if lines else None  # Excel's
+        self._before = bool(hint)
+        self.head = lines[self._before] if len(lines) > self._before else ""
+        self.delimiter = hint[1] if hint else delimiter_of(self.head)
+        self._rows = csv.reader(lines[self._before :], delimiter=self.delimiter)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        return next(self._rows)
+
+    @property
+    def number(self) -> int:
+        return self._rows.line_num + self._before
+
+
+def delimiter_of(head: str) -> str:
+    """What stands between cells; a comma last, because where it is not that it stands in decimals."""
+    bare = re.sub(r'"[^"]*"', "", head)
+    return next((delimiter for delimiter in "\t;" if delimiter in bare), ",")
+
+
 def persons(path: Path) -> Table:
     """A CSV with columns name and person, as any spreadsheet saves it. InputError ``file:line: reason``."""
-    lines = _text(path).splitlines()
-    hint = re.fullmatch(r'"?sep=(.)"?', lines[0].strip()) if lines else None  # Excel's
-    head = lines[bool(hint)] if len(lines) > bool(hint) else ""
-    delimiter = hint[1] if hint else max(_DELIMITERS, key=head.count)
-    rows = csv.reader(lines[bool(hint) :], delimiter=delimiter)
+    rows = Rows(text_of(path))
     table = Table(path)
     try:
         columns = [column.strip().casefold() for column in next(rows, [])]
         if not {"name", "person"} <= set(columns):
             raise InputError(
-                f"{path}:1: columns {head[:80]!r}, expected name and person; mend it, or move it elsewhere"
+                f"{path}:1: columns {rows.head[:80]!r}, expected name and person; mend it, or move it elsewhere"
             )
         name, person = columns.index("name"), columns.index("person")
         for row in rows:
             if len(row) > max(name, person) and row[name].strip() and row[person].strip():
-                table.add(row[name].strip(), row[person].strip(), rows.line_num + bool(hint))
+                table.add(row[name].strip(), row[person].strip(), rows.number)
     except csv.Error as error:
-        raise InputError(f"{path}:{rows.line_num}: {error}; mend or remove this file") from None
+        raise InputError(f"{path}:{rows.number}: {error}; mend or remove this file") from None
     return table
 
 
@@ -118,14 +143,18 @@ def one_photograph(path: Path) -> Table:
 
 
 def _lines_of_names(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(text_of(path).splitlines(), 1):
         between = r"[,;\t]+" if any(delimiter in line for delimiter in _DELIMITERS) else r"\s+"
         if names := [_key(name.strip()) for name in re.split(between, line) if name.strip()]:
             yield number, names
 
 
-def _text(path: Path) -> str:
-    data = files.read(path, _LARGEST)
+def text_of(path: Path, limit: int = _LARGEST) -> str:
+    """A file's text in whichever of its encodings a spreadsheet chose. InputError over the limit in bytes."""
+    return decoded(files.read(path, limit))
+
+
+def decoded(data: bytes) -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     try:

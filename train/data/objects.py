@@ -1,0 +1,211 @@
+"""What the readers of labelling programs' files have in common: points by label, pictures by name, samples of both."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from edgewing import images
+from edgewing.errors import InputError
+from edgewing.layouts import MOST_POINTS, Layout
+from train.data.identities import Identities
+from train.data.samples import Note, Sample, fault
+from train.data.walk import OF_POINTS, walk
+
+SPLITS = ("train", "val", "test")
+_CALLED = {
+    "training": "train", "trainset": "train", "valid": "val", "validation": "val", "valset": "val",
+    "testing": "test", "testset": "test",
+}  # fmt: skip
+_SHOWN = 5  # labels in a line
+
+
+def in_split(names: Iterable[str], split: str) -> bool:
+    """Whether something is of that split by the names of its folders, or of its subset; all is, where none says."""
+    said = {_CALLED.get(name.lower(), name.lower()) for name in names} & set(SPLITS)
+    return not said or split in said
+
+
+def file_of_split(folder: Path, every: list[Path], split: str) -> Path:
+    """The one file of a split: all have the name of a split in theirs, or there is one. InputError for another number
+    of files."""
+    named = [path for path in every if any(name in path.stem.lower() for name in SPLITS)]
+    found = [path for path in named if split in path.stem.lower()] if named else every
+    if len(found) != 1:
+        names = ", ".join(path.name for path in every)
+        raise InputError(
+            f"{folder}: {len(found)} annotation files for {split}, expected one; name the file (of {names})"
+        )
+    return found[0]
+
+
+def files_of(folder: Path, suffixes: tuple[str, ...], looks_like) -> list[Path]:
+    """The annotation files in a folder, or in one for points directly below it."""
+    places = [folder, *(path for path in sorted(folder.iterdir()) if path.name.lower() in OF_POINTS and path.is_dir())]
+    found = [path for place in places for path in sorted(place.iterdir()) if path.suffix.lower() in suffixes]
+    return [path for path in found if path.is_file() and looks_like(path)]
+
+
+class Pictures:
+    """Pictures by the names that annotation files give them, below the file's folder; below the one above it where
+    that is a folder for points alone (annotations/ beside images/)."""
+
+    def __init__(self, folder: Path):
+        self.top = folder.parent if folder.name.lower() in OF_POINTS else folder
+        self._index: dict[str, list[Path]] | None = None
+
+    def find(self, name: str, here: Path) -> Path:
+        """here: the folder of the file that gives the name. InputError: none, several, or outside."""
+        given = name.replace("\\", "/")
+        plain = PurePosixPath(given)
+        whole = os.path.normpath(os.path.join(os.path.relpath(here, self.top), given))
+        if not name.strip() or "\0" in name:
+            raise InputError("a picture without a name")
+        if plain.is_absolute() or given[1:2] == ":" or whole.split("/")[0] == "..":
+            raise InputError(f"the picture {name[:200]!r} is outside {self.top}")
+        if (self.top / whole).is_file():
+            return self.top / whole
+        tail = [_plain(part) for part in PurePosixPath(os.path.normpath(given)).parts if part != ".."]
+        found = [
+            path
+            for path in self._named(tail[-1])
+            if [_plain(part) for part in path.relative_to(self.top).parts[-len(tail) :]] == tail
+        ]
+        if len(found) > 1:
+            first, second = (path.relative_to(self.top).as_posix() for path in found[:2])
+            raise InputError(
+                f"{len(found)} pictures are called {name[:100]!r} ({first}, {second}); write the folder too"
+            )
+        if not found:
+            raise InputError(f"no picture {name[:200]}")
+        return found[0]
+
+    def _named(self, name: str) -> list[Path]:
+        if self._index is None:
+            self._index = {}
+            for here, names in walk(self.top):
+                for each in names:
+                    if each.lower().endswith(images.SUFFIXES):
+                        self._index.setdefault(_plain(each), []).append(here / each)
+        return self._index.get(name, [])
+
+
+class Labels:
+    """Which point of a layout a label means: the one of that name, else the one of that number, counted from 0."""
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+        self._names = {_plain(name): number for number, name in enumerate(layout.names)}
+        self.unknown: Counter[str] = Counter()
+        self.known: set[int] = set()
+        self._numbers: set[int] = set()
+
+    def index(self, label: object) -> int | None:
+        """None, and counted, where the layout has no such point."""
+        text = _plain(str(label).strip())
+        number = self._names.get(text)
+        if number is None and _is_number(text):
+            self._numbers.add(int(text))
+            number = int(text) if int(text) < self.layout.points else None
+        if number is None:
+            self.unknown[text[:60]] += 1
+        else:
+            self.known.add(number)
+        return number
+
+    def left(self, where: Path) -> Iterator[InputError | Note]:
+        """What was passed over, and what was never there. InputError, raised: numbers beyond those of the layout, as
+        the others may be of other points then."""
+        count, numbers = self.layout.points, self._numbers
+        if numbers and max(numbers) >= count:
+            raise InputError(
+                f"{where}: points are numbered {min(numbers)} to {max(numbers)}, those of layout {self.layout.name} 0 "
+                f'to {count - 1}; call them in a layout as they are here ("points": ["{min(numbers)}", ...])'
+            )
+        if self.unknown:
+            of = f"{self.unknown.total()} points of labels that layout {self.layout.name} has not"
+            yield InputError(f"{where}: {of}: {_listed(self.unknown)}")
+        if missing := [self.layout.names[n] if self.layout.names else n for n in range(count) if n not in self.known]:
+            yield Note(f"points of the layout that nobody marked: {_listed(missing)}")
+
+
+class Objects:
+    """Samples of one annotation file, or of one folder of them."""
+
+    def __init__(self, layout: Layout, folder: Path):
+        self.layout, self.labels, self.pictures = layout, Labels(layout), Pictures(folder)
+        self.source = "/".join(folder.resolve().parts[-2:])
+        self.skipped: Counter[str] = Counter()
+        self._identities = Identities(self.pictures.top, ())
+
+    def empty(self) -> np.ndarray:
+        """(N, 3) x, y, visibility of an object without points."""
+        return np.column_stack([np.full((self.layout.points, 2), np.nan), np.zeros(self.layout.points)])
+
+    def put(self, points: np.ndarray, index: int, x: float, y: float, visibility: int) -> None:
+        """A point of an object. InputError: it has it already."""
+        if points[index, 2]:
+            name = self.layout.names[index] if self.layout.names else index
+            raise InputError(f"point {name!r} twice in one object")
+        points[index] = x, y, visibility
+
+    def sample(self, name: str, here: Path, points: np.ndarray, key: object, box: np.ndarray | None = None) -> Sample:
+        """points: (N, 3) x, y, visibility. key: tells the picture's objects apart. InputError: why it is none."""
+        visibility = points[:, 2]
+        landmarks = np.where(visibility[:, None] > 0, points[:, :2], np.nan)
+        if reason := fault(landmarks, visibility=visibility):
+            raise InputError(reason)
+        if box is not None and not (np.isfinite(box).all() and (box[2:] > box[:2]).all()):
+            raise InputError("the box has no size")
+        image = self.pictures.find(name, here)
+        person = self._identities.person(image.parent, image.stem)
+        shown = image.relative_to(self.pictures.top).as_posix()
+        return Sample(
+            image,
+            landmarks.astype(np.float32),
+            person or f"{self.source}:{shown}",
+            self.source,
+            f"{self.source}/{shown}:{key}",
+            None if box is None else box.astype(np.float32),
+            visibility=visibility.astype(np.uint8),
+        )
+
+    def ending(self, where: Path) -> Iterator[InputError | Note]:
+        """What was passed over and who is who. InputError, raised: as ``Labels.left``; a table that names none."""
+        yield from self.labels.left(where)
+        if self.skipped:
+            yield InputError(f"{where}: {' and '.join(f'{n} {what}' for what, n in self.skipped.items())} passed over")
+        yield from map(Note, self._identities.named())
+
+
+def layout_of(labels: Iterable[str], where: Path) -> Layout:
+    """A layout that has points of these labels, to count with. InputError: none, or too many."""
+    names = tuple(dict.fromkeys(_plain(str(label).strip()) for label in labels))
+    if "0" in names and all(map(_is_number, names)):
+        return _counted(max(map(int, names)) + 1, (), where)
+    return _counted(len(names), names, where)
+
+
+def _counted(points: int, names: tuple[str, ...], where: Path) -> Layout:
+    if not 2 <= points <= MOST_POINTS:
+        raise InputError(f"{where}: {points} different points; expected 2 to {MOST_POINTS}")
+    return Layout("any", points, names=names)
+
+
+def _listed(names: Iterable) -> str:
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
