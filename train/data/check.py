@@ -15,11 +15,12 @@ from pathlib import Path
 
 from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
-from train.data import aflw, coco, cofw, ibug, lsp, pictures, pts, samples, wflw
+from train.data import aflw, coco, cofw, ibug, lsp, pictures, points_csv, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
 from train.data.samples import Absent, Note, Sample, Unlabelled
 
+LABELLED = coco, points_csv
 PROBLEMS_KEPT = 3
 WIDTH = 100  # of text beside its label
 
@@ -75,7 +76,7 @@ class Finding:
     """One data set in one folder. dataset: None for points or pictures that belong to no public set known here.
 
     parts: name -> count, in the order shown. layout: '' for pictures without points. places: where its files lie.
-    notes: what else is to be said of it, such as who is who.
+    notes: what else is to be said of it, such as who is who. points: how many, where no layout here has them.
     """
 
     folder: Path
@@ -84,6 +85,7 @@ class Finding:
     parts: dict[str, Count]
     places: set[Path] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    points: int = 0
 
     def official(self, part: str) -> int | None:
         return self.dataset.parts.get(part) if self.dataset else None
@@ -99,12 +101,12 @@ def check(folder: str | Path) -> list[Finding]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; check the path")
-    found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_coco(folder), *_pts(folder)]
+    found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_files(folder), *_pts(folder)]
     found = found or [*_unlabelled(folder)]
     if not found:
         raise InputError(
             f"{folder}: no data set and no pictures; expected .pts files, WFLW's lists, COFW_*.mat, "
-            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints, or pictures"
+            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints, CSV of points, or pictures"
         )
     if len(found) > 1:
         for finding in found:
@@ -152,13 +154,20 @@ def _by_split(folder: Path, name: str, reader, annotations: list[Path]) -> Findi
     return Finding(folder, dataset, layout.name, parts, {path.parent for path in annotations})
 
 
-def _coco(folder: Path) -> Iterator[Finding]:
-    """COCO keypoints: a part for each annotation file."""
-    for path in coco.lists(folder):
-        points = coco.points_of(path)
-        layout = next((name for name, known in layouts.table().items() if known.points == points), "")
-        found = coco.read(path, layouts.Layout("any", points), "train")
-        yield Finding(folder, None, layout, {path.relative_to(folder).as_posix(): Count().add(found)}, {path.parent})
+def _files(folder: Path) -> Iterator[Finding]:
+    """Files of labelling programs, whose points they name or number themselves: a part for each."""
+    for reader in LABELLED:
+        for path in reader.lists(folder):
+            count, layout = Count(), None
+            try:
+                layout = reader.layout_of(path)
+                count.add(reader.read(path, layout, "train"))
+            except InputError as error:
+                count.refuse(error)
+            part = path.relative_to(folder).as_posix() if path != folder else path.resolve().name
+            points, names = (layout.points, set(layout.names)) if layout else (0, set())
+            fits = (name for name, of in layouts.table().items() if of.points == points and names <= set(of.names))
+            yield Finding(folder, None, next(fits, ""), {part: count}, {path.parent}, points=points)
 
 
 def _pts(folder: Path) -> Iterator[Finding]:
@@ -272,11 +281,13 @@ def describe(finding: Finding) -> list[str]:
     if dataset:
         name = f"{dataset.name} · {layouts.get(dataset.layout).points} points"
     else:
-        name = f"a set that is not listed · {layouts.get(layout).points} points" if layout else "pictures · no points"
+        points = layouts.get(layout).points if layout else finding.points
+        name = f"a set that is not listed · {points} points" if points else "pictures · no points"
     lines = [f"{name} · {finding.folder}", ""]
     width = max(14, *map(len, finding.parts), 0)
     unit = dataset.unit if dataset else "faces"
     lines.append(f"  {'':<{width}} {'pictures':>9} {unit:>9} {'official':>9}")
+    labelled = bool(layout or finding.points)
     rows = [(part, count, finding.official(part)) for part, count in finding.parts.items()]
     for total, parts in (dataset.totals if dataset else {}).items():
         if all(part in finding.parts for part in parts):
@@ -284,9 +295,9 @@ def describe(finding: Finding) -> list[str]:
             both = Count(sum(c.pictures for c in of), sum(c.faces for c in of))
             rows.append((total, both, sum(dataset.parts[part] for part in parts)))
     for part, count, official in rows:
-        faces = count.faces if layout or dataset else "-"
+        faces = count.faces if dataset or labelled else "-"
         shown = "-" if official is None else official
-        line = f"  {part:<{width}} {count.pictures:>9} {faces:>9} {shown:>9}  {_verdict(count, official, bool(layout))}"
+        line = f"  {part:<{width}} {count.pictures:>9} {faces:>9} {shown:>9}  {_verdict(count, official, labelled)}"
         lines.append(line.rstrip())
     lines.append("")
     problems = list(dict.fromkeys(problem for count in finding.parts.values() for problem in count.problems))
@@ -332,6 +343,8 @@ def _labelled(label: str, text: str) -> list[str]:
 def advice(finding: Finding) -> str:
     """The next command to type."""
     folder = " ".join(shlex.quote(str(place)) for place in sorted(finding.places))
+    if finding.points and not finding.layout:
+        return f"python -m train fit {folder} --layout my.json --recipe small --run first  (a layout of your points)"
     if not finding.layout:
         return f"python -m compress distill RUN DIR... --unlabelled {folder} --run NAME  (a run as teacher labels them)"
     learns = not finding.dataset or any("train" in part or part == "afw" for part in finding.parts)

@@ -85,14 +85,14 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     yield from map(Note, identities.named())
 
 
-def points_of(path: Path) -> int:
-    """How many points the objects of a file have, most of them if they differ. InputError where none has any."""
+def layout_of(path: Path) -> Layout:
+    """As many points as the objects of a file have, most of them if they differ. InputError where none has any."""
     counts = Counter(
         len(a["keypoints"]) // 3 for a in _parsed(path)["annotations"] if isinstance(a.get("keypoints"), list)
     )
     if not any(counts):
         raise InputError(f"{path}: no object in it has keypoints")
-    return counts.most_common(1)[0][0]
+    return Layout("any", counts.most_common(1)[0][0])
 
 
 def _sample(

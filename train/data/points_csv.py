@@ -131,7 +131,8 @@ def _columns(first: list[str]) -> _Columns | None:
     point = next((plain.index(name) for name in _POINT if name in plain), None)
     if point is not None and {"x", "y"} <= set(plain):
         columns.long = {"point": point, **{axis: plain.index(axis) for axis in "xyv" if axis in plain}}
-        columns.long.update({"object": plain.index(name) for name in _OBJECT if name in plain})
+        if of := [plain.index(name) for name in _OBJECT if name in plain]:
+            columns.long["object"] = of[0]
     else:
         for number, cell in enumerate(cells):
             if number not in (file, *columns.box) and (match := _COLUMN.fullmatch(cell)):

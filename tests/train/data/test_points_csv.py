@@ -7,6 +7,7 @@ import pytest
 from edgewing.errors import InputError
 from edgewing.layouts import Layout, table
 from train import data
+from train.__main__ import main
 from train.data import check, points_csv
 
 WATCH = Layout("watch", 3, names=("centre", "hour hand", "minute"))
@@ -82,11 +83,7 @@ def test_one_name_in_two_folders(tmp_path):
     pictures = ("one/x.png", "two/x.png", "two/y.png")
     rows = f"one/x.png,{PLAIN}\ntwo\\x.png,{PLAIN}\nx.png,{PLAIN}\ny.png,{PLAIN}\n"
     listing = data.read(written(tmp_path, rows, pictures=pictures), WATCH)
-    assert [s.image.relative_to(tmp_path).as_posix() for s in listing.samples] == [
-        "one/x.png",
-        "two/x.png",
-        "two/y.png",
-    ]
+    assert [s.image.relative_to(tmp_path).as_posix() for s in listing.samples] == [*pictures]
     assert len({s.group for s in listing.samples}) == 3
     assert [p.partition("points.csv:")[2] for p in listing.problems] == [
         "3: 2 pictures are called 'x.png' (one/x.png, two/x.png); write the folder too"
@@ -182,3 +179,15 @@ def test_other_tables_are_not_of_points(tmp_path):
         assert not points_csv.recognises(tmp_path) and not points_csv.recognises(tmp_path / "other.csv")
     with pytest.raises(InputError, match="no points found"):
         data.read(tmp_path, WATCH)
+
+
+def test_data_check_counts_tables(tmp_path, capsys):
+    written(tmp_path, f"file,x0,y0,x1,y1,x2,y2\na b é.png,{PLAIN}\nnone.png,{PLAIN}\n")
+    assert main(["data", "check", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "a set that is not listed · 3 points" in out and "no picture none.png" in out and "--layout my.json" in out
+    assert out.split("points.csv")[1].split()[:3] == ["1", "1", "-"]
+    numbers = ",".join(str(n % 37) for n in range(28))
+    (tmp_path / "points.csv").write_text(f"a b é.png,{numbers}\n")
+    (finding,) = check.check(tmp_path)
+    assert finding.layout == "lsp-14" and finding.parts["points.csv"].faces == 1
