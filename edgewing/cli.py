@@ -131,7 +131,7 @@ def _lines(c) -> Iterator[tuple[str, str]]:
 
 def run(arguments: argparse.Namespace) -> int:
     """One picture after the other; 2 where one of several cannot be read, after the others are done."""
-    from edgewing import models, recording
+    from edgewing import models
     from edgewing.landmarker import Landmarker
 
     box = None if arguments.box is None else _box(arguments.box)
@@ -141,7 +141,11 @@ def run(arguments: argparse.Namespace) -> int:
     model, failed = arguments.model or models.default(), 0
     landmarker = Landmarker(model, arguments.detector, arguments.threads)
     with contextlib.ExitStack() as stack:
-        lines = recording.Lines(arguments.json) if arguments.json else None
+        lines = None
+        if arguments.json:
+            from edgewing import recording
+
+            lines = recording.Lines(arguments.json)
         if lines:
             stack.callback(lines.discard)
         for name in arguments.images:
