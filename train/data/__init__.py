@@ -17,13 +17,22 @@ from pathlib import Path
 
 from edgewing import layouts
 from edgewing.errors import InputError, unknown
-from train.data import aflw, coco, cofw, lsp, points_csv, pts, wflw
+from train.data import aflw, coco, cofw, labelme, lsp, points_csv, pts, wflw
 from train.data.frames import Frames
 from train.data.samples import Absent, Listing, Note, Sample, Samples, fault, load
 
 __all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
 
-READERS = {"pts": pts, "wflw": wflw, "cofw": cofw, "aflw": aflw, "lsp": lsp, "coco": coco, "csv": points_csv}
+READERS = {
+    "pts": pts,
+    "wflw": wflw,
+    "cofw": cofw,
+    "aflw": aflw,
+    "lsp": lsp,
+    "coco": coco,
+    "labelme": labelme,
+    "csv": points_csv,
+}
 
 
 def read(
@@ -74,5 +83,5 @@ def _reader(folder: Path):
             return name, reader
     raise InputError(
         f"{folder}: no points found; expected .pts files beside the pictures, WFLW's list_98pt_*.txt, "
-        "COFW_*.mat, AFLWinfo_release.mat, LSP's joints.mat, a JSON file of COCO keypoints or a CSV of points"
+        "COFW_*.mat, AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints or LabelMe, or a CSV of points"
     )

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
-from train.data import aflw, coco, cofw, ibug, lsp, pictures, points_csv, pts, samples, wflw
+from train.data import aflw, coco, cofw, ibug, labelme, lsp, pictures, points_csv, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
 from train.data.samples import Absent, Note, Sample, Unlabelled
 
-LABELLED = coco, points_csv
+LABELLED = coco, labelme, points_csv
 PROBLEMS_KEPT = 3
 WIDTH = 100  # of text beside its label
 
@@ -106,7 +106,7 @@ def check(folder: str | Path) -> list[Finding]:
     if not found:
         raise InputError(
             f"{folder}: no data set and no pictures; expected .pts files, WFLW's lists, COFW_*.mat, "
-            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints, CSV of points, or pictures"
+            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints or LabelMe, CSV of points, or pictures"
         )
     if len(found) > 1:
         for finding in found:
@@ -161,13 +161,14 @@ def _files(folder: Path) -> Iterator[Finding]:
             count, layout = Count(), None
             try:
                 layout = reader.layout_of(path)
-                count.add(reader.read(path, layout, "train"))
+                count.add(reader.read(path, layout, ""))
             except InputError as error:
                 count.refuse(error)
             part = path.relative_to(folder).as_posix() if path != folder else path.resolve().name
             points, names = (layout.points, set(layout.names)) if layout else (0, set())
             fits = (name for name, of in layouts.table().items() if of.points == points and names <= set(of.names))
-            yield Finding(folder, None, next(fits, ""), {part: count}, {path.parent}, points=points)
+            place = path if path.is_dir() else path.parent
+            yield Finding(folder, None, next(fits, ""), {part: count}, {place}, points=points)
 
 
 def _pts(folder: Path) -> Iterator[Finding]:

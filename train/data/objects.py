@@ -26,9 +26,10 @@ _SHOWN = 5  # labels in a line
 
 
 def in_split(names: Iterable[str], split: str) -> bool:
-    """Whether something is of that split by the names of its folders, or of its subset; all is, where none says."""
+    """Whether something is of that split by the names of its folders, or of its subset; all is, where none says, or of
+    no split ('')."""
     said = {_CALLED.get(name.lower(), name.lower()) for name in names} & set(SPLITS)
-    return not said or split in said
+    return not said or not split or split in said
 
 
 def file_of_split(folder: Path, every: list[Path], split: str) -> Path:
