@@ -97,6 +97,13 @@ def table() -> dict[str, Layout]:
     return {name: _parse(json.loads((folder / f"{name}.json").read_text()), f"{name}.json") for name in names}
 
 
+@functools.cache
+def _fields() -> frozenset[str]:
+    """What a file may say, by the published schema."""
+    schema = json.loads((resources.files("edgewing") / "layout.schema.json").read_text())
+    return frozenset(schema["properties"])
+
+
 def get(layout: str | Layout) -> Layout:
     """The layout of that name, or in that file (a name that ends in .json); InputError where there is none, with the
     nearest name. A Layout is handed back as it is."""
@@ -121,6 +128,9 @@ def load(path: str | Path) -> Layout:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({str(error)[:100]})") from None
     layout = parse(value, str(path))
+    for key in value:  # flip_pair for flip_pairs would be no fault, and cost a training
+        if key not in _fields():
+            raise InputError(f"{path}: {unknown('field', key, _fields())}")
     if layout.name in table() and layout != table()[layout.name]:
         raise InputError(f"{path}: name {layout.name!r} is that of a layout of the package; choose another")
     return layout

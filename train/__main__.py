@@ -12,7 +12,7 @@ from pathlib import Path
 from edgewing import errors, hints, layouts
 from edgewing.errors import InputError
 from edgewing.outputs import Output
-from train import ablate, recipes
+from train import ablate, layout_new, recipes
 from train.recipes import Recipe
 from train.runs import ABOUT, run_folder
 
@@ -95,7 +95,10 @@ def main(arguments: list[str] | None = None) -> int | None:
     )
     checked.add_argument("folders", nargs="+", metavar="DIR", help="where a set, or several, were unpacked")
     checked.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    layout_new.add_arguments(verbs.add_parser("layout", help="propose a layout of your own points, or show one"))
     with errors.command(parser, arguments) as options:
+        if options.verb == "layout":
+            return layout_new.run(options)
         if options.verb == "data":
             return check_data(options.folders)
         if options.verb == "pack":

@@ -156,6 +156,7 @@ FAULTS = [
     ({"default_normaliser": "height"}, "default_normaliser: 'height' is not one of width"),
     ({"groups": {"rim": "all"}}, "groups.rim: expected a list"),
     ({"pck": -1}, "pck: expected"),
+    ({"flip_pair": [[0, 1]]}, "unknown field .flip_pair.; did you mean .flip_pairs.?"),
 ]
 
 

@@ -46,7 +46,7 @@ def lists(folder: Path) -> list[Path]:
 
 def annotations(folder: Path, split: str) -> Path:
     """The file of that split. InputError where the folder has none for it, or several."""
-    if folder.is_file():
+    if not folder.is_dir():
         return folder
     every = lists(folder)
     named = [path for path in every if any(name in path.stem.lower() for name in SPLITS)]
@@ -64,7 +64,11 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     for all crowds and objects without a point. InputError, raised: no such file, or not of this format.
     """
     path = annotations(folder, split)
-    content = _parsed(path)
+    yield from objects(path, parsed(path), layout)
+
+
+def objects(path: Path, content: dict, layout: Layout) -> Iterator[Sample | InputError | Note]:
+    """As ``read``, of a file that was parsed."""
     pictures = _Pictures(path, content["images"])
     source = "/".join(path.resolve().parent.parts[-2:])
     told = _told(content["annotations"])
@@ -189,7 +193,8 @@ def _looks_like(path: Path) -> bool:
     return b'"images"' in text and (b'"annotations"' in text or b'"keypoints"' in text)
 
 
-def _parsed(path: Path) -> dict:
+def parsed(path: Path) -> dict:
+    """The whole file. InputError where it is not of this format."""
     try:
         content = json.loads(files.read(path, _LARGEST_FILE).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
