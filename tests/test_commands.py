@@ -38,6 +38,7 @@ def test_every_command_ends_in_the_one_place(file):
 def things(tmp_path, artefact, run_folder, photographs):  # noqa: F811
     """What commands read: a picture, a file, a run that can be exported, faces."""
     from tests.targets.discs import RECIPE, write_run
+    from tests.train import test_layout_new as cats
     from train import model as models
 
     write_run(tmp_path / "runs/tiny", models.build(RECIPE).eval(), RECIPE)
@@ -45,6 +46,7 @@ def things(tmp_path, artefact, run_folder, photographs):  # noqa: F811
     artefact(tmp_path / "m.onnx", template())
     artefact(tmp_path / "runs/fixed/export/tiny-fp32.onnx", template())
     (tmp_path / "runs/fixed/recipe.json").write_text('{"layout": "300w-68"}')
+    cats.written(tmp_path / "cats", count=1)
     return tmp_path, photographs(2)
 
 

@@ -308,9 +308,7 @@ def _names(layout: Layout, points: Sequence[int]) -> str:
 
 
 def _pairs(layout: Layout) -> str:
-    return ", ".join(
-        " - ".join(layout.names[p] if layout.names else str(p) for p in pair) for pair in layout.flip_pairs
-    )
+    return ", ".join("/".join(layout.names[p] if layout.names else str(p) for p in pair) for pair in layout.flip_pairs)
 
 
 def _say(text: str) -> None:

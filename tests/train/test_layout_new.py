@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -96,8 +97,8 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     said = capsys.readouterr().out.splitlines()
     for line in (
         "6 points, 5 edges",
-        "2 pairs change places in a mirrored picture (guessed from their names): left_ear - right_ear, "
-        "left_eye - right_eye",
+        "2 pairs change places in a mirrored picture (guessed from their names): left_ear/right_ear, "
+        "left_eye/right_eye",
         "1 whose names say a side have no partner: left_whisker",
         "1 alone keep their names in a mirrored picture: nose",
         "skeleton: 2 entries left out: not two different points of 1 to 6",
@@ -107,6 +108,15 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     assert said[-3].startswith(f"wrote {tmp_path / 'cat.png'}: 10 objects") and said[-2] == f"wrote {out}"
     assert re.fullmatch(r"next: \S*python -m train fit '.*my cats' --layout .*cat.json --run cat", said[-1])
     assert layouts.get(str(out)).names[5] == "left_whisker"
+
+
+def test_the_page_shows_what_is_printed_and_written(tmp_path, monkeypatch, capsys):
+    written(tmp_path / "cats")
+    monkeypatch.chdir(tmp_path)
+    command.main(["layout", "new", "cats", "--out", "cat.json"])
+    page = (Path(layout_new.__file__).parents[1] / "docs/own-landmarks.md").read_text()
+    said = re.sub(r"(?<=^next: )\S*python", "python", capsys.readouterr().out, flags=re.MULTILINE)
+    assert f"```text\n{said}```" in page and f"```json\n{Path('cat.json').read_text()}```" in page
 
 
 def green(tile):
@@ -222,7 +232,7 @@ def test_pictures_that_cannot_be_read_are_counted_and_others_drawn(tmp_path, cap
 def test_show_prints_a_layout_or_its_fault(tmp_path, capsys):
     command.main(["layout", "show", "lsp-14"])
     said = capsys.readouterr().out
-    assert "layout lsp-14\n14 points" in said and "right_ankle - left_ankle" in said and "PCK at 0.2" in said
+    assert "layout lsp-14\n14 points" in said and "right_ankle/left_ankle" in said and "PCK at 0.2" in said
     assert "2 alone keep their names in a mirrored picture: neck, head_top" in said
     assert "the distance from left_shoulder to right_hip" in said
     wrong = tmp_path / "wrong.json"

@@ -92,7 +92,7 @@ def objects(path: Path, content: dict, layout: Layout) -> Iterator[Sample | Inpu
 def layout_of(path: Path) -> Layout:
     """As many points as the objects of a file have, most of them if they differ. InputError where none has any."""
     counts = Counter(
-        len(a["keypoints"]) // 3 for a in _parsed(path)["annotations"] if isinstance(a.get("keypoints"), list)
+        len(a["keypoints"]) // 3 for a in parsed(path)["annotations"] if isinstance(a.get("keypoints"), list)
     )
     if not any(counts):
         raise InputError(f"{path}: no object in it has keypoints")
