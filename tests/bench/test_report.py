@@ -130,7 +130,14 @@ def test_no_script_of_a_contract_runs(artefact, run_folder, tmp_path):
         model = onnx.load(path)
         (said,) = model.metadata_props
         raw = json.loads(said.value)
-        fixed = {"input": ("axes", "dtype", "colour"), "crop": ("border",), "decode": ("method",), "model": ("format",)}
+        # a layout is checked when it is read, and its names with it
+        fixed = {
+            "layout": ("name", "normalisers", "default_normaliser", "curves"),
+            "input": ("axes", "dtype", "colour"),
+            "crop": ("border",),
+            "decode": ("method",),
+            "model": ("format",),
+        }
         changed = hostile(raw, text) | {"seal": raw["seal"], "outputs": raw["outputs"]}
         for part, fields in fixed.items():
             changed[part] |= {name: raw[part][name] for name in fields}

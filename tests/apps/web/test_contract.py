@@ -16,8 +16,10 @@ def file():
 
 
 def test_it_is_the_one_that_python_reads(ask, file):
-    expected = dataclasses.asdict(containers.read(models.path("edgewing-s", "tflite")))
-    assert ask("contract.read", file) == json.loads(json.dumps(expected))
+    expected = json.loads(json.dumps(dataclasses.asdict(containers.read(models.path("edgewing-s", "tflite")))))
+    found = ask("contract.read", file)
+    assert found.pop("layout").items() <= expected.pop("layout").items()  # Python adds what older files leave out
+    assert found == expected
 
 
 def test_a_changed_bit_breaks_the_seal(ask, file):
