@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgewing import layouts
 from edgewing.errors import InputError, unknown
-from train.data import aflw, coco, cofw, labelme, lsp, points_csv, pts, wflw
+from train.data import aflw, coco, cofw, cvat, labelme, lsp, points_csv, pts, wflw
 from train.data.frames import Frames
 from train.data.samples import Absent, Listing, Note, Sample, Samples, fault, load
 
@@ -31,6 +31,7 @@ READERS = {
     "lsp": lsp,
     "coco": coco,
     "labelme": labelme,
+    "cvat": cvat,
     "csv": points_csv,
 }
 
@@ -83,5 +84,5 @@ def _reader(folder: Path):
             return name, reader
     raise InputError(
         f"{folder}: no points found; expected .pts files beside the pictures, WFLW's list_98pt_*.txt, "
-        "COFW_*.mat, AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints or LabelMe, or a CSV of points"
+        "COFW_*.mat, AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO or LabelMe, CVAT's XML or a CSV of points"
     )

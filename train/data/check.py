@@ -15,12 +15,12 @@ from pathlib import Path
 
 from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
-from train.data import aflw, coco, cofw, ibug, labelme, lsp, pictures, points_csv, pts, samples, wflw
+from train.data import aflw, coco, cofw, cvat, ibug, labelme, lsp, pictures, points_csv, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
 from train.data.samples import Absent, Note, Sample, Unlabelled
 
-LABELLED = coco, labelme, points_csv
+LABELLED = coco, labelme, cvat, points_csv
 PROBLEMS_KEPT = 3
 WIDTH = 100  # of text beside its label
 
@@ -106,7 +106,7 @@ def check(folder: str | Path) -> list[Finding]:
     if not found:
         raise InputError(
             f"{folder}: no data set and no pictures; expected .pts files, WFLW's lists, COFW_*.mat, "
-            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO keypoints or LabelMe, CSV of points, or pictures"
+            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO or LabelMe, CVAT's XML, CSV of points, or pictures"
         )
     if len(found) > 1:
         for finding in found:
