@@ -54,7 +54,7 @@ def propose(annotations: str | Path, category: str | None = None) -> Proposal:
     content = coco.parsed(path)
     chosen = _choose(path, _categories(path, content), category)
     content["annotations"] = [a for a in content["annotations"] if a.get("category_id", chosen["id"]) == chosen["id"]]
-    points, name = chosen["keypoints"], str(chosen.get("name", "object"))
+    points, name = chosen["keypoints"], str(chosen.get("name") or "object")
     count = points if isinstance(points, int) else len(points)
     edges, notes = _edges(chosen.get("skeleton") or [], count)
     stem = re.sub(r"[^\w.+-]+", "-", name).strip("-")[:50] or "object"
@@ -73,7 +73,8 @@ def guess_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of points whose names differ in left and right alone, the left one first. A pair is made only where both
     are there, and no third has the same words."""
     words = [_words(name) for name in names]
-    once = {key: i for i, key in enumerate(words) if words.count(key) == 1}
+    count = Counter(words)
+    once = {key: i for i, key in enumerate(words) if count[key] == 1}
     pairs = []
     for key, i in once.items():
         j = once.get(_mirrored(key))
@@ -273,7 +274,7 @@ def _tell(layout: Layout, guessed: str = "", notes: Sequence[str] = ()) -> None:
     lines = [f"{layout.points} points, {len(layout.edges)} edges{boundary}", *about_pairs(layout, guessed)]
     if not layout.flip_pairs:
         found = "no name has a partner on the other side" if guessed else "no flip pairs"
-        lines.append(f"{found}; a training mirrors half of the pictures: write flip_pairs, or train with --flip 0")
+        lines.append(f"{found}; training mirrors pictures, so write flip_pairs, or train with --flip 0")
         lines += [
             f"{name} has {layout.points} points too: where yours are the same in the same order, take --layout {name}"
             for name, known in layouts.table().items()

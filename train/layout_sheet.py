@@ -24,7 +24,9 @@ PAPER, INK, RIM = 255, (40, 40, 40), (10, 20, 25)
 NAMES_UP_TO = 16  # points; of more the numbers are drawn, as names would cover the object
 LEFT, RIGHT, ALONE = 1.0, 0.0, 0.5  # drawing's scores, for the colours of a pair and of points without one
 _LINE, _LONGEST_NAME = 20, 28
-_ROUND = [(1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1)]  # where a text stands beside its point
+# Where a text may stand beside its point: (24, 2) directions, (24,) px.
+_ROUND = np.array([(1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1)] * 3)
+_FAR = np.repeat([8, 15, 25], 8)
 
 
 def contact_sheet(samples: Sequence[Sample], layout: Layout) -> tuple[np.ndarray | None, int, list[InputError]]:
@@ -96,12 +98,12 @@ def _drawn(tile: np.ndarray, points: np.ndarray, layout: Layout) -> np.ndarray:
     named = layout.names and layout.points <= NAMES_UP_TO
     scale = 0.45 if layout.points <= NAMES_UP_TO else 0.36
     present = np.flatnonzero(np.isfinite(points).all(axis=1))
-    taken = [(*(points[i] - 3), *(points[i] + 3)) for i in present]
+    taken = np.hstack([points[present] - 3, points[present] + 3])
     for i in present:
         text = _plain(layout.names[i]) if named else str(i)
         size = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0]
         box = _place(points[i], size, taken)
-        taken.append(box)
+        taken = np.vstack([taken, box])
         at = round(box[0]), round(box[3])
         colour = drawing.between(drawing.between(drawing.UNSURE, drawing.SURE, sides[i]), (255, 255, 255), 0.4)
         cv2.putText(drawn, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, RIM, 3, cv2.LINE_AA)
@@ -109,25 +111,15 @@ def _drawn(tile: np.ndarray, points: np.ndarray, layout: Layout) -> np.ndarray:
     return drawn
 
 
-def _place(point: np.ndarray, size: tuple[int, int], taken: list[tuple]) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 of a text beside its point, where it covers least of what is there and stays in the tile."""
-    width, height = size
-    best, least = None, np.inf
-    for far in (8, 15, 25):
-        for dx, dy in _ROUND:
-            x = point[0] + dx * far - width * (1 - dx) / 2
-            y = point[1] + dy * far - height * (1 - dy) / 2
-            box = x, y, x + width, y + height
-            outside = max(0, -x, -y, box[2] - TILE + 2, box[3] - TILE + 2)
-            cost = 1000 * outside + 0.5 * far + sum(_common(box, other) for other in taken)
-            if cost < least:
-                best, least = box, cost
-    return best
-
-
-def _common(a: Sequence[float], b: Sequence[float]) -> float:
-    """Area, in px, of what two boxes share."""
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+def _place(point: np.ndarray, size: tuple[int, int], taken: np.ndarray) -> np.ndarray:
+    """(4,) x0, y0, x1, y1 of a text beside its point, where it covers least of (K, 4) boxes and stays in the tile."""
+    low = point + _ROUND * _FAR[:, None] - np.array(size) * (1 - _ROUND) / 2
+    high = low + size
+    outside = np.maximum(0, np.maximum(-low, high + 2 - TILE)).max(axis=1)
+    shared = np.minimum(high[:, None], taken[:, 2:]) - np.maximum(low[:, None], taken[:, :2])
+    covered = np.maximum(0, shared).prod(axis=2).sum(axis=1)
+    best = np.argmin(1000 * outside + 0.5 * _FAR + covered)
+    return np.concatenate([low[best], high[best]])
 
 
 def _assembled(pairs: list[tuple[np.ndarray, np.ndarray]], layout: Layout) -> np.ndarray:

@@ -128,9 +128,9 @@ def test_a_right_pair_is_on_the_same_side_in_both_pictures_and_a_wrong_one_is_no
     folder, _ = written(tmp_path / "cats", count=3)
     proposal = layout_new.propose(folder)
     right = proposal.layout
-    swapped = layouts.Layout("cat-6", 6, flip_pairs=(), names=right.names)
+    wrong = layouts.Layout("cat-6", 6, flip_pairs=((0, 2),), names=right.names)  # the left ear and the left eye
     halves = {}
-    for layout in (right, swapped):
+    for layout in (right, wrong):
         found = layout_new.coco.objects(proposal.path, proposal.content, layout)
         sheet, drawn, broken = layout_sheet.contact_sheet(list(found), layout)
         assert drawn == 3 and not broken
@@ -141,7 +141,8 @@ def test_a_right_pair_is_on_the_same_side_in_both_pictures_and_a_wrong_one_is_no
     # The patch over the left eye goes to the other side, so the picture is mirrored and not the points alone.
     white = [(tile.min(axis=2) > 245).nonzero()[1].mean() for tile in (plain, mirrored)]
     assert white[0] > layout_sheet.TILE / 2 > white[1]
-    assert len(green(halves[swapped][0])) == 0  # without pairs no point has a side's colour
+    plain, mirrored = halves[wrong]
+    assert green(plain).min() > layout_sheet.TILE / 2 > green(mirrored).max()
 
 
 def test_the_sheet_takes_few_pictures_large_ones_and_points_that_are_not_there(tmp_path):
@@ -212,6 +213,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, capsys):
         ({"categories": "cat"}, "categories: expected a list"),
         ({"categories": [], "annotations": []}, "no category and no annotation has keypoints"),
         ({"annotations": []}, "no object of category 'cat'"),
+        ({"images": [{"id": [0]}]}, "images: an id is not a whole number or a text"),
         ({"images": []}, "annotation 0: image_id '0' is not in images; nothing to draw"),
     ):
         data.write_text(json.dumps({**content, **change}))

@@ -151,6 +151,8 @@ class _Pictures:
     """image id -> its name and file, by the ``images`` part of the file."""
 
     def __init__(self, path: Path, images: list[dict]):
+        if not all(isinstance(image.get("id"), int | str) for image in images):
+            raise InputError(f"{path}: images: an id is not a whole number or a text")
         self.names = {image.get("id"): str(image.get("file_name", "")) for image in images}
         if len(self.names) != len(images):
             raise InputError(f"{path}: {len(images) - len(self.names)} images have the id of another one")
