@@ -95,7 +95,7 @@ def _drawn(tile: np.ndarray, points: np.ndarray, layout: Layout) -> np.ndarray:
 
     sides = _sides(layout)
     drawn = drawing.draw(tile, points, layout.edges, sides)
-    named = layout.names and layout.points <= NAMES_UP_TO
+    named = layout.names and layout.points <= NAMES_UP_TO and all(map(str.isascii, layout.names))
     scale = 0.45 if layout.points <= NAMES_UP_TO else 0.36
     present = np.flatnonzero(np.isfinite(points).all(axis=1))
     taken = np.hstack([points[present] - 3, points[present] + 3])
@@ -171,7 +171,7 @@ def _label(layout: Layout, point: int) -> str:
 
 
 def _plain(name: str) -> str:
-    """OpenCV's letters are ASCII; what it lacks stands in the JSON beside the number."""
+    """OpenCV's letters are ASCII; other names stand in the JSON in the order of their numbers."""
     text = "".join(c if " " <= c <= "~" else "?" for c in name)
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 2]}.."
 

@@ -158,6 +158,15 @@ def test_the_sheet_takes_few_pictures_large_ones_and_points_that_are_not_there(t
     assert (sheet[-layout_sheet.MARGIN :] == layout_sheet.PAPER).all()
 
 
+def test_names_in_letters_that_cannot_be_drawn_are_numbers_on_the_sheet(tmp_path):
+    folder, _ = written(tmp_path / "cats", [{**CATEGORY, "keypoints": ["耳", "è", "глаз", "b", "c", "d"]}], count=1)
+    proposal = layout_new.propose(folder)
+    numbered = layouts.Layout("cat-6", 6, edges=proposal.layout.edges)
+    found = list(layout_new.coco.objects(proposal.path, proposal.content, numbered))
+    first, second = (layout_sheet.contact_sheet(found, layout)[0] for layout in (proposal.layout, numbered))
+    assert np.array_equal(*(sheet[:, : 2 * layout_sheet.TILE] for sheet in (first, second)))
+
+
 def test_one_of_several_categories_is_chosen(tmp_path, capsys):
     dog = {"id": 8, "name": "dog", "keypoints": ["l_paw", "r_paw"], "skeleton": []}
     folder, content = written(tmp_path / "cats", [CATEGORY, dog, {"id": 9, "name": "car"}])
