@@ -253,13 +253,13 @@ def _digests(seen: list[tuple[str, str, str]]) -> dict[str, str]:
 
 def _known_to_all(true: np.ndarray, layout: layouts.Layout) -> str:
     """The layout's own normaliser, or the box of the points where a face lacks a point that it needs."""
-    if metrics.measurable(true, layout, layout.default_normaliser):
-        return layout.default_normaliser
-    print(
-        f"some faces lack points that the normaliser {layout.default_normaliser} needs: errors are divided by "
-        f"{metrics.BOX}, the root of the area of the box of the points"
-    )
-    return metrics.BOX
+    name = metrics.normaliser_of_all(true, layout)
+    if name != layout.default_normaliser:
+        print(
+            f"some faces lack points that the normaliser {layout.default_normaliser} needs: errors are divided by "
+            f"{name}, the root of the area of the box of the points"
+        )
+    return name
 
 
 def _means(per_point: np.ndarray) -> list[float | None]:

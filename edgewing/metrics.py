@@ -61,6 +61,12 @@ def measurable(landmarks: np.ndarray, layout: Layout, name: str) -> bool:
     return not np.isnan(landmarks[:, needed]).any()
 
 
+def normaliser_of_all(landmarks: np.ndarray, layout: Layout) -> str:
+    """The name of the layout's own normaliser, or BOX where one of the (F, N, 2) faces lacks a point that it needs."""
+    own = layout.default_normaliser
+    return own if measurable(landmarks, layout, own) else BOX
+
+
 def errors(predicted: np.ndarray, true: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """(F,) error of each face: mean over points of the Euclidean error, divided by ``distance`` (F,).
 

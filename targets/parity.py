@@ -207,10 +207,11 @@ def compare(
     scale = CROP / about.crop.size
     shift = np.linalg.norm(points.landmarks.astype(np.float64) - reference.landmarks, axis=-1) * scale
     broken = not np.isfinite(shift).all()
-    shift = np.where(np.isfinite(shift), shift, CROP)
+    # A point that a face does not have may lie anywhere: its heatmap is empty, and its centre is noise.
+    shift = np.where(np.isfinite(shift), shift, CROP)[~np.isnan(faces.landmarks[..., 0])]
     layout = about.layout
     boxes = np.stack([geometry.landmark_box(landmarks) for landmarks in faces.landmarks])
-    distance = metrics.normaliser(faces.landmarks, layout, boxes=boxes)
+    distance = metrics.normaliser(faces.landmarks, layout, metrics.normaliser_of_all(faces.landmarks, layout), boxes)
     ours, theirs = (metrics.errors(p.landmarks, faces.landmarks, distance) for p in (points, reference))
     p50, p99, largest = (float(v) for v in np.percentile(shift, [50, 99, 100]))
     nme_float, nme = (metrics.summarise(errors).nme for errors in (theirs, ours))

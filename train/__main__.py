@@ -179,6 +179,8 @@ def pack(source: str, out: Path) -> None:
 
     network, recipe, contract = load_model(source)
     network = network.half()
+    # The folders of the machine that trained are nobody else's; the last two parts are the sources' names.
+    recipe = dataclasses.replace(recipe, data=tuple("/".join(Path(place).parts[-2:]) for place in recipe.data))
     provenance = dataclasses.replace(contract.provenance, weights_sha256=digest(network))
     save_model(out, network, recipe, contract.replace(provenance=provenance))
     print(f"wrote {out}: {out.stat().st_size / 1e6:.2f} MB")

@@ -109,11 +109,9 @@ def evaluate(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = 
 def score(recipe: Recipe, faces: Faces, predicted: np.ndarray) -> Scores:
     """The Scores of landmarks (F, N, 2), crop px, as ``evaluate``."""
     layout = layouts.get(recipe.layout)
-    name, size = layout.default_normaliser, faces.crops.shape[1]
+    name, size = metrics.normaliser_of_all(faces.landmarks, layout), faces.crops.shape[1]
     side = size / geometry.FACTOR if recipe.crop == "provided" else size
     boxes = np.tile(np.float32([0, 0, side, side]), (len(faces), 1))
-    if not metrics.measurable(faces.landmarks, layout, name):
-        name = metrics.BOX
     distance = metrics.normaliser(faces.landmarks, layout, name, boxes)
     if layout.normalisers.get(name) == "dataset" and recipe.crop != "provided":
         name = "crop"

@@ -166,3 +166,16 @@ def test_photographs_of_a_labelled_folder(tmp_path):
     # gtbox: the mean side of the landmarks' box is 1 / 1.344 of the crop's, unless one side is much the longer
     assert (width + height) / 2 == pytest.approx(SIZE / 1.344, rel=0.01)
     assert np.allclose(faces.landmarks[0].min(axis=0) + faces.landmarks[0].max(axis=0), SIZE - 1, atol=0.01)
+
+
+def test_points_that_a_face_does_not_have_take_no_part(network, faces):
+    """What a network says of them is noise, in which int8 and float may differ by any distance."""
+    landmarks = faces.landmarks.copy()
+    landmarks[::2, 3] = np.nan
+    partial = parity.Faces(faces.crops, landmarks, "discs")
+    ours = faces.landmarks.copy()
+    ours[::2, 3] += 50
+    result = compare(network, partial, "int8", ours, faces.landmarks)
+    assert result.part.accepted and result.part.max == 0
+    ours[0, 4] += 50
+    assert compare(network, partial, "int8", ours, faces.landmarks).part.max > 50
