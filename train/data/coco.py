@@ -23,9 +23,10 @@ from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data.identities import Identities
+from train.data.objects import SPLITS as SPLITS
+from train.data.objects import file_of_split
 from train.data.samples import Note, Sample, fault
 
-SPLITS = ("train", "val", "test")
 _LARGEST_FILE = 512 << 20  # COCO's own largest has 240 MB; one of this size takes 5 GB while it is parsed
 _HEAD = 1 << 16
 _KEYS = {"id", "image_id", "category_id", "iscrowd", "num_keypoints", "keypoints", "bbox", "area", "segmentation"}
@@ -46,17 +47,7 @@ def lists(folder: Path) -> list[Path]:
 
 def annotations(folder: Path, split: str) -> Path:
     """The file of that split. InputError where the folder has none for it, or several."""
-    if not folder.is_dir():
-        return folder
-    every = lists(folder)
-    named = [path for path in every if any(name in path.stem.lower() for name in SPLITS)]
-    found = [path for path in named if split in path.stem.lower()] if named else every
-    if len(found) != 1:
-        names = ", ".join(path.name for path in every)
-        raise InputError(
-            f"{folder}: {len(found)} annotation files for {split}, expected one; name the file (of {names})"
-        )
-    return found[0]
+    return file_of_split(folder, lists(folder), split) if folder.is_dir() else folder
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:

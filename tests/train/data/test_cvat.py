@@ -153,3 +153,11 @@ def test_pictures_across_blocks_of_a_large_file(tmp_path):
     written(tmp_path, *[image(skeleton(*NAMED))] * many)
     assert (tmp_path / "annotations.xml").stat().st_size > 2 * cvat._BLOCK
     assert len(data.read(tmp_path, WATCH).samples) == many
+
+
+def test_a_file_over_the_limit_is_refused(tmp_path):
+    written(tmp_path, image(skeleton(*NAMED)))
+    with open(tmp_path / "annotations.xml", "r+b") as file:
+        file.truncate(cvat._LARGEST_FILE + 1)  # a hole: nothing is written
+    with pytest.raises(InputError, match="the limit is"):
+        data.read(tmp_path, WATCH)

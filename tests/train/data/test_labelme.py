@@ -134,3 +134,11 @@ def test_splits_by_folder_and_data_check(tmp_path, capsys):
     (finding,) = check.check(tmp_path)
     assert [count.faces for count in finding.parts.values()] == [3]
     assert not labelme.recognises(tmp_path / "nothing")
+
+
+def test_a_file_over_the_limit_is_refused(tmp_path):
+    written(tmp_path, [*map(point, POINTS)])
+    with open(tmp_path / "a b é.json", "r+b") as file:
+        file.truncate(labelme._LARGEST_FILE + 1)  # a hole: nothing is written
+    with pytest.raises(InputError, match="the limit is"):
+        data.read(tmp_path, WATCH)
