@@ -207,6 +207,6 @@ def alive(process: int) -> bool:
     return True
 
 
-# Not socket.gethostname(): importing socket takes 10 ms of every start.
+# Not socket.gethostname(): importing socket would make every start slower.
 _HOST = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 _MACHINE = hashlib.sha256(_HOST.encode()).hexdigest()[:8]
