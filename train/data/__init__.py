@@ -67,8 +67,9 @@ def read(
                 listing.samples.append(frames.upright(found, layout))
         faces, problems = len(listing.samples) - faces, listing.problems[problems:]
         if not faces:
-            first = f"; first of {len(problems)} problems: {problems[0]}" if problems else ""
-            raise InputError(f"{folder}: no face of layout {layout.name} can be read for {split}{first}")
+            why = "".join(f"; {note}" for note in notes)
+            why += f"; first of {len(problems)} problems: {problems[0]}" if problems else ""
+            raise InputError(f"{folder}: no face of layout {layout.name} can be read for {split}{why}")
         left_out = f", {len(problems)} left out" if problems else ""
         subset = "" if split in ("train", "test") else f", {split}"
         listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name}{subset})")

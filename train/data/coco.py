@@ -5,8 +5,9 @@ y count pixels from 0 at the centre of the top-left one. Its ``bbox`` is x, y, w
 that an annotation has beside COCO's own keys (``"pose": "profile"``) become attributes, by which results can be told.
 
 A folder may hold one such file for each split, whose names then have ``train``, ``val`` or ``test`` in them, or one for
-all. All objects of a picture are one group; or of a person, where a ``frames.csv`` (train.data.identities) beside the
-file or above names the picture's.
+all, in which the key ``split`` of an image or of an annotation says which it is of, or the picture's folder. All
+objects of a picture are one group; or of a person, where a ``frames.csv`` (train.data.identities) beside the file or
+above names the picture's.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
-from train.data.identities import Identities
-from train.data.objects import SPLITS as SPLITS
-from train.data.objects import file_of_split
-from train.data.samples import Note, Sample, fault
+from train.data import splits
+from train.data.objects import Objects
+from train.data.samples import Note, Sample
 
+SPLITS = splits.SPLITS
 _LARGEST_FILE = 512 << 20  # COCO's own largest has 240 MB; one of this size takes 5 GB while it is parsed
 _HEAD = 1 << 16
-_KEYS = {"id", "image_id", "category_id", "iscrowd", "num_keypoints", "keypoints", "bbox", "area", "segmentation"}
+_KEYS = {
+    "id", "image_id", "category_id", "iscrowd", "num_keypoints", "keypoints", "bbox", "area", "segmentation", "split",
+}  # fmt: skip
 _MOST_VALUES = 20  # of a text, before it is an identity and no attribute
 
 
@@ -47,7 +50,7 @@ def lists(folder: Path) -> list[Path]:
 
 def annotations(folder: Path, split: str) -> Path:
     """The file of that split. InputError where the folder has none for it, or several."""
-    return file_of_split(folder, lists(folder), split) if folder.is_dir() else folder
+    return splits.file_of_split(folder, lists(folder), split) if folder.is_dir() else folder
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
@@ -55,29 +58,30 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     for all crowds and objects without a point. InputError, raised: no such file, or not of this format.
     """
     path = annotations(folder, split)
-    yield from objects(path, parsed(path), layout)
+    yield from objects(path, parsed(path), layout, split)
 
 
-def objects(path: Path, content: dict, layout: Layout) -> Iterator[Sample | InputError | Note]:
+def objects(path: Path, content: dict, layout: Layout, split: str = "") -> Iterator[Sample | InputError | Note]:
     """As ``read``, of a file that was parsed."""
-    pictures = _Pictures(path, content["images"])
-    source = "/".join(path.resolve().parent.parts[-2:])
-    told = _told(content["annotations"])
-    skipped: Counter[str] = Counter()
-    identities = Identities(path.parent, ())
+    made, images, told = Objects(layout, path, split), _images(path, content), _told(content["annotations"])
     for number, annotation in enumerate(content["annotations"]):
         if annotation.get("iscrowd"):
-            skipped["crowds"] += 1
+            made.skipped["crowds"] += 1
         elif not annotation.get("keypoints") or annotation.get("num_keypoints") == 0:
-            skipped["objects without points"] += 1
+            made.skipped["objects without points"] += 1
         else:
             try:
-                yield _sample(annotation, pictures, layout, source, told, identities)
+                image = images.get(key if isinstance(key := annotation.get("image_id"), int | str) else None)
+                if image is None:
+                    raise InputError(f"image_id {str(key)[:40]!r} is not in images")
+                name = str(image.get("file_name", ""))
+                if not made.wanted(name, str(annotation.get("split") or image.get("split") or "")):
+                    continue
+                points, box = _points(annotation["keypoints"], layout), _box(annotation.get("bbox"))
+                yield made.sample(name, path.parent, points, annotation.get("id"), box, _attributes(annotation, told))
             except InputError as error:
                 yield InputError(f"{path}: annotation {annotation.get('id', number)}: {error}")
-    if skipped:
-        yield InputError(f"{path}: {' and '.join(f'{n} {what}' for what, n in skipped.items())}")
-    yield from map(Note, identities.named())
+    yield from made.ending(path)
 
 
 def layout_of(path: Path) -> Layout:
@@ -90,37 +94,15 @@ def layout_of(path: Path) -> Layout:
     return Layout("any", counts.most_common(1)[0][0])
 
 
-def _sample(
-    annotation: dict, pictures: _Pictures, layout: Layout, source: str, told: set[str], identities: Identities
-) -> Sample:
-    flat = annotation["keypoints"]
+def _points(flat: object, layout: Layout) -> np.ndarray:
+    """(N, 3) x, y, visibility."""
     if not isinstance(flat, list) or len(flat) != 3 * layout.points:
         count = len(flat) / 3 if isinstance(flat, list) else 0
         raise InputError(f"{count:g} keypoints, layout {layout.name} has {layout.points}")
     points = _numbers(flat, "keypoints").reshape(-1, 3)
-    visibility = points[:, 2]
-    if not np.isin(visibility, (0, 1, 2)).all():
-        raise InputError(f"a visibility of {visibility[~np.isin(visibility, (0, 1, 2))][0]:g}; expected 0, 1 or 2")
-    landmarks = np.where(visibility[:, None] > 0, points[:, :2], np.nan)
-    if reason := fault(landmarks, visibility=visibility):
-        raise InputError(reason)
-    name, image = pictures.find(annotation.get("image_id"))
-    place = PurePosixPath(name)
-    person = identities.person(pictures.folder / place.parent, place.stem)
-    return Sample(
-        image,
-        landmarks.astype(np.float32),
-        person or f"{source}:{name}",
-        source,
-        f"{source}/{name}:{annotation.get('id')}",
-        _box(annotation.get("bbox")),
-        {
-            f"{key} {value}" if isinstance(value, str) else key: int(bool(value))
-            for key, value in annotation.items()
-            if key in told
-        },
-        visibility.astype(np.uint8),
-    )
+    if wrong := set(points[:, 2].tolist()) - {0.0, 1.0, 2.0}:
+        raise InputError(f"a visibility of {min(wrong):g}; expected 0, 1 or 2")
+    return points
 
 
 def _box(bbox) -> np.ndarray | None:
@@ -129,7 +111,7 @@ def _box(bbox) -> np.ndarray | None:
     values = _numbers(bbox, "bbox")
     if len(values) != 4 or not (values[2:] > 0).all():
         raise InputError("bbox is not x, y, width, height")
-    return np.concatenate([values[:2], values[:2] + values[2:]]).astype(np.float32)
+    return np.concatenate([values[:2], values[:2] + values[2:]])
 
 
 def _numbers(values, what: str) -> np.ndarray:
@@ -138,33 +120,20 @@ def _numbers(values, what: str) -> np.ndarray:
     return np.array(values, float)
 
 
-class _Pictures:
-    """image id -> its name and file, by the ``images`` part of the file."""
+def _images(path: Path, content: dict) -> dict[int | str, dict]:
+    """The ``images`` part by id."""
+    images = content["images"]
+    if not all(isinstance(image.get("id"), int | str) for image in images):
+        raise InputError(f"{path}: images: an id is not a whole number or a text")
+    found = {image["id"]: image for image in images}
+    if len(found) != len(images):
+        raise InputError(f"{path}: {len(images) - len(found)} images have the id of another one")
+    return found
 
-    def __init__(self, path: Path, images: list[dict]):
-        if not all(isinstance(image.get("id"), int | str) for image in images):
-            raise InputError(f"{path}: images: an id is not a whole number or a text")
-        self.names = {image.get("id"): str(image.get("file_name", "")) for image in images}
-        if len(self.names) != len(images):
-            raise InputError(f"{path}: {len(images) - len(self.names)} images have the id of another one")
-        # COCO has annotations/person_keypoints_val2017.json beside val2017/; others have images/, or all in one folder.
-        above = path.parent.parent
-        last = path.stem.rsplit("_", 1)[-1]
-        places = path.parent, path.parent / "images", above, above / "images", above / last, above / "images" / last
-        self.places = [place for place in places if place.is_dir()]
-        self.folder = path.parent
 
-    def find(self, number) -> tuple[str, Path]:
-        name = self.names.get(number) if isinstance(number, int | str) else None
-        if not name:
-            raise InputError(f"image_id {str(number)[:40]!r} is not in images")
-        parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or "\0" in name:
-            raise InputError(f"the picture {name[:200]!r} is outside {self.folder}")
-        for place in self.places:
-            if (place / parts).is_file():
-                return str(parts), place / parts
-        raise InputError(f"no picture {name[:200]}")
+def _attributes(annotation: dict, told: set[str]) -> dict[str, int]:
+    values = ((key, value) for key, value in annotation.items() if key in told)
+    return {f"{key} {value}" if isinstance(value, str) else key: int(bool(value)) for key, value in values}
 
 
 def _told(annotations: list[dict]) -> set[str]:

@@ -22,11 +22,11 @@ import numpy as np
 from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
-from train.data import objects
+from train.data import objects, splits
 from train.data.objects import Objects
 from train.data.samples import Note, Sample
 
-SPLITS = objects.SPLITS
+SPLITS = splits.SPLITS
 _LARGEST_FILE = 1 << 30
 _MOST_SHAPES = 100_000  # of a picture
 _HEAD, _BLOCK = 1 << 14, 1 << 20
@@ -55,16 +55,16 @@ def lists(folder: Path) -> list[Path]:
 
 def annotations(folder: Path, split: str) -> Path:
     """The file of that split. InputError where the folder has none for it, or several."""
-    return folder if folder.is_file() else objects.file_of_split(folder, lists(folder), split)
+    return folder if folder.is_file() else splits.file_of_split(folder, lists(folder), split)
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
     """Every object; InputErrors ``file:line: reason`` are yielded for what must be left out, and one for shapes that
     are neither points nor boxes of objects. InputError, raised: no such file, or not of this format."""
     path = annotations(folder, split)
-    made = Objects(layout, path.parent)
+    made = Objects(layout, path, split)
     for line, about, shapes in _images(path):
-        if not objects.in_split([about.get("subset", "")], split):
+        if not made.wanted(about.get("name", ""), subset=about.get("subset", "")):
             continue
         where = f"{path}:{line}: "
         found = _objects(shapes, made)
@@ -152,7 +152,6 @@ def _ordered(about: dict[str, str], made: Objects) -> np.ndarray | InputError:
         return error
     if len(places) != made.layout.points:
         return InputError(f"{len(places)} points, layout {made.layout.name} has {made.layout.points}")
-    made.labels.known.update(range(len(places)))
     return np.column_stack([places, np.full(len(places), _visibility(about))])
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-SPLITS = ("train", "test", "common", "challenging", "private")
+from train.data import splits
+
+SPLITS = (*splits.SPLITS, "common", "challenging", "private")
 COLLECTIONS = {  # name of a collection -> the split it belongs to
     "afw": "train", "helen/trainset": "train", "lfpw/trainset": "train",
     "helen/testset": "common", "lfpw/testset": "common", "ibug": "challenging",
@@ -58,19 +60,20 @@ def category(number: int) -> int | None:
 def wanted(above: Sequence[str], below: Sequence[str], split: str) -> bool:
     """Whether the faces of a folder are read for that split.
 
-    above: the folders down to the one that was named; below: those from there. For ``train`` and ``test`` a folder that
-    was named itself is always read, whatever it is called; the other splits go by the whole path.
+    above: the folders down to the one that was named; below: those from there. For ``train``, ``val`` and ``test`` a
+    folder that was named itself is always read, whatever it is called; the other splits go by the whole path.
     """
     if split in ("common", "challenging", "private"):
         return COLLECTIONS.get(collection([*above, *below])) == split
     if number := video(below):
         return (category(number) is not None) == (split == "test")
-    if {SIDES.get(name.lower(), split) for name in below} != {split} and below:
+    if split not in (splits.of_folders(below) or {split}):
         return False
     of = collection([*above[-1:], *below])
     if of is None or of == collection(above[-1:]):
         return True
-    return COLLECTIONS[of] != "private" and (COLLECTIONS[of] == "train") == (split == "train")
+    side = {"train": "train", "private": ""}.get(COLLECTIONS[of], "test")  # none is for validation
+    return side == split
 
 
 def attributes(parts: Sequence[str]) -> dict[str, int]:

@@ -21,13 +21,12 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from train.data import ibug
+from train.data import ibug, splits
 from train.data.groups import group_id
 from train.data.tables import Table, one_photograph, persons
 from train.data.walk import OF_PICTURES, OF_POINTS
 
 _PERSONS, _NEAR = "frames.csv", "near_duplicates.txt"
-_NO_PERSON = {*OF_POINTS, *OF_PICTURES, *ibug.SIDES, "val", "valid", "validation"}
 _FLICKR = re.compile(r"([1-9]\d{4,17})_\d{1,2}")
 _SAME_SHOOT = 10_000
 
@@ -37,7 +36,7 @@ class Identities:
 
     def __init__(self, folder: Path, found: Iterable[tuple[Path, Collection[str]]]):
         self.folder, self.top = folder, folder.resolve()
-        self.dataset = next((name for name in reversed(self.top.parts) if name.lower() not in _NO_PERSON), "")
+        self.dataset = next((name for name in reversed(self.top.parts) if _may_be_person(name)), "")
         self.by_folder = False
         self._tables: dict[Path, Table] = {}
         self._found: dict[Path, list[str]] = {}
@@ -110,7 +109,7 @@ class Identities:
         below = here.relative_to(self.folder).parts
         if ibug.collection(below) or self._video(here) is not None or ibug.is_menpo(self.top.parts + below):
             return ()
-        return tuple(name for name in below if name.lower() not in _NO_PERSON)
+        return tuple(name for name in below if _may_be_person(name))
 
     def _video(self, here: Path) -> int | None:
         return ibug.video(self.top.parts + here.relative_to(self.folder).parts)
@@ -152,6 +151,10 @@ class Identities:
         while self._same.get(name, name) != name:
             name = self._same[name]
         return name
+
+
+def _may_be_person(folder: str) -> bool:
+    return folder.lower() not in (*OF_POINTS, *OF_PICTURES) and not splits.called(folder)
 
 
 def _plain(stem: str) -> str:

@@ -17,12 +17,12 @@ import numpy as np
 from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
-from train.data import objects
+from train.data import objects, splits
 from train.data.objects import Objects
 from train.data.samples import Note, Sample
 from train.data.walk import walk
 
-SPLITS = objects.SPLITS
+SPLITS = splits.SPLITS
 _LARGEST_FILE = 128 << 20  # the picture may be in it, as text
 _HEAD = 1 << 16
 _FLAGS = ("occluded", "hidden")
@@ -44,16 +44,16 @@ def annotations(folder: Path, split: str) -> Path:
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
     """Every object of every file below, in the order of names; InputErrors ``file: reason`` are yielded for what must
     be left out, and one for shapes that are neither points nor boxes of objects."""
-    top = folder if folder.is_dir() else folder.parent
-    made = Objects(layout, top)
+    made = Objects(layout, folder, split)
     for path in _json(folder):
-        if not objects.in_split(path.relative_to(top).parts[:-1], split):
-            continue
         if not _looks_like(path):
             made.skipped["JSON files that are not LabelMe's"] += 1
             continue
         try:
             content = _parsed(path)
+            picture = str(content.get("imagePath") or "")
+            if not made.wanted(f"{path.parent.relative_to(made.folder).as_posix()}/{picture}"):
+                continue
             grouped = _grouped(content["shapes"], made)
         except InputError as error:
             yield error
@@ -64,7 +64,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             try:
                 if isinstance(points, InputError):
                     raise points
-                yield made.sample(str(content.get("imagePath") or ""), path.parent, points, key, _box(boxes))
+                yield made.sample(picture, path.parent, points, key, _box(boxes))
             except InputError as error:
                 yield InputError(f"{path}: {'' if key is None else f'group {str(key)[:40]}: '}{error}")
     yield from made.ending(folder)

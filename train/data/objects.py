@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,36 +13,12 @@ import numpy as np
 from edgewing import images
 from edgewing.errors import InputError
 from edgewing.layouts import MOST_POINTS, Layout
+from train.data import splits
 from train.data.identities import Identities
 from train.data.samples import Note, Sample, fault
 from train.data.walk import OF_POINTS, walk
 
-SPLITS = ("train", "val", "test")
-_CALLED = {
-    "training": "train", "trainset": "train", "valid": "val", "validation": "val", "valset": "val",
-    "testing": "test", "testset": "test",
-}  # fmt: skip
 _SHOWN = 5  # labels in a line
-
-
-def in_split(names: Iterable[str], split: str) -> bool:
-    """Whether something is of that split by the names of its folders, or of its subset; all is, where none says, or of
-    no split ('')."""
-    said = {_CALLED.get(name.lower(), name.lower()) for name in names} & set(SPLITS)
-    return not said or not split or split in said
-
-
-def file_of_split(folder: Path, every: list[Path], split: str) -> Path:
-    """The one file of a split: all have the name of a split in theirs, or there is one. InputError for another number
-    of files."""
-    named = [path for path in every if any(name in path.stem.lower() for name in SPLITS)]
-    found = [path for path in named if split in path.stem.lower()] if named else every
-    if len(found) != 1:
-        names = ", ".join(path.name for path in every)
-        raise InputError(
-            f"{folder}: {len(found)} annotation files for {split}, expected one; name the file (of {names})"
-        )
-    return found[0]
 
 
 def files_of(folder: Path, suffixes: tuple[str, ...], looks_like) -> list[Path]:
@@ -54,10 +30,12 @@ def files_of(folder: Path, suffixes: tuple[str, ...], looks_like) -> list[Path]:
 
 class Pictures:
     """Pictures by the names that annotation files give them, below the file's folder; below the one above it where
-    that is a folder for points alone (annotations/ beside images/)."""
+    that is a folder for points alone (annotations/ beside images/). says: the splits in the file's name; of several
+    pictures of one name those in folders of that split are meant (annotations/val.json, val/1.jpg and train/1.jpg)."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, says: Collection[str] = ()):
         self.top = folder.parent if folder.name.lower() in OF_POINTS else folder
+        self._says = set(says)
         self._index: dict[str, list[Path]] | None = None
 
     def find(self, name: str, here: Path) -> Path:
@@ -77,6 +55,8 @@ class Pictures:
             for path in self._named(tail[-1])
             if [_plain(part) for part in path.relative_to(self.top).parts[-len(tail) :]] == tail
         ]
+        if len(found) > 1:
+            found = [p for p in found if splits.of_folders(p.relative_to(self.top).parts[:-1]) & self._says] or found
         if len(found) > 1:
             first, second = (path.relative_to(self.top).as_posix() for path in found[:2])
             raise InputError(
@@ -115,8 +95,6 @@ class Labels:
             number = int(text) if int(text) < self.layout.points else None
         if number is None:
             self.unknown[text[:60]] += 1
-        else:
-            self.known.add(number)
         return number
 
     def left(self, where: Path) -> Iterator[InputError | Note]:
@@ -131,18 +109,36 @@ class Labels:
         if self.unknown:
             of = f"{self.unknown.total()} points of labels that layout {self.layout.name} has not"
             yield InputError(f"{where}: {of}: {_listed(self.unknown)}")
-        if missing := [self.layout.names[n] if self.layout.names else n for n in range(count) if n not in self.known]:
+        missing = [self.layout.names[n] if self.layout.names else n for n in range(count) if n not in self.known]
+        if self.known and missing:
             yield Note(f"points of the layout that nobody marked: {_listed(missing)}")
 
 
 class Objects:
-    """Samples of one annotation file, or of one folder of them."""
+    """Samples of one annotation file, or of one folder of them. split: the one that is read, '' for all."""
 
-    def __init__(self, layout: Layout, folder: Path):
-        self.layout, self.labels, self.pictures = layout, Labels(layout), Pictures(folder)
-        self.source = "/".join(folder.resolve().parts[-2:])
+    def __init__(self, layout: Layout, path: Path, split: str):
+        self._says = set() if path.is_dir() else splits.called(path.stem, alone=False)
+        self.folder = path if path.is_dir() else path.parent
+        self.layout, self.labels, self.pictures = layout, Labels(layout), Pictures(self.folder, self._says)
+        self.source = "/".join(self.folder.resolve().parts[-2:])
         self.skipped: Counter[str] = Counter()
+        self._split, self._of_others = split, Counter()
         self._identities = Identities(self.pictures.top, ())
+
+    def wanted(self, picture: str, stated: str = "", subset: str = "") -> bool:
+        """Whether something is of the split that is read; what is not is counted. It is of what it states itself; else
+        of the file, which was chosen by its name or named; else of what the picture's folders are called; else of all.
+
+        stated: a cell that says the split. subset: one that may say other things. InputError: ``splits.stated``.
+        """
+        found = splits.stated(stated) or splits.called(subset)
+        if not found and not self._says:
+            found = splits.of_folders(PurePosixPath(picture.replace("\\", "/")).parts[:-1])
+        if not self._split or not found or self._split in found:
+            return True
+        self._of_others["/".join(sorted(found))] += 1
+        return False
 
     def empty(self) -> np.ndarray:
         """(N, 3) x, y, visibility of an object without points."""
@@ -155,7 +151,15 @@ class Objects:
             raise InputError(f"point {name!r} twice in one object")
         points[index] = x, y, visibility
 
-    def sample(self, name: str, here: Path, points: np.ndarray, key: object, box: np.ndarray | None = None) -> Sample:
+    def sample(
+        self,
+        name: str,
+        here: Path,
+        points: np.ndarray,
+        key: object,
+        box: np.ndarray | None = None,
+        attributes: dict[str, int] | None = None,
+    ) -> Sample:
         """points: (N, 3) x, y, visibility. key: tells the picture's objects apart. InputError: why it is none."""
         visibility = points[:, 2]
         landmarks = np.where(visibility[:, None] > 0, points[:, :2], np.nan)
@@ -163,6 +167,7 @@ class Objects:
             raise InputError(reason)
         if box is not None and not (np.isfinite(box).all() and (box[2:] > box[:2]).all()):
             raise InputError("the box has no size")
+        self.labels.known.update(np.flatnonzero(visibility).tolist())
         image = self.pictures.find(name, here)
         person = self._identities.person(image.parent, image.stem)
         shown = image.relative_to(self.pictures.top).as_posix()
@@ -173,12 +178,16 @@ class Objects:
             self.source,
             f"{self.source}/{shown}:{key}",
             None if box is None else box.astype(np.float32),
-            visibility=visibility.astype(np.uint8),
+            attributes or {},
+            visibility.astype(np.uint8),
         )
 
     def ending(self, where: Path) -> Iterator[InputError | Note]:
         """What was passed over and who is who. InputError, raised: as ``Labels.left``; a table that names none."""
         yield from self.labels.left(where)
+        if self._of_others:
+            of = ", ".join(f"{count} of {name}" for name, count in sorted(self._of_others.items()))
+            yield Note(f"not of {self._split}, and passed over: {of}")
         if self.skipped:
             yield InputError(f"{where}: {' and '.join(f'{n} {what}' for what, n in self.skipped.items())} passed over")
         yield from map(Note, self._identities.named())

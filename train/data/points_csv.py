@@ -6,6 +6,8 @@ box_x1, box_y1). Without a header the points are in the layout's order, and ther
 
 Long, one row a point: ``file, point, x, y`` and perhaps ``v``; and ``object`` where a picture has several.
 
+A column ``split`` says train, val or test; one called subset, or a picture's folder, may.
+
 v is 0 (no such point), 1 (hidden but marked) or 2 (seen). A point without a place has 0, and so have, where there is no
 v, points at 0 0 or -1 -1, which programs write for those that nobody set. Numbers have a point, or between semicolons
 and tabs a comma. Pixels count from 0 at the centre of the top-left one.
@@ -26,18 +28,19 @@ import numpy as np
 from edgewing import files, images
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
-from train.data import objects
+from train.data import objects, splits
 from train.data.objects import Objects
 from train.data.samples import Note, Sample, unset
 from train.data.tables import Rows, decoded, text_of
 
-SPLITS = objects.SPLITS
+SPLITS = splits.SPLITS
 _LARGEST_FILE = 256 << 20
 _HEAD = 1 << 16
 _SUFFIXES = (".csv", ".tsv")
 _FILE = ("file", "file_name", "filename", "image", "image_name", "picture", "path", "name")
 _POINT = ("point", "label", "landmark", "keypoint")
 _OBJECT = ("object", "instance", "id")
+_SAYS = {"stated": "split", "subset": "subset"}
 _BOXES = (
     ("x_min", "y_min", "x_max", "y_max"),
     ("xmin", "ymin", "xmax", "ymax"),
@@ -49,13 +52,15 @@ _MISSING = ("", "-", "na", "n/a", "nan", "none", "null", "?")
 
 @dataclass
 class _Columns:
-    """Where things are in a row. wide: (axis, label, column) of each. header: whether the first row is one."""
+    """Where things are in a row. wide: (axis, label, column) of each. header: whether the first row is one. says: what
+    ``Objects.wanted`` goes by."""
 
     header: bool
     file: int = 0
     wide: list[tuple[str, str, int]] = field(default_factory=list)
     long: dict[str, int] = field(default_factory=dict)
     box: tuple[int, ...] = ()
+    says: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
 
@@ -72,7 +77,7 @@ def lists(folder: Path) -> list[Path]:
 
 def annotations(folder: Path, split: str) -> Path:
     """The table of that split. InputError where the folder has none for it, or several."""
-    return folder if folder.is_file() else objects.file_of_split(folder, lists(folder), split)
+    return folder if folder.is_file() else splits.file_of_split(folder, lists(folder), split)
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
@@ -80,7 +85,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     points. InputError, raised: no such file, or not of this format.
     """
     path = annotations(folder, split)
-    made = Objects(layout, path.parent)
+    made = Objects(layout, path, split)
     rows, columns, body = _opened(path)
     if columns.header and columns.unread:
         yield Note(f"{path.name}: columns that are not read: {', '.join(columns.unread)[:200]}")
@@ -139,7 +144,9 @@ def _columns(first: list[str]) -> _Columns | None:
                 parts = [part for part in match.groups() if part]
                 axis, label = parts if len(parts[0]) == 1 and parts[0].casefold() in "xyv" else parts[::-1]
                 columns.wide.append((axis.casefold(), label, number))
-    used = {file, *columns.box, *columns.long.values(), *(number for *_, number in columns.wide)}
+    columns.says = {kind: plain.index(name) for kind, name in _SAYS.items() if name in plain}
+    named = columns.long | columns.says
+    used = {file, *columns.box, *named.values(), *(number for *_, number in columns.wide)}
     columns.unread = [cell for number, cell in enumerate(cells) if number not in used and cell]
     return columns if columns.wide or columns.long else None
 
@@ -158,13 +165,15 @@ def _wide(path: Path, delimiter: str, columns: _Columns, body: list, made: Objec
     width = 0
     if columns.header:
         places = _named(path, columns, made)
-        width = 1 + max([columns.file, *columns.box, *(n for *_, n in columns.wide)])
+        width = 1 + max([columns.file, *columns.box, *columns.says.values(), *(n for *_, n in columns.wide)])
     for number, row in body:
         try:
             if not columns.header:
                 places = _numbered(len(row) - 1, made.layout)
             elif len(row) < width:
                 raise InputError(f"{len(row)} columns, the header has {width}")
+            if not made.wanted(row[columns.file], **{kind: row[n] for kind, n in columns.says.items()}):
+                continue
             values = np.full((made.layout.points, 3), np.nan)
             for axis, index, place in places:
                 values[index, "xyv".index(axis)] = _value(row[place], delimiter)
@@ -204,23 +213,29 @@ def _numbered(cells: int, layout: Layout) -> list[tuple[str, int, int]]:
 
 def _long(path: Path, delimiter: str, columns: _Columns, body: list, made: Objects) -> Iterator[Sample | InputError]:
     place = columns.long or {"point": 1, "x": 2, "y": 3} | ({"v": 4} if len(body[0][1]) == 5 else {})
-    found: dict[tuple[str, str], np.ndarray | InputError] = {}
+    found: dict[tuple[str, str], np.ndarray | InputError | None] = {}  # None: of another split
     for number, row in body:
-        if len(row) <= max(columns.file, *place.values()):
+        if len(row) <= max(columns.file, *place.values(), *columns.says.values()):
             yield InputError(f"{path}:{number}: {len(row)} columns, too few")
             continue
         key = row[columns.file].strip(), row[place["object"]].strip() if "object" in place else ""
-        values = found.setdefault(key, np.full((made.layout.points, 4), np.nan))
-        index = made.labels.index(row[place["point"]])
-        if index is None or isinstance(values, InputError):
-            continue
         try:
+            if key not in found:
+                wanted = made.wanted(key[0], **{kind: row[n] for kind, n in columns.says.items()})
+                found[key] = np.full((made.layout.points, 4), np.nan) if wanted else None
+            values = found[key]
+            if values is None or isinstance(values, InputError):
+                continue
+            if (index := made.labels.index(row[place["point"]])) is None:
+                continue
             if not np.isnan(values[index, 3]):
                 raise InputError("this point a second time; give several objects of a picture a column object")
             values[index] = [*(_value(row[place[a]], delimiter) if a in place else np.nan for a in "xyv"), number]
         except InputError as error:
             found[key] = InputError(f"{path}:{number}: {error}")
     for number, ((name, of), values) in enumerate(found.items()):
+        if values is None:
+            continue
         try:
             if isinstance(values, InputError):
                 yield values

@@ -47,15 +47,16 @@ def annotations(folder: Path, split: str) -> Path:
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
     """Every ``.pts`` below the folder that belongs to the split, in the order of names; InputErrors are yielded for
-    what must be left out, pictures without points among them. Of subfolders named train(set) or test(set) only those
-    of ``split`` are read. ``attributes`` name a test set's subset: common, challenging, private, category 1 to 3.
+    what must be left out, pictures without points among them. Of subfolders that are called as a split only those of
+    ``split`` are read. ``attributes`` name a test set's subset: common, challenging, private, category 1 to 3.
     InputError, raised: a point file with two pictures, a table of names that names none (identities).
     """
     top = folder.resolve()
-    identities = identities_of(folder)
+    identities, of_others = identities_of(folder), 0
     for here, pictures, points in scan(folder):
         below = here.relative_to(folder).parts
         if not ibug.wanted(top.parts, below, split):
+            of_others += len(points)
             continue
         parts = top.parts + below
         # the collection, where a folder of several was named
@@ -70,6 +71,8 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             of = identities.group(here, stem, points)
             yield Sample(pictures[stem], landmarks, of, source, name, attributes=ibug.attributes(parts))
     yield from map(Note, identities.notes())
+    if of_others:
+        yield Note(f"not of {split}, and passed over: {of_others} point files")
 
 
 def identities_of(folder: Path) -> Identities:

@@ -154,8 +154,8 @@ def test_a_table_of_other_points_is_refused(tmp_path, content, layout, message):
 
 
 def test_columns_that_are_not_read_and_points_that_nobody_marked_are_said(tmp_path):
-    rows = f"file,split,x0,y0,x1,y1,x2,y2\na b é.png,test,{PLAIN}\n"
-    assert "points.csv: columns that are not read: split" in data.read(written(tmp_path, rows), WATCH).summary[-1]
+    rows = f"file,width,x0,y0,x1,y1,x2,y2\na b é.png,70,{PLAIN}\n"
+    assert "points.csv: columns that are not read: width" in data.read(written(tmp_path, rows), WATCH).summary[-1]
     rows = "file,point,x,y\na b é.png,centre,1,2\na b é.png,minute,5,9\n"
     summary = "\n".join(data.read(written(tmp_path, rows), WATCH).summary)
     assert "points of the layout that nobody marked: 'hour hand'" in summary
