@@ -160,7 +160,7 @@ def _visibility(about: dict[str, str]) -> int:
 
 
 def _places(about: dict[str, str]) -> np.ndarray:
-    """(count, 2) x, y of "x,y;x,y"."""
+    """(count, 2) x, y of "x,y;x,y", from the centre of the top-left pixel."""
     text = about.get("points", "")
     try:
         places = [[float(value) for value in pair.split(",")] for pair in text.split(";")]
@@ -169,7 +169,7 @@ def _places(about: dict[str, str]) -> np.ndarray:
     if not places or not all(len(place) == 2 and all(map(math.isfinite, place)) for place in places):
         label = about.get("label", "")[:60]
         raise InputError(f"points {text[:40]!r} of {label!r}: expected x,y;x,y of finite numbers")
-    return np.array(places)
+    return np.array(places) - objects.CORNER
 
 
 def _box(boxes: list[_Shape]) -> np.ndarray | None:
@@ -178,7 +178,7 @@ def _box(boxes: list[_Shape]) -> np.ndarray | None:
     if not boxes:
         return None
     try:
-        return np.array([float(boxes[0].about[name]) for name in ("xtl", "ytl", "xbr", "ybr")])
+        return np.array([float(boxes[0].about[name]) for name in ("xtl", "ytl", "xbr", "ybr")]) - objects.CORNER
     except (KeyError, ValueError):
         raise InputError("a box without xtl, ytl, xbr, ybr") from None
 

@@ -2,7 +2,7 @@
 
 A point's label is a point of the layout. Shapes of one ``group_id`` are one object, and so are all that have none. A
 rectangle of the same group is its box. A flag ``occluded`` makes a point hidden but marked (visibility 1); points that
-are not in the file are not in the picture (0). Of folders called as a split only those of the split are read.
+are not in the file are not in the picture (0).
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _hidden(shape: dict) -> bool:
 
 
 def _places(shape: dict, count: int) -> np.ndarray:
-    """(count, 2) x, y of a shape."""
+    """(count, 2) x, y of a shape, from the centre of the top-left pixel."""
     places = shape.get("points")
     whole = isinstance(places, list) and len(places) == count
     for place in places if whole else ():
@@ -134,7 +134,7 @@ def _places(shape: dict, count: int) -> np.ndarray:
         whole = whole and all(type(value) in (int, float) and math.isfinite(value) for value in place)
     if not whole:
         raise InputError(f"shape {str(shape.get('label'))[:60]!r}: expected {count} x, y of finite numbers")
-    return np.array(places, float)
+    return np.array(places, float) - objects.CORNER
 
 
 def _files(folder: Path) -> Iterator[Path]:

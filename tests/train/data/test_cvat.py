@@ -57,10 +57,11 @@ NAMED = [*zip(WATCH.names, PLACES.split(";"), ({}, {}, {}))]
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_every_form_gives_the_same(tmp_path, shapes, encoding):
+    """CVAT's canvas goes from 0, 0 to width and height: the centre of the first pixel is at 0.5, 0.5 there."""
     head = HEAD.replace("utf-8", encoding.removesuffix("-sig"))
     (sample,) = data.read(written(tmp_path, image(*shapes), head=head, encoding=encoding), WATCH).samples
-    assert np.array_equal(sample.landmarks, POINTS)
-    assert sample.visibility.tolist() == [2, 2, 2] and sample.box.tolist() == [1, 2, 50, 51]
+    assert np.array_equal(sample.landmarks, POINTS - 0.5)
+    assert sample.visibility.tolist() == [2, 2, 2] and sample.box.tolist() == [0.5, 1.5, 49.5, 50.5]
     assert data.load(sample).shape == (60, 70, 3)
 
 
@@ -79,7 +80,7 @@ def test_visibility_and_several_objects_with_boxes_by_group(tmp_path):
     listing = data.read(written(tmp_path, image(*shapes)), WATCH)
     assert [sample.visibility.tolist() for sample in listing.samples] == [[0, 1, 2], [1, 1, 1], [2, 2, 0]]
     assert [None if s.box is None else s.box.tolist() for s in listing.samples] == [
-        [3, 4, 60, 55], None, [1, 2, 50, 51]
+        [2.5, 3.5, 59.5, 54.5], None, [0.5, 1.5, 49.5, 50.5]
     ]  # fmt: skip
     assert len({s.name for s in listing.samples}) == 3 and len({s.group for s in listing.samples}) == 1
     assert np.isnan(listing.samples[0].landmarks[0]).all()

@@ -37,10 +37,11 @@ def written(folder, shapes, name="a b é", picture="", image=None, **other):
 
 
 def test_points_by_name_or_number_and_a_box(tmp_path):
+    """LabelMe draws the picture from 0, 0: the centre of its first pixel is at 0.5, 0.5 there, and at 0, 0 here."""
     shapes = [box([[50, 51], [1, 2]]), point("minute"), point("0", [10.5, 20.25]), point("hour hand")]
     (sample,) = data.read(written(tmp_path, shapes, imageData="A" * 300_000), WATCH).samples
-    assert np.array_equal(sample.landmarks, np.array([*POINTS.values()], np.float32))
-    assert sample.visibility.tolist() == [2, 2, 2] and sample.box.tolist() == [1, 2, 50, 51]
+    assert np.array_equal(sample.landmarks, np.array([*POINTS.values()], np.float32) - 0.5)
+    assert sample.visibility.tolist() == [2, 2, 2] and sample.box.tolist() == [0.5, 1.5, 49.5, 50.5]
     assert data.load(sample).shape == (60, 70, 3)
 
 
@@ -51,7 +52,7 @@ def test_objects_by_group_and_visibility(tmp_path):
     listing = data.read(written(tmp_path, shapes), WATCH)
     first, second = listing.samples
     assert first.visibility.tolist() == [1, 2, 2] and second.visibility.tolist() == [2, 0, 2]
-    assert first.box is None and second.box.tolist() == [1, 2, 50, 51]
+    assert first.box is None and second.box.tolist() == [0.5, 1.5, 49.5, 50.5]
     assert first.group == second.group and first.name != second.name and not listing.problems
 
 
@@ -118,7 +119,7 @@ def test_numbers_from_one_are_refused(tmp_path):
     with pytest.raises(InputError, match="numbered 1 to 3, those of layout watch 0 to 2; call them in a layout"):
         data.read(written(tmp_path, shapes), WATCH)
     (sample,) = data.read(tmp_path, Layout("watch", 3, names=("1", "2", "3"))).samples
-    assert sample.landmarks[0].tolist() == [9, 5]
+    assert sample.landmarks[0].tolist() == [8.5, 4.5]
 
 
 def test_splits_by_folder_and_data_check(tmp_path, capsys):
