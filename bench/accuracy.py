@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench import charts, groups, visibility
+from bench import charts, groups, point_errors, visibility
 from bench.faces import Face, Jitter, open_faces
 from edgewing import files, geometry, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
@@ -31,7 +31,6 @@ CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the 
 CED_STEPS = 150
 SHOWN = 3  # pictures of the best, of the median and of the worst faces
 PROBLEMS_KEPT = 20
-WORST_POINTS = 5  # that are told on a terminal; the row has every one
 
 
 # What a protocol knows the faces by beside their names: contents, because names say nothing.
@@ -120,7 +119,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         "threads": arguments.threads,
     }
     visible = np.array([visibility for _, visibility in kinds])[:, from_data]
-    by_visibility = visibility.by_visibility(np.array(scores), visible, per_point, [names for names, _ in kinds])
+    told = visibility.by_visibility(np.array(scores), visible, per_point, [names for names, _ in kinds])
     thresholds = np.linspace(0.0, CED_END, CED_STEPS + 1)
     row = {
         **rows.header("accuracy", about, protocol, command),
@@ -133,10 +132,10 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         },
         "runtime": str(runtime.description),
         **vars(summary),
-        **({"pck20": metrics.correct_keypoints(predicted, true, distance)} if normaliser == "torso" else {}),
+        **({"pck": pck} if (pck := metrics.correct_keypoints(predicted, true, distance, layout.pck)) else {}),
         "parts": _parts(faces, labelled, errors, kinds),
-        **({"visibility": by_visibility} if by_visibility else {}),
-        "per_point": _means(per_point[np.isfinite(errors)]),
+        **({"visibility": told} if told else {}),
+        **point_errors.figures(per_point[np.isfinite(errors)], visible[np.isfinite(errors)], layout),
         "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
         "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
         "problems": faces.problems[:PROBLEMS_KEPT],
@@ -221,13 +220,10 @@ def describe(row: dict) -> str:
         f"NME {percent(row['nme'])}  FR08 {percent(row['fr08'])}  FR10 {percent(row['fr10'])}  "
         f"AUC08 {row['auc08']:.4f}  AUC10 {row['auc10']:.4f}  faces without a prediction: {row['failed']}"
     )
-    if "pck20" in row:
-        lines.append(f"PCK@0.2 {percent(row['pck20'])} of the points are within 0.2 of the torso")
-    if row["per_point"]:
-        known = [i for i, value in enumerate(row["per_point"]) if value is not None]
-        worst = sorted(known, key=lambda i: -row["per_point"][i])[:WORST_POINTS]
-        told = ", ".join(f"{i} {percent(row['per_point'][i])}" for i in worst)
-        lines.append(f"points with the largest mean error, counted from 0: {told}")
+    if pck := row.get("pck"):
+        limit = f"{pck['threshold']:g}"
+        lines.append(f"PCK@{limit} {percent(pck['share'])}: points within {limit} of the normaliser {p['normaliser']}")
+    lines += point_errors.describe(row)
     lines += groups.describe(row["parts"])
     lines += visibility.lines_of(row["visibility"]) if "visibility" in row else []
     if other := row.get("against"):
@@ -260,15 +256,6 @@ def _known_to_all(true: np.ndarray, layout: layouts.Layout) -> str:
             f"{name}, the root of the area of the box of the points"
         )
     return name
-
-
-def _means(per_point: np.ndarray) -> list[float | None]:
-    """(F, N) -> of each point its mean over the faces that have it; nothing where no face was predicted."""
-    if not len(per_point):
-        return []
-    counts = np.isfinite(per_point).sum(axis=0)
-    sums = np.nansum(per_point, axis=0)
-    return [float(total / count) if count else None for total, count in zip(sums, counts)]
 
 
 def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, np.ndarray]]) -> dict[str, dict]:

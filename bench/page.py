@@ -128,6 +128,8 @@ def _headline(run: artefacts.Run, best: artefacts.Entry) -> dict:
     ]
     if reference is not None and best.contract.model.precision != "fp32":
         figures.append((artefacts.change(best.nme, reference), "NME against float", f"float: {100 * reference:.2f} %"))
+    if pck := best.accuracy.get("pck"):
+        figures.append((f"{100 * pck['share']:.2f} %", f"PCK@{pck['threshold']:g}", "of all points"))
     if parity:
         figures.append((f"{parity.p99:.2f} px", "shift at p99", f"largest {parity.max:.2f} px of 256"))
     return {"name": best.name, "file": best.path.name, "figures": figures}
@@ -283,7 +285,7 @@ def _faces(entry: artefacts.Entry) -> list[dict]:
     found = []
     for i, crop in enumerate(kept["crops"]):
         _, jpeg = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-        error = float(kept["errors"][i])
+        error, there = float(kept["errors"][i]), np.isfinite(kept["true"][i]).all(axis=-1)
         found.append(
             {
                 "kind": str(kept["kinds"][i]),
@@ -292,8 +294,8 @@ def _faces(entry: artefacts.Entry) -> list[dict]:
                 "uri": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode(),
                 "size": crop.shape[0],
                 # An SVG user unit is a pixel with its edge at 0; ours has its centre there.
-                "true": (kept["true"][i] + 0.5).round(2).tolist(),
-                "predicted": np.nan_to_num(kept["predicted"][i] + 0.5).round(2).tolist(),
+                "true": (kept["true"][i][there] + 0.5).round(2).tolist(),
+                "predicted": np.nan_to_num(kept["predicted"][i][there] + 0.5).round(2).tolist(),
             }
         )
     return found

@@ -90,15 +90,18 @@ def area_under_curve(face_errors: np.ndarray, threshold: float) -> float:
     return float(np.maximum(0.0, 1.0 - face_errors / threshold).mean())
 
 
-def correct_keypoints(predicted: np.ndarray, true: np.ndarray, distance: np.ndarray, threshold: float = 0.2) -> float:
-    """PCK, of poses: the share of points whose error is at most ``threshold`` times the person's ``distance``.
+def correct_keypoints(
+    predicted: np.ndarray, true: np.ndarray, distance: np.ndarray, threshold: float
+) -> dict[str, float] | None:
+    """PCK: the ``share`` of points whose error is at most ``threshold`` times the object's ``distance``, with that
+    threshold. None where the threshold, a layout's, is 0.
 
     predicted, true: (F, N, 2) px in one frame, distance: (F,) px; PCK@0.2 of the torso (Yang and Ramanan, TPAMI 2013)
-    with the normaliser ``torso``. A prediction that is not finite is wrong; points that are not there do not count.
+    with the layout lsp-14. A prediction that is not finite is wrong; points that are not there do not count.
     """
     there = ~np.isnan(true).any(axis=-1)
     off = np.linalg.norm(np.asarray(predicted, float) - true, axis=-1) / distance[:, None]
-    return float((off <= threshold)[there].mean())
+    return {"threshold": threshold, "share": float((off <= threshold)[there].mean())} if threshold else None
 
 
 def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> float | None:

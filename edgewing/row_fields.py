@@ -96,6 +96,7 @@ GROUP = SUMMARY | {"nme_low": maybe(amount), "nme_high": maybe(amount)}
 PARTS = {...: {"how": text, "groups": {...: GROUP}}}
 VISIBILITY = {"points": dict.fromkeys(("absent", "hidden", "seen"), count)}
 VISIBILITY |= dict.fromkeys(("auroc_there", "auroc_seen", "error_seen", "error_hidden"), maybe(amount))
+PCK = {"threshold": amount, "share": amount}
 CHANGE = {"change": number, "low": number, "high": number, "faces": count, "lost": count}
 RACED = {"calls": some, "ratio": amount, "ratio_low": amount, "ratio_high": amount}
 RACED |= {f"{clock}_{name}ms": amount for clock in ("cpu", "wall") for name in ("", "p10_", "p90_")}
@@ -163,8 +164,9 @@ FIELDS: dict[str, dict] = {
     | {"nme": amount, "fr10": amount, "auc10": amount},
     "accuracy": OF_A_FILE
     | SUMMARY
-    | {"model": MODEL, "runtime": text, "protocol": SCORED, "pck20?": amount, "parts?": PARTS}
-    | {"per_point": [maybe(amount)], "visibility?": {...: VISIBILITY}}
+    | {"model": MODEL, "runtime": text, "protocol": SCORED, "pck?": PCK, "parts?": PARTS}
+    | {"per_point": [maybe(amount)], "point_groups?": {...: maybe(amount)}, "visibility?": {...: VISIBILITY}}
+    | {"per_point_seen?": [maybe(amount)], "per_point_hidden?": [maybe(amount)]}
     | {"ced": curve, "face_errors": {...: maybe(amount)}, "problems": [text], "pictures?": text}
     | {"against?": CHANGE | {"artefact": ABOUT, "nme": maybe(amount)}},
     "agreement": OF_A_FILE

@@ -88,12 +88,12 @@ def predict(network: nn.Module, recipe: Recipe, crops: np.ndarray, mirrored: boo
 @dataclass(frozen=True)
 class Scores:
     """Of a network on Faces. errors: (F,) NME of each. predicted: (F, N, 2) crop px. normaliser: the name of what
-    errors are divided by. pck: PCK@0.2, of poses alone."""
+    errors are divided by. pck: as metrics.correct_keypoints, at the layout's threshold."""
 
     errors: np.ndarray
     predicted: np.ndarray
     normaliser: str
-    pck: float | None = None
+    pck: dict[str, float] | None = None
 
 
 def evaluate(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = False) -> Scores:
@@ -115,7 +115,7 @@ def score(recipe: Recipe, faces: Faces, predicted: np.ndarray) -> Scores:
     distance = metrics.normaliser(faces.landmarks, layout, name, boxes)
     if layout.normalisers.get(name) == "dataset" and recipe.crop != "provided":
         name = "crop"
-    pck = metrics.correct_keypoints(predicted, faces.landmarks, distance) if name == "torso" else None
+    pck = metrics.correct_keypoints(predicted, faces.landmarks, distance, layout.pck)
     return Scores(metrics.errors(predicted, faces.landmarks, distance), predicted, name, pck)
 
 

@@ -78,7 +78,7 @@ class Log:
         worst = np.argsort(-scores.errors, kind="stable")[: preview.WORST]
         append_metrics(
             self.path, step=step, faces=summary.faces, nme=summary.nme, fr10=summary.fr10, auc10=summary.auc10,
-            normaliser=scores.normaliser, **({} if scores.pck is None else {"pck20": scores.pck}),
+            normaliser=scores.normaliser, **({"pck": scores.pck} if scores.pck else {}),
             median=float(np.median(scores.errors)), seconds=time.monotonic() - self.start,
             cpu_seconds=time.process_time() - self.cpu,
             worst=[[str(faces.names[i]), round(float(scores.errors[i]), 5)] for i in worst],
@@ -86,13 +86,13 @@ class Log:
         sheet = preview.draw_worst(self.run, faces, scores, worst)
         if self.board:
             self.board.add_scalar("validation/nme", summary.nme, step)
-            if scores.pck is not None:
-                self.board.add_scalar("validation/pck20", scores.pck, step)
+            if scores.pck:
+                self.board.add_scalar("validation/pck", scores.pck["share"], step)
             if sheet is not None:
                 with contextlib.suppress(ImportError):  # TensorBoard writes pictures with Pillow
                     self.board.add_image("validation/worst", sheet, step, dataformats="HWC")
         if self.bar is None:
-            pck = "" if scores.pck is None else f"  PCK@0.2 {scores.pck:.2%}"
+            pck = f"  PCK@{scores.pck['threshold']:g} {scores.pck['share']:.2%}" if scores.pck else ""
             self.say(
                 f"step {step}/{self.steps}  validation NME {summary.nme:.2%} ({scores.normaliser})"
                 f"  FR10 {summary.fr10:.2%}{pck}"

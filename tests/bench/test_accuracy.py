@@ -219,8 +219,10 @@ def test_a_pose_has_pck(artefact, tmp_path):
     inside[0] += (0.3 * torso, 0)
     model = artefact(tmp_path / "a.onnx", inside, layout="lsp-14")
     row = score("--model", model, "--data", tmp_path / "lsp", "--layout", "lsp-14")
-    assert row["pck20"] == pytest.approx(13 / 14) and row["nme"] == pytest.approx(0.3 / 14, rel=1e-3)
-    assert "PCK@0.2 92.86 %" in accuracy.describe(row)
+    assert row["pck"] == {"threshold": 0.2, "share": pytest.approx(13 / 14)} and row["nme"] == pytest.approx(
+        0.3 / 14, rel=1e-3
+    )
+    assert "PCK@0.2 92.86 %: points within 0.2 of the normaliser torso" in accuracy.describe(row)
 
 
 def test_two_files_face_by_face(artefact, run_folder, tmp_path):

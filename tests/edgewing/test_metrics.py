@@ -89,8 +89,11 @@ def test_correct_keypoints_of_the_torso():
     predicted[:, 0] += (0, 10)  # a fifth of the first torso, still right; a tenth of the second
     predicted[:, 1] += (10.1, 0)  # wrong only in the first
     predicted[1, 2] = np.nan
-    assert metrics.correct_keypoints(predicted, true, distance) == pytest.approx(26 / 28)
-    assert metrics.correct_keypoints(true, true, distance) == 1.0
+    found = metrics.correct_keypoints(predicted, true, distance, layout.pck)
+    assert found == {"threshold": 0.2, "share": pytest.approx(26 / 28)}
+    found = metrics.correct_keypoints(predicted, true, distance, 0.05)
+    assert found == {"threshold": 0.05, "share": pytest.approx(23 / 28)}
+    assert metrics.correct_keypoints(true, true, distance, 0.0) is None
 
 
 def test_refusals(faces):

@@ -24,7 +24,12 @@ def test_the_papers_pose_recipe_trains_on_a_folder_of_lsp(tmp_path, capsys, monk
     with torch.no_grad():
         assert [tuple(o.shape) for o in loaded.network(torch.zeros(1, 3, 64, 64))] == [(1, 14, 16, 16)]
     (line,) = [json.loads(x) for x in (tmp_path / "runs/pose/metrics.jsonl").read_text().splitlines() if "nme" in x]
-    assert line["normaliser"] == "torso" and 0 <= line["pck20"] <= 1 and len(line["worst"]) == line["faces"]
+    assert (
+        line["normaliser"] == "torso"
+        and line["pck"]["threshold"] == 0.2
+        and 0 <= line["pck"]["share"] <= 1
+        and len(line["worst"]) == line["faces"]
+    )
     assert {p.name for p in (tmp_path / "runs/pose").glob("*.png")} == {"preview.png", "worst.png", "curves.png"}
 
 

@@ -19,7 +19,7 @@ from train.data.samples import Note, Sample, fault
 from train.data.walk import OF_POINTS, walk
 
 # Programs that draw the picture from 0, 0 to its width and height have the centre of its first pixel at 0.5, 0.5: what
-# LabelMe (labelme/widgets/canvas.py, 5.4.1 and 6.3.1) and CVAT (cvat-canvas, drawHandler.ts) write is half a pixel more.
+# LabelMe (widgets/canvas.py, 5.4.1 and 6.3.1) and CVAT (cvat-canvas, drawHandler.ts) write is half a pixel more.
 CORNER = 0.5
 _SHOWN = 5  # labels in a line
 
