@@ -77,7 +77,9 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
     contract = runtime.contract
     jitter = _jitter(arguments.jitter, arguments.seed)
     wanted = arguments.crop, jitter, arguments.split, arguments.points_frame
-    faces = open_faces(arguments.data, arguments.layout, contract.crop, *wanted)
+    # the model brings its own layout: of one's own, the file need not be at hand
+    own = arguments.layout == contract.layout.name
+    faces = open_faces(arguments.data, contract.layout if own else arguments.layout, contract.crop, *wanted)
     layout, from_model, from_data = shared_points(contract.layout, faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 

@@ -43,11 +43,12 @@ def cost(arguments: argparse.Namespace, command: str) -> list[dict]:
     layout, from_model, from_data = shared_points(model_layout, layouts.get(arguments.layout))
     found = {name: {"true": [], "detector": [], "again": [], "shift": []} for name in detectors}
     samples = data.read([arguments.data], arguments.layout, "test").samples
+    normaliser = metrics.normaliser_of_all(np.stack([sample.landmarks[from_data] for sample in samples]), layout)
     for index in track(range(len(samples)), description="detectors", transient=True, disable=not os.isatty(1)):
         sample = samples[index]
         image, true_box = data.load(sample), geometry.landmark_box(sample.landmarks)
         truth = sample.landmarks[from_data][None]
-        distance = metrics.normaliser(truth, layout, layout.default_normaliser, true_box[None])
+        distance = metrics.normaliser(truth, layout, normaliser, true_box[None])
 
         def error(face, truth=truth, distance=distance) -> float:
             return float(metrics.errors(face.landmarks[from_model][None], truth, distance)[0])
@@ -69,7 +70,7 @@ def cost(arguments: argparse.Namespace, command: str) -> list[dict]:
         "data": "/".join(Path(arguments.data).parts[-2:]),
         "layout": arguments.layout,
         "scored_points": layout.name,
-        "normaliser": layout.default_normaliser,
+        "normaliser": normaliser,
         "faces": len(samples),
         "found": f"IoU with the true landmark box >= {FOUND}",
     }

@@ -11,19 +11,24 @@ N: landmarks, S: the model's input size.
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import files, geometry, layouts, measure
+from edgewing import geometry, layouts, measure
 from edgewing.contract import CropPart
 from edgewing.errors import InputError
 from train.data import crops, load, read
+from train.runs import crop_of, layout_of
 
 VALIDATION = "faces/validation.npz"
+BOXES = {
+    "gtbox": "true landmarks",
+    "provided": "the dataset's own boxes",
+    "released": "the dataset's own boxes, made larger by a look at the landmarks",
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,6 @@ class RunFaces:
     in_pictures = False
 
     def __init__(self, run: Path, layout: str, square: CropPart):
-        self.layout = layouts.get(layout or _layout_of(run))
         path = run / VALIDATION
         if (square.factor, square.least) != (geometry.FACTOR, geometry.LEAST):
             raise InputError(
@@ -80,6 +84,7 @@ class RunFaces:
                 self.landmarks, names = np.asarray(file["landmarks"]), np.atleast_1d(file["names"])
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: landmarks or names cannot be read ({error}); train the run again") from None
+        self.layout, crop = layouts.get(layout) if layout else layout_of(run), crop_of(run, np.atleast_1d(names))
         expected = (len(self.crops), self.layout.points, 2)
         if self.landmarks.shape != expected or len(names) != len(self.crops):
             raise InputError(f"{path}: landmarks {self.landmarks.shape}, expected {expected} of {self.layout.name}")
@@ -89,8 +94,8 @@ class RunFaces:
             "data": str(path),
             "split": "validation",
             "list": [f"{path}: {len(self.names)} faces that the run was not trained on"],
-            "crop": "gtbox",
-            "box_source": "true landmarks, cropped when the run was made",
+            "crop": crop,
+            "box_source": f"{BOXES[crop]}, cropped when the run was made",
             "factor": square.factor,
             "least": square.least,
         }
@@ -126,17 +131,12 @@ class PhotographFaces:
         self.samples, self.problems = listing.samples, list(listing.problems)
         self.square, self.crop, self.jitter = square, crop, jitter
         self.names = [sample.name for sample in self.samples]
-        boxes = {
-            "gtbox": "true landmarks",
-            "provided": "the dataset's own boxes",
-            "released": "the dataset's own boxes, made larger by a look at the landmarks",
-        }
         self.protocol = {
             "data": str(folder),
             "split": split,
             "list": listing.summary,
             "crop": crop,
-            "box_source": boxes[crop],
+            "box_source": BOXES[crop],
         }
         if points_frame != "upright":
             self.protocol["points_frame"] = points_frame
@@ -189,18 +189,10 @@ def open_faces(
         raise InputError(f"{path}: no such folder; give a run or a folder of photographs with landmarks")
     if not (path / VALIDATION).is_file():
         return PhotographFaces(path, layout, square, crop, jitter, split, points_frame)
-    if crop != "gtbox" or jitter or split != "test" or points_frame != "upright":
+    faces = RunFaces(path, layout, square)
+    if crop not in ("gtbox", faces.protocol["crop"]) or jitter or split != "test" or points_frame != "upright":
         raise InputError(
-            f"{path}: a run keeps finished crops; --crop, --jitter, --split and --points-frame need a folder of "
-            "photographs"
+            f"{path}: a run keeps finished crops, of {faces.protocol['crop']}; --crop, --jitter, --split and "
+            "--points-frame need a folder of photographs"
         )
-    return RunFaces(path, layout, square)
-
-
-def _layout_of(run: Path) -> str:
-    path = run / "recipe.json"
-    try:
-        layout = json.loads(files.read(path, files.MIB))["layout"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: no layout to be read ({error}); give --layout") from None
-    return str(layout)
+    return faces

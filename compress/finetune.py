@@ -29,7 +29,7 @@ from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
 from train.__main__ import add_fields, from_options
 from train.checkpoint import Loaded, load_model, run_folder
-from train.evaluate import CALIBRATION, VALIDATION, Faces, errors
+from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
 from train.model import StackedHourglass, build, macs, parameters
 from train.recipes import Recipe
 
@@ -289,9 +289,9 @@ def _read(path: Path) -> tuple[StackedHourglass, Recipe]:
 
 def table(rows, faces: Faces) -> list[str]:
     """Lines for (name, (network, recipe, ...)): parameters, multiply-accumulates, NME on the source's faces."""
-    lines = [f"{'':16} parameters       MACs  NME on {len(faces)} validation faces"]
+    lines = []
     for name, (network, recipe, _) in rows:
-        cost = macs(network, recipe.input_size) / 1e6
-        nme = errors(network, recipe, faces).mean()
-        lines.append(f"{name:16} {parameters(network):10,} {cost:8.1f} M  {nme:.2%}")
-    return lines
+        cost, scores = macs(network, recipe.input_size) / 1e6, evaluate(network, recipe, faces)
+        how = f"{len(faces)} validation faces, {recipe.crop} crops, divided by {scores.normaliser}"
+        lines.append(f"{name:16} {parameters(network):10,} {cost:8.1f} M  {scores.errors.mean():.2%}")
+    return [f"{'':16} parameters       MACs  NME on {how}", *lines]

@@ -18,9 +18,11 @@ import numpy as np
 from edgewing import contract, geometry, metrics, runtimes
 from edgewing import measure as device
 from edgewing.errors import InputError
+from edgewing.layouts import Layout
 from targets import delegation
+from train.data import crops as cut
 from train.evaluate import CALIBRATION, VALIDATION
-from train.runs import SEEDS, draw
+from train.runs import SEEDS, crop_of, draw
 
 CROP = 256  # px; shifts are scaled to a crop of this side, so that networks of different sizes can be compared
 NME_LIMIT = 0.01  # of weights of 8 bits or fewer: how much worse NME may be, as a share of the float model's
@@ -36,17 +38,18 @@ STILL = 1e-3  # px: an artefact whose landmarks move less than this over all fac
 
 @dataclass(frozen=True)
 class Faces:
-    """crops (F, S, S, 3) uint8 RGB, landmarks (F, N, 2) crop px, and in words where they are from."""
+    """crops (F, S, S, 3) uint8 RGB, landmarks (F, N, 2) crop px, in words where they are from, how they were cut."""
 
     crops: np.ndarray
     landmarks: np.ndarray
     source: str
+    crop: str = "gtbox"
 
     def __len__(self) -> int:
         return len(self.crops)
 
     def __str__(self) -> str:
-        return f"{len(self)} faces of {self.source}"
+        return f"{len(self)} faces of {self.source}, {self.crop} crops"
 
     @property
     def drawn(self) -> bool:
@@ -56,10 +59,10 @@ class Faces:
         """With faces of another set, as many as a gate needs."""
         more = other.some(np.arange(len(other))[: LEAST_FACES - len(self)])
         together = np.concatenate([self.crops, more.crops]), np.concatenate([self.landmarks, more.landmarks])
-        return Faces(*together, f"{self.source} and, to have {LEAST_FACES}, {other.source}")
+        return Faces(*together, f"{self.source} and, to have {LEAST_FACES}, {other.source}", self.crop)
 
     def some(self, chosen: np.ndarray) -> Faces:
-        return Faces(self.crops[chosen], self.landmarks[chosen], self.source)
+        return Faces(self.crops[chosen], self.landmarks[chosen], self.source, self.crop)
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,9 @@ class Result:
         )
 
 
-def stored(path: Path, points: int, size: int) -> Faces:
-    """Faces that a run has kept (faces/validation.npz, calibration.npz). InputError where they do not fit the run."""
+def stored(path: Path, points: int, size: int, crop: str = "gtbox") -> Faces:
+    """Faces that a run has kept (faces/validation.npz, calibration.npz). crop: how they were cut, where its recipe does
+    not say. InputError where they do not fit the run."""
     if not path.exists():
         raise InputError(f"{path}: no such file; give labelled faces with --data DIR, or train the run again")
     crops = device.crops_of(path, size)
@@ -102,7 +106,8 @@ def stored(path: Path, points: int, size: int) -> Faces:
     if landmarks.shape != expected:
         raise InputError(f"{path}: landmarks {landmarks.shape}, expected {expected}; train the run again")
     drawn = all(str(name).startswith("drawn_") for name in names)
-    return Faces(crops, landmarks, f"{path.parent.name}/{path.name}" + f", {DRAWN}" * drawn)
+    source = f"{path.parent.name}/{path.name}" + f", {DRAWN}" * drawn
+    return Faces(crops, landmarks, source, crop_of(path.parent.parent, names, crop))
 
 
 def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tuple[Faces, Faces | None]:
@@ -116,17 +121,17 @@ def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tupl
     """
     size, layout = about.crop.size, about.layout
     own = run / CALIBRATION
-    calibration = stored(own, layout.points, size) if own.exists() else None
+    calibration = stored(own, layout.points, size, about.crop.protocol) if own.exists() else None
     if data == DRAWN:
         drawn = draw(layout.name, size, SEEDS[VALIDATION])
         faces = Faces(drawn.crops, drawn.landmarks, DRAWN)
     elif data:
-        faces = photographs(Path(data), layout.name, size)
+        faces = photographs(Path(data), layout, about.crop)
         other = np.arange(len(faces)) % 4 == 3
         if (calibration is None or calibration.drawn) and (~other).sum() >= LEAST_FACES:
             calibration, faces = faces.some(other), faces.some(~other)
     else:
-        faces = stored(run / VALIDATION, layout.points, size)
+        faces = stored(run / VALIDATION, layout.points, size, about.crop.protocol)
         if len(faces) < LEAST_FACES and calibration:
             faces = faces.filled(calibration)
     if len(faces) < LEAST_FACES:
@@ -137,18 +142,20 @@ def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tupl
     return faces, calibration
 
 
-def photographs(folder: Path, layout: str, size: int) -> Faces:
-    """Faces of a labelled folder, its test part, ``gtbox`` crops; at most MOST_FACES of them."""
+def photographs(folder: Path, layout: str | Layout, square: contract.CropPart) -> Faces:
+    """Faces of a labelled folder, its test part; at most MOST_FACES of them. square: the model's crop, whose boxes are
+    taken where all of them have one, and else those of their landmarks."""
     from train import data
 
     listing = data.read(folder, layout, split="test")
     count = len(listing.samples)
+    chosen = [listing.samples[i] for i in np.unique(np.linspace(0, count - 1, min(count, MOST_FACES)).astype(int))]
+    protocol = square.protocol if all(sample.box is not None for sample in chosen) else "gtbox"
     crops, landmarks = [], []
-    for i in np.unique(np.linspace(0, count - 1, min(count, MOST_FACES)).astype(int)):
-        sample = listing.samples[int(i)]
-        crop = geometry.crop_from_landmarks(sample.landmarks, size)
+    for sample in chosen:
         try:
-            crops.append(geometry.warp(data.load(sample), crop.to_image, size))
+            crop = cut.square(sample, square.size, protocol, square.factor, square.least)
+            crops.append(geometry.warp(data.load(sample), crop.to_image, square.size))
         except InputError:  # a broken picture: one face fewer, and the number of faces is reported
             continue
         landmarks.append(geometry.apply(crop.to_crop, sample.landmarks))
@@ -158,6 +165,7 @@ def photographs(folder: Path, layout: str, size: int) -> Faces:
         np.stack(crops),
         np.stack(landmarks).astype(np.float32),
         f"{folder.name}" + ("" if len(crops) == count else f" ({len(crops)} of {count} read)"),
+        protocol,
     )
 
 
@@ -211,7 +219,8 @@ def compare(
     shift = np.where(np.isfinite(shift), shift, CROP)[~np.isnan(faces.landmarks[..., 0])]
     layout = about.layout
     boxes = np.stack([geometry.landmark_box(landmarks) for landmarks in faces.landmarks])
-    distance = metrics.normaliser(faces.landmarks, layout, metrics.normaliser_of_all(faces.landmarks, layout), boxes)
+    normaliser = metrics.normaliser_of_all(faces.landmarks, layout)
+    distance = metrics.normaliser(faces.landmarks, layout, normaliser, boxes)
     ours, theirs = (metrics.errors(p.landmarks, faces.landmarks, distance) for p in (points, reference))
     p50, p99, largest = (float(v) for v in np.percentile(shift, [50, 99, 100]))
     nme_float, nme = (metrics.summarise(errors).nme for errors in (theirs, ours))
@@ -229,8 +238,9 @@ def compare(
             f"NME {100 * nme:.3f} % is {100 * _worse(nme, nme_float):.2f} % worse than float {100 * nme_float:.3f} %, "
             f"limit {100 * NME_LIMIT:g} %"
         )
+    how = f"{faces.source}, {faces.crop} crops, against the float torch model, px of a {CROP} px crop"
     part = contract.ParityPart(
-        protocol=f"{faces.source}, gtbox crops, against the float torch model, px of a {CROP} px crop",
+        protocol=f"{how}; NME divided by {normaliser}",
         ran_on=ran_on,
         faces=len(faces),
         p50=p50,

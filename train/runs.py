@@ -7,21 +7,23 @@ folder = find("edgewing-m", print)          # a folder, which a name or a file g
 from __future__ import annotations
 
 import difflib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewing import files, geometry, models
+from edgewing import files, geometry, layouts, models
 from edgewing.errors import InputError
+from edgewing.layouts import Layout
 from train.data import drawn
 
 if TYPE_CHECKING:
     from train.evaluate import Faces
 
-MODEL, SUFFIX = "model.safetensors", ".safetensors"
+MODEL, SUFFIX, RECIPE = "model.safetensors", ".safetensors", "recipe.json"
 LARGEST_FILE = 1 << 30  # bytes of weights; the paper's network has 97 MB
 RUNS = Path("runs")
 SHIPPED = Path(__file__).resolve().parent.parent / "models"  # float weights of what ships, and of the README's run
@@ -88,9 +90,35 @@ def _unpacked(path: Path, folder: Path, say: Callable[[str], None]) -> Path:
             draw(recipe.layout, recipe.input_size, SEEDS[name]).save(folder / name)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); check the folder") from None
-    files.write(folder / "recipe.json", (recipes.dumps(recipe) + "\n").encode())
+    files.write(folder / RECIPE, (recipes.dumps(recipe) + "\n").encode())
     files.write(own, data)
     return folder
+
+
+def layout_of(run: Path) -> Layout:
+    """What a run's recipe says. InputError where it does not."""
+    layout = _recipe(run).get("layout")
+    if isinstance(layout, dict):
+        return layouts.parse(layout, f"layout of {run}")
+    if not isinstance(layout, str):
+        raise InputError(f"{run / RECIPE}: no layout to be read; give --layout")
+    return layouts.get(layout)
+
+
+def crop_of(run: Path, names: Collection[str], otherwise: str = "gtbox") -> str:
+    """How the faces of these names that a run has kept were cut (train.data.crops), by its recipe. Those that were
+    drawn for weights without a folder were cut by their landmarks."""
+    drawn = all(str(name).startswith("drawn_") for name in names)
+    return "gtbox" if drawn else str(_recipe(run).get("crop", otherwise))
+
+
+def _recipe(run: Path) -> dict:
+    path = run / RECIPE
+    try:
+        recipe = json.loads(files.read(path, files.MIB)) if path.exists() else {}
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}); train the run again") from None
+    return recipe if isinstance(recipe, dict) else {}
 
 
 def draw(layout: str, size: int, seed: int) -> Faces:

@@ -162,6 +162,17 @@ def test_wrong_options_say_what_to_do(artefact, run_folder, tmp_path, words, tex
         score("--model", artefact(tmp_path / "a.onnx", template()), "--data", run_folder([(0, 0)]), *words)
 
 
+def test_a_runs_own_faces_are_called_as_they_were_cut(artefact, run_folder, tmp_path):
+    run = run_folder([(0, 0)])
+    (run / "recipe.json").write_text(json.dumps({"layout": "300w-68", "crop": "provided"}))
+    words = ["--model", artefact(tmp_path / "a.onnx", template()), "--data", run]
+    for more in ([], ["--crop", "provided"]):  # as the gate repeats a row
+        protocol = score(*words, *more)["protocol"]
+        assert (protocol["crop"], protocol["box_source"][:23]) == ("provided", "the dataset's own boxes")
+    with pytest.raises(InputError, match="finished crops, of provided"):
+        score(*words, "--crop", "released")
+
+
 def test_photographs_need_a_layout(artefact, photographs, tmp_path):
     with pytest.raises(InputError, match="need --layout"):
         score("--model", artefact(tmp_path / "a.onnx", template()), "--data", photographs(1))

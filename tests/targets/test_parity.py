@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from edgewing import geometry
+from edgewing.contract import crop_part
 from edgewing.errors import InputError
 from edgewing.runtimes import Points
 from targets import graph, parity
@@ -126,11 +128,11 @@ def test_a_gate_needs_fifty_faces(network, tmp_path, data):
     ):
         parity.of_run(*about, folder)
     faces, calibration = parity.of_run(*run_with(tmp_path / "more", network, 30))
-    assert str(faces) == "50 faces of faces/validation.npz and, to have 50, faces/calibration.npz"
+    assert str(faces) == "50 faces of faces/validation.npz and, to have 50, faces/calibration.npz, gtbox crops"
     assert faces.crops.shape[0] == 50 and faces.landmarks.shape == (50, 19, 2)
     faces, calibration = parity.of_run(*run_with(tmp_path / "enough", network, 50))
     assert (str(faces), str(calibration)) == (
-        "50 faces of faces/validation.npz", "20 faces of faces/calibration.npz",
+        "50 faces of faces/validation.npz, gtbox crops", "20 faces of faces/calibration.npz, gtbox crops",
     )  # fmt: skip
 
 
@@ -138,29 +140,54 @@ def test_drawn_faces_are_called_drawn_and_give_way_to_a_folders(network, tmp_pat
     own, drawn = run_with(tmp_path / "own", network, 50), run_with(tmp_path / "drawn", network, 50, "drawn")
     few, many = (str(labelled(tmp_path / str(count), count)) for count in (60, 70))
     assert [str(part) for part in parity.of_run(*drawn)] == [
-        "50 faces of faces/validation.npz, drawn", "20 faces of faces/calibration.npz, drawn",
+        "50 faces of faces/validation.npz, drawn, gtbox crops", "20 faces of faces/calibration.npz, drawn, gtbox crops",
     ]  # fmt: skip
     said = {data: [str(part) for part in parity.of_run(*drawn, data)] for data in (few, many)}
-    assert said[few] == ["60 faces of 60", "20 faces of faces/calibration.npz, drawn"]
-    assert said[many] == ["53 faces of 70", "17 faces of 70"]
+    assert said[few] == ["60 faces of 60, gtbox crops", "20 faces of faces/calibration.npz, drawn, gtbox crops"]
+    assert said[many] == ["53 faces of 70, gtbox crops", "17 faces of 70, gtbox crops"]
     faces, calibration = parity.of_run(*drawn, many)
     seen = {crop.tobytes() for crop in calibration.crops}
     assert len(seen) == 17 and not seen & {crop.tobytes() for crop in faces.crops}
     # A run with photographs of its own calibrates on these, whatever it is checked on.
     faces, calibration = parity.of_run(*own, many)
-    assert len(faces) == 70 and str(calibration) == "20 faces of faces/calibration.npz"
+    assert len(faces) == 70 and str(calibration) == "20 faces of faces/calibration.npz, gtbox crops"
 
 
 def test_any_run_can_be_checked_on_drawn_faces(network, tmp_path):
     faces, calibration = parity.of_run(*run_with(tmp_path / "few", network, 4), "drawn")
-    assert str(faces) == "100 faces of drawn" and faces.crops.shape == (100, SIZE, SIZE, 3)
-    assert str(calibration) == "20 faces of faces/calibration.npz"
+    assert str(faces) == "100 faces of drawn, gtbox crops" and faces.crops.shape == (100, SIZE, SIZE, 3)
+    assert str(calibration) == "20 faces of faces/calibration.npz, gtbox crops"
+
+
+def test_crops_are_those_of_the_model_and_are_named(network, tmp_path):
+    """By the boxes of the annotation where the model was trained on such; a run's own as its recipe says."""
+    import cv2
+
+    crops, landmarks = discs(2, 0)
+    rows = [f"{i}.png,2,3,60,62,{','.join(f'{v:.3f}' for v in points.ravel())}" for i, points in enumerate(landmarks)]
+    for i, crop in enumerate(crops):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), crop[..., ::-1])
+    names = ",".join(f"{axis}{n}" for n in range(19) for axis in "xy")
+    (tmp_path / "points.csv").write_text("\n".join([f"file,x_min,y_min,x_max,y_max,{names}", *rows]))
+    provided = parity.photographs(tmp_path, LAYOUT, crop_part(SIZE, "provided"))
+    tight = parity.photographs(tmp_path, LAYOUT, crop_part(SIZE))
+    assert (provided.crop, tight.crop) == ("provided", "gtbox")
+    square = geometry.crop_from_box(np.array([2, 3, 60, 62]), SIZE)
+    np.testing.assert_allclose(provided.landmarks, geometry.apply(square.to_crop, landmarks), atol=0.01)
+    (tmp_path / "points.csv").write_text("\n".join(row.replace("2,3,60,62,", "") for row in rows))
+    assert parity.photographs(tmp_path, LAYOUT, crop_part(SIZE, "provided")).crop == "gtbox"
+    folder, about = run_with(tmp_path / "run", network, 50)
+    (folder / "recipe.json").write_text('{"crop": "released"}')
+    faces, _ = parity.of_run(folder, about)
+    result = parity.compare(about, "a test", *[Points(faces.landmarks, np.ones(faces.landmarks.shape[:2]))] * 2, faces)
+    assert "released crops" in str(faces) and "released crops, against" in result.part.protocol
+    assert result.part.protocol.endswith("NME divided by box")
 
 
 def test_photographs_of_a_labelled_folder(tmp_path):
     labelled(tmp_path, 3)
     (tmp_path / "002.png").write_bytes((tmp_path / "002.png").read_bytes()[:200])
-    faces = parity.photographs(tmp_path, LAYOUT, SIZE)
+    faces = parity.photographs(tmp_path, LAYOUT, crop_part(SIZE))
     assert faces.crops.shape == (2, SIZE, SIZE, 3) and "(2 of 3 read)" in faces.source
     width, height = np.ptp(faces.landmarks[0], axis=0)
     # gtbox: the mean side of the landmarks' box is 1 / 1.344 of the crop's, unless one side is much the longer

@@ -156,7 +156,7 @@ def write_crops(run: Path, loaded: checkpoint.Loaded, folder: Path) -> None:
 
     network, recipe, about = loaded
     checkpoint.save_model(run / "model.safetensors", network, recipe, about)
-    faces = parity.photographs(folder, about.layout.name, about.crop.size)
+    faces = parity.photographs(folder, about.layout, about.crop)
     (run / "faces").mkdir()
     for name in ("validation", "calibration"):
         np.savez(run / "faces" / f"{name}.npz", crops=faces.crops, landmarks=faces.landmarks)
