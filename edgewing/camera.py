@@ -1,4 +1,4 @@
-"""`edgewing camera`: follow the faces of a camera, a video or pictures; show them, save them, write them down.
+"""`edgewing camera`: follow what is in a camera, a video or pictures; show it, save it, write it down.
 
 One frame goes through at a time: source, tracker, painter, then window, video and JSON lines. Of a live source the
 newest frame is taken and those it overtook are dropped (edgewing.sources.Newest).
@@ -22,6 +22,7 @@ from edgewing import hints, images, models, overlay, recording, sources, window
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.overlay import VIEWS, Figures, Look, Painter
+from edgewing.pictures import as_json, whole_note
 from edgewing.sources import Frame
 from edgewing.tracking import Track, Tracker
 
@@ -30,7 +31,7 @@ RECENT = 300  # frames that figures are taken over; nothing grows with the lengt
 NOTE_SECONDS = 4.0  # for which a remark stays in the picture
 
 
-def run(landmarker: Landmarker, detector: str, arguments: argparse.Namespace) -> None:
+def run(landmarker: Landmarker, arguments: argparse.Namespace) -> None:
     """The command, with the options of `edgewing camera`.
 
     InputError where it cannot begin, or where the source fails later: what was done until then is kept.
@@ -43,7 +44,9 @@ def run(landmarker: Landmarker, detector: str, arguments: argparse.Namespace) ->
     source = sources.open(arguments.source, arguments.loop, paced=showing and not keeping)
     feed = sources.Newest(source) if source.live else source
     with contextlib.closing(feed), contextlib.closing(Session(landmarker, look, feed, showing)) as session:
-        say(f"{source.name}: {session.name}, {landmarker.runtime.description}; {detector}")
+        say(f"{source.name}: {session.name}, {landmarker.runtime.description}; {landmarker.detector.name}")
+        if note := whole_note(landmarker):
+            say(note)
         if showing:
             say(f"keys: {KEYS}")
         picture = isinstance(source, sources.Pictures) and len(source.paths) == 1
@@ -140,7 +143,8 @@ class Session:
         self.window = window.Window() if showing else None
         model = landmarker.contract.model
         self.name = f"{model.name} {model.precision}"
-        self.frames = self.with_face = self.searched = 0
+        self.what = landmarker.contract.layout.object
+        self.frames = self.with_track = self.searched = 0
         self._done, self._model, self._end = (deque(maxlen=RECENT) for _ in range(3))
         self._note, self._note_until = "", 0.0
         self._begun = self._ended = 0.0
@@ -171,7 +175,7 @@ class Session:
 
     def _count(self, tracks: list[Track]) -> None:
         self.frames += 1
-        self.with_face += bool(tracks)
+        self.with_track += bool(tracks)
         self.searched += self.tracker.searched
         if tracks:
             self._model.append(statistics.fmean(track.face.seconds for track in tracks))
@@ -216,15 +220,9 @@ class Session:
             "searched": self.tracker.searched,
             "model_ms": round(1000 * sum(track.face.seconds for track in tracks), 3),
             "end_to_end_ms": round(1000 * (ready - frame.read), 3),
-            "faces": [
-                {
-                    "track": track.id,
-                    "age": round(track.age, 4),
-                    "confidence": round(track.confidence, 4),
-                    "box": rounded(track.face.box, 3),
-                    "landmarks": rounded(track.landmarks if self.look.smoothing else track.face.landmarks, 3),
-                    "scores": rounded(track.face.scores, 4),
-                }
+            self.landmarker.contract.layout.several: [
+                {"track": track.id, "age": round(track.age, 4), "confidence": round(track.confidence, 4)}
+                | as_json(track.face, track.landmarks if self.look.smoothing else None)
                 for track in tracks
             ],
         }
@@ -233,13 +231,14 @@ class Session:
         seconds = self._ended - self._begun
         rate = f"{self.frames} frames in {seconds:.1f} s ({self.frames / seconds if seconds else 0:.0f} fps)"
         yield f"{rate}, {self.feed.dropped} dropped" if live else rate
-        if not self.with_face:
-            yield "no face in any frame"
+        if not self.with_track:
+            yield f"no {self.what} in any frame"
             return
         now = self.figures()
         yield (
-            f"faces in {self.with_face} of them; the detector ran on {self.searched}; medians of the last {RECENT}: "
-            f"model {now.model_ms:.2f} ms a face, end to end {now.end_to_end_ms:.1f} ms"
+            f"{self.landmarker.contract.layout.several} in {self.with_track} of them; searched {self.searched}; "
+            f"medians of the last {RECENT}: "
+            f"model {now.model_ms:.2f} ms a {self.what}, end to end {now.end_to_end_ms:.1f} ms"
         )
 
 
@@ -270,8 +269,3 @@ def screenshot(image: np.ndarray) -> Path:
         path = Path(f"{stem}-{number}.png")
     images.write(path, image)
     return path
-
-
-def rounded(values: np.ndarray, digits: int) -> list:
-    """A float array as nested lists for JSON."""
-    return np.round(np.asarray(values, np.float64), digits).tolist()

@@ -7,17 +7,19 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from edgewing import __version__, hints
-from edgewing.errors import InputError, command, printable
+from edgewing.errors import command, printable
 from edgewing.outputs import Output, Place
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
 
 
 VIEWS = ("points", "mesh", "heatmap", "boundary")  # of `camera`; drawn by edgewing.overlay
+DETECTOR = (
+    "one of `edgewing doctor`, a YuNet's .onnx, or whole: the whole picture is the box, as it is for what is no face"
+)
 CAMERA_EXAMPLE = "edgewing camera --source clip.mp4 --no-window --save points.mp4 --json points.jsonl"
 CAMERA_NOTES = """Of a video file every frame is worked through in order where the result is kept (--save, --json) or
 nothing is shown (--no-window); shown in a window alone it plays at its own pace. Of a camera, a stream and a playing
@@ -130,134 +132,9 @@ def _lines(c) -> Iterator[tuple[str, str]]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One picture after the other; 2 where one of several cannot be read, after the others are done."""
-    from edgewing import models
-    from edgewing.landmarker import Landmarker
+    from edgewing import pictures
 
-    box = None if arguments.box is None else _box(arguments.box)
-    save = _names(arguments.save, arguments.images)
-    if box is not None and len(arguments.images) > 1:
-        raise InputError("--box says where the face is in one picture; name one")
-    model, failed = arguments.model or models.default(), 0
-    landmarker = Landmarker(model, arguments.detector, arguments.threads)
-    with contextlib.ExitStack() as stack:
-        lines = None
-        if arguments.json:
-            from edgewing import recording
-
-            lines = recording.Lines(arguments.json)
-        if lines:
-            stack.callback(lines.discard)
-        for name in arguments.images:
-            try:
-                line = _find(landmarker, model, name, box, arguments.box, save.get(name))
-            except InputError as error:
-                if len(arguments.images) == 1:
-                    raise
-                print(f"passed over: {printable(str(error))}", file=sys.stderr)
-                failed += 1
-                continue
-            if lines:
-                lines.write(line)
-        if failed == len(arguments.images):
-            raise InputError(f"none of the {failed} pictures can be read; copy them again")
-        if lines and lines.close():
-            print(f"wrote {arguments.json}")
-    print(hints.next_line("edgewing info", model))
-    return 2 if failed else 0
-
-
-def _names(save: str | None, pictures: list[str]) -> dict[str, Path]:
-    """Where each picture is drawn to: --save, or that folder with the picture's own name."""
-    from edgewing import images
-
-    if save is None:
-        return {}
-    folder = Path(save)
-    if len(pictures) == 1 and not folder.is_dir():
-        if Path(save).suffix.lower() not in images.SUFFIXES:
-            raise InputError(f"{save}: a picture's name must end in one of {', '.join(images.SUFFIXES)}")
-        return {pictures[0]: Path(save)}
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder, which --save names for several pictures; make it first")
-    places = {name: folder / Path(name).name for name in pictures}
-    for name, place in places.items():
-        if list(places.values()).count(place) > 1 or (place.exists() and any(_same(place, p) for p in pictures)):
-            raise InputError(f"{place}: is {name} itself, or two pictures have that name; choose another folder")
-    return places
-
-
-def _same(place: Path, given: str) -> bool:
-    return Path(given).exists() and place.samefile(given)
-
-
-def _find(landmarker, model: str, name: str, box, box_text: str | None, save: Path | None) -> dict:
-    """The faces of one picture: on the terminal, drawn into ``save``, and as --json has them."""
-    from edgewing import drawing, images, tracking
-
-    image = images.read(name)
-    height, width = image.shape[:2]
-    if box is not None and not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
-        raise InputError(f"--box {box_text}: outside the picture of {width} x {height} px")
-    detector = landmarker.detector.name if box is None else None
-    faces = landmarker(image, None if box is None else [box])
-    found = f"{detector} found {len(faces)}" if detector else "box given"
-    print(f"{printable(name)}: {width} x {height} px; {found}; {landmarker.runtime.description}")
-    if landmarker.runtime.description.fallback:
-        print(landmarker.runtime.description.fallback)
-    if not faces:
-        print("no face found; say where it is with --box x0,y0,x1,y1")
-    sure = [box is not None or tracking.trusted(face, image.shape) for face in faces]  # a box that is given is meant
-    for number, face in enumerate(faces):
-        corners = ", ".join(f"{v:.0f}" for v in face.box)
-        mean = face.scores.mean()
-        doubt = "" if sure[number] else "; not trusted, so not drawn"
-        print(f"face {number}: box {corners}; {len(face.landmarks)} landmarks, mean score {mean:.2f}{doubt}")
-    if not all(sure):
-        print("no face on its side is known; turn the picture, or say where a face is with --box x0,y0,x1,y1")
-    if save:
-        shown = [face for face, drawn in zip(faces, sure) if drawn]
-        images.write(save, drawing.draw_faces(image, shown, landmarker.contract.layout.edges))
-        print(f"wrote {save}")
-    return _as_json(name, model, landmarker, image, detector, zip(faces, sure))
-
-
-def _as_json(name: str, model: str, landmarker, image, detector: str | None, faces: Iterable) -> dict:
-    return {
-        "image": str(name),
-        "width": image.shape[1],
-        "height": image.shape[0],
-        "model": str(model),
-        "layout": landmarker.contract.layout.name,
-        "frame": "image px, (0, 0) is the centre of the top-left pixel",
-        "detector": detector,
-        "runtime": dataclasses.asdict(landmarker.runtime.description),
-        "faces": [
-            {
-                "box": [round(float(v), 3) for v in face.box],
-                "landmarks": [[round(float(v), 3) for v in point] for point in face.landmarks],
-                "scores": [round(float(v), 4) for v in face.scores],
-                "trusted": trusted,
-            }
-            for face, trusted in faces
-        ],
-    }
-
-
-def _box(text: str):
-    """x0,y0,x1,y1 as (4,) floats."""
-    import numpy as np
-
-    from edgewing import geometry
-
-    try:
-        box = np.array([float(v) for v in text.split(",")])
-    except ValueError:
-        box = np.empty(0)
-    if box.shape != (4,):
-        raise InputError(f"--box {text}: expected four numbers x0,y0,x1,y1 in image pixels")
-    geometry.crop_from_box(box, 1)  # refuses one without area
-    return box
+    return pictures.run(arguments)
 
 
 def doctor(arguments: argparse.Namespace) -> None:
@@ -275,7 +152,7 @@ def camera(arguments: argparse.Namespace) -> None:
     if not arguments.no_window:
         window.refuse_without()
     landmarker = Landmarker(arguments.model or models.default(), arguments.detector, arguments.threads)
-    session.run(landmarker, landmarker.detector.name, arguments)
+    session.run(landmarker, arguments)
 
 
 def web(arguments: argparse.Namespace) -> None:
@@ -300,7 +177,9 @@ def web(arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     how = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(prog="edgewing", description="Face landmarks with models that explain themselves.")
+    parser = argparse.ArgumentParser(
+        prog="edgewing", description="Landmarks, of faces or of your own objects, with models that explain themselves."
+    )
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(required=True, metavar="info | run | camera | web | doctor")
@@ -317,11 +196,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print the whole contract as JSON")
 
     example = "edgewing run portrait.jpg --save points.png"
-    one = verb(run, "Find the landmarks of the faces in a picture.", example)
+    one = verb(run, "Find the landmarks of faces, or of what the model was trained on, in pictures.", example)
     one.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, WebP or BMP; several, one after the other")
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
-    one.add_argument("--box", metavar="x0,y0,x1,y1", help="where the face is, brows to chin, in image px")
-    one.add_argument("--detector", default="auto", metavar="NAME", help="one of `edgewing doctor`, or a YuNet's .onnx")
+    text = "where the points are, in image px; of a face brows to chin. Again for another (--box=-9,... if negative)"
+    one.add_argument("--box", metavar="x0,y0,x1,y1", action="append", help=text)
+    one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument(
         "--json",
@@ -333,18 +213,18 @@ def _parser() -> argparse.ArgumentParser:
         "--save", type=Place, metavar="OUT.png", help="the picture with the points drawn; a folder for several"
     )
 
-    one = verb(camera, "Follow the faces of a camera, a video or pictures.", CAMERA_EXAMPLE)
+    one = verb(camera, "Follow faces, or what the model was trained on, in a camera or a video.", CAMERA_EXAMPLE)
     one.formatter_class = DefaultsAndLines
     one.epilog = f"{CAMERA_NOTES}\n{one.epilog}"
     what = "a camera's number, a video, a picture, a folder of pictures, or a URL such as rtsp://..."
     one.add_argument("--source", default="0", metavar="WHAT", help=what)
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
-    one.add_argument("--detector", default="auto", metavar="NAME", help="one of `edgewing doctor`, or a YuNet's .onnx")
+    one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument(
         "--save", type=Output, metavar="OUT.mp4", help="the frames with the points drawn; of one picture, OUT.png"
     )
-    text = "a line per frame: time, faces, landmarks, scores, ms; - for standard output"
+    text = "a line per frame: time, landmarks, scores, ms; - for standard output"
     one.add_argument("--json", type=Output, metavar="OUT.jsonl", help=text)
     one.add_argument("--no-window", action="store_true", help="for machines without a screen")
     one.add_argument("--view", choices=VIEWS, default="points", help="what is drawn")

@@ -71,13 +71,17 @@ class OutputPart:
 
 @dataclass(frozen=True)
 class DecodePart:
-    """Heatmaps -> landmarks, as edgewing.decoding.Decode has it. in_graph: the artefact does it itself."""
+    """Heatmaps -> landmarks, as edgewing.decoding.Decode has it. in_graph: the artefact does it itself.
+
+    least_score: a point of a lower score is not in the picture; 0 where scores do not say.
+    """
 
     in_graph: bool
     method: str
     threshold: float
     power: int
     stride: float
+    least_score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -263,6 +267,7 @@ def check(contract: Contract, where: str = "contract") -> Contract:
     need(c.output(wanted) is not None, f"decode.in_graph is {c.decode.in_graph}, but there is no output {wanted!r}")
     need(c.decode.method in ("centroid", "quarter"), f"decode.method {c.decode.method!r} is not centroid or quarter")
     need(0 <= c.decode.threshold < 1 and 1 <= c.decode.power <= 16, "decode: threshold or power out of range")
+    need(0 <= c.decode.least_score <= 1, f"decode.least_score {c.decode.least_score} is not in 0..1")
     need(0 < c.decode.stride <= c.crop.size, f"decode.stride {c.decode.stride} is out of range")
     need(re.fullmatch("[0-9a-f]{64}", c.seal) is not None, "seal is not 64 hexadecimal digits")
     need(c.model.format in FORMATS, f"model.format {c.model.format!r} is not one of {', '.join(FORMATS)}")

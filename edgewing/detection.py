@@ -20,6 +20,7 @@ import numpy as np
 
 from edgewing import files, trial
 from edgewing.errors import InputError, unknown
+from edgewing.layouts import FACE
 
 LARGEST_IMAGE_SIDE = 640  # px; the cascade and YuNet see no more of an image than this
 LARGEST_FIT = 1 << 16  # bytes
@@ -267,10 +268,18 @@ DETECTORS: dict[str, Callable[[int], Callable[[np.ndarray], list[Detection]]]] =
 # Measured by bench.detectors (bench/results): of WFLW's hard faces `back` finds 93 %, short 88, full 76, cascade 53;
 # and it alone finds everybody in the group photographs. `short` is four times faster and good for one close face.
 AUTO = ("blazeface-back", "cascade")
+WHOLE = "whole"
 
 
-def open(name: str = "auto", threads: int = 1) -> Detector:
-    """The detector of that name, or the best that is installed, or a YuNet from its .onnx file.
+def whole(image: np.ndarray) -> list[Detection]:
+    """The whole picture as the one box, from edge to edge."""
+    height, width = image.shape[:2]
+    return [Detection(np.array([0, 0, width, height]) - 0.5, 1.0)]
+
+
+def open(name: str = "auto", threads: int = 1, of: str = FACE) -> Detector:
+    """The detector of that name, or a YuNet from its .onnx file; ``auto`` is the best that is installed for a face, and
+    ``whole`` for all that no detector knows. of: a layout's object.
 
     A file's fit is read from the ``.json`` beside it, which ``python -m bench.detectors fit --detector FILE`` writes;
     without one the detector's box counts as the landmark box. InputError where there is none.
@@ -279,8 +288,10 @@ def open(name: str = "auto", threads: int = 1) -> Detector:
         beside = Path(name).with_suffix(".json")
         fit = _fits(files.read(beside, LARGEST_FIT), str(beside)) if beside.is_file() else {}
         return Detector(Path(name).stem, YuNet(name), fit.get(Path(name).stem, Fit((0.0, 0.0), (1.0, 1.0))))
+    if name == WHOLE or (name == "auto" and of != FACE):
+        return Detector(WHOLE, whole, Fit((0.0, 0.0), (1.0, 1.0)))
     if name != "auto" and name not in DETECTORS:
-        raise unknown("detector", name, ["auto", *DETECTORS, "FILE.onnx"])
+        raise unknown("detector", name, ["auto", WHOLE, *DETECTORS, "FILE.onnx"])
     problem = None
     for candidate in AUTO if name == "auto" else (name,):
         try:

@@ -72,7 +72,7 @@ def draw(
 def draw_faces(image: np.ndarray, faces: Sequence, edges: Sequence[Sequence[int]] = ()) -> np.ndarray:
     """A copy of the image with all faces of a Landmarker on it, the largest on top."""
     for face in reversed(faces):
-        image = draw(image, face.landmarks, edges, face.scores)
+        image = draw(image, face.shown(), edges, face.scores)
     return image
 
 

@@ -1,4 +1,5 @@
-"""A frame in, faces with landmarks out: detector, crop, network, and back into the frame.
+"""A frame in, faces with landmarks out: detector, crop, network, and back into the frame. A face is whatever the layout
+is of: where that is no face, no detector knows it, and boxes are given, or the whole picture is the box.
 
 N: landmarks.
 """
@@ -23,7 +24,8 @@ class Face:
     """box: (4,) the box its crop was made from, image px. landmarks: (N, 2) float32 image px. scores: (N,) float32.
 
     crop: the square that the network saw. seconds: what the network took, decode included. heatmaps: (C, H, W) over the
-    square, where the model gives any: those of the N landmarks, and a boundary last where C is N + 1.
+    square, where the model gives any: those of the N landmarks, and a boundary last where C is N + 1. least_score: a
+    lower score says that the point is not in the picture; 0 where scores do not say.
     """
 
     box: np.ndarray
@@ -32,10 +34,30 @@ class Face:
     crop: geometry.Crop
     seconds: float
     heatmaps: np.ndarray | None = None
+    least_score: float = 0.0
+
+    @property
+    def there(self) -> np.ndarray:
+        """(N,) bool: which points are in the picture, as far as scores tell (the contract's decode.least_score)."""
+        return self.scores >= self.least_score
+
+    def shown(self, landmarks: np.ndarray | None = None) -> np.ndarray:
+        """(N, 2) the landmarks, or those given in their place, with NaN for points that are not there."""
+        return np.where(self.there[:, None], self.landmarks if landmarks is None else landmarks, np.nan)
+
+    @property
+    def landmark_box(self) -> np.ndarray:
+        """(4,) tight box of the points that are there, image px; of which there must be one."""
+        return geometry.landmark_box(self.landmarks[self.there])
+
+    @property
+    def confidence(self) -> float:
+        """Mean score of the points that are there."""
+        return float(self.scores[self.there].mean()) if self.there.any() else 0.0
 
     def __repr__(self) -> str:
         corners = ", ".join(f"{v:.0f}" for v in self.box)
-        return f"Face(box {corners}; {len(self.landmarks)} landmarks, mean score {self.scores.mean():.2f})"
+        return f"Face(box {corners}; {len(self.landmarks)} landmarks, mean score {self.confidence:.2f})"
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same points in the same crop; what it took does not count."""
@@ -55,7 +77,8 @@ class Landmarker:
     Several threads may share one: they wait for one another. For more speed give each its own.
 
     path: a model file, or the name of one that came with the package (edgewing.models); None for the default.
-    detector: a name or file that ``edgewing.detection.open`` takes, or a Detector of your own.
+    detector: a name or file that ``edgewing.detection.open`` takes, or a Detector of your own. ``auto``, where the
+        model's points are of no face, is ``whole``: the whole picture is the box.
     """
 
     def __init__(self, path: str | Path | None = None, detector: str | detection.Detector = "auto", threads: int = 1):
@@ -72,7 +95,7 @@ class Landmarker:
     def detector(self) -> detection.Detector:
         with self._alone:
             if self._detector is None:
-                self._detector = detection.open(self._wanted, self._threads)
+                self._detector = detection.open(self._wanted, self._threads, self.contract.layout.object)
             return self._detector
 
     def __call__(self, frame: np.ndarray | str | Path, boxes: Sequence[np.ndarray] | None = None) -> list[Face]:
@@ -80,7 +103,7 @@ class Landmarker:
 
         frame: or the path of a picture, which edgewing.read reads.
 
-        boxes: x0, y0, x1, y1 in image px, each around where a face's landmarks are: brows to chin, ear to ear.
+        boxes: x0, y0, x1, y1 in image px, each around where the landmarks are; of a face brows to chin, ear to ear.
         """
         if isinstance(frame, (str, Path)):
             frame = images.read(frame)
@@ -102,6 +125,6 @@ class Landmarker:
         points = runtimes.points(outputs, self.contract)
         took = time.perf_counter() - start
         landmarks = geometry.apply(crop.to_image, points.landmarks[0])
-        if self.contract.decode.in_graph:
-            return Face(box, landmarks, points.scores[0], crop, took)
-        return Face(box, landmarks, points.scores[0], crop, took, outputs[self.contract.output("heatmaps").name][0])
+        how = self.contract.decode
+        heatmaps = None if how.in_graph else outputs[self.contract.output("heatmaps").name][0]
+        return Face(box, landmarks, points.scores[0], crop, took, heatmaps, how.least_score)

@@ -10,6 +10,7 @@ N: number of landmarks.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import re
@@ -26,7 +27,9 @@ from edgewing.errors import InputError, unknown
 MOST_POINTS = 1000
 KINDS = ("landmarks", "diagonal", "dataset")  # of normalisers that are no pair of points
 _LARGEST_FILE = files.MIB
+FACE = "face"  # the object that detectors know
 _NAME = re.compile(r"[\w.+-]{1,60}")
+_OBJECT = re.compile(r"\w[\w -]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Layout:
         brings.
     maps: name of another layout -> for each of its points the index of ours that means the same.
     names: of the points. groups: names of parts -> points, for reports. pck: the threshold of PCK, 0 for none.
+    object: what the points are on, in a word; face detectors look for a ``face`` alone.
     """
 
     name: str
@@ -56,12 +60,22 @@ class Layout:
     names: tuple[str, ...] = ()
     groups: dict[str, tuple[int, ...]] = field(default_factory=dict)
     pck: float = 0.0
+    object: str = "object"
 
     def __str__(self) -> str:
         return self.name
 
     def __hash__(self) -> int:  # the maps in it have none
         return hash((self.name, self.points))
+
+    @property
+    def is_face(self) -> bool:
+        return self.object == FACE
+
+    @property
+    def several(self) -> str:
+        """What JSON calls a list of them."""
+        return "faces" if self.is_face else "objects"
 
     @property
     def has_boundary(self) -> bool:
@@ -140,9 +154,11 @@ def parse(value: object, where: str) -> Layout:
     """A layout from parsed JSON, of a file or of a contract. InputError ``where: field: reason``."""
     layout = _parse(value, where)
     known = table().get(layout.name)
-    if known is None or "normalisers" in value:
+    # Contracts once had no more than name, points, pairs and edges, then no object: the package knows the rest.
+    if known is None or "object" in value:
         return layout
-    # Contracts once had no more than name, points, pairs and edges: the package knows the rest.
+    if "normalisers" in value:
+        return dataclasses.replace(layout, object=known.object)
     if known.points != layout.points:
         raise InputError(f"{where}: points: {layout.points}, but {layout.name} has {known.points}")
     return known
@@ -196,9 +212,11 @@ class _Parser:
             raise self.wrong("pck", "expected a share of the normaliser, such as 0.2")
         maps = {key: self.points(f"maps.{key}", v, 1) for key, v in self.map("maps", value).items()}
         groups = {key: self.points(f"groups.{key}", v, 1) for key, v in self.map("groups", value).items()}
-        return Layout(
-            name, count, tuple(pairs), tuple(edges), curves, normalisers, default, maps, self.names, groups, float(pck)
-        )
+        word = value.get("object", "object")
+        if not isinstance(word, str) or not _OBJECT.fullmatch(word):
+            raise self.wrong("object", "expected a word or two for what the points are on, such as face or left hand")
+        parts = curves, normalisers, default, maps, self.names, groups
+        return Layout(name, count, tuple(pairs), tuple(edges), *parts, float(pck), word)
 
     def normaliser(self, what: str, value: object):
         if isinstance(value, str):

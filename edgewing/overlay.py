@@ -1,4 +1,4 @@
-"""What a camera's picture shows over the faces: points, mesh, heatmaps or boundary, and a panel with the figures.
+"""What a camera's picture shows over what is followed: points, mesh, heatmaps or boundary, and a panel of figures.
 
 All on RGB frames in memory, so that a window, a video file and a test get the same pictures.
 """
@@ -70,11 +70,11 @@ class Painter:
         """
         drawn = image
         for track in sorted(tracks, key=lambda track: float(np.prod(np.ptp(track.landmarks, axis=0)))):
-            points = track.landmarks if look.smoothing else track.face.landmarks
+            points = track.face.shown(track.landmarks if look.smoothing else None)
             if look.view in ("heatmap", "boundary"):
                 drawn = glow(drawn, track.face, self._map(track.face, look.view))
             elif look.view == "mesh":
-                drawn = drawing.draw(drawn, points, self._mesh(points), track.face.scores)
+                drawn = drawing.draw(drawn, points, self._mesh(track.landmarks), track.face.scores)
             else:
                 drawn = drawing.draw(drawn, points, self.contract.layout.edges, track.face.scores)
         return np.ascontiguousarray(drawn[:, ::-1]) if look.mirror else drawn
@@ -131,13 +131,13 @@ def glow(image: np.ndarray, face: Face, heatmap: np.ndarray) -> np.ndarray:
     return np.rint(dimmed * (1 - opacity) + (weak + (full - weak) * value) * opacity).astype(np.uint8)
 
 
-def panel(image: np.ndarray, name: str, figures: Figures, look: Look, faces: int, note: str = "") -> None:
+def panel(image: np.ndarray, name: str, figures: Figures, look: Look, found: int, note: str = "") -> None:
     """Write the figures into the upper left corner, in place; after mirroring, so that they can be read. note: a remark
     that does not last."""
     rows = [
         ((f"{figures.fps:.0f} fps", TEXT), (f"model {figures.model_ms:.1f} ms", TEXT)),
         ((f"end to end {figures.end_to_end_ms:.1f} ms", TEXT),),
-        ((name, FAINT), (f"{faces} face{'s' * (faces != 1)}", FAINT)),
+        ((name, FAINT), (f"{found} found", FAINT)),
     ]
     states = [look.view] + ["mirror"] * look.mirror + ["unsmoothed"] * (not look.smoothing)
     states += [f"{figures.dropped} dropped"] * bool(figures.dropped)

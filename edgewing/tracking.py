@@ -1,4 +1,5 @@
-"""Faces followed from frame to frame: the next crop comes from the last landmarks, and points are held steady.
+"""Faces followed from frame to frame: the next crop comes from the last landmarks, and points are held steady. What is
+no face is followed likewise; only finding it is another matter (edgewing.detection).
 
 Pure: no clock, no thread, no file. The caller hands in frames and their times. All numbers are in ``tracking.json``,
 which the browser's tracking reads too.
@@ -44,6 +45,7 @@ class Trust:
     most_growth: float  # of its size between two frames, or one over it
     least_overlap: float  # intersection over union with the frame before
     least_inside: float  # share of the landmark box that lies in the frame
+    least_there: float  # share of the points that are in the picture, where scores tell; of a profile half are not
     same: float  # intersection over union from which two tracks are one face: the older one stays
 
 
@@ -65,10 +67,11 @@ class Settings:
 
 
 @functools.cache
-def settings() -> Settings:
-    """What is in tracking.json."""
+def settings(face: bool = True) -> Settings:
+    """What is in tracking.json; for what is no face with its ``object``: a person who stands is no failed find."""
     raw = json.loads((resources.files("edgewing") / "tracking.json").read_text())
-    return Settings(Filter(**raw["filter"]), Trust(**raw["track"]), Search(**raw["search"]))
+    track = raw["track"] if face else raw["track"] | raw["object"]
+    return Settings(Filter(**raw["filter"]), Trust(**track), Search(**raw["search"]))
 
 
 class OneEuro:
@@ -86,15 +89,17 @@ class OneEuro:
         self.velocity = np.zeros(1)
         self.time = 0.0
 
-    def __call__(self, points: np.ndarray, time: float, size: float) -> np.ndarray:
-        """(N, 2) px at a time in s -> (N, 2) float64 px. A time that does not advance changes nothing."""
+    def __call__(self, points: np.ndarray, time: float, size: float, there: np.ndarray | None = None) -> np.ndarray:
+        """(N, 2) px at a time in s -> (N, 2) float64 px. A time that does not advance changes nothing.
+
+        there: (N,) bool, the points that say how fast the whole is; by default all."""
         c, step = self.constants, time - self.time
         if self.points is None or step > c.longest_gap:
             self.points, self.velocity, self.time = points.astype(np.float64), np.zeros(points.shape), time
         elif step > 0:
             moved = points - self.points
             self.velocity += smoothing(c.derivative_cutoff, step) * (moved / step - self.velocity)
-            whole = self.velocity.mean(axis=0)
+            whole = self.velocity[slice(None) if there is None else there].mean(axis=0)
             own = np.linalg.norm(self.velocity - whole, axis=1, keepdims=True)
             speed = (np.linalg.norm(whole) + c.own_share * own) / size
             self.points = self.points + smoothing(c.least_cutoff + c.speed_cutoff * speed, step) * moved
@@ -146,7 +151,7 @@ class Tracker:
     """
 
     def __init__(self, landmarker: Landmarker, constants: Settings | None = None):
-        self.landmarker, self.settings = landmarker, constants or settings()
+        self.landmarker, self.settings = landmarker, constants or settings(landmarker.contract.layout.is_face)
         self.searched = False  # whether the detector ran in the last frame
         self._next_id = 0
         self.reset()
@@ -167,7 +172,7 @@ class Tracker:
         if frame.shape != self._shape:
             self.reset()
         self._time, self._shape = time, frame.shape
-        search = self.settings.search
+        search, one = self.settings.search, self.landmarker.detector.name == detection.WHOLE
 
         shown: list[tuple[_Followed, Track]] = []
         for followed, face in zip(self._tracks, self.landmarker(frame, [followed.box for followed in self._tracks])):
@@ -177,7 +182,8 @@ class Tracker:
                 self._lost.append(followed)
         self._lost = [followed for followed in self._lost if time - followed.seen <= search.memory]
 
-        self.searched = not shown or bool(self._lost) or time - self._search_time >= search.beat
+        again = bool(self._lost) or time - self._search_time >= search.beat
+        self.searched = not shown or (again and not one)  # the whole picture is one find, and that is being followed
         if self.searched:
             self._search_time = time
             shown += self._find(frame, [followed.box for followed, _ in shown])
@@ -189,19 +195,18 @@ class Tracker:
         """Whether the landmarks are still those of the face. Its confidence is brought up to date."""
         trust = self.settings.track
         share = 1 - math.exp(-(self._time - followed.seen) / trust.confidence_seconds)
-        followed.confidence += share * (float(face.scores.mean()) - followed.confidence)
-        if followed.confidence < trust.least_kept or not _plausible(face.landmarks, self._shape, trust):
+        followed.confidence += share * (face.confidence - followed.confidence)
+        if followed.confidence < trust.least_kept or not _plausible(face, self._shape, trust):
             return False
-        box = geometry.landmark_box(face.landmarks)
+        box = face.landmark_box
         growth = size(box) / size(followed.box)
         same = detection.overlap(followed.box, box[None])[0] >= trust.least_overlap
         return bool(same and 1 / trust.most_growth <= growth <= trust.most_growth)
 
     def _advance(self, followed: _Followed, face: Face) -> Track:
-        side = size(geometry.landmark_box(face.landmarks))
-        steady = followed.filter(face.landmarks, self._time, side).astype(np.float32)
+        steady = followed.filter(face.landmarks, self._time, size(face.landmark_box), face.there).astype(np.float32)
         # A crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is.
-        followed.box, followed.seen = geometry.landmark_box(steady), self._time
+        followed.box, followed.seen = geometry.landmark_box(steady[face.there]), self._time
         return Track(followed.id, steady, face, followed.confidence, self._time - followed.begun)
 
     def _find(self, frame: np.ndarray, known: list[np.ndarray]) -> list[tuple[_Followed, Track]]:
@@ -212,11 +217,11 @@ class Tracker:
         fresh = [box for box in found if max(detection.overlap(box, boxes), default=0) < detection.SAME_FACE]
         for face in self.landmarker(frame, fresh[: search.most_faces - len(known)]):
             if trusted(face, frame.shape, self.settings.track):
-                followed = self._lost_near(geometry.landmark_box(face.landmarks))
+                followed = self._lost_near(face.landmark_box)
                 if followed is None:
                     followed = _Followed(self._next_id, self._time)
                     self._next_id += 1
-                followed.confidence, followed.filter = float(face.scores.mean()), OneEuro(self.settings.filter)
+                followed.confidence, followed.filter = face.confidence, OneEuro(self.settings.filter)
                 begun.append((followed, self._advance(followed, face)))
         return begun
 
@@ -240,12 +245,15 @@ class Tracker:
 def trusted(face: Face, shape: tuple[int, ...], trust: Trust | None = None) -> bool:
     """Whether what a detector found in a picture of this shape is a face, as far as its landmarks tell."""
     trust = trust or settings().track
-    return float(face.scores.mean()) >= trust.least_new and _plausible(face.landmarks, shape, trust)
+    return face.confidence >= trust.least_new and _plausible(face, shape, trust)
 
 
-def _plausible(landmarks: np.ndarray, shape: tuple[int, ...], trust: Trust) -> bool:
-    """Whether this can be a face in a picture of this shape: finite, neither tiny nor thin, and mostly inside."""
-    box = geometry.landmark_box(landmarks)
+def _plausible(face: Face, shape: tuple[int, ...], trust: Trust) -> bool:
+    """Whether this can be a face in a picture of this shape: with enough of its points, finite, neither tiny nor thin,
+    and mostly inside."""
+    if face.there.mean() < trust.least_there:
+        return False
+    box = face.landmark_box
     sides = box[2:] - box[:2]
     if not np.isfinite(box).all() or min(sides) < trust.least_side or max(sides) > trust.most_aspect * min(sides):
         return False

@@ -10,6 +10,7 @@ columns of the heatmaps, S side of the crop. Landmarks are in crop px, (0, 0) th
 from __future__ import annotations
 
 import copy
+import dataclasses
 import platform
 from dataclasses import dataclass
 
@@ -207,9 +208,7 @@ def artefact_contract(
                 normalisation="inside the graph: divided by 255",
             ),
             outputs=[parts[name] for name in interface.outputs],
-            decode=contract.DecodePart(
-                interface.output == "landmarks", how.method, how.threshold, how.power, run.decode.stride
-            ),
+            decode=dataclasses.replace(run.decode, in_graph=interface.output == "landmarks", **vars(how)),
             model=contract.ModelPart(
                 run.model.name, run.model.recipe, form, precision, run.model.parameters, run.model.macs
             ),

@@ -36,7 +36,9 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, credits: Cred
                     "float32",
                 )  # fmt: skip
             ],
-            decode=contracts.DecodePart(False, recipe.decode, recipe.threshold, recipe.power, recipe.stride),
+            decode=contracts.DecodePart(
+                False, recipe.decode, recipe.threshold, recipe.power, recipe.stride, least_score(recipe)
+            ),
             model=contracts.ModelPart(
                 name, recipe.name, "safetensors", "fp32", parameters(network), macs(network, size)
             ),
@@ -44,6 +46,12 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, credits: Cred
             provenance=contracts.ProvenancePart(repository.short(), versions(), digest(network)),
         )
     )
+
+
+def least_score(recipe: Recipe) -> float:
+    """The score below which a point is not in the picture: halfway between the empty maps of such points and the lowest
+    that others are trained to. 0 where the maps of absent points were left alone, and say nothing."""
+    return (recipe.hidden or 1.0) / 2 if recipe.absent == "empty" else 0.0
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 Crops are SIDE px, so what a runtime does to colours, axes, ranges and frames shows in the numbers.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def tiny_contract(axes: str = "NCHW", dtype: str = "uint8", decoded: bool = True
         outputs = [contracts.OutputPart("heatmaps", "heatmaps", [1, 3, SIDE, SIDE], "cell", "0 to 1", "float32")]
     return contracts.check(
         Contract(
-            layout=layouts.Layout("tiny-2", 2, ((0, 1),), ((0, 1),)),
+            layout=layouts.Layout("tiny-2", 2, ((0, 1),), ((0, 1),), object="face"),
             input=contracts.InputPart(
                 "image",
                 [1, 3, SIDE, SIDE] if axes == "NCHW" else [1, SIDE, SIDE, 3],
@@ -120,6 +121,15 @@ def write_onnx(path: Path, contract: Contract | str, **options) -> Path:
 @pytest.fixture(scope="session")
 def onnx_file(tmp_path_factory) -> Path:
     return write_onnx(tmp_path_factory.mktemp("onnx") / "tiny.onnx", tiny_contract())
+
+
+@pytest.fixture(scope="session")
+def clock_file(tmp_path_factory) -> Path:
+    """The same, whose points are on no face, with scores that say whether a point is there."""
+    tiny = tiny_contract()
+    layout = layouts.Layout("clock-2", 2, edges=((0, 1),), object="clock")
+    contract = tiny.replace(layout=layout, decode=dataclasses.replace(tiny.decode, least_score=0.3))
+    return write_onnx(tmp_path_factory.mktemp("clock") / "clock.onnx", contract)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from edgewing.overlay import Look, Painter
 from edgewing.tracking import Tracker
 from tests.edgewing import clips
 from tests.edgewing.conftest import tiny_contract, write_onnx
+from tests.edgewing.test_landmarker import frame
 from tests.edgewing.test_tracking import FACE, find_blobs, picture
 
 MODEL = "edgewing-s"
@@ -96,6 +97,21 @@ def test_a_picture_and_a_folder_of_several_sizes(tmp_path):
         ("c.png", 240, 1),
     ]
     assert all(row["searched"] for row in rows)
+
+
+def test_an_object_is_followed_and_nothing_speaks_of_something_else(clock_file, tmp_path):
+    frames = [frame([((70 + n, 60), (150 + n, 140))]) for n in range(30)]
+    clip = clips.write(tmp_path / "clock.avi", frames, "MJPG")
+    words = "--model", clock_file, "--source", clip, "--no-window", "--json", "out.jsonl", "--save", "out.mp4"
+    done = camera(*words, cwd=tmp_path)
+    rows = lines(tmp_path / "out.jsonl")
+    assert [row["searched"] for row in rows] == [True] + [False] * 29
+    assert all(row["objects"][0]["track"] == 0 and row["objects"][0]["there"] == [True, True] for row in rows)
+    for number, row in enumerate(rows):
+        x, y = np.transpose(row["objects"][0]["landmarks"])
+        assert np.abs(x - [70 + number, 150 + number]).max() < 4 and np.abs(y - [60, 140]).max() < 4
+    assert "taken as the clock's box" in done.stdout and "objects in 30 of them; searched 1" in done.stdout
+    assert "face" not in (done.stdout + (tmp_path / "out.jsonl").read_text()).lower()
 
 
 def test_no_face_is_said_and_no_error(tmp_path):

@@ -168,6 +168,14 @@ def test_a_file_that_is_no_yunet(tmp_path):
         detection.open(str(tmp_path / "other.onnx"))(np.zeros((64, 64, 3), np.uint8))
 
 
+def test_the_whole_picture_is_the_box_of_what_no_detector_knows():
+    """From edge to edge: pixel centres are whole numbers."""
+    for detector in (detection.open("whole"), detection.open(of="clock")):
+        (found,) = detector(np.zeros((240, 320, 3), np.uint8))
+        assert detector.name == "whole" and found.box.tolist() == [-0.5, -0.5, 319.5, 239.5]
+    assert detection.open("cascade", of="clock").name == "cascade"  # who names one means it
+
+
 def test_unknown_detector():
     with pytest.raises(InputError, match="unknown detector 'blazeface'; did you mean 'blazeface-"):
         detection.open("blazeface")

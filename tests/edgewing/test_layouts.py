@@ -130,6 +130,18 @@ def test_a_layout_of_ones_own(tmp_path):
     assert again == layout and hash(again) == hash(layout)
 
 
+def test_what_the_points_are_on(tmp_path):
+    """Face detectors look for a face alone; contracts from before that could be said have layouts of the package."""
+    assert [layout.object for layout in layouts.table().values()] == [*["face"] * 4, "person"]
+    assert layouts.get(written(tmp_path)).object == "object"
+    clock, own = (layouts.get(written(tmp_path, object=word)) for word in ("wall clock", "face"))
+    assert (clock.object, clock.is_face, clock.several) == ("wall clock", False, "objects")
+    assert own.is_face and own.several == "faces"
+    older = dataclasses.asdict(layouts.get("wflw-98"))
+    del older["object"]
+    assert layouts.parse(json.loads(json.dumps(older)), "contract") == layouts.get("wflw-98")
+
+
 def test_the_least_that_a_layout_says(tmp_path):
     path = tmp_path / "least.json"
     path.write_text('{"name": "hand-21", "points": 21}')
@@ -156,6 +168,9 @@ FAULTS = [
     ({"default_normaliser": "height"}, "default_normaliser: 'height' is not one of width"),
     ({"groups": {"rim": "all"}}, "groups.rim: expected a list"),
     ({"pck": -1}, "pck: expected"),
+    ({"object": ""}, "object: expected a word or two"),
+    ({"object": ["face"]}, "object: expected a word or two"),
+    ({"object": "a\nb"}, "object: expected a word or two"),
     ({"flip_pair": [[0, 1]]}, "unknown field .flip_pair.; did you mean .flip_pairs.?"),
 ]
 

@@ -8,8 +8,9 @@ import pytest
 
 from edgewing import detection, geometry, tracking
 from edgewing.errors import InputError
-from edgewing.landmarker import Landmarker
+from edgewing.landmarker import Face, Landmarker
 from edgewing.tracking import Filter, OneEuro, Tracker
+from tests.edgewing.test_landmarker import frame
 
 WIDTH, HEIGHT, REACH = 320, 240, 6
 FACE = np.array([[-16.0, -16.0], [16.0, 16.0]])  # red and blue blob about a face's centre
@@ -157,6 +158,43 @@ def test_a_frame_of_another_size_begins_anew(tracker):
     assert (first.id, second.id) == (0, 1)
 
 
+def test_what_no_detector_knows_is_followed_by_its_own_landmarks(clock_file):
+    """Looked for in the whole picture until it is there, and again when it is lost; never while it is followed."""
+    tracker, searched = Tracker(Landmarker(clock_file)), []
+    for number in range(90):
+        shift = 2.0 * number if number < 60 else 0.0
+        shown = number < 45 or number >= 50
+        tracks = tracker(frame([((70 + shift, 60), (150 + shift, 140))] if shown else []), number / 20)
+        searched.append(tracker.searched)
+        assert bool(tracks) == shown, number
+        if tracks:
+            assert np.abs(tracks[0].face.landmarks - [[70 + shift, 60], [150 + shift, 140]]).max() < 2
+    assert [number for number, was in enumerate(searched) if was] == [0, *range(45, 51), 60]
+    assert [track.id for track in tracks] == [1] and tracks[0].face.box[2] < 200  # from its landmarks, not the picture
+
+
+def of_points(points, scores, least_score) -> Face:
+    crop = geometry.Crop((0.0, 0.0), 1.0, 32)
+    return Face(np.zeros(4), np.array(points, np.float32), np.array(scores, np.float32), crop, 0.0, None, least_score)
+
+
+def test_points_that_are_not_there_do_not_count():
+    """A profile has half of its points; what is left of a face that is no more has fewer."""
+    points = [(100, 100), (160, 100), (130, 160), (100, 160), *[(900, -900)] * 4]
+    half = of_points(points, [0.9] * 4 + [0.05] * 4, 0.3)
+    assert half.confidence == pytest.approx(0.9) and half.landmark_box.tolist() == [100, 100, 160, 160]
+    assert tracking.trusted(half, (240, 320, 3))
+    assert not tracking.trusted(of_points(points, [0.9] * 4 + [0.05] * 4, 0.0), (240, 320, 3))  # scores do not say
+    assert not tracking.trusted(of_points(points, [0.9] + [0.05] * 7, 0.3), (240, 320, 3))
+    assert not tracking.trusted(of_points(points, [0.05] * 8, 0.3), (240, 320, 3))
+
+
+def test_a_person_may_be_thin_and_a_face_not():
+    thin = of_points([(100, 20), (140, 220)], [0.9, 0.9], 0.0)
+    assert tracking.trusted(thin, (240, 320, 3), tracking.settings(face=False).track)
+    assert not tracking.trusted(thin, (240, 320, 3))
+
+
 def test_time_must_not_go_back(tracker):
     tracker(picture(), 1.0)
     for bad in (0.5, float("nan")):
@@ -211,6 +249,16 @@ def test_points_move_with_the_face_and_a_share_of_their_own():
     velocity = 4.0 / 0.1 / (1 + 1 / (2 * math.pi * 1.5 * 0.1))
     speed = (velocity / 2 + 0.3 * velocity / 2) / 10.0
     assert got[1, 0] == pytest.approx(4.0 / (1 + 1 / (2 * math.pi * (1.0 + 2.0 * speed) * 0.1))) and not got[0].any()
+
+
+def test_a_point_that_is_not_there_says_nothing_of_the_speed():
+    still, wild = OneEuro(CONSTANTS), OneEuro(CONSTANTS)
+    there = np.array([True, True, False])
+    for number, jump in enumerate((0.0, 50.0, -50.0)):
+        points = np.array([[0.1 * number, 0.0], [0.1 * number, 9.0], [0.0, 0.0]])
+        expected = still(points[:2], number / 30, 10.0)
+        got = wild(points + [[0.0, 0.0], [0.0, 0.0], [jump, 0.0]], number / 30, 10.0, there)
+        assert np.allclose(got[:2], expected)
 
 
 def test_the_filter_serves_any_size_of_face_alike():

@@ -1,0 +1,156 @@
+"""`edgewing run`: the landmarks of pictures, one after the other; on the terminal, drawn, and as JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import detection, drawing, geometry, hints, images, models, tracking
+from edgewing.errors import InputError, printable
+from edgewing.landmarker import Face, Landmarker
+
+WHERE = "with --box x0,y0,x1,y1"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """One picture after the other; 2 where one of several cannot be read, after the others are done."""
+    boxes = None if arguments.box is None else [_box(text) for text in arguments.box]
+    save = _names(arguments.save, arguments.images)
+    if boxes is not None and len(arguments.images) > 1:
+        raise InputError("--box says where to look in one picture; name one")
+    model, failed = arguments.model or models.default(), 0
+    landmarker = Landmarker(model, arguments.detector, arguments.threads)
+    if boxes is None and (note := whole_note(landmarker)):
+        print(f"{note}, or say where it is {WHERE}")
+    with contextlib.ExitStack() as stack:
+        lines = None
+        if arguments.json:
+            from edgewing import recording
+
+            lines = recording.Lines(arguments.json)
+            stack.callback(lines.discard)
+        for name in arguments.images:
+            try:
+                line = _find(landmarker, str(model), name, boxes, save.get(name))
+            except InputError as error:
+                if len(arguments.images) == 1:
+                    raise
+                print(f"passed over: {printable(str(error))}", file=sys.stderr)
+                failed += 1
+                continue
+            if lines:
+                lines.write(line)
+        if failed == len(arguments.images):
+            raise InputError(f"none of the {failed} pictures can be read; copy them again")
+        if lines and lines.close():
+            print(f"wrote {arguments.json}")
+    print(hints.next_line("edgewing info", model))
+    return 2 if failed else 0
+
+
+def whole_note(landmarker: Landmarker) -> str:
+    """A line for those who may have expected a detector; '' where one looks for faces."""
+    if landmarker.detector.name != detection.WHOLE:
+        return ""
+    return f"the whole picture is taken as the {landmarker.contract.layout.object}'s box: let it fill the picture"
+
+
+def _names(save: str | None, pictures: list[str]) -> dict[str, Path]:
+    """Where each picture is drawn to: --save, or that folder with the picture's own name."""
+    if save is None:
+        return {}
+    folder = Path(save)
+    if len(pictures) == 1 and not folder.is_dir():
+        if Path(save).suffix.lower() not in images.SUFFIXES:
+            raise InputError(f"{save}: a picture's name must end in one of {', '.join(images.SUFFIXES)}")
+        return {pictures[0]: Path(save)}
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder, which --save names for several pictures; make it first")
+    places = {name: folder / Path(name).name for name in pictures}
+    for name, place in places.items():
+        if list(places.values()).count(place) > 1 or (place.exists() and any(_same(place, p) for p in pictures)):
+            raise InputError(f"{place}: is {name} itself, or two pictures have that name; choose another folder")
+    return places
+
+
+def _same(place: Path, given: str) -> bool:
+    return Path(given).exists() and place.samefile(given)
+
+
+def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray] | None, save: Path | None) -> dict:
+    """What is in one picture: on the terminal, drawn into ``save``, and as --json has it."""
+    image, layout = images.read(name), landmarker.contract.layout
+    height, width = image.shape[:2]
+    for box in boxes or ():
+        if not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
+            raise InputError(f"--box {','.join(f'{v:g}' for v in box)}: outside the picture of {width} x {height} px")
+    detector = None if boxes else landmarker.detector.name
+    faces = landmarker(image, boxes)
+    found = f"{detector} found {len(faces)}" if detector else f"{len(faces)} boxes given" if boxes[1:] else "box given"
+    print(f"{printable(name)}: {width} x {height} px; {found}; {landmarker.runtime.description}")
+    if landmarker.runtime.description.fallback:
+        print(landmarker.runtime.description.fallback)
+    trust = tracking.settings(layout.is_face).track
+    sure = [detector is None or tracking.trusted(face, image.shape, trust) for face in faces]  # a given box is meant
+    for line in _said(faces, sure, layout.object):
+        print(line)
+    if save:
+        shown = [face for face, drawn in zip(faces, sure) if drawn]
+        images.write(save, drawing.draw_faces(image, shown, layout.edges))
+        print(f"wrote {save}")
+    return {
+        "image": str(name),
+        "width": width,
+        "height": height,
+        "model": model,
+        "layout": layout.name,
+        "frame": "image px, (0, 0) is the centre of the top-left pixel",
+        "detector": detector,
+        "runtime": dataclasses.asdict(landmarker.runtime.description),
+        layout.several: [as_json(face) | {"trusted": trusted} for face, trusted in zip(faces, sure)],
+    }
+
+
+def _said(faces: Sequence[Face], sure: list[bool], what: str):
+    """A line for each face, or whatever the points are on, and one for what to do where that did not go well."""
+    for number, face in enumerate(faces):
+        corners = ", ".join(f"{v:.0f}" for v in face.box)
+        count = len(face.landmarks) if face.there.all() else f"{face.there.sum()} of {len(face.landmarks)}"
+        doubt = "" if sure[number] else "; not trusted, so not drawn"
+        yield f"{what} {number}: box {corners}; {count} landmarks, mean score {face.confidence:.2f}{doubt}"
+    if not faces:
+        yield f"no {what} found; say where it is {WHERE}"
+    elif not all(sure):
+        turn = "no face on its side is known; turn the picture, or " if what == detection.FACE else ""
+        yield f"{turn}say where the {what} is {WHERE}"
+
+
+def as_json(face: Face, landmarks: np.ndarray | None = None) -> dict:
+    """What --json has of a face, image px; ``there`` where scores say which points are in the picture. landmarks: those
+    to show in place of the model's."""
+    points = face.landmarks if landmarks is None else landmarks
+    found = {"box": rounded(face.box, 3), "landmarks": rounded(points, 3), "scores": rounded(face.scores, 4)}
+    return found | ({"there": face.there.tolist()} if face.least_score else {})
+
+
+def rounded(values: np.ndarray, digits: int) -> list:
+    """A float array as nested lists for JSON."""
+    return np.round(np.asarray(values, np.float64), digits).tolist()
+
+
+def _box(text: str) -> np.ndarray:
+    """x0,y0,x1,y1 as (4,) floats."""
+    try:
+        box = np.array([float(v) for v in text.split(",")])
+    except ValueError:
+        box = np.empty(0)
+    if box.shape != (4,):
+        raise InputError(f"--box {text}: expected four numbers x0,y0,x1,y1 in image pixels")
+    geometry.crop_from_box(box, 1)  # refuses one without area
+    return box

@@ -1,0 +1,104 @@
+"""`edgewing run` on what is no face, and points that a score says are not there; faces are in test_cli."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from edgewing import images
+from edgewing.landmarker import Landmarker
+from tests.edgewing.conftest import tiny_contract, write_onnx
+from tests.edgewing.test_cli import PLACE, edgewing, refused
+from tests.edgewing.test_landmarker import frame
+
+SECOND = ((210.0, 120.0), (250.0, 130.0))
+
+
+@pytest.fixture
+def clocks(tmp_path):
+    """Two of them."""
+    images.write(tmp_path / "clocks.png", frame([PLACE, SECOND]))
+    return tmp_path / "clocks.png"
+
+
+def found(done) -> dict:
+    assert done.returncode == 0, done.stderr
+    assert "face" not in done.stdout.lower()
+    return json.loads(done.stdout.splitlines()[0])
+
+
+def test_the_whole_picture_is_the_box_and_a_line_says_so(clock_file, tmp_path):
+    images.write(tmp_path / "clock.png", frame([((100.0, 60.0), (220.0, 180.0))]))
+    done = edgewing("run", tmp_path / "clock.png", "--model", clock_file, "--json", "-")
+    said = done.stderr.splitlines()
+    assert said[1].startswith("the whole picture is taken as the clock's box") and "--box x0,y0,x1,y1" in said[1]
+    assert "whole found 1;" in said[2] and said[3].startswith("clock 0: box -0, -0, 320, 240; 2 landmarks")
+    row = found(done)
+    assert row["detector"] == "whole" and "faces" not in row
+    (clock,) = row["objects"]
+    assert np.abs(np.array(clock["landmarks"]) - [[100, 60], [220, 180]]).max() < 1 and clock["trusted"]
+
+
+def test_several_boxes(clock_file, clocks, tmp_path):
+    boxes = "--box=40,50,140,140", "--box=180,80,280,170"
+    done = edgewing("run", clocks, "--model", clock_file, *boxes, "--json", "-", "--save", tmp_path / "drawn.png")
+    row = found(done)
+    assert "2 boxes given" in done.stderr and row["detector"] is None
+    for clock, place in zip(row["objects"], (PLACE, SECOND), strict=True):
+        assert np.abs(np.array(clock["landmarks"]) - place).max() < 0.25
+    changed = (images.read(tmp_path / "drawn.png") != images.read(clocks)).any(axis=2)
+    assert changed[:, :160].any() and changed[:, 160:].any()
+    refused(edgewing("run", clocks, "--model", clock_file, *boxes, "--box=1,2,3"), "--box 1,2,3: expected four numbers")
+    refused(edgewing("run", clocks, "--model", clock_file, *boxes, "--box=400,0,500,9"), "--box 400,0,500,9: outside")
+    refused(edgewing("run", clocks, clocks, "--model", clock_file, *boxes), "--box says where to look in one picture")
+
+
+def test_a_face_model_takes_the_whole_picture_where_that_is_asked_for(onnx_file, tmp_path):
+    images.write(tmp_path / "close.png", frame([((100.0, 60.0), (220.0, 180.0))]))
+    done = edgewing("run", tmp_path / "close.png", "--model", onnx_file, "--detector", "whole", "--json", "-")
+    assert done.returncode == 0 and "taken as the face's box" in done.stderr
+    assert len(json.loads(done.stdout)["faces"]) == 1
+
+
+def test_nothing_to_trust_is_said_without_faces(clock_file, tmp_path):
+    images.write(tmp_path / "grey.png", np.full((200, 200, 3), 128, np.uint8))
+    row = found(done := edgewing("run", tmp_path / "grey.png", "--model", clock_file, "--json", "-"))
+    assert "not trusted, so not drawn" in done.stderr and "say where the clock is with --box" in done.stderr
+    assert "side" not in done.stderr and not row["objects"][0]["trusted"]
+
+
+def test_a_point_that_is_not_there_is_said_and_left_out(clock_file, onnx_file, tmp_path):
+    image = frame([PLACE])
+    image[..., 2] //= 5  # blue, landmark 1, has a score below 0.3
+    images.write(tmp_path / "half.png", image)
+    words = ["run", tmp_path / "half.png", "--box", "40,50,140,140", "--json", "-", "--save", tmp_path / "drawn.png"]
+    done = edgewing(*words, "--model", clock_file)
+    (clock,) = found(done)["objects"]
+    assert clock["there"] == [True, False] and clock["scores"][1] < 0.3 < clock["scores"][0]
+    assert "1 of 2 landmarks, mean score" in done.stderr
+    changed = np.argwhere((images.read(tmp_path / "drawn.png") != image).any(axis=2))
+    assert np.abs(changed - np.array(PLACE[0])[::-1]).max() < 12, "neither the other point nor a line to it"
+    (face,) = json.loads(edgewing(*words, "--model", onnx_file).stdout)["faces"]
+    assert "there" not in face, "that model's scores do not say"
+    assert (images.read(tmp_path / "drawn.png") != image).any(axis=2)[95:105, 105:115].any()
+
+
+def test_python_has_the_same(clock_file):
+    image = frame([PLACE])
+    image[..., 2] //= 5
+    (clock,) = Landmarker(clock_file)(image, [(40, 50, 140, 140)])
+    assert clock.there.tolist() == [True, False] and clock.confidence == clock.scores[0]
+    assert np.isnan(clock.shown()[1]).all() and np.array_equal(clock.shown()[0], clock.landmarks[0])
+    (whole,) = Landmarker(clock_file)(image)
+    assert whole.box.tolist() == [-0.5, -0.5, 319.5, 239.5]
+
+
+def test_heatmaps_after_the_graph_say_it_too(tmp_path):
+    tiny = tiny_contract(decoded=False)
+    contract = tiny.replace(decode=dataclasses.replace(tiny.decode, least_score=0.3))
+    path = write_onnx(tmp_path / "maps.onnx", contract, decoded=False)
+    image = frame([PLACE])
+    image[..., 2] //= 5
+    (face,) = Landmarker(path)(image, [(40, 50, 140, 140)])
+    assert face.there.tolist() == [True, False] and face.heatmaps.shape[0] == 3
