@@ -101,8 +101,8 @@ def test_a_picture_and_a_folder_of_several_sizes(tmp_path):
 
 def test_an_object_is_followed_and_nothing_speaks_of_something_else(clock_file, tmp_path):
     frames = [frame([((70 + n, 60), (150 + n, 140))]) for n in range(30)]
-    clip = clips.write(tmp_path / "clock.avi", frames, "MJPG")
-    words = "--model", clock_file, "--source", clip, "--no-window", "--json", "out.jsonl", "--save", "out.mp4"
+    clips.write(tmp_path / "clock.avi", frames, "MJPG")
+    words = "--model", clock_file, "--source", "clock.avi", "--no-window", "--json", "out.jsonl", "--save", "out.mp4"
     done = camera(*words, cwd=tmp_path)
     rows = lines(tmp_path / "out.jsonl")
     assert [row["searched"] for row in rows] == [True] + [False] * 29
