@@ -99,7 +99,8 @@ def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
         [race.Entrant(p.about, p.model, p.runtime, views, p.call) for p, views in zip(peers, inputs)], arguments.rounds
     )
     layout = layouts.get(LAYOUT)
-    distance = metrics.normaliser(true, layout)
+    normaliser = metrics.normaliser_of_all(true, layout)
+    distance = metrics.normaliser(true, layout, normaliser)
     shared = np.all([peer.has for peer in peers], axis=0)
     inner = shared & (np.arange(layout.points) >= CONTOUR)
     protocol = {
@@ -109,7 +110,7 @@ def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
         "layout": arguments.layout,
         "scored_points": LAYOUT,
         "left_out_points": np.flatnonzero(~shared).tolist(),
-        "normaliser": layout.default_normaliser,
+        "normaliser": normaliser,
         "faces": len(true),
         "skipped": len(faces.problems),
         "offsets": arguments.offsets and f"first {OFFSET_FACES} faces of {arguments.offsets}",
@@ -189,7 +190,7 @@ def mean_offset(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     seen = np.isfinite(predicted[:, CORNERS]).all(axis=(1, 2))
     along, across = _axes(predicted[seen])
     moves, length = (true - predicted)[seen], (along**2).sum(axis=-1)
-    return np.stack([((moves * axis).sum(axis=-1) / length).mean(axis=0) for axis in (along, across)], axis=-1)
+    return np.stack([np.nanmean((moves * axis).sum(axis=-1) / length, axis=0) for axis in (along, across)], axis=-1)
 
 
 def aligned(predicted: np.ndarray, offset: np.ndarray) -> np.ndarray:

@@ -23,8 +23,8 @@ def translate(labels: np.ndarray, marked: np.ndarray, theirs: Layout, ours: Layo
     """Labels (F, N, 2) of teachers, moved to hand-marked points (F, M, 2) of the same faces; both image px.
 
     Where their layout has all our points (98 -> 68), each moves as its own mark says. Where ours has more (68 -> 98),
-    points without a mark move with their neighbours. None where no point map joins the two layouts, or where there are
-    fewer than LEAST faces.
+    points without a mark move with their neighbours. A point whose own mark is NaN is not there, whatever the teachers
+    say. None where no point map joins the two layouts, or where there are fewer than LEAST faces.
     """
     if ours.name in theirs.maps:
         ours_of_mark, marks = np.arange(ours.points), marked[:, theirs.map_to(ours.name)]
@@ -37,10 +37,12 @@ def translate(labels: np.ndarray, marked: np.ndarray, theirs: Layout, ours: Layo
     mean, frame = _mean_face(_complex(labels))
     apart = (_complex(marks) - _complex(labels[:, ours_of_mark])) / frame
     between = _median(apart)
-    disagreement = np.abs(apart - between).mean(axis=1)
-    between = _median(apart[disagreement <= np.median(disagreement)])
-    moved = ((apart - between) @ _neighbours(mean, ours_of_mark).T) * frame
-    return (labels + np.stack([moved.real, moved.imag], axis=-1)).astype(np.float32)
+    disagreement = np.nanmean(np.abs(apart - between), axis=1)
+    between = _median(apart[disagreement <= np.nanmedian(disagreement)])
+    moved = (np.nan_to_num(apart - between) @ _neighbours(mean, ours_of_mark).T) * frame
+    moved = (labels + np.stack([moved.real, moved.imag], axis=-1)).astype(np.float32)
+    moved[:, ours_of_mark] = np.where(np.isnan(marks), np.nan, moved[:, ours_of_mark])
+    return moved
 
 
 def _complex(points: np.ndarray) -> np.ndarray:
@@ -49,18 +51,18 @@ def _complex(points: np.ndarray) -> np.ndarray:
 
 def _median(points: np.ndarray) -> np.ndarray:
     """(F, M) complex -> (M,)."""
-    return np.median(points.real, axis=0) + 1j * np.median(points.imag, axis=0)
+    return np.nanmedian(points.real, axis=0) + 1j * np.nanmedian(points.imag, axis=0)
 
 
 def _mean_face(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(F, N) complex -> the mean shape (N,) of unit size, and of each face (F, 1) the turn and size (image px) that lay
     that shape on it best in the sense of least squares. A pass from the first face's shape and one more will do."""
-    centred = points - points.mean(axis=1, keepdims=True)
-    mean = centred[0]
+    centred = points - np.nanmean(points, axis=1, keepdims=True)
+    mean = centred[np.isnan(points).sum(axis=1).argmin()]
     for _ in range(2):
-        mean = mean / np.sqrt((np.abs(mean) ** 2).sum())
-        frame = (centred * mean.conj()).sum(axis=1, keepdims=True)
-        mean = (centred / frame).mean(axis=0)
+        mean = mean / np.sqrt(np.nansum(np.abs(mean) ** 2))
+        frame = np.nansum(centred * mean.conj(), axis=1, keepdims=True)
+        mean = np.nanmean(centred / frame, axis=0)
     return mean, frame
 
 

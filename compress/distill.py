@@ -156,17 +156,19 @@ def prepared(
     for source in recipe.corrected:
         if source not in known:
             raise InputError(f"--correct {source}: no such source; the data are {', '.join(known)}")
-    layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
+    layout, size, crop = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size), recipe.crop
+    if recipe.unlabelled and crop != "gtbox":
+        raise InputError(f"--crop {crop}: pictures of --unlabelled have no boxes of a dataset; use --crop gtbox")
+    whole = caches.fingerprint(listing.samples, crop, root)
     if not (recipe.unlabelled or recipe.corrected):
-        place = caches.cache_folder(root, caches.fingerprint(listing.samples, root=root), size)
+        place = caches.cache_folder(root, whole, size)
         if workers.rank == 0 and not place.is_dir():
-            caches.build(listing.samples, place, layout, size, progress=Progress(len(listing.samples), "cut out"))
+            progress = Progress(len(listing.samples), "cut out")
+            caches.build(listing.samples, place, layout, size, progress=progress, crop=crop)
         workers.wait()
         return Cache.open(place), Credits()
     labellers = [Labeller(teacher, layout) for teacher in teachers]
-    what = (
-        f"{caches.fingerprint(listing.samples, root=root)} {recipe.corrected} {recipe.unlabelled_names} {consistency} "
-    )
+    what = f"{whole} {recipe.corrected} {recipe.unlabelled_names} {consistency} "
     what += "moved to marks" + "".join(_stamp(Path(folder), root) for folder in recipe.unlabelled)
     place = caches.cache_folder(root, pseudo.key(labellers, what), size)
     (there,) = workers.agree(place.is_dir())
@@ -174,7 +176,7 @@ def prepared(
         faces = _Faces(listing.samples, recipe, labellers, root, consistency, workers, say)
         faces.label()
         if workers.rank == 0:
-            caches.build(faces, place, layout, size)
+            caches.build(faces, place, layout, size, crop=crop)
             faces.report()
         workers.wait()
     return Cache.open(place), reduce(add, (labeller.credits for labeller in labellers))
@@ -214,7 +216,9 @@ class _Faces:
             for sample in (self.samples[i] for i in members):
                 place = by_name.get(sample.name)
                 if place is not None and labels.spread[place] <= self.consistency:
+                    absent = (sample.visibility == 0) | np.isnan(labels.landmarks[place]).any(axis=-1)
                     sample.landmarks = labels.landmarks[place]
+                    sample.landmarks[absent], sample.visibility[absent] = np.nan, 0
                     yield sample
         for folder, source in zip(self.recipe.unlabelled, self.recipe.unlabelled_names):
             labels = self._labels(source)
@@ -235,7 +239,7 @@ class _Faces:
     def _found(self, folder: str, share: tuple[int, int] = (0, 1)) -> Iterator[Picture]:
         """The pictures of a folder, or a worker's share of them; where they have points, of whatever layout, these say
         where the face is."""
-        if (labelled := _labelled(folder, self.recipe.points_frame)) is not None:
+        if (labelled := self._labelled(folder)) is not None:
             rank, world = share
             yield from self._pictures(islice(labelled[1].samples, rank, None, world))
             return
@@ -247,9 +251,8 @@ class _Faces:
 
     def _moved_to_marks(self, folder: str, source: str, labels: Labels) -> Labels:
         """The labels; moved to points of another layout where these are at hand, and then no view needs to agree."""
-        layout = layouts.get(self.recipe.layout)
-        labelled = _labelled(folder, self.recipe.points_frame)
-        if labelled is None or labelled[0] is layout:
+        layout, labelled = layouts.get(self.recipe.layout), self._labelled(folder)
+        if labelled is None or labelled[0] == layout:
             return labels
         marks = {sample.name: sample.landmarks for sample in labelled[1].samples}
         theirs = np.stack([marks[name] for name in labels.names])
@@ -258,6 +261,9 @@ class _Faces:
             return labels
         self.lines.append(f"{source}: labels moved to its points of {labelled[0].name}; all faces kept")
         return Labels(labels.names, moved, np.zeros_like(labels.spread))
+
+    def _labelled(self, folder: str) -> tuple[Layout, Listing] | None:
+        return _labelled(folder, self.recipe.points_frame, layouts.get(self.recipe.layout))
 
     def _place(self, source: str) -> Path:
         """Where the labels of a source lie, below the cache's root: these teachers' for these pictures."""
@@ -312,17 +318,17 @@ class _Faces:
             self.say(line)
 
 
-def _labelled(folder: str, points_frame: str) -> tuple[Layout, Listing] | None:
-    """The faces of a folder with points, in the layout that has most of them, which is the one they were marked in (a
-    reader may give fewer through a point map); None where there are only pictures. InputError: what is wrong with the
-    folder whatever the layout, such as two pictures of one name."""
+def _labelled(folder: str, points_frame: str, own: Layout) -> tuple[Layout, Listing] | None:
+    """The faces of a folder with points, in the layout (``own``, or one of the package) that has most of them, which is
+    the one they were marked in (a reader may give fewer through a point map); None where there are only pictures.
+    InputError: what is wrong with the folder whatever the layout, such as two pictures of one name."""
     path = Path(folder)
     if not path.is_dir() or not any(reader.recognises(path) for reader in READERS.values()):
         return None
     reasons = set()
-    for name in sorted(layouts.table(), key=lambda name: -layouts.get(name).points):
+    for layout in sorted({own, *layouts.table().values()}, key=lambda layout: -layout.points):
         try:
-            return layouts.get(name), read(folder, name, points_frame=points_frame)
+            return layout, read(folder, layout, points_frame=points_frame)
         except InputError as error:  # of another layout
             reasons.add(str(error))
     if len(reasons) == 1:

@@ -38,8 +38,9 @@ def taylor(network: StackedHourglass, groups: list[Group], recipe: Recipe, faces
     for part in batches:
         network.zero_grad(set_to_none=True)
         crops = torch.from_numpy(faces.crops[part]).permute(0, 3, 1, 2).float() / 255
-        target, mask = truth(torch.from_numpy(faces.landmarks[part]))
-        heatmap_loss(network(crops), target, mask, recipe.loss, recipe.weight).backward()
+        landmarks, visibility = (torch.from_numpy(of[part]) for of in (faces.landmarks, faces.visibility))
+        target, mask = truth(landmarks, visibility)
+        heatmap_loss(network(crops), target, mask, recipe.loss, recipe.weight, truth.counted(landmarks)).backward()
         for group, square in zip(groups, squares):
             square += (
                 _gather(network, group, lambda m: (m.weight.detach() * m.weight.grad).sum((2, 3)), read_only=True) ** 2

@@ -3,7 +3,8 @@
     made = label(pictures, labellers, layout)
 
 Every face is seen in several views, mirrored and at several scales; the label is the mean of what all labellers say in
-all views, and how far the views lie apart says whether to believe it.
+all views, and how far the views lie apart says whether to believe it. A teacher that was trained to stay silent where
+there is no point (--absent empty) labels none there either.
 
 F faces, N landmarks, V views.
 """
@@ -43,8 +44,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class Labels:
-    """names: F. landmarks: (F, N, 2) float32, image px. spread: (F,) mean distance of the views' landmarks from their
-    mean, as a share of the longer side of the landmark box."""
+    """names: F. landmarks: (F, N, 2) float32, image px; NaN where half of the views see none. spread: (F,) mean
+    distance of the views' landmarks from their mean, as a share of the longer side of the landmark box."""
 
     names: list[str]
     landmarks: np.ndarray
@@ -69,7 +70,14 @@ class Labeller:
             network, recipe, contract = load_model(path)
             theirs, self.size = layouts.get(recipe.layout), recipe.input_size
             self.digest = contract.provenance.weights_sha256
-            self.landmarks = lambda crops: predict(network, recipe, crops, batch=BATCH)[0]
+            # half of what the recipe trains a hidden point's score to; nothing is known of others
+            silent = recipe.hidden / 2 if recipe.absent == "empty" else 0.0
+
+            def found(crops: np.ndarray) -> np.ndarray:
+                points, scores = predict(network, recipe, crops, batch=BATCH)
+                return np.where(scores[..., None] < silent, np.nan, points)
+
+            self.landmarks = found
             name = f"{contract.model.name} (weights {self.digest[:12]})"
             self.credits = Credits((name,)) + Credits.of(contract)
             self._square = None
@@ -87,7 +95,8 @@ class Labeller:
         return Crop(((x0 + x1) / 2, (y0 + y1) / 2 + shift * side), factor * side, self.size)
 
     def __call__(self, images: list[np.ndarray], boxes: np.ndarray, views=VIEWS) -> np.ndarray:
-        """F pictures and their landmark boxes (F, 4) -> (V, F, N, 2) image px, landmarks of the layout asked for."""
+        """F pictures and their landmark boxes (F, 4) -> (V, F, N, 2) image px, landmarks of the layout asked for; NaN
+        where a teacher that would know sees no point."""
         squares = [self.crop(box) for box in boxes]
         found = []
         for scale, mirrored in views:
@@ -112,14 +121,15 @@ def label(pictures: Iterable[Picture], labellers: list[Labeller], say: Callable[
         boxes = np.stack([_filling(p.image) if p.box is None else p.box for p in part])
         first = labellers[0]
         for _ in range(sum(picture.box is None for picture in part) and PASSES):
-            boxes = _boxes(first(images, boxes, VIEWS[:1])[0])
-        seen = [labeller(images, boxes) for labeller in labellers]
-        means = [views.mean(axis=0) for views in seen]
+            boxes = _boxes(first(images, boxes, VIEWS[:1])[0], boxes)
+        seen = [np.ma.masked_invalid(labeller(images, boxes)) for labeller in labellers]
+        means = [_mean(views) for views in seen]
+        found = np.ma.stack(means).mean(axis=0)
         # Labellers of different schools differ by a constant; only a labeller's own views say that it is unsure.
-        side = np.ptp(np.mean(means, axis=0), axis=1).max(axis=1)
-        apart = [np.linalg.norm(views - mean, axis=-1).mean(axis=(0, 2)) for views, mean in zip(seen, means)]
-        spreads.append(np.mean(apart, axis=0) / np.maximum(side, 1e-6))
-        landmarks.append(np.mean(means, axis=0))
+        side = np.ma.ptp(found, axis=1).max(axis=1)
+        apart = [np.ma.sqrt(((v - mean) ** 2).sum(axis=-1)).mean(axis=(0, 2)) for v, mean in zip(seen, means)]
+        spreads.append((np.ma.stack(apart).mean(axis=0) / np.ma.maximum(side, 1e-6)).filled(np.inf))
+        landmarks.append(found.filled(np.nan))
         names += [picture.name for picture in part]
         say(len(names))
     if not names:  # a worker's share of few pictures
@@ -144,7 +154,15 @@ def _filling(image: np.ndarray) -> np.ndarray:
     return np.array([width - side, height - side, width + side, height + side]) / 2
 
 
-def _boxes(landmarks: np.ndarray) -> np.ndarray:
-    """(F, N, 2) -> (F, 4), none of them empty: a face that was not found keeps a box of one pixel."""
-    low, high = landmarks.min(axis=1), landmarks.max(axis=1)
-    return np.concatenate([low, np.maximum(high, low + 1)], axis=1)
+def _mean(views: np.ma.MaskedArray) -> np.ma.MaskedArray:
+    """(V, F, N, 2) -> (F, N, 2) over the views that have a point; none where half of them have not."""
+    return np.ma.masked_where(np.ma.getmaskarray(views).mean(axis=0) >= 0.5, views.mean(axis=0))
+
+
+def _boxes(landmarks: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """(F, N, 2) -> (F, 4), none of them empty: a face in one place gets a box of one pixel, and one that was not found
+    keeps the box ``before``."""
+    found = np.ma.masked_invalid(landmarks)
+    low, high = found.min(axis=1), found.max(axis=1)
+    boxes = np.ma.concatenate([low, np.ma.maximum(high, low + 1)], axis=1)
+    return np.where(np.ma.getmaskarray(boxes), before, boxes.filled(0))

@@ -75,6 +75,7 @@ def draw_worst(run: Path, faces: Faces, scores: Scores, chosen: np.ndarray) -> n
     for i in chosen:
         tile, size = _tile(faces.crops[i]), faces.crops.shape[1]
         true, found = (_enlarged(points[i], size) for points in (faces.landmarks, scores.predicted))
+        found = np.where(np.isnan(true), np.nan, found)  # a point that is not there may be found anywhere
         pairs = np.stack([true, found], axis=1)
         for a, b in np.rint(pairs[np.isfinite(pairs).all(axis=(1, 2))]).astype(int).tolist():
             cv2.line(tile, a, b, FOUND, 1, cv2.LINE_AA)

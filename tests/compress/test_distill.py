@@ -183,6 +183,10 @@ def test_points_of_another_layout_correct_what_the_teacher_says(place, capsys):
         (["{place}/teacher"], "no labelled faces"),
         (["{place}/teacher", "{place}/data/one", "--correct", "data/three"], "the data are data/one"),
         (["{place}/teacher", "{place}/data/one", "--layout", "wflw-98"], "98"),
+        (
+            ["{place}/teacher", "{place}/data/one", "--unlabelled", "{place}/data/wild", "--crop", "provided"],
+            "have no boxes of a dataset",
+        ),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(place, capsys, arguments, message):
@@ -218,7 +222,7 @@ def test_two_workers_label_as_one_does(place, student):
 def test_what_is_wrong_with_unlabelled_pictures_is_said(tmp_path):
     """Two pictures of one name are wrong whatever the layout; points of an unknown layout are only no hint."""
     write_faces(tmp_path / "wild", ["a", "b"], points=39)
-    assert labelling._labelled(str(tmp_path / "wild"), "upright") is None
+    assert labelling._labelled(str(tmp_path / "wild"), "upright", layouts.get("300w-68")) is None
     (tmp_path / "wild/a.jpg").write_bytes((tmp_path / "wild/a.png").read_bytes())
     with pytest.raises(InputError, match="a.jpg and .*a.png: two pictures, one a.pts"):
-        labelling._labelled(str(tmp_path / "wild"), "upright")
+        labelling._labelled(str(tmp_path / "wild"), "upright", layouts.get("300w-68"))
