@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgewing.errors import InputError
-from train.model import BOUNDARY_LEVEL, CoordConv, Hourglass, Inverted, Stack, StackedHourglass
+from train.model import BOUNDARY_LEVEL, CoordConv, Hourglass, Series, Stack, StackedHourglass
 
 PICTURE = "picture"
 Ranges = dict[str, tuple[float, float]]
@@ -41,7 +41,7 @@ class Map:
 
 
 class FakeQuantized(nn.Module):
-    """A StackedHourglass of inverted blocks in int8, from (B, 3, H, W) images in [0, 1] to a list of heatmaps.
+    """A StackedHourglass of inverted or fused blocks in int8, from (B, 3, H, W) images in [0, 1] to a list of heatmaps.
 
     A site is where an activation is made; its name is the layer's (``stem.1.expand.0``), with ``:n`` behind where a
     layer makes several. ranges: site -> (low, high), low <= 0 <= high. float_layers: regular expressions of layers
@@ -54,7 +54,7 @@ class FakeQuantized(nn.Module):
     ):
         super().__init__()
         if not supported(network):
-            raise InputError("fake quantization knows networks of inverted blocks only (recipe: mobile, inverted)")
+            raise InputError("fake quantization knows inverted and fused blocks only (recipe: mobile, block inverted)")
         self.network, self.landmarks = network, landmarks
         self.ranges, self.float_layers = ranges or {}, tuple(float_layers)
         self._seen: dict[str, np.ndarray] | None = None
@@ -93,11 +93,11 @@ class FakeQuantized(nn.Module):
             yield seen
 
     def _layer(self, name: str, layer: nn.Module, x: Map) -> Map:
-        """An inverted block, or convolution, batch norm and perhaps activation, or a sequence of such."""
-        if isinstance(layer, Inverted):
+        """A block of parts in series, or convolution, batch norm and perhaps activation, or a sequence of such."""
+        if isinstance(layer, Series):
             y = x
-            for part in ("expand", "depthwise", "project"):
-                y = self._layer(f"{name}.{part}", getattr(layer, part), y)
+            for part, convolution in layer.named_children():
+                y = self._layer(f"{name}.{part}", convolution, y)
             return self._sum(name, x, y) if layer.residual else y
         if isinstance(layer[0], nn.Conv2d):
             return self._convolution(f"{name}.0", layer[0], x, *layer[1:])
@@ -195,7 +195,7 @@ def supported(network: nn.Module) -> bool:
     if not isinstance(network, StackedHourglass) or not isinstance(network.stem, nn.Sequential):
         return False
     blocks = [stack.top for stack in network.stacks]
-    return all(isinstance(block, Inverted) for block in (*network.stem[1:], *blocks))
+    return all(isinstance(block, Series) for block in (*network.stem[1:], *blocks))
 
 
 def affine_int8(values: Tensor, low: float, high: float) -> Tensor:

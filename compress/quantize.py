@@ -32,7 +32,7 @@ from targets.progress import Progress, silence
 from train import runs
 from train.checkpoint import load_model
 from train.evaluate import CALIBRATION
-from train.model import BLOCKS, StackedHourglass
+from train.model import Hierarchical, Series, StackedHourglass
 
 PURPOSE = "choose the ranges of int8, and what stays in float"
 EXAMPLE = "runs/demo-s --limit 1 --nme 0.5 --sensitivity"
@@ -211,7 +211,7 @@ class Bench:
 
 def blocks_of(network: StackedHourglass) -> list[str]:
     """Names of the parts that go to float together: the blocks, and convolutions that stand outside of one."""
-    blocks = [name for name, module in network.named_modules() if isinstance(module, tuple(BLOCKS.values()))]
+    blocks = [name for name, module in network.named_modules() if isinstance(module, (Series, Hierarchical))]
     inside = tuple(f"{name}." for name in blocks)
     single = [
         name

@@ -131,7 +131,7 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
         elif typing.get_origin(hint) is dict:
             group.add_argument(option, metavar="NAME=NUMBER", nargs="+", default=None)
         elif typing.get_origin(hint) is tuple:
-            group.add_argument(option, type=float, nargs="+", default=None)
+            group.add_argument(option, type=typing.get_args(hint)[0], nargs="+", default=None)
         else:
             group.add_argument(option, type=hint, metavar=hint.__name__.upper(), default=None)
 

@@ -100,23 +100,52 @@ class Hierarchical(nn.Module):
         return torch.cat(branches, dim=1) + (x if self.project is None else self.project(x))
 
 
-class Inverted(nn.Module):
-    """MobileNetV2's block: expand, depthwise 3x3, project; the input is added where the shapes agree.
+class Series(nn.Module):
+    """A block whose parts follow each other; its input is added where the shapes agree."""
+
+    def __init__(self, residual: bool, **parts: nn.Module):
+        super().__init__()
+        self.residual = residual
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for part in self.children():
+            y = part(y)
+        return x + y if self.residual else y
+
+
+class Inverted(Series):
+    """MobileNetV2's block: expand, depthwise 3x3, project.
 
     Narrow blocks expand by 2 only: they stand where maps are large, and most of the network's time would go there.
     """
 
     def __init__(self, cin: int, cout: int, stride: int = 1, ratio: int = 0, kernel: int = 3):
-        super().__init__()
         hidden = cin * (ratio or (2 if cin <= INVERTED_NARROW else 4))
-        self.expand = conv_bn(cin, hidden, 1) if ratio != 1 else nn.Identity()
-        self.depthwise = conv_bn(hidden, hidden, kernel, stride, groups=hidden)
-        self.project = conv_bn(hidden, cout, 1, activation=False)
-        self.residual = stride == 1 and cin == cout
+        super().__init__(
+            stride == 1 and cin == cout,
+            expand=conv_bn(cin, hidden, 1) if ratio != 1 else nn.Identity(),
+            depthwise=conv_bn(hidden, hidden, kernel, stride, groups=hidden),
+            project=conv_bn(hidden, cout, 1, activation=False),
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
+
+class Fused(Series):
+    """EfficientNetV2's Fused-MBConv without expansion: a dense 3x3 convolution, project.
+
+    Where channels are few and maps large, it does more multiply-accumulates than Inverted in less time: processors
+    multiply several times faster in a dense convolution than in a depthwise one (docs/compression.md).
+    """
+
+    def __init__(self, cin: int, cout: int, stride: int = 1):
+        hidden = max(cin, cout)
+        super().__init__(
+            stride == 1 and cin == cout,
+            spatial=conv_bn(cin, hidden, 3, stride),
+            project=conv_bn(hidden, cout, 1, activation=False),
+        )
 
 
 def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, activation: bool = True):
@@ -244,6 +273,8 @@ def mobile_hourglass(
     features: int = 0,
     cells: int = 40,
     stem_stride: int = 4,
+    fused: int = 0,
+    maps: tuple[int, ...] = (),
 ) -> StackedHourglass:
     """The same shape from mobile blocks, its channels growing with depth.
 
@@ -252,23 +283,25 @@ def mobile_hourglass(
     cells: heatmap rows; the hourglass is as deep as they divide evenly by 2 and SMALLEST_MAP allows, at most as the
     paper's.
     stem_stride: 4 or 2, crop pixels per cell.
+    fused: how many of the levels, the finest first, have Fused blocks; the stem is of the finest.
+    maps: channels of the levels, the finest first, instead of MOBILE_CHANNELS by width; there are no more levels.
     """
-    make = BLOCKS[block]
     depth = next(d for d in range(PAPER_DEPTH, -1, -1) if cells % 2**d == 0 and cells >> d >= SMALLEST_MAP)
-    widths = [max(8, round(c * width / 8) * 8) for c in MOBILE_CHANNELS[: depth + 1]]
-    first = max(8, round(MOBILE_STEM * width / 8) * 8)
-    stem = nn.Sequential(conv_bn(3, first, 3, 2), make(first, widths[0], stem_stride // 2), make(widths[0], widths[0]))
+    widths = list(maps or (max(8, round(c * width / 8) * 8) for c in MOBILE_CHANNELS))[: depth + 1]
+    makes = [Fused if level < fused else BLOCKS[block] for level in range(len(widths))]
+    first, fine = max(8, round(MOBILE_STEM * width / 8) * 8), makes[0]
+    stem = nn.Sequential(conv_bn(3, first, 3, 2), fine(first, widths[0], stem_stride // 2), fine(widths[0], widths[0]))
 
     def stack(i: int) -> Stack:
-        skip = [make(c, c) for c in widths[:-1]]
+        skip = [make(c, c) for make, c in zip(makes, widths[:-1])]
         down = [
-            nn.Sequential(make(a, b, 2), *(make(b, b) for _ in range(repeats - 1)))
-            for a, b, repeats in zip(widths, widths[1:], MOBILE_REPEATS)
+            nn.Sequential(upper(a, b, 2), *(lower(b, b) for _ in range(repeats - 1)))
+            for upper, lower, a, b, repeats in zip(makes, makes[1:], widths, widths[1:], MOBILE_REPEATS)
         ]
-        back = [make(b, a) for a, b in zip(widths, widths[1:])]
-        hourglass = Hourglass(skip, down, make(widths[-1], widths[-1]), back, "bilinear")
+        back = [lower(b, a) for lower, a, b in zip(makes[1:], widths, widths[1:])]
+        hourglass = Hourglass(skip, down, makes[-1](widths[-1], widths[-1]), back, "bilinear")
         entry = _entry(widths[0], boundary and i > 0, coordinates)
-        top = make(widths[0], widths[0])
+        top = fine(widths[0], widths[0])
         last = i == stacks - 1
         return Stack(entry, hourglass, top, widths[0], features or widths[0], landmarks + boundary, last)
 
@@ -298,7 +331,7 @@ def build(recipe: Recipe) -> StackedHourglass:
     else:
         network = mobile_hourglass(
             landmarks, recipe.stacks, recipe.has_boundary, recipe.coordinates, recipe.block, recipe.width,
-            recipe.features, recipe.cells, recipe.input_size // recipe.cells,
+            recipe.features, recipe.cells, recipe.input_size // recipe.cells, recipe.fused, recipe.maps,
         )  # fmt: skip
     for name, (cin, cout) in recipe.channels.items():
         _resize(network, name, cin, cout)

@@ -26,7 +26,8 @@ SMALLEST = 1e-12
 RANGES = {
     "drawn": (1, 10**7), "validation": (0, 0.9), "seed": (0, 2**31 - 1), "lateral": (-0.5, 0.5), "stacks": (1, 8),
     "width": (0.1, 8), "features": (0, MOST_CHANNELS), "input_size": (32, 1024), "heatmap_size": (0, 512),
-    "sigma": (0.1, 20), "hidden": (0.01, 1), "weight": (0, 1e4), "coordinate_loss": (0, 1e4), "distillation": (0, 1),
+    "fused": (0, 5), "sigma": (0.1, 20), "hidden": (0.01, 1), "weight": (0, 1e4), "coordinate_loss": (0, 1e4),
+    "distillation": (0, 1),
     "rotation": (0, 180), "scale": (0, 0.9), "shift": (0, 1), "flip": (0, 1), "light": (0, 1), "grey": (0, 1),
     "blur": (0, 1), "noise": (0, 1), "occlusion": (0, 1), "rate": (SMALLEST, 10), "weight_decay": (0, 10),
     "warmup": (0, 10**7), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16), "ema": (0, 1 - SMALLEST),
@@ -35,7 +36,7 @@ RANGES = {
 # The fields that say what the network is: with other values, weights do not fit.
 NETWORK = (
     "network", "block", "stacks", "width", "features", "input_size", "heatmap_size", "boundary", "coordinates",
-    "channels",
+    "fused", "maps", "channels",
 )  # fmt: skip
 
 
@@ -71,6 +72,8 @@ class Recipe:
     stacks: int = 1
     width: float = 1.0  # multiplies the mobile network's channels
     features: int = 0  # channels that the mobile network's heatmaps are read from; 0: those of its finest maps
+    fused: int = 0  # levels of the mobile network, from the finest, whose blocks have no depthwise convolution
+    maps: tuple[int, ...] = ()  # channels of its levels, the finest first (1/4, 1/8, ...); empty: by width
     input_size: int = 160
     heatmap_size: int = 0  # cells; 0: a quarter of the input
     boundary: bool = True  # the boundary as last channel, where the layout has curves
@@ -260,6 +263,8 @@ def check(recipe: Recipe) -> Recipe:
         ]
     if not all(0 <= share <= 1 for share in recipe.milestones):
         problems.append(f"milestones {recipe.milestones} are not shares of the run, in 0..1")
+    if not all(1 <= v <= MOST_CHANNELS for v in recipe.maps):
+        problems.append(f"maps {recipe.maps} are not all in 1..{MOST_CHANNELS}")
     if not all(1 <= v <= MOST_CHANNELS for sizes in recipe.channels.values() for v in sizes):
         problems.append(f"channels are not all in 1..{MOST_CHANNELS}")
     if recipe.steps <= 0 and recipe.epochs <= 0:

@@ -15,6 +15,7 @@ from train.recipes import Recipe
 
 ONE = Recipe("tiny", "aflw-19", width=0.25, input_size=64)
 TWO = Recipe("tiny", "300w-68", width=0.25, input_size=64, stacks=2)
+FUSED = Recipe("tiny", "aflw-19", width=0.25, input_size=64, fused=1)
 
 
 def lively(recipe, seed=0):
@@ -116,7 +117,7 @@ def test_gradients_pass_rounding_and_end_at_clipping():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("recipe, landmarks", [(ONE, 19), (TWO, 68)])
+@pytest.mark.parametrize("recipe, landmarks", [(ONE, 19), (TWO, 68), (FUSED, 19)])
 def test_all_in_float_it_is_the_network(recipe, landmarks):
     """Batch norms folded, coordinates and boundary included, in every stack."""
     network = lively(recipe)
@@ -128,7 +129,7 @@ def test_all_in_float_it_is_the_network(recipe, landmarks):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("recipe, landmarks", [(ONE, 19), (TWO, 68)])
+@pytest.mark.parametrize("recipe, landmarks", [(ONE, 19), (TWO, 68), (FUSED, 19)])
 def test_int8_is_near_float_and_layers_in_float_bring_it_nearer(recipe, landmarks):
     network, x = lively(recipe), images(4, seed=1)
     expected = network(x)[-1]

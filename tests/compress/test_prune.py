@@ -23,6 +23,7 @@ from train.evaluate import Faces
 from train.model import (
     BOUNDARY_LEVEL,
     CoordConv,
+    Fused,
     Hierarchical,
     Hourglass,
     Inverted,
@@ -40,6 +41,7 @@ PAPER = recipes.replace(recipes.get("paper-300w"), input_size=SIZE)
 NETWORKS = {
     "mobile, 1 stack": MOBILE,
     "mobile, 2 stacks": recipes.replace(MOBILE, stacks=2),
+    "mobile, fused levels": recipes.replace(MOBILE, fused=2, maps=(24, 32, 40)),
     "mobile from the paper's blocks": recipes.replace(MOBILE, stacks=2, block="hierarchical", width=2.0),
     "paper, 1 stack": recipes.replace(PAPER, stacks=1),
     "paper, 2 stacks": recipes.replace(PAPER, stacks=2),
@@ -125,7 +127,7 @@ def small(block, boundary=False):
     return alive(StackedHourglass(stem, stacks, nn.ReLU6()))
 
 
-@pytest.mark.parametrize("block", [Inverted, Hierarchical])
+@pytest.mark.parametrize("block", [Inverted, Fused, Hierarchical])
 @pytest.mark.parametrize("boundary", [False, True])
 def test_groups_are_what_brute_force_finds(block, boundary):
     """One channel at a time: whoever reads or writes the same thing, directly or by others, is one group's channel."""

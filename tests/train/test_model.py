@@ -104,6 +104,26 @@ def test_mobile_blocks_and_half_size_heatmaps(block):
     assert [tuple(o.shape) for o in outputs] == [(1, 69, 32, 32)] * 2
 
 
+def test_fused_levels_have_no_depthwise_convolution_and_maps_their_own_channels():
+    recipe = recipes.replace(recipes.get("small"), input_size=64, fused=1, maps=(16, 24, 40), stacks=2)
+    network = model.build(recipes.loads(recipes.dumps(recipe))).eval()
+    glass = network.stacks[0].hourglass
+    finest = [*network.stem[1:], glass.skip[0], glass.down[0][0], network.stacks[1].top]
+    assert all(type(block) is model.Fused for block in finest)
+    assert type(glass.back[0]) is type(glass.middle) is model.Inverted  # of the level below, and the lowest
+    assert [glass.back[0].project[0].out_channels, glass.middle.project[0].out_channels] == [16, 40]
+    assert network(torch.rand(1, 3, 64, 64))[-1].shape == (1, 69, 16, 16)
+    everywhere = model.build(recipes.replace(recipe, fused=5))
+    assert all(m.groups == 1 for m in everywhere.modules() if isinstance(m, torch.nn.Conv2d))
+
+
+def test_an_hourglass_has_no_more_levels_than_channels_are_given_for():
+    recipe = recipes.replace(recipes.get("mobile"), maps=(16, 24))
+    assert len(model.build(recipe).stacks[0].hourglass.down) == 1
+    with pytest.raises(InputError, match="maps"):
+        recipes.replace(recipe, maps=(16, 0))
+
+
 def test_channels_of_a_recipe_build_a_narrower_network():
     recipe = recipes.replace(recipes.get("mobile"), input_size=64, width=0.5)
     usual = model.channels(model.build(recipe))
