@@ -2,12 +2,15 @@
 
 A reader is a module with
 
-    SPLITS, the names that ``split`` can have
+    SPLITS, the names that ``split`` can have; EXPECTED, what it looks for, in words
     recognises(folder) -> bool
     read(folder, layout, split) -> iterator of Sample, InputError for a sample that is left out, or Note
     annotations(folder, split) -> Path, what ``read`` takes the points from
 
-and a row in READERS.
+and a row in READERS; nothing else. Where files say which points they have, `data check` counts them if there are
+
+    lists(folder) -> list of Path, the files (or folders) that ``read`` takes one by one
+    layout_of(path) -> Layout
 """
 
 from __future__ import annotations
@@ -83,7 +86,9 @@ def _reader(folder: Path):
     for name, reader in READERS.items():
         if reader.recognises(folder):
             return name, reader
-    raise InputError(
-        f"{folder}: no points found; expected .pts files beside the pictures, WFLW's list_98pt_*.txt, "
-        "COFW_*.mat, AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO or LabelMe, CVAT's XML or a CSV of points"
-    )
+    raise InputError(f"{folder}: no points found; expected {expected()}")
+
+
+def expected() -> str:
+    """What readers look for, in words."""
+    return ", ".join(reader.EXPECTED for reader in READERS.values())

@@ -22,6 +22,7 @@ from train.data.pts import to_zero_based
 from train.data.samples import Sample, fault
 
 SPLITS = ("train", "test", "frontal")
+EXPECTED = "AFLWinfo_release.mat"
 LAYOUTS = ("aflw-19",)
 TRAINED_ON = 20_000
 _NAME = "AFLWinfo_release.mat"

@@ -15,12 +15,11 @@ from pathlib import Path
 
 from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
-from train.data import aflw, coco, cofw, cvat, ibug, labelme, lsp, pictures, points_csv, pts, samples, wflw
+from train.data import READERS, aflw, cofw, expected, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
 from train.data.samples import Absent, Note, Sample, Unlabelled
 
-LABELLED = coco, labelme, cvat, points_csv
 PROBLEMS_KEPT = 3
 WIDTH = 100  # of text beside its label
 
@@ -104,10 +103,7 @@ def check(folder: str | Path) -> list[Finding]:
     found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_files(folder), *_pts(folder)]
     found = found or [*_unlabelled(folder)]
     if not found:
-        raise InputError(
-            f"{folder}: no data set and no pictures; expected .pts files, WFLW's lists, COFW_*.mat, "
-            "AFLWinfo_release.mat, LSP's joints.mat, JSON of COCO or LabelMe, CVAT's XML, CSV of points, or pictures"
-        )
+        raise InputError(f"{folder}: no data set and no pictures; expected {expected()}, or pictures")
     if len(found) > 1:
         for finding in found:
             # of a folder with several sets, the folders in it that training would be given
@@ -156,8 +152,8 @@ def _by_split(folder: Path, name: str, reader, annotations: list[Path]) -> Findi
 
 def _files(folder: Path) -> Iterator[Finding]:
     """Files of labelling programs, whose points they name or number themselves: a part for each."""
-    for reader in LABELLED:
-        for path in reader.lists(folder):
+    for reader in READERS.values():
+        for path in reader.lists(folder) if hasattr(reader, "layout_of") else ():
             count, layout = Count(), None
             try:
                 layout = reader.layout_of(path)

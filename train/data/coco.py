@@ -28,6 +28,7 @@ from train.data.objects import Objects
 from train.data.samples import Note, Sample
 
 SPLITS = splits.SPLITS
+EXPECTED = "JSON of COCO"
 _LARGEST_FILE = 512 << 20  # COCO's own largest has 240 MB; one of this size takes 5 GB while it is parsed
 _HEAD = 1 << 16
 _KEYS = {
@@ -64,9 +65,12 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
 def objects(path: Path, content: dict, layout: Layout, split: str = "") -> Iterator[Sample | InputError | Note]:
     """As ``read``, of a file that was parsed."""
     made, images, told = Objects(layout, path, split), _images(path, content), _told(content["annotations"])
+    orders, mixed = _orders(content, layout)
     for number, annotation in enumerate(content["annotations"]):
         if annotation.get("iscrowd"):
             made.skipped["crowds"] += 1
+        elif (order := orders.get(_category(annotation), slice(None))) is None:
+            made.skipped["objects of a category whose points are others"] += 1
         elif not annotation.get("keypoints") or annotation.get("num_keypoints") == 0:
             made.skipped["objects without points"] += 1
         else:
@@ -77,10 +81,12 @@ def objects(path: Path, content: dict, layout: Layout, split: str = "") -> Itera
                 name = str(image.get("file_name", ""))
                 if not made.wanted(name, str(annotation.get("split") or image.get("split") or "")):
                     continue
-                points, box = _points(annotation["keypoints"], layout), _box(annotation.get("bbox"))
+                points, box = _points(annotation["keypoints"], layout)[order], _box(annotation.get("bbox"))
                 yield made.sample(name, path.parent, points, annotation.get("id"), box, _attributes(annotation, told))
             except InputError as error:
                 yield InputError(f"{path}: annotation {annotation.get('id', number)}: {error}")
+    if mixed:
+        yield Note(f"objects of several categories are read as one: {mixed}")
     yield from made.ending(path)
 
 
@@ -92,6 +98,29 @@ def layout_of(path: Path) -> Layout:
     if not any(counts):
         raise InputError(f"{path}: no object in it has keypoints")
     return Layout("any", counts.most_common(1)[0][0])
+
+
+def _orders(content: dict, layout: Layout) -> tuple[dict[object, list[int] | slice | None], str]:
+    """Category's id -> where in its annotations the layout's points are, None for those of other points; and the names
+    of categories that nothing tells apart. Names count where one category has all of the layout's, in whatever order;
+    else the layout may call the points otherwise than the file."""
+    used = {_category(a) for a in content["annotations"] if a.get("keypoints") and not a.get("iscrowd")}
+    entries = content.get("categories")
+    categories = [c for c in entries if isinstance(c, dict)] if isinstance(entries, list) else []
+    categories = {c.get("id"): c for c in categories if isinstance(c.get("id"), int | str) and c.get("id") in used}
+    orders: dict[object, list[int] | slice | None] = {}
+    for key, category in categories.items():
+        names = category.get("keypoints")
+        names = [str(name) for name in names] if isinstance(names, list) else []
+        orders[key] = [names.index(n) for n in layout.names] if sorted(names) == sorted(layout.names) != [] else None
+    if any(order is not None for order in orders.values()):
+        return orders, ""
+    return {}, ", ".join(str(c.get("name"))[:40] for c in categories.values()) if len(categories) > 1 else ""
+
+
+def _category(annotation: dict) -> int | str | None:
+    key = annotation.get("category_id")
+    return key if isinstance(key, int | str) else None
 
 
 def _points(flat: object, layout: Layout) -> np.ndarray:

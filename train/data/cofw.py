@@ -26,6 +26,7 @@ from train.data.pts import to_zero_based
 from train.data.samples import Sample, fault
 
 SPLITS = ("train", "test")
+EXPECTED = "COFW_*.mat"
 LAYOUTS = ("cofw-29", "300w-68")
 _FILES = {"train": ("COFW_train_color.mat", "COFW_train.mat"), "test": ("COFW_test_color.mat", "COFW_test.mat")}
 _SUFFIX = {"train": "Tr", "test": "T"}

@@ -27,6 +27,7 @@ from train.data.objects import Objects
 from train.data.samples import Note, Sample
 
 SPLITS = splits.SPLITS
+EXPECTED = "CVAT's XML"
 _LARGEST_FILE = 1 << 30
 _MOST_SHAPES = 100_000  # of a picture
 _HEAD, _BLOCK = 1 << 14, 1 << 20

@@ -23,6 +23,7 @@ from train.data.samples import Note, Sample
 from train.data.walk import walk
 
 SPLITS = splits.SPLITS
+EXPECTED = "JSON of LabelMe"
 _LARGEST_FILE = 128 << 20  # the picture may be in it, as text
 _HEAD = 1 << 16
 _FLAGS = ("occluded", "hidden")

@@ -23,6 +23,7 @@ from train.data.pts import to_zero_based
 from train.data.samples import Sample, Unlabelled, fault
 
 SPLITS = ("train", "test")
+EXPECTED = "LSP's joints.mat"
 LAYOUTS = ("lsp-14",)
 TRAINED_ON = 1000
 _NAME = "joints.mat"

@@ -34,6 +34,7 @@ from train.data.samples import Note, Sample, unset
 from train.data.tables import Rows, decoded, text_of
 
 SPLITS = splits.SPLITS
+EXPECTED = "CSV of points"
 _LARGEST_FILE = 256 << 20
 _HEAD = 1 << 16
 _SUFFIXES = (".csv", ".tsv")

@@ -33,6 +33,7 @@ from train.data.samples import Note, Sample, fault, unset
 from train.data.walk import OF_PICTURES, OF_POINTS, walk
 
 SPLITS = ibug.SPLITS
+EXPECTED = ".pts files beside the pictures"
 _LARGEST_FILE = 1 << 20
 _POINTS = ".pts"
 

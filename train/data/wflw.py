@@ -23,6 +23,7 @@ from train.data.samples import Sample, fault, unset
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 SPLITS = ("train", "test", *ATTRIBUTES)
+EXPECTED = "WFLW's list_98pt_*.txt"
 FIELDS, FIELDS_OF_SUBSETS = 207, 197
 _LAYOUT = "wflw-98"
 _LONGEST_LINE = 1 << 16

@@ -3,14 +3,18 @@
 import subprocess
 import sys
 import tracemalloc
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgewing.errors import InputError
-from tests.train.data.folders import face, write_faces, write_pts, write_wflw
+from edgewing.layouts import Layout
+from tests.train.data.folders import face, write_faces, write_picture, write_pts, write_wflw
 from train import data
+from train.data import check
+from train.data.samples import Sample
 
 ROOT = Path(__file__).parents[3]
 
@@ -93,3 +97,31 @@ def test_reading_needs_neither_torch_nor_opencv():
     code = "import sys, train.data, train.data.cache; print([m for m in ('torch', 'cv2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_new_reader_is_one_file_and_one_row(tmp_path, monkeypatch):
+    """A format nobody knows: ``x.two`` beside ``x.png``, with the two points of a line in it."""
+    reader = types.ModuleType("lines")
+
+    def lists(folder):
+        return sorted(folder.glob("*.two")) if folder.is_dir() else [folder] * (folder.suffix == ".two")
+
+    def read(folder, layout, split):
+        for path in lists(folder):
+            points = np.array(path.read_text().split(), np.float32).reshape(2, 2)
+            yield Sample(path.with_suffix(".png"), points, path.stem, "mine", path.stem)
+
+    vars(reader).update(
+        SPLITS=("train", "test"), EXPECTED="lines as .two", lists=lists, read=read,
+        recognises=lambda folder: bool(lists(folder)), annotations=lambda folder, split: folder,
+        layout_of=lambda path: Layout("any", 2),
+    )  # fmt: skip
+    monkeypatch.setitem(data.READERS, "two", reader)  # the row
+    with pytest.raises(InputError, match="CSV of points, lines as .two$"):
+        data.read(tmp_path, Layout("line", 2))
+    write_picture(tmp_path / "a.png", face(2)[0])
+    (tmp_path / "a.two").write_text("10 20 60 50")
+    (sample,) = data.read(tmp_path, Layout("line", 2)).samples
+    assert sample.landmarks.tolist() == [[10, 20], [60, 50]]
+    (finding,) = check.check(tmp_path)
+    assert finding.points == 2 and finding.parts["a.two"].faces == 1

@@ -191,11 +191,3 @@ def test_data_check_counts_tables(tmp_path, capsys):
     (tmp_path / "points.csv").write_text(f"a b é.png,{numbers}\n")
     (finding,) = check.check(tmp_path)
     assert finding.layout == "lsp-14" and finding.parts["points.csv"].faces == 1
-
-
-def test_a_file_over_the_limit_is_refused(tmp_path):
-    written(tmp_path, f"a b é.png,{PLAIN}\n")
-    with open(tmp_path / "points.csv", "r+b") as file:
-        file.truncate(points_csv._LARGEST_FILE + 1)  # a hole: nothing is written
-    with pytest.raises(InputError, match="the limit is"):
-        data.read(tmp_path, WATCH)
