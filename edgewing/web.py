@@ -26,11 +26,13 @@ from pathlib import Path
 
 from edgewing import containers, detection, files, models, tracking
 from edgewing.errors import InputError
+from edgewing.layouts import Layout
 
 PAGE = Path(__file__).parent / "page"
 # A phone looks at one close face; `back`, the default elsewhere, takes many times longer and would halt the picture.
 DETECTOR = "blazeface-short"
 STILLS = "blazeface-back"  # a picture from disk may show a group, whose faces `short` does not see
+DETECTORS = {"detector": DETECTOR, "stills": STILLS}
 LARGEST_FILE = 64 * files.MIB
 
 # Python's own table differs between systems, and a browser refuses wasm or modules of another type
@@ -81,17 +83,16 @@ def site(model: str | Path) -> Site:
     path = model_file(model)
     if containers.format_of(path) != "tflite":
         raise InputError(f"{path}: a browser runs .tflite files; name the .tflite of the same export")
-    containers.read(path)
+    layout = containers.read(path).layout
     found = {
         file.relative_to(PAGE).as_posix(): files.read(file, LARGEST_FILE)
         for file in sorted(PAGE.rglob("*"))
         if file.is_file()
     }
+    found |= {f"{use}.tflite": _weights(name) for use, name in DETECTORS.items() if layout.is_face}
     return found | {
         "model.tflite": files.read(path, LARGEST_FILE),
-        "detector.tflite": _weights(DETECTOR),
-        "stills.tflite": _weights(STILLS),
-        "page.json": json.dumps(constants()).encode(),
+        "page.json": json.dumps(constants(layout)).encode(),
     }
 
 
@@ -100,10 +101,11 @@ def model_file(model: str | Path) -> Path:
     return models.path(str(model), "tflite") if str(model) in models.SHIPPED else models.find(model)
 
 
-def constants() -> dict:
-    """What the page must know beside the model's contract: of the detectors and of the tracking."""
-    found = {"detector": _detector(DETECTOR), "stills": _detector(STILLS)}
-    return found | {"tracking": dataclasses.asdict(tracking.settings())}
+def constants(layout: Layout) -> dict:
+    """What the page must know beside the model's contract: what it looks for, of the detectors, which are for faces
+    alone, and of the tracking."""
+    found = {use: _detector(name) for use, name in DETECTORS.items() if layout.is_face}
+    return found | {"object": layout.object, "tracking": dataclasses.asdict(tracking.settings(layout.is_face))}
 
 
 def _detector(name: str) -> dict:

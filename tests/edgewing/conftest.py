@@ -59,6 +59,12 @@ def tiny_contract(axes: str = "NCHW", dtype: str = "uint8", decoded: bool = True
     )
 
 
+def clock_contract(**options) -> Contract:
+    tiny = tiny_contract(**options)
+    layout = layouts.Layout("clock-2", 2, edges=((0, 1),), object="clock")
+    return tiny.replace(layout=layout, decode=dataclasses.replace(tiny.decode, least_score=0.3))
+
+
 def onnx_model(dtype: str = "uint8", decoded: bool = True):
     """The graph as an onnx.ModelProto, NCHW."""
     import onnx
@@ -126,25 +132,22 @@ def onnx_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def clock_file(tmp_path_factory) -> Path:
     """The same, whose points are on no face, with scores that say whether a point is there."""
-    tiny = tiny_contract()
-    layout = layouts.Layout("clock-2", 2, edges=((0, 1),), object="clock")
-    contract = tiny.replace(layout=layout, decode=dataclasses.replace(tiny.decode, least_score=0.3))
-    return write_onnx(tmp_path_factory.mktemp("clock") / "clock.onnx", contract)
+    return write_onnx(tmp_path_factory.mktemp("clock") / "clock.onnx", clock_contract())
 
 
 @pytest.fixture(scope="session")
 def bare_tflite(tmp_path_factory) -> bytes:
     """The same graph converted with litert-torch, NHWC, no contract inside."""
-    return _converted(tmp_path_factory.mktemp("bare") / "bare.tflite", tiny_module())
+    return converted(tmp_path_factory.mktemp("bare") / "bare.tflite", tiny_module())
 
 
 @pytest.fixture(scope="session")
 def convolved_tflite(tmp_path_factory) -> bytes:
     """The same with a convolution, as every network of the project has: kernels of weights and a bias."""
-    return _converted(tmp_path_factory.mktemp("convolved") / "bare.tflite", tiny_module(convolved=True))
+    return converted(tmp_path_factory.mktemp("convolved") / "bare.tflite", tiny_module(convolved=True))
 
 
-def _converted(path: Path, module) -> bytes:
+def converted(path: Path, module) -> bytes:
     litert_torch = pytest.importorskip("litert_torch")
     litert_torch.signature("detect", module, sample_kwargs={"image": _black()}).convert().export(str(path))
     return path.read_bytes()

@@ -1,8 +1,8 @@
 // The page: what the buttons do, what the numbers say, and the loop from frame to drawn points.
 
 import {Frame, openCamera, openPicture, openVideo, Problem, type Camera} from './camera';
+import {drawBoxes} from './drag';
 import {View} from './draw';
-import type {Landmarks} from './geometry';
 import {choose, median} from './choose';
 import type {Network} from './landmarker';
 import {load, type Ready} from './load';
@@ -23,15 +23,11 @@ export interface FrameReport {
   searched: boolean;
 }
 
-/** A face on the screen. id: of its track. */
-interface Seen {
-  id: number;
-  landmarks: Landmarks;
-  scores: Float32Array;
-}
+/** What is on the screen of a track. */
+type Seen = Pick<Track, 'id' | 'landmarks' | 'scores' | 'there'>;
 
 const KEPT = 30; // frames that the shown numbers are medians of
-const PATIENCE = 700; // ms without a face, until it is said
+const PATIENCE = 700; // ms without anything, until it is said
 
 const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const [startButton, hint, input] = [element<HTMLButtonElement>('start'), element('hint'), element<HTMLInputElement>('input')];
@@ -59,8 +55,14 @@ async function main(): Promise<void> {
   }
   ready.landmarker.network = watched(ready.model, false);
   describe(ready.model);
+  if (ready.tracker.finder.one) element('text').textContent += ` ${howTo()}`;
   startButton.textContent = 'Start the camera';
   startButton.disabled = false;
+}
+
+/** What to do where no detector knows what the points are on. */
+function howTo(): string {
+  return `Let the ${ready.object} fill the picture, or draw a box around it.`;
 }
 
 /** The landmark network, with its time written down. With the first face of a camera the best place for it is chosen. */
@@ -136,7 +138,7 @@ const start = (which: MediaTrackConstraints) =>
 /** Frame after frame; one that comes while another is looked at is never seen, so that the newest always wins. */
 async function run(mine: Camera): Promise<void> {
   const [arrivals, totals]: [number[], number[]] = [[], []];
-  let [faceSeen, written] = [performance.now(), 0];
+  let [lastSeen, written] = [performance.now(), 0];
   networkTimes = [];
   try {
     while (camera === mine) {
@@ -146,14 +148,14 @@ async function run(mine: Camera): Promise<void> {
       const before = networkTimes.length;
       const tracks = await ready.tracker.step(frame, at / 1000);
       if (camera !== mine) return;
-      shown = tracks.map(({id, landmarks, raw, scores}) => ({id, landmarks: how.steady ? landmarks : raw, scores}));
+      shown = tracks.map((track) => ({...track, landmarks: how.steady ? track.landmarks : track.raw}));
       paint();
       const now = performance.now();
       const total = now - captured;
       report({time: at, picture: frame.canvas, tracks, total, network: networkTimes[before], searched: ready.tracker.searched});
 
-      if (tracks.length) faceSeen = now;
-      say(now - faceSeen > PATIENCE ? 'Looking for a face' : '');
+      if (tracks.length) lastSeen = now;
+      say(now - lastSeen > PATIENCE ? `No ${ready.object} in sight.${ready.tracker.finder.one ? ` ${howTo()}` : ''}` : '');
       arrivals.push(at);
       totals.push(total);
       for (const list of [arrivals, totals, networkTimes]) if (list.length > KEPT) list.splice(0, list.length - KEPT);
@@ -188,30 +190,48 @@ async function still(file: File): Promise<void> {
     if (mine !== turn) return picture.close();
     frame.take(picture);
     picture.close();
-    networkTimes = [];
-    const begun = performance.now();
-    ready.stills.reset(); // a picture has nothing to do with the one before
-    const tracks = await ready.stills.step(frame, 0);
-    if (mine !== turn) return;
-    shown = tracks.map(({id, landmarks, scores}) => ({id, landmarks, scores}));
     set('mirror', false);
     enter('still');
-    paint();
-    const faces = `${shown.length} face${shown.length === 1 ? '' : 's'}`;
-    say(shown.length ? faces : 'No face found in this picture');
-    write('fps', undefined, 0);
-    write('total', performance.now() - begun, 1);
-    write('network', networkTimes.length ? median(networkTimes) : undefined, 1);
-    document.dispatchEvent(new CustomEvent('edgewing:still', {detail: shown}));
+    ready.stills.reset(); // a picture has nothing to do with the one before
+    await look(mine, () => ready.stills.step(frame, 0));
   } catch (error) {
     if (mine === turn) show(error);
   }
 }
 
+/** Shows what is found in the picture that is there. */
+async function look(mine: number, find: () => Promise<Seen[]>): Promise<void> {
+  networkTimes = [];
+  const begun = performance.now();
+  const found = await find();
+  if (mine !== turn) return;
+  shown = found;
+  paint();
+  const nothing = `No ${ready.object} found in this picture.${ready.tracker.finder.one ? ' Draw a box around it.' : ''}`;
+  say(shown.length ? `${shown.length} found` : nothing);
+  write('fps', undefined, 0);
+  write('total', performance.now() - begun, 1);
+  write('network', networkTimes.length ? median(networkTimes) : undefined, 1);
+  document.dispatchEvent(new CustomEvent('edgewing:still', {detail: shown}));
+}
+
+/** Looks in the box that was drawn: at once in a picture, where it is meant, and with the next frame of a camera. */
+async function lookIn(corners: [number, number, number, number]): Promise<void> {
+  const [[ax, ay], [bx, by]] = [view.toFrame(corners[0], corners[1]), view.toFrame(corners[2], corners[3])];
+  const box = [Math.min(ax, bx), ay, Math.max(ax, bx), by] as const; // mirrored, left is right
+  if (camera) {
+    ready.tracker.reset();
+    ready.tracker.finder.drawn = box;
+    return;
+  }
+  nets = new Map();
+  await look(++turn, async () => [{id: 0, ...(await ready.landmarker.face(frame, box))}]).catch(show);
+}
+
 function paint(): void {
-  const faces = shown.map(({id, landmarks, scores}) => {
+  const faces = shown.map(({id, landmarks, scores, there}) => {
     if (how.mesh && !nets.has(id)) nets.set(id, mesh(landmarks));
-    return {landmarks, scores, edges: how.mesh ? nets.get(id)! : ready.contract.layout.edges, net: how.mesh};
+    return {landmarks, scores, there, edges: how.mesh ? nets.get(id)! : ready.contract.layout.edges, net: how.mesh};
   });
   view.draw(frame.canvas, faces, how.mirror);
 }
@@ -241,7 +261,8 @@ for (const name of ['mirror', 'steady', 'mesh'] as const) {
     if (frame.width) paint();
   });
 }
-startButton.addEventListener('click', () => void start({facingMode: 'user'}));
+startButton.addEventListener('click', () => void start({facingMode: ready.tracker.finder.one ? 'environment' : 'user'}));
+drawBoxes(element('view'), element('box'), (...corners) => void lookIn(corners));
 element('switch').addEventListener('click', () => camera?.next && void start(camera.next));
 for (const id of ['open', 'file']) element(id).addEventListener('click', () => input.click());
 input.addEventListener('change', () => {

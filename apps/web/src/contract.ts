@@ -15,7 +15,7 @@ export interface Contract {
   input: {name: string; shape: number[]; axes: 'NHWC' | 'NCHW'; dtype: string; colour: 'RGB' | 'BGR'; range: [number, number]};
   crop: {factor: number; least: number; size: number; border: string};
   outputs: Output[];
-  decode: {in_graph: boolean; method: 'centroid' | 'quarter'; threshold: number; power: number; stride: number};
+  decode: {in_graph: boolean; method: 'centroid' | 'quarter'; threshold: number; power: number; stride: number; least_score?: number};
   model: {name: string; precision: string; parameters: number; macs: number};
   training: {trained_on: string[]; data_terms: string};
 }

@@ -9,10 +9,11 @@ const [SURE, UNSURE] = [[90, 255, 120], [255, 120, 30]]; // of a point with scor
 const [LINE_WIDTH, NET_WIDTH, RADIUS] = [0.006, 0.004, 0.01]; // shares of the face's size
 const [LEAST_LINE_WIDTH, LEAST_RADIUS] = [1, 1.6]; // device px
 
-/** edges: pairs of points to join. net: whether those are all there is to see. */
+/** there: points that are not, are left out. edges: pairs of points to join. net: whether those are all there is to see. */
 export interface Drawable {
   landmarks: Landmarks;
   scores: Float32Array;
+  there: boolean[];
   edges: [number, number][];
   net: boolean;
 }
@@ -43,13 +44,22 @@ export class View {
     for (const face of faces) this.face(face, scale);
   }
 
-  private face({landmarks, scores, edges, net}: Drawable, scale: number): void {
+  /** Where a point of the page lies in the frame, image px. */
+  toFrame(x: number, y: number): [number, number] {
+    const {left, top} = this.canvas.getBoundingClientRect();
+    const pixels = this.canvas.width / this.canvas.clientWidth;
+    const point = this.context.getTransform().inverse().transformPoint({x: (x - left) * pixels, y: (y - top) * pixels});
+    return [point.x, point.y];
+  }
+
+  private face({landmarks, scores, there, edges, net}: Drawable, scale: number): void {
     const {context} = this;
-    const across = size(landmarkBox(landmarks));
+    const across = size(landmarkBox(landmarks, there));
     context.lineWidth = Math.max((net ? NET_WIDTH : LINE_WIDTH) * across, LEAST_LINE_WIDTH / scale);
     context.strokeStyle = CURVE;
     context.beginPath();
     for (const [a, b] of edges) {
+      if (!there[a] || !there[b]) continue;
       context.moveTo(landmarks[2 * a], landmarks[2 * a + 1]);
       context.lineTo(landmarks[2 * b], landmarks[2 * b + 1]);
     }
@@ -57,6 +67,7 @@ export class View {
     if (net) return;
     const radius = Math.max(RADIUS * across, LEAST_RADIUS / scale);
     for (let i = 0; i < scores.length; i++) {
+      if (!there[i]) continue;
       const share = Math.min(Math.max(scores[i], 0), 1);
       const tone = SURE.map((value, c) => Math.round(UNSURE[c] + (value - UNSURE[c]) * share));
       for (const [r, fill] of [[1.4 * radius, RIM], [radius, `rgb(${tone.join()})`]] as const) {

@@ -28,10 +28,11 @@ export function toImage(crop: Crop, cropLandmarks: ArrayLike<number>): Landmarks
   return Float32Array.from(cropLandmarks, (value, i) => value * step + (i % 2 ? y : x));
 }
 
-/** The tight box around landmarks. */
-export function landmarkBox(landmarks: Landmarks): Box {
+/** The tight box around landmarks; there: which of them count, by default all. */
+export function landmarkBox(landmarks: Landmarks, there?: boolean[]): Box {
   const box: [number, number, number, number] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let i = 0; i < landmarks.length; i += 2) {
+    if (there && !there[i / 2]) continue;
     box[0] = Math.min(box[0], landmarks[i]);
     box[1] = Math.min(box[1], landmarks[i + 1]);
     box[2] = Math.max(box[2], landmarks[i]);

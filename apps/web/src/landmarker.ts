@@ -6,11 +6,13 @@ import {decode, type Points} from './decoding';
 import {cropFromBox, toImage, type Box, type Landmarks} from './geometry';
 import {sample, type Picture} from './pixels';
 
-/** box: what its crop was made from, image px. landmarks: image px. scores: in [0, 1]. */
+/** A face, or whatever the layout is of. box: what its crop was made from, image px. landmarks: image px. scores: in
+ * [0, 1]. there: which points are in the picture, as far as scores tell (decode.least_score of the contract). */
 export interface Face {
   box: Box;
   landmarks: Landmarks;
   scores: Float32Array;
+  there: boolean[];
 }
 
 /** Runs a model: its one input to its outputs by name. */
@@ -22,12 +24,19 @@ export class Landmarker {
     public network: Network,
   ) {}
 
-  /** The landmarks of the face in a box: brows to chin, ear to ear. */
+  /** The landmarks of the face in a box (brows to chin, ear to ear), or of another object in the box of its points. */
   async face(picture: Picture, box: Box): Promise<Face> {
     const crop = cropFromBox(box, this.contract.crop);
     const found = points(await this.network(toInput(sample(picture, crop), this.contract)), this.contract);
-    return {box, landmarks: toImage(crop, found.landmarks), scores: found.scores};
+    const there = Array.from(found.scores, (score) => score >= (this.contract.decode.least_score ?? 0));
+    return {box, landmarks: toImage(crop, found.landmarks), scores: found.scores, there};
   }
+}
+
+/** Mean score of the points that are there. */
+export function confidence({scores, there}: Face): number {
+  const counted = scores.filter((_, i) => there[i]);
+  return counted.length ? counted.reduce((sum, score) => sum + score, 0) / counted.length : 0;
 }
 
 /** (size, size, 3) RGB bytes to the tensor a model takes: colour order, value range, type and axes. */

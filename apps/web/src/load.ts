@@ -2,19 +2,23 @@
 
 import {read, type Contract} from './contract';
 import {Detector, type DetectorSettings} from './detector';
+import {Finder} from './finder';
 import {Landmarker} from './landmarker';
 import {Model, start} from './runtime';
 import {Tracker, type TrackingSettings} from './tracking';
 
-/** page.json, which `edgewing web` writes from what Python has. */
+/** page.json, which `edgewing web` writes from what Python has. object: what the model's points are on, in a word; the
+ * detectors are there where that is a face. */
 interface Settings {
-  detector: DetectorSettings;
-  stills: DetectorSettings;
+  object: string;
+  detector?: DetectorSettings;
+  stills?: DetectorSettings;
   tracking: TrackingSettings;
 }
 
 export interface Ready {
   contract: Contract;
+  object: string;
   landmarker: Landmarker;
   /** For a camera and videos, where the detector must be quick. */
   tracker: Tracker;
@@ -28,12 +32,10 @@ export interface Ready {
 
 /** Everything that is needed before the first frame. Throws an Error of one line. */
 export async function load(): Promise<Ready> {
-  const [threads, settings, file, detectorFile, stillsFile] = await Promise.all([
+  const [threads, settings, file] = await Promise.all([
     start(),
     fetched('page.json').then((response) => response.json() as Promise<Settings>),
     fetched('model.tflite').then(bytes),
-    fetched('detector.tflite').then(bytes),
-    fetched('stills.tflite').then(bytes),
   ]);
   const contract = await read(file);
   const model = await Model.open(file);
@@ -41,15 +43,19 @@ export async function load(): Promise<Ready> {
   if (problem) throw new Error(`the model's contract contradicts its graph: ${problem}`);
   const landmarker = new Landmarker(contract, (input) => model.run(input));
 
-  const detector = await openDetector(detectorFile, settings.detector);
-  const tracker = new Tracker(landmarker, detector, settings.tracking);
-  const stills = new Tracker(landmarker, await openDetector(stillsFile, settings.stills), settings.tracking);
-  await warmUp(landmarker, detector);
-  return {contract, landmarker, tracker, stills, model, file, threads};
+  const quick = await finder('detector.tflite', settings.detector);
+  const tracker = new Tracker(landmarker, quick, settings.tracking);
+  const stills = new Tracker(landmarker, await finder('stills.tflite', settings.stills), settings.tracking);
+  await warmUp(landmarker, quick);
+  return {contract, object: settings.object, landmarker, tracker, stills, model, file, threads};
 }
 
-async function openDetector(file: Uint8Array, settings: DetectorSettings): Promise<Detector> {
-  const network = await Model.open(file);
+async function finder(file: string, settings?: DetectorSettings): Promise<Finder> {
+  return new Finder(settings && (await openDetector(file, settings)));
+}
+
+async function openDetector(file: string, settings: DetectorSettings): Promise<Detector> {
+  const network = await Model.open(await fetched(file).then(bytes));
   const [boxes, scores] = [16, 1].map((width) => network.tensors.outputs.find(({shape}) => shape.at(-1) === width)!.name);
   return new Detector(settings, async (input) => {
     const found = await network.run(input);
@@ -60,12 +66,12 @@ async function openDetector(file: Uint8Array, settings: DetectorSettings): Promi
 const ROUNDS = 12;
 
 /** Has everything run until the browser has compiled it: the detector runs once a second, and would stay slow for long. */
-async function warmUp(landmarker: Landmarker, detector: Detector): Promise<void> {
+async function warmUp(landmarker: Landmarker, quick: Finder): Promise<void> {
   const [width, height] = [640, 480];
   const data = new Uint8ClampedArray(width * height * 4).fill(128);
   const grey = {width, height, region: () => ({data, left: 0, top: 0, width, height})};
   for (let round = 0; round < ROUNDS; round++) {
-    await detector.find(grey);
+    await quick.find(grey);
     await landmarker.face(grey, [200, 120, 440, 360]);
     await new Promise((resolve) => setTimeout(resolve)); // the page stays alive
   }

@@ -21,8 +21,8 @@ export class OneEuro {
   constructor(private readonly settings: FilterSettings) {}
 
   /** Landmarks at a time in s, of a face of that size in px, to steady ones. A time that does not advance changes
-   * nothing. */
-  step(points: Landmarks, time: number, size: number): Landmarks {
+   * nothing. there: the points that say how fast the whole is, by default all. */
+  step(points: Landmarks, time: number, size: number, there?: boolean[]): Landmarks {
     const step = time - this.time;
     const {least_cutoff, speed_cutoff, own_share, derivative_cutoff, longest_gap} = this.settings;
     if (!this.points || step > longest_gap) {
@@ -33,7 +33,7 @@ export class OneEuro {
       const share = smoothing(derivative_cutoff, step);
       const {points: kept, velocity} = this;
       for (let i = 0; i < points.length; i++) velocity[i] += share * ((points[i] - kept[i]) / step - velocity[i]);
-      const [wholeX, wholeY] = [mean(velocity, 0), mean(velocity, 1)];
+      const [wholeX, wholeY] = [mean(velocity, 0, there), mean(velocity, 1, there)];
       const whole = Math.hypot(wholeX, wholeY);
       for (let i = 0; i < points.length; i += 2) {
         const own = Math.hypot(velocity[i] - wholeX, velocity[i + 1] - wholeY);
@@ -52,9 +52,13 @@ function smoothing(cutoff: number, step: number): number {
   return 1 / (1 + 1 / (2 * Math.PI * cutoff * step));
 }
 
-/** Mean over the points of their x (axis 0) or y (axis 1). */
-function mean(values: Float64Array, axis: number): number {
-  let sum = 0;
-  for (let i = axis; i < values.length; i += 2) sum += values[i];
-  return (2 * sum) / values.length;
+/** Mean over the points that are there of their x (axis 0) or y (axis 1). */
+function mean(values: Float64Array, axis: number, there?: boolean[]): number {
+  let [sum, count] = [0, 0];
+  for (let i = axis; i < values.length; i += 2) {
+    if (there && !there[i >> 1]) continue;
+    sum += values[i];
+    count++;
+  }
+  return sum / count;
 }

@@ -3,6 +3,7 @@
 export * as contract from './contract';
 export * as decoding from './decoding';
 export * as detector from './detector';
+export * as finder from './finder';
 export * as geometry from './geometry';
 export * as landmarker from './landmarker';
 export * as mesh from './mesh';

@@ -2,8 +2,8 @@
 // points are held steady. All numbers are those of tracking.json. No clock, no camera: frames and times are handed in.
 
 import {area, intersection, landmarkBox, overlap, size, type Box, type Landmarks} from './geometry';
-import type {Detector} from './detector';
-import type {Face, Landmarker} from './landmarker';
+import type {Finder} from './finder';
+import {confidence, type Face, type Landmarker} from './landmarker';
 import {OneEuro, type FilterSettings} from './oneeuro';
 import type {Picture} from './pixels';
 
@@ -19,6 +19,7 @@ export interface TrackingSettings {
     most_growth: number;
     least_overlap: number;
     least_inside: number;
+    least_there: number;
     same: number;
   };
   search: {beat: number; memory: number; reach: number; most_faces: number};
@@ -31,6 +32,7 @@ export interface Track {
   landmarks: Landmarks;
   raw: Landmarks;
   scores: Float32Array;
+  there: boolean[];
   confidence: number;
   age: number;
   box: Box;
@@ -62,7 +64,7 @@ export class Tracker {
 
   constructor(
     private readonly landmarker: Landmarker,
-    private readonly detector: Detector,
+    readonly finder: Finder,
     private readonly settings: TrackingSettings,
   ) {}
 
@@ -91,7 +93,8 @@ export class Tracker {
     }
     this.lost = this.lost.filter((followed) => time - followed.seen <= search.memory);
 
-    this.searched = !shown.length || this.lost.length > 0 || time - this.searchTime >= search.beat;
+    const again = this.lost.length > 0 || time - this.searchTime >= search.beat;
+    this.searched = !shown.length || (again && !this.finder.one);
     if (this.searched) {
       this.searchTime = time;
       shown.push(...(await this.find(picture, shown.map(({followed}) => followed.box))));
@@ -105,47 +108,49 @@ export class Tracker {
   private goesOn(followed: Followed, face: Face, picture: Picture): boolean {
     const trust = this.settings.track;
     const share = 1 - Math.exp(-(this.time - followed.seen) / trust.confidence_seconds);
-    followed.confidence += share * (mean(face.scores) - followed.confidence);
-    if (followed.confidence < trust.least_kept || !this.plausible(face.landmarks, picture)) return false;
-    const box = landmarkBox(face.landmarks);
+    followed.confidence += share * (confidence(face) - followed.confidence);
+    if (followed.confidence < trust.least_kept || !this.plausible(face, picture)) return false;
+    const box = landmarkBox(face.landmarks, face.there);
     const growth = size(box) / size(followed.box);
     const same = overlap(followed.box, box) >= trust.least_overlap;
     return same && 1 / trust.most_growth <= growth && growth <= trust.most_growth;
   }
 
-  /** Whether this can be a face in that picture: finite, neither tiny nor thin, and mostly inside. */
-  private plausible(landmarks: Landmarks, picture: Picture): boolean {
+  /** Whether this can be a face in that picture: with enough of its points, finite, neither tiny nor thin, and mostly
+   * inside. */
+  private plausible({landmarks, there}: Face, picture: Picture): boolean {
     const trust = this.settings.track;
-    const box = landmarkBox(landmarks);
+    if (there.filter(Boolean).length < trust.least_there * there.length) return false;
+    const box = landmarkBox(landmarks, there);
     const [w, h] = [box[2] - box[0], box[3] - box[1]];
-    if (!landmarks.every(Number.isFinite) || Math.min(w, h) < trust.least_side) return false;
+    if (!box.every(Number.isFinite) || Math.min(w, h) < trust.least_side) return false;
     if (Math.max(w, h) > trust.most_aspect * Math.min(w, h)) return false;
     return area(intersection(box, [0, 0, picture.width, picture.height])) >= trust.least_inside * w * h;
   }
 
   private advance(followed: Followed, face: Face): Shown {
-    const landmarks = followed.filter.step(face.landmarks, this.time, size(landmarkBox(face.landmarks)));
+    const {landmarks: raw, scores, box, there} = face;
+    const landmarks = followed.filter.step(raw, this.time, size(landmarkBox(raw, there)), there);
     // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is
-    followed.box = landmarkBox(landmarks);
+    followed.box = landmarkBox(landmarks, there);
     followed.seen = this.time;
     const {id, confidence, begun} = followed;
-    const {landmarks: raw, scores, box} = face;
-    return {followed, track: {id, landmarks, raw, scores, confidence, age: this.time - begun, box}};
+    return {followed, track: {id, landmarks, raw, scores, there, confidence, age: this.time - begun, box}};
   }
 
-  /** Faces of the detector that are not among the known boxes, as far as there is room for them. */
+  /** Finds that are not among the known boxes, as far as there is room for them. */
   private async find(picture: Picture, known: Box[]): Promise<Shown[]> {
     const {track: trust, search, filter} = this.settings;
-    const found = (await this.detector.find(picture)).map(({box}) => box);
-    const fresh = found.filter((box) => known.every((other) => overlap(box, other) < this.detector.settings.same));
+    const found = (await this.finder.find(picture)).map(({box}) => box);
+    const fresh = found.filter((box) => known.every((other) => overlap(box, other) < this.finder.same));
     const begun: Shown[] = [];
     for (const box of fresh.slice(0, Math.max(0, search.most_faces - known.length))) {
       const face = await this.landmarker.face(picture, box);
-      const confidence = mean(face.scores);
-      if (confidence < trust.least_new || !this.plausible(face.landmarks, picture)) continue;
-      const again = this.lostNear(landmarkBox(face.landmarks));
+      const score = confidence(face);
+      if (score < trust.least_new || !this.plausible(face, picture)) continue;
+      const again = this.lostNear(landmarkBox(face.landmarks, face.there));
       const [id, since] = again ? [again.id, again.begun] : [this.nextId++, this.time];
-      const followed = {id, begun: since, seen: this.time, box, confidence, filter: new OneEuro(filter)};
+      const followed = {id, begun: since, seen: this.time, box, confidence: score, filter: new OneEuro(filter)};
       begun.push(this.advance(followed, face));
     }
     return begun;
@@ -172,8 +177,4 @@ export class Tracker {
     }
     return kept;
   }
-}
-
-function mean(scores: Float32Array): number {
-  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }

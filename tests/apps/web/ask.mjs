@@ -65,8 +65,8 @@ const scenes = {
       return faces[asked.length - 1];
     });
     let searched = 0;
-    const detector = new parts.detector.Detector(settings.detector, async () => searches[searched++]);
-    const tracker = new parts.tracking.Tracker(landmarker, detector, settings.tracking);
+    const detector = settings.detector && new parts.detector.Detector(settings.detector, async () => searches[searched++]);
+    const tracker = new parts.tracking.Tracker(landmarker, new parts.finder.Finder(detector), settings.tracking);
     const tracks = [];
     for (const [image, time] of frames) tracks.push(await tracker.step(image, time));
     return {tracks, asked, searched};

@@ -20,18 +20,7 @@ async function live({chromium, url, camera, frames, pictures = [], shots, flags}
     await started(page);
     if (shots) await page.screenshot({path: `${shots}/start.png`});
 
-    await page.evaluate((most) => {
-      window.frames_ = [];
-      document.addEventListener('edgewing:frame', ({detail}) => {
-        if (window.frames_.length >= most) return;
-        const {picture, ...rest} = detail;
-        const tracks = rest.tracks.map(({id, box, landmarks, raw}) => ({id, box, landmarks: [...landmarks], raw: [...raw]}));
-        window.frames_.push({...rest, tracks, png: picture.toDataURL('image/png').split(',')[1]});
-      });
-    }, frames);
-    await page.click('#start');
-    await page.waitForFunction((most) => window.frames_.length >= most, frames, {timeout: PATIENCE});
-    const found = {frames: await page.evaluate(() => window.frames_), asked, errors};
+    const found = {frames: await watched(page, frames, () => page.click('#start')), asked, errors};
     found.isolated = await page.evaluate(() => crossOriginIsolated);
     await page.waitForFunction(() => /\d/.test(document.getElementById('fps').textContent), null, {timeout: PATIENCE});
     found.texts = await texts(page);
@@ -59,6 +48,65 @@ async function live({chromium, url, camera, frames, pictures = [], shots, flags}
   } finally {
     await context.close();
   }
+}
+
+/** The first frames that the page looks at after something was done. */
+async function watched(page, most, act) {
+  await page.evaluate((most) => {
+    const frames = (window.frames_ = []);
+    document.addEventListener('edgewing:frame', ({detail}) => {
+      if (frames.length >= most) return;
+      const {picture, ...rest} = detail;
+      const tracks = rest.tracks.map(({id, box, landmarks, raw, there}) => ({id, box, there, landmarks: [...landmarks], raw: [...raw]}));
+      frames.push({...rest, tracks, png: picture.toDataURL('image/png').split(',')[1]});
+    });
+  }, most);
+  await act();
+  await page.waitForFunction((most) => window.frames_.length >= most, most, {timeout: PATIENCE});
+  return page.evaluate(() => window.frames_);
+}
+
+/** What is no face: in the whole picture, and in boxes that a person draws, given as shares of the picture's sides. */
+async function object({chromium, url, camera, frames, pictures, box, shots}) {
+  const context = await open(chromium, {camera});
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    const asked = [];
+    context.on('request', (request) => asked.push(request.url()));
+    await resize(page, 'portrait');
+    await page.goto(url);
+    await started(page);
+    const found = {asked, start: await texts(page), words: await page.evaluate(() => document.body.innerText)};
+    found.frames = await watched(page, frames, () => page.click('#start'));
+    found.mirrored = await page.getAttribute('#mirror', 'aria-pressed');
+    found.boxed = await watched(page, frames, () => drag(page, box, found.mirrored === 'true'));
+    if (shots) await page.screenshot({path: `${shots}/object.png`});
+    found.stills = [];
+    for (const picture of pictures) {
+      const whole = await still(page, picture);
+      if (shots) await page.screenshot({path: `${shots}/object-${found.stills.length}.png`});
+      const boxed = await told(page, () => drag(page, box, false));
+      found.stills.push({whole, boxed});
+    }
+    found.end = await texts(page);
+    return found;
+  } finally {
+    await context.close();
+  }
+}
+
+/** Draws a box over the picture. */
+async function drag(page, box, mirrored) {
+  const picture = await page.evaluate(() => {
+    const {left, top, width, height} = document.getElementById('view').getBoundingClientRect();
+    const scale = Math.min(width / 320, height / 240); // of the tests' frames
+    return {left: left + (width - 320 * scale) / 2, top: top + (height - 240 * scale) / 2, width: 320 * scale, height: 240 * scale};
+  });
+  const at = (x, y) => [picture.left + picture.width * (mirrored ? 1 - x : x), picture.top + picture.height * y];
+  await page.mouse.move(...at(box[0], box[1]));
+  await page.mouse.down();
+  await page.mouse.move(...at(box[2], box[3]), {steps: 4});
+  await page.mouse.up();
 }
 
 /** Pictures from disk alone. */
@@ -250,14 +298,19 @@ async function problem(page) {
   return texts(page);
 }
 
-async function still(page, file) {
+function still(page, file) {
+  return told(page, () => page.setInputFiles('#input', file));
+}
+
+/** What the page finds in a picture after something was done. */
+async function told(page, act) {
   const done = page.evaluate(
     () =>
       new Promise((resolve) =>
         document.addEventListener('edgewing:still', ({detail}) => resolve(detail.map(({landmarks}) => [...landmarks])), {once: true}),
       ),
   );
-  await page.setInputFiles('#input', file);
+  await act();
   return {faces: await done, texts: await texts(page)};
 }
 
@@ -279,6 +332,6 @@ function view(page) {
   return page.evaluate(() => document.getElementById('view').toDataURL('image/png').split(',')[1]);
 }
 
-const scenes = {live, stills, host, local, unplayed, troubles};
+const scenes = {live, object, stills, host, local, unplayed, troubles};
 const plan = JSON.parse(process.argv[2]);
 process.stdout.write(`${JSON.stringify(await scenes[plan.scene](plan))}\n`);

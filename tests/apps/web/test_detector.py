@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.web import clip
-from edgewing import detection, web
+from edgewing import detection, layouts, web
 
 
 def outputs(finder, image):
@@ -28,7 +28,7 @@ def test_boxes_are_pythons(ask, detector, shape):
     pair = np.hstack([left, right])
     image[: min(360, shape[0]), : min(720, shape[1])] = pair[: shape[0], : shape[1]]
     expected = detector(image)
-    got = ask("find", web.constants()["detector"], outputs(detector.find, image), image)
+    got = ask("find", web.constants(layouts.get("300w-68"))["detector"], outputs(detector.find, image), image)
     assert len(got) == len(expected)
     for one, other in zip(got, expected):
         assert np.abs(np.array(one["box"]) - other.box).max() < 1e-3

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from bench.web import clip
-from edgewing import detection, tracking, web
+from edgewing import detection, layouts, tracking, web
 from edgewing.landmarker import Landmarker
 from tests.apps.web.test_detector import outputs
+from tests.edgewing.conftest import clock_contract, write_onnx
+from tests.edgewing.test_landmarker import frame
 
 SIZE = {"width": 320, "height": 240}
 
@@ -33,8 +35,8 @@ def test_steady_points_are_pythons(ask, size):
 class Listening:
     """Landmark runtime and detector of a real Landmarker, with what they were asked and what they answered."""
 
-    def __init__(self, name: str):
-        detector = detection.open(web.DETECTOR)
+    def __init__(self, name: str, detector: str = web.DETECTOR):
+        detector = detection.open(detector)
         finder = detector.find
         self.landmarker = Landmarker(name, detection.Detector(detector.name, self.find, detector.fit))
         self.finder, self.graph_run = finder, self.landmarker.runtime.graph.run
@@ -42,7 +44,8 @@ class Listening:
         self.asked, self.faces, self.searches = [], [], []
 
     def find(self, image):
-        self.searches.append(outputs(self.finder, image))
+        if self.finder is not detection.whole:
+            self.searches.append(outputs(self.finder, image))
         return self.finder(image)
 
     def run(self, tensor):
@@ -64,19 +67,13 @@ def scenes():
     return list(zip(frames, times.tolist()))
 
 
-def test_tracks_are_pythons_frame_by_frame(ask):
-    """With a threshold above what a network says of a grey ground, which differs from one to the next."""
-    usual = tracking.settings()
-    settings = dataclasses.replace(usual, track=dataclasses.replace(usual.track, least_kept=0.7))
-    listening = Listening("edgewing-s")
+def check_tracks(ask, listening: Listening, scenes: list, settings: tracking.Settings) -> list[list[tracking.Track]]:
+    """Python's tracks of the scenes, after they were compared with the page's."""
     tracker = tracking.Tracker(listening.landmarker, settings)
-    expected = [tracker(frame, time) for frame, time in scenes()]
+    expected = [tracker(frame, time) for frame, time in scenes]
     contract = json.loads(json.dumps(dataclasses.asdict(listening.landmarker.contract)))
-    constants = web.constants() | {"tracking": dataclasses.asdict(settings)}
-    got = ask("follow", contract, constants, scenes(), listening.faces, listening.searches)
-
-    counts = [len(tracks) for tracks in expected]
-    assert {0, 1, 2} <= set(counts) and len(listening.searches) < len(expected), counts
+    constants = web.constants(listening.landmarker.contract.layout) | {"tracking": dataclasses.asdict(settings)}
+    got = ask("follow", contract, constants, scenes, listening.faces, listening.searches)
     assert got["searched"] == len(listening.searches)
     # every crop that the network was shown is the same, but for a grey level where a box is rounded the other way
     assert len(got["asked"]) == len(listening.asked)
@@ -89,6 +86,54 @@ def test_tracks_are_pythons_frame_by_frame(ask):
             assert np.abs(track["raw"].reshape(-1, 2) - python.face.landmarks).max() < 1e-3
             assert track["confidence"] == pytest.approx(python.confidence, abs=1e-5)
             assert track["age"] == pytest.approx(python.age, abs=1e-9)
+            assert track["there"] == python.face.there.tolist()
+    return expected
+
+
+def test_tracks_are_pythons_frame_by_frame(ask):
+    """With a threshold above what a network says of a grey ground, which differs from one to the next."""
+    usual = tracking.settings()
+    settings = dataclasses.replace(usual, track=dataclasses.replace(usual.track, least_kept=0.7))
+    listening = Listening("edgewing-s")
+    expected = check_tracks(ask, listening, scenes(), settings)
+    counts = [len(tracks) for tracks in expected]
+    assert {0, 1, 2} <= set(counts) and len(listening.searches) < len(expected), counts
+
+
+def test_an_object_is_followed_as_in_python(ask, tmp_path):
+    """Looked for in the whole picture; it moves, loses a point, goes, and comes back elsewhere."""
+    contract = clock_contract()
+    path = write_onnx(tmp_path / "clock.onnx", contract)
+    frames = [frame([((70 + 3 * n, 60), (150 + 3 * n, 140))]) for n in range(12)]
+    frames[5] = np.stack([frames[5][..., 0], frames[5][..., 1], frames[5][..., 2] // 5], axis=2)
+    frames[8:10] = [frame([])] * 2
+    listening = Listening(str(path), "whole")
+    expected = check_tracks(ask, listening, list(zip(frames, (np.arange(12) / 3).tolist())), tracking.settings(False))
+    assert [len(tracks) for tracks in expected] == [1] * 5 + [0] + [1] * 2 + [0, 0, 1, 1] and not listening.searches
+
+
+def test_points_that_are_not_there_count_as_little_as_in_python(ask, tmp_path):
+    """With a model of eight points, of which scores say that four are there."""
+    rng = np.random.default_rng(0)
+    contract = clock_contract().replace(
+        layout=layouts.Layout("clock-8", 8, object="clock"),
+        outputs=[
+            dataclasses.replace(output, shape=[1, 8, 2] if output.meaning == "landmarks" else [1, 8])
+            for output in clock_contract().outputs
+        ],
+    )
+    listening = Listening(str(write_onnx(tmp_path / "clock.onnx", clock_contract())), "whole")
+    listening.landmarker.runtime.contract = contract
+    listening.graph_run = lambda tensor: {
+        "landmarks": (rng.uniform(-1, 1, (1, 8, 2)) + [[[8, 8], [24, 8], [8, 24], [24, 24]] + [[99, 1]] * 4]).astype(
+            "f"
+        ),
+        "scores": np.array([[0.9, 0.8, 0.7, 0.9, 0.1, 0.2, 0.1, 0.2]], np.float32),
+    }
+    blank = np.zeros((240, 320, 3), np.uint8)
+    expected = check_tracks(ask, listening, [(blank, n / 30) for n in range(9)], tracking.settings(False))
+    assert [len(tracks) for tracks in expected] == [1] * 9
+    assert expected[8][0].confidence == pytest.approx(0.825) and expected[8][0].id == 0
 
 
 def test_times_that_go_back_are_refused(ask):
@@ -96,4 +141,11 @@ def test_times_that_go_back_are_refused(ask):
     blank = np.zeros((64, 64, 3), np.uint8)
     nothing = {"boxes": np.zeros((896, 16), np.float32), "scores": np.full(896, -9, np.float32)}
     with pytest.raises(RuntimeError, match="a frame of time 1 s after one of 2 s"):
-        ask("follow", contract, web.constants(), [[blank, 2.0], [blank, 1.0]], [], [nothing, nothing])
+        ask(
+            "follow",
+            contract,
+            web.constants(layouts.get("300w-68")),
+            [[blank, 2.0], [blank, 1.0]],
+            [],
+            [nothing, nothing],
+        )
