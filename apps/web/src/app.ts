@@ -155,7 +155,7 @@ async function run(mine: Camera): Promise<void> {
       report({time: at, picture: frame.canvas, tracks, total, network: networkTimes[before], searched: ready.tracker.searched});
 
       if (tracks.length) lastSeen = now;
-      say(now - lastSeen > PATIENCE ? `No ${ready.object} in sight.${ready.tracker.finder.one ? ` ${howTo()}` : ''}` : '');
+      say(now - lastSeen > PATIENCE ? `No ${ready.object} in sight${ready.tracker.finder.one ? `. ${howTo()}` : ''}` : '');
       arrivals.push(at);
       totals.push(total);
       for (const list of [arrivals, totals, networkTimes]) if (list.length > KEPT) list.splice(0, list.length - KEPT);
@@ -207,7 +207,7 @@ async function look(mine: number, find: () => Promise<Seen[]>): Promise<void> {
   if (mine !== turn) return;
   shown = found;
   paint();
-  const nothing = `No ${ready.object} found in this picture.${ready.tracker.finder.one ? ' Draw a box around it.' : ''}`;
+  const nothing = `No ${ready.object} found in this picture${ready.tracker.finder.one ? '. Draw a box around it.' : ''}`;
   say(shown.length ? `${shown.length} found` : nothing);
   write('fps', undefined, 0);
   write('total', performance.now() - begun, 1);
