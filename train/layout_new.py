@@ -60,6 +60,7 @@ def propose(annotations: str | Path, category: str | None = None) -> Proposal:
     stem = re.sub(r"[^\w.+-]+", "-", name).strip("-")[:50] or "object"
     value = {
         "name": f"{stem}-{count}" if f"{stem}-{count}" not in layouts.table() else f"own-{stem}-{count}",
+        "object": " ".join(re.findall(r"\w+", name))[:40].strip() or "object",
         "points": points,
         "flip_pairs": guess_pairs(points) if isinstance(points, list) else [],
         "edges": edges,
@@ -106,6 +107,7 @@ def as_text(layout: Layout) -> str:
 
     value = {
         "name": layout.name,
+        "object": layout.object,
         "points": list(layout.names) or layout.points,
         "flip_pairs": [[point(i) for i in pair] for pair in layout.flip_pairs],
         "edges": [[point(i) for i in pair] for pair in layout.edges],

@@ -89,6 +89,14 @@ def test_a_category_becomes_a_layout_that_is_read_back(tmp_path):
     assert '["left_eye", "right_eye"]' in (tmp_path / "my.json").read_text()  # to be edited by name
 
 
+@pytest.mark.parametrize(
+    ("category", "word"), [("cat", "cat"), ("wall_clock/12 h", "wall_clock 12 h"), ("face", "face"), ("!?", "object")]
+)
+def test_what_the_points_are_on_is_the_category(tmp_path, category, word):
+    folder, _ = written(tmp_path / "cats", [{**CATEGORY, "name": category}])
+    assert layout_new.propose(folder).layout.object == word
+
+
 def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     entry = {**CATEGORY, "keypoints": [*NAMES[:5], "left_whisker"], "skeleton": [*SKELETON, [5, 9], "x"]}
     folder, _ = written(tmp_path / "my cats", [entry])
