@@ -25,6 +25,7 @@ from edgewing.geometry import Crop
 from edgewing.layouts import Layout
 from train.checkpoint import load_model
 from train.credits import Credits
+from train.describe import least_score
 from train.evaluate import predict
 
 # (scale of the crop, mirrored): what a network that has understood a face should not care about.
@@ -70,8 +71,7 @@ class Labeller:
             network, recipe, contract = load_model(path)
             theirs, self.size = layouts.get(recipe.layout), recipe.input_size
             self.digest = contract.provenance.weights_sha256
-            # half of what the recipe trains a hidden point's score to; nothing is known of others
-            silent = recipe.hidden / 2 if recipe.absent == "empty" else 0.0
+            silent = least_score(recipe)
 
             def found(crops: np.ndarray) -> np.ndarray:
                 points, scores = predict(network, recipe, crops, batch=BATCH)

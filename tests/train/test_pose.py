@@ -18,7 +18,7 @@ def test_the_papers_pose_recipe_trains_on_a_folder_of_lsp(tmp_path, capsys, monk
     words = "--layout lsp-14 --recipe paper-lsp --run pose --stacks 1 --input-size 64 --batch 2 --validation 0.3"
     main(["fit", str(tmp_path / "lsp_dataset"), *words.split(), "--steps", "3", "--precision", "bf16"])
     out = capsys.readouterr().out
-    assert "6 faces, 994 left out (lsp)" in out and "(torso)" in out and "PCK@0.2" in out
+    assert "6 objects, 994 left out (lsp)" in out and "(torso)" in out and "PCK@0.2" in out
     loaded = checkpoint.load_model(tmp_path / "runs/pose")
     assert loaded.contract.outputs[0].shape == [1, 14, 16, 16]  # no boundary
     with torch.no_grad():

@@ -72,11 +72,13 @@ def read(
         if not faces:
             why = "".join(f"; {note}" for note in notes)
             why += f"; first of {len(problems)} problems: {problems[0]}" if problems else ""
-            raise InputError(f"{folder}: no face of layout {layout.name} can be read for {split}{why}")
+            raise InputError(f"{folder}: no {layout.object} of layout {layout.name} can be read for {split}{why}")
         left_out = f", {len(problems)} left out" if problems else ""
         subset = "" if split in ("train", "test") else f", {split}"
-        listing.summary.append(f"{reader.annotations(folder, split)}: {faces} faces{left_out} ({name}{subset})")
-        listing.summary += [f"{folder}: {note}" for note in [*notes, *absent.notes(), *frames.notes()]]
+        listing.summary.append(
+            f"{reader.annotations(folder, split)}: {faces} {layout.several}{left_out} ({name}{subset})"
+        )
+        listing.summary += [f"{folder}: {note}" for note in [*notes, *absent.notes(layout.several), *frames.notes()]]
     return listing
 
 

@@ -282,7 +282,8 @@ def describe(finding: Finding) -> list[str]:
         name = f"a set that is not listed · {points} points" if points else "pictures · no points"
     lines = [f"{name} · {finding.folder}", ""]
     width = max(14, *map(len, finding.parts), 0)
-    unit = dataset.unit if dataset else "faces"
+    what = layouts.get(dataset.layout if dataset else layout).several if dataset or layout else "objects"
+    unit = dataset.unit if dataset and dataset.unit != "faces" else what
     lines.append(f"  {'':<{width}} {'pictures':>9} {unit:>9} {'official':>9}")
     labelled = bool(layout or finding.points)
     rows = [(part, count, finding.official(part)) for part, count in finding.parts.items()]
@@ -303,7 +304,7 @@ def describe(finding: Finding) -> list[str]:
     rest = sum(count.left_out for count in finding.parts.values()) - PROBLEMS_KEPT
     if rest > 0 and len(problems) >= PROBLEMS_KEPT:
         lines += _labelled("", f"and {rest} more")
-    notes = [f"{part}: {note}" for part, c in finding.parts.items() for note in c.absent.notes() + c.frames.notes()]
+    notes = [f"{part}: {note}" for part, c in finding.parts.items() for note in c.absent.notes(what) + c.frames.notes()]
     for number, note in enumerate(finding.notes + notes):
         lines += _labelled("" if number else "note", note)
     if dataset:

@@ -74,8 +74,8 @@ class Absent:
         self.points += count
         self.faces += count > 0
 
-    def notes(self) -> list[str]:
-        text = f"{self.points} points of {self.faces} faces are not there (nobody set them) and take no part"
+    def notes(self, what: str = "objects") -> list[str]:
+        text = f"{self.points} points of {self.faces} {what} are not there (nobody set them) and take no part"
         return [text] if self.points else []
 
 

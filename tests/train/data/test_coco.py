@@ -92,7 +92,7 @@ OUTSIDE = {"images": [{"id": 1, "file_name": "../x.png"}], "annotations": [annot
         ('{"images": {}, "annotations": []}', "no list of images"),
         ('{"images": [{"id": 1}, {"id": 1}], "annotations": []}', "id of another one"),
         (json.dumps(OUTSIDE), "is outside"),
-        ('{"images": [], "annotations": [{"id": 1, "keypoints": [NaN]}]}', "no face"),
+        ('{"images": [], "annotations": [{"id": 1, "keypoints": [NaN]}]}', "no person"),
     ],
 )
 def test_a_broken_file_is_one_line(tmp_path, text, message):

@@ -123,7 +123,7 @@ ENTITIES = f'{HEAD.splitlines()[0]}<!DOCTYPE annotations [<!ENTITY a SYSTEM "fil
         ({"pictures": [image(skeleton(*NAMED))], "tail": ""}, "not XML, or cut off"),
         ({"pictures": ["<track id='0'></track>"]}, "is CVAT for video; export it as CVAT for images 1.1"),
         ({"pictures": ["&b;"]}, "not XML, or cut off"),
-        ({"pictures": []}, "no face of layout watch can be read"),
+        ({"pictures": []}, "no object of layout watch can be read"),
         ({"pictures": [image(skeleton(*((n + 1, p, {}) for n, (_, p, _) in enumerate(NAMED))))]}, "numbered 1 to 3"),
     ],
 )

@@ -122,7 +122,7 @@ def test_splits_by_folder_and_data_check(tmp_path, capsys):
     for name in ("training/x", "test/x", "test/y"):
         written(tmp_path, [*map(point, POINTS)], name)
     assert [len(data.read(tmp_path, WATCH, split).samples) for split in ("train", "test")] == [1, 2]
-    with pytest.raises(InputError, match="no face of layout watch can be read for val"):
+    with pytest.raises(InputError, match="no object of layout watch can be read for val"):
         data.read(tmp_path, WATCH, "val")
     assert main(["data", "check", str(tmp_path / "test")]) == 0
     assert "a set that is not listed · 3 points" in capsys.readouterr().out

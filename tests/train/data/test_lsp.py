@@ -19,7 +19,7 @@ def test_the_first_thousand_are_the_train_split(tmp_path):
         np.testing.assert_array_equal(sample.landmarks, person(number)[1])
     # the 1,995 persons of the file whose pictures are not there
     assert len(train.problems) + len(test.problems) == 1995
-    assert train.summary[0] == f"{tmp_path}/lsp_dataset/joints.mat: 3 faces, 997 left out (lsp)"
+    assert train.summary[0] == f"{tmp_path}/lsp_dataset/joints.mat: 3 objects, 997 left out (lsp)"
 
 
 def test_the_extended_set_is_for_training_and_unlabelled_joints_are_left_out(tmp_path):
@@ -32,7 +32,7 @@ def test_the_extended_set_is_for_training_and_unlabelled_joints_are_left_out(tmp
         for line in samples.problems
     )
     assert {s.source for s in data.read(tmp_path, "lsp-14", "test").samples} == {"lsp/test"}
-    with pytest.raises(InputError, match="no face of layout lsp-14"):
+    with pytest.raises(InputError, match="no person of layout lsp-14"):
         data.read(tmp_path / "lspet_dataset", "lsp-14", "test")
 
 
