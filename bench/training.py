@@ -215,14 +215,13 @@ def _steps(trainer, cache, augment, count: int) -> tuple[float, float]:
 
     stream = Stream(np.arange(len(cache)), np.ones(len(cache)), trainer.recipe.batch, trainer.recipe.seed)
     waited, start = 0.0, time.perf_counter()
-    reader = batches(cache, stream, trainer.step, trainer.step + count, 0, 1)
+    reader = batches(cache, stream, trainer.step, trainer.step + count, device=trainer.device)
     while True:
         asked = time.perf_counter()
         read = next(reader, None)
         if read is None:
             break
-        step, _, *read = read
-        images, *labels = (torch.from_numpy(a).to(trainer.device, non_blocking=True) for a in read)
+        step, _, images, *labels = read
         settle()
         waited += time.perf_counter() - asked
         trainer.update(*augment.batch(images, *labels, torch.Generator().manual_seed(step)))

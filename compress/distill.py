@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -42,7 +43,7 @@ from train.data.contents import Contents
 from train.data.samples import Sample, load
 from train.data.walk import walk
 from train.recipes import Recipe
-from train.sources import Progress
+from train.sources import open_cache
 from train.workers import Workers
 
 PURPOSE = "train a student from teachers, with labels, their heatmaps and the labels they make"
@@ -149,6 +150,8 @@ def prepared(
     """The cache of labelled, corrected and newly labelled faces, and whom to name for the labels.
 
     Each worker labels its share; the first then cuts out all faces."""
+    if not (recipe.unlabelled or recipe.corrected):
+        return open_cache(recipe, root, workers, say), Credits()
     listing = read(recipe.data, recipe.layout, points_frame=recipe.points_frame)
     for line in [*listing.summary, *(f"left out: {problem}" for problem in listing.problems[:10])]:
         say(line)
@@ -160,13 +163,6 @@ def prepared(
     if recipe.unlabelled and crop != "gtbox":
         raise InputError(f"--crop {crop}: pictures of --unlabelled have no boxes of a dataset; use --crop gtbox")
     whole = caches.fingerprint(listing.samples, crop, root)
-    if not (recipe.unlabelled or recipe.corrected):
-        place = caches.cache_folder(root, whole, size)
-        if workers.rank == 0 and not place.is_dir():
-            progress = Progress(len(listing.samples), "cut out")
-            caches.build(listing.samples, place, layout, size, progress=progress, crop=crop)
-        workers.wait()
-        return Cache.open(place), Credits()
     labellers = [Labeller(teacher, layout) for teacher in teachers]
     what = f"{whole} {recipe.corrected} {recipe.unlabelled_names} {consistency} "
     what += "moved to marks" + "".join(_stamp(Path(folder), root) for folder in recipe.unlabelled)
@@ -176,7 +172,7 @@ def prepared(
         faces = _Faces(listing.samples, recipe, labellers, root, consistency, workers, say)
         faces.label()
         if workers.rank == 0:
-            caches.build(faces, place, layout, size, crop=crop)
+            caches.build(faces, place, layout, size, threads=os.cpu_count() or 1, crop=crop)
             faces.report()
         workers.wait()
     return Cache.open(place), reduce(add, (labeller.credits for labeller in labellers))

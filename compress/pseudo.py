@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from compress.foreign import Foreign
 from edgewing import geometry, layouts
@@ -69,6 +70,7 @@ class Labeller:
             self._square, self._lateral = (about.factor, about.shift), 0.0
         else:
             network, recipe, contract = load_model(path)
+            network.to("cuda" if torch.cuda.is_available() else "cpu")
             theirs, self.size = layouts.get(recipe.layout), recipe.input_size
             self.digest = contract.provenance.weights_sha256
             silent = least_score(recipe)

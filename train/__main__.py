@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 import typing
 from collections.abc import Collection
 from pathlib import Path
 
-from edgewing import errors, hints, layouts
-from edgewing.errors import InputError
+from edgewing import errors, files, hints, layouts
+from edgewing.errors import InputError, unknown
 from edgewing.outputs import Output
 from train import ablate, layout_new, recipes
 from train.recipes import Recipe
 from train.runs import ABOUT, run_folder
 
+LARGEST_OFFSETS = files.MIB
 # Fields that are written by the commands themselves.
 NO_OPTION = ("name", "data", "layout", "channels", "unlabelled", "corrected")
 EXAMPLE = """examples:
@@ -74,14 +76,16 @@ def main(arguments: list[str] | None = None) -> int | None:
     packed.add_argument("--debug", action="store_true", help="show the traceback of an error")
     moved = verbs.add_parser(
         "offsets",
-        help="how far to one side the labels of data sets lie",
+        help="how far the labels of data sets lie from where a run says, to one side and by point",
         description="A network trained on mirrored pictures cannot learn that all labels lie a little to the right, so "
         "the mean\ndistance of labels from its predictions, averaged with those of the mirrored picture, is just that.",
-        epilog="example:\n  python -m train offsets runs/first data/lfpw/trainset data/ytf/train --layout 300w-68",
+        epilog="examples:\n  python -m train offsets runs/first data/lfpw/trainset data/ytf/train\n"
+        "  python -m train offsets runs/first data/other --out offsets.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     moved.add_argument("source", metavar="RUN", help=f"{ABOUT}; trained with mirrored pictures")
     moved.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled faces")
+    moved.add_argument("--out", type=Output, metavar="FILE", help="write each point's x and y here, for --offsets")
     moved.add_argument("--debug", action="store_true", help="show the traceback of an error")
     data = verbs.add_parser("data", help="what lies in folders of public sets, and what is missing")
     checked = data.add_subparsers(dest="action", required=True).add_parser(
@@ -107,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         if options.verb == "offsets":
             from train.offsets import tell
 
-            tell(options.source, options.data)
+            tell(options.source, options.data, options.out and Path(options.out))
             return None
         layout = layouts.given(options.layout)
         recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=layout)
@@ -143,17 +147,31 @@ def from_options(recipe: Recipe, options: argparse.Namespace, **fields) -> Recip
         if value is None or field.name in NO_OPTION:
             continue
         if field.name in ("weights", "offsets"):
-            value = dict(_pair(text) for text in value)
+            value = dict(_pair(text, of_points=field.name == "offsets") for text in value)
         fields[field.name] = tuple(value) if isinstance(value, list) else value
     return recipes.replace(recipe, **fields)
 
 
-def _pair(text: str) -> tuple[str, float]:
-    name, _, number = text.rpartition("=")
+def _pair(text: str, of_points: bool) -> tuple[str, float | tuple[float, ...]]:
+    name, _, value = text.rpartition("=")
+    if of_points and Path(value).suffix == ".json":
+        return name, _of_points(Path(value), name)
     try:
-        return name, float(number)
+        return name, float(value)
     except ValueError:
-        raise InputError(f"{text!r}: expected NAME=NUMBER, such as lfpw/trainset=4") from None
+        other = ", or NAME=FILE.json as `train offsets` writes" if of_points else ""
+        raise InputError(f"{text!r}: expected NAME=NUMBER, such as lfpw/trainset=4{other}") from None
+
+
+def _of_points(path: Path, source: str) -> tuple[float, ...]:
+    """A source's x and y of each point, from a file that `train offsets --out` or a run wrote."""
+    try:
+        rows = json.loads(files.read(path, LARGEST_OFFSETS))
+        if source not in rows:
+            raise unknown(f"source in {path}", source, rows)
+        return tuple(float(v) for v in rows[source])
+    except (ValueError, TypeError, AttributeError):
+        raise InputError(f"{path}: not the offsets of sources; `python -m train offsets --out FILE` writes them") from None
 
 
 def check_data(folders: list[str]) -> int:

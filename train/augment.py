@@ -86,8 +86,12 @@ class Augment:
         noisy = chance[:, 4] < r.noise
         seeds = torch.randint(1 << 62, (count * world,), generator=generator)[rank::world][noisy].tolist()
         shape = 3, self.size, self.size
-        drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        grain = torch.stack(drawn) if drawn else torch.empty(0, *shape)
+        if device.type == "cpu":
+            drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+            grain = torch.stack(drawn) if drawn else torch.empty(0, *shape)
+        else:  # a GPU's own numbers: the CPU's would take longer than the network
+            of_batch = torch.Generator(device).manual_seed(seeds[0] if seeds else 0)
+            grain = torch.randn(len(seeds), *shape, generator=of_batch, device=device)
         moves = [v.to(device) for v in (angle, zoom, shift, flip)]
         made, moved, clean, visible = [], [], [], []
         step = PART if device.type == "cpu" else count
@@ -102,8 +106,8 @@ class Augment:
             if noisy[part].any():
                 before = int(noisy[: part.start].sum())
                 those = grain[before : before + int(noisy[part].sum())]
-                those *= (chance[part, 5][noisy[part]] * NOISE)[:, None, None, None]
-                crops[noisy[part].to(device)] += those.to(device)
+                those *= (chance[part, 5][noisy[part]] * NOISE)[:, None, None, None].to(device)
+                crops[noisy[part].to(device)] += those
             made.append(crops.clamp_(0, 1))
             moved.append(points)
         seen = None if visibility is None else torch.cat(visible)

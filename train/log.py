@@ -27,16 +27,19 @@ class Log:
     """The record of one run: metrics.jsonl, TensorBoard, and a bar (plain lines where stderr is no terminal).
 
     record: counts that a checkpoint keeps, so that a run that was stopped says the same as one that was not: the last
-    losses, seconds, seconds of processor time. It is changed in place.
+    losses, seconds, seconds of processor time. It is changed in place. steps: None where time says when to stop. done:
+    the share of the run that is over.
     """
 
-    def __init__(self, run: Path, steps: int, record: dict, say: Callable[[str], None]):
+    def __init__(
+        self, run: Path, steps: int | None, record: dict, say: Callable[[str], None], done: Callable[[], float]
+    ):
         self.run, self.path, self.steps, self.say = run, run / METRICS, steps, say
-        self.record = record
+        self.record, self.done = record, done
         record.setdefault("loss", [])
         self.start = time.monotonic() - record.get("seconds", 0.0)
         self.cpu = time.process_time() - record.get("cpu_seconds", 0.0)
-        self.began, self.told, self.first, self.seen = time.monotonic(), time.monotonic(), None, 0
+        self.began, self.told, self.first, self.seen = time.monotonic(), time.monotonic(), done(), 0
         self.nme = math.nan
         self.board = self.bar = None
         with contextlib.suppress(ImportError):  # a GPU host may have torch, numpy and safetensors alone
@@ -50,7 +53,6 @@ class Log:
                 self.bar = tqdm(total=steps, unit="step", smoothing=0.05)
 
     def step(self, step: int, loss: float, rate: float, batch: int) -> None:
-        self.first = step - 1 if self.first is None else self.first
         self.record["loss"] = (self.record["loss"] + [loss])[-50:]
         self.record |= {"seconds": time.monotonic() - self.start, "cpu_seconds": time.process_time() - self.cpu}
         self.seen += batch
@@ -61,16 +63,20 @@ class Log:
             self.bar.set_postfix(loss=f"{mean:.3f}", nme=f"{self.nme:.2%}", refresh=False)
             self.bar.update(0)
         speed = self.seen / (time.monotonic() - self.began)
-        if step % 50 == 0 or step == self.steps:
+        share = self.done()
+        if step % 50 == 0 or share >= 1:
             seconds = {name: self.record[name] for name in ("seconds", "cpu_seconds")}
             append_metrics(self.path, step=step, loss=mean, rate=rate, images_per_s=speed, **seconds)
             if self.board:
                 self.board.add_scalar("loss", mean, step)
                 self.board.add_scalar("rate", rate, step)
-        if self.bar is None and (time.monotonic() - self.told > TELL_SECONDS or step == self.steps):
+        if self.bar is None and (time.monotonic() - self.told > TELL_SECONDS or share >= 1):
             self.told = time.monotonic()
-            left = (self.steps - step) * (self.told - self.began) / (step - self.first) / 60
-            self.say(f"step {step}/{self.steps}  loss {mean:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
+            left = max(0.0, 1 - share) * (self.told - self.began) / (share - self.first) / 60
+            self.say(f"{self.place(step)}  loss {mean:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
+
+    def place(self, step: int) -> str:
+        return f"step {step}" + (f"/{self.steps}" if self.steps else f", {self.done():.0%}")
 
     def evaluate(self, step: int, faces: Faces, scores: Scores) -> None:
         summary = metrics.summarise(scores.errors)
@@ -94,7 +100,7 @@ class Log:
         if self.bar is None:
             pck = f"  PCK@{scores.pck['threshold']:g} {scores.pck['share']:.2%}" if scores.pck else ""
             self.say(
-                f"step {step}/{self.steps}  validation NME {summary.nme:.2%} ({scores.normaliser})"
+                f"{self.place(step)}  validation NME {summary.nme:.2%} ({scores.normaliser})"
                 f"  FR10 {summary.fr10:.2%}{pck}"
             )
 

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from edgewing import files
 from edgewing.errors import InputError, Stopped
 from train import checkpoint, preview, recipes
 from train.augment import Augment
@@ -42,6 +43,7 @@ from train.workers import Workers
 
 CALIBRATION_FACES = 256
 VALIDATION_FACES = 256
+OFFSETS = "offsets.json"  # source -> x and y of each point, as --offsets takes them
 BROKEN_IN_A_ROW = 20  # steps without a finite loss before a run gives up
 SAVE_SECONDS = 300  # between checkpoints; losing more than five minutes is not worth the disk
 
@@ -84,7 +86,7 @@ def fit(
     planned = plan(recipe, cache, workers.world)
     credits = (teacher.credits if teacher else Credits()) + (credits or Credits())
     assumed = assumed_by(cache, initial, credits)
-    trainer = Trainer(recipe, planned.steps, workers.device, initial, teacher)
+    trainer = Trainer(recipe, planned.steps, workers.device, initial, teacher, planned.offsets)
     if wrap:
         trainer.forward = wrap(trainer.network)
     augment = Augment(recipe, cache.meta["size"], cache.meta["context"])
@@ -99,7 +101,7 @@ def fit(
                 for left in run.glob(".*.part*"):  # by a process that was killed while it wrote
                     left.unlink(missing_ok=True)
                 rewind(run, trainer.step)
-            say(f"{run}: going on from step {trainer.step} of {planned.steps}")
+            say(f"{run}: going on from step {trainer.step}, {trainer.done():.0%} done")
         elif head:
             prepare(run, recipe, cache, augment, planned)
             rewind(run, 0)
@@ -109,12 +111,16 @@ def fit(
         for line in (
             *planned.warnings,
             f"{len(planned.train)} faces to train on, {len(planned.validation)} to validate on, {recipe.crop} crops, "
-            f"{planned.steps} steps of {recipe.batch}",
+            f"{f'{recipe.minutes:g} minutes' if recipe.minutes else f'{planned.steps} steps'} of {recipe.batch}",
         ):
             say(line)
         workers.wait()  # until the first has written the faces
         _steps(trainer, planned, cache, augment, run, workers, assumed, signals, say)
     if head:
+        if recipe.learn_offsets:
+            found = trainer.learnt_offsets(cache.meta["size"] / cache.meta["context"])
+            named = {source["name"]: row for source, row in zip(cache.meta["sources"], found)}
+            files.write(run / OFFSETS, (json.dumps(named) + "\n").encode())
         checkpoint.save_model(
             run / checkpoint.MODEL, trainer.average, recipe, contract(trainer.average), cache.meta["fingerprint"]
         )
@@ -134,12 +140,14 @@ def _steps(
     """From the trainer's step to the plan's last one. Raises Stopped when there is a signal, after a checkpoint."""
     recipe, steps, head = trainer.recipe, planned.steps, workers.rank == 0
     faces = Faces.load(run / VALIDATION)
-    log = Log(run, steps, trainer.record, say) if head else None
+    log = Log(run, None if recipe.minutes else steps, trainer.record, say, trainer.done) if head else None
     saved, broken, skipped = time.monotonic(), 0, 0
-    for step, chosen, *read in batches(cache, planned.stream, trainer.step, steps, *workers.share):
+    sources = torch.from_numpy(cache.sources.astype(np.int64)).to(workers.device)
+    for step, chosen, images, landmarks, visibility in batches(
+        cache, planned.stream, trainer.step, steps, *workers.share, workers.device
+    ):
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step)
-        read[1] += planned.offsets[cache.sources[chosen], None]
-        images, landmarks, visibility = (torch.from_numpy(a).to(workers.device) for a in read)
+        landmarks = landmarks + trainer.offsets()[sources[torch.from_numpy(chosen).to(workers.device)]]
         loss = trainer.update(*augment.batch(images, landmarks, visibility, generator, workers.share))
         broken = broken + 1 if math.isnan(loss) else 0
         if broken:
@@ -151,7 +159,7 @@ def _steps(
                 f"the last batch: {', '.join(cache.names(chosen))}"
             )
         (going_on,) = workers.agree(not signals)
-        last = trainer.step == steps
+        last = trainer.step == steps or trainer.done() >= 1
         if head:
             log.step(trainer.step, loss, trainer.rate(), recipe.batch)
         if trainer.step % recipe.evaluate_every == 0 or last:
@@ -168,8 +176,11 @@ def _steps(
         if not going_on and not last:
             if head:
                 log.close()
-            text = f"stopped at step {trainer.step} of {steps}; the same command goes on from here"
+            place = f"{trainer.done():.0%} done" if recipe.minutes else f"of {steps}"
+            text = f"stopped at step {trainer.step} {place}; the same command goes on from here"
             raise Stopped(text, signals[0] if signals else signal.SIGTERM)
+        if last:
+            break
     if head:
         log.close()
 

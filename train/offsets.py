@@ -1,20 +1,23 @@
-"""How far to one side the labels of a data set lie.
+"""How far the labels of a data set lie from where a network says, point by point.
 
-People and machines that mark faces are off by a constant. A network trained on mirrored pictures cannot learn that, it
-sees as much to the left; so the mean of label - prediction in x, the prediction averaged with that of the mirrored
-picture, is the set's offset. In y nothing tells an offset from a convention.
+People and machines that mark faces are off by a constant, and each set has its own idea of where an eye's corner is. A
+network trained on mirrored pictures cannot learn that labels lie to one side, it sees as much of the other; so the
+middle of label - prediction, the prediction averaged with that of the mirrored picture, is the set's offset: in x
+wholly, in y as far as the set is not the one that the network learnt from.
 
 F faces, N landmarks.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import geometry, hints
+from edgewing import files, geometry, hints
 from edgewing.errors import InputError
 from train.checkpoint import load_model
 from train.data import load, read
@@ -23,10 +26,26 @@ from train.evaluate import predict
 MOST = 1000  # faces of a source, evenly spaced; the standard error is printed
 
 
-def measure(run: str | Path, folder: str | Path) -> tuple[str, int, float, float]:
-    """Source, faces, mean offset in x as a share of the crop's side, and its standard error. InputError as ``read``."""
+@dataclass(frozen=True)
+class Offsets:
+    """Shares of the crop's side. lateral: the mean in x of all points, and its standard error. points: (N, 2) of each
+    point, x y, the median over faces: a few wrong predictions move it little."""
+
+    source: str
+    faces: int
+    lateral: float
+    error: float
+    points: np.ndarray
+
+
+def measure(run: str | Path, folder: str | Path) -> Offsets:
+    """Of faces that lack no point: where one does the face is turned away, and networks err. InputError as ``read``."""
     network, recipe, _ = load_model(run)
-    samples = read(folder, recipe.layout, points_frame=recipe.points_frame).samples
+    samples = [
+        sample
+        for sample in read(folder, recipe.layout, points_frame=recipe.points_frame).samples
+        if not np.isnan(sample.landmarks).any()
+    ]
     crops, labels = [], []
     for index in np.unique(np.linspace(0, len(samples) - 1, min(MOST, len(samples))).astype(int)):
         sample = samples[int(index)]
@@ -39,18 +58,26 @@ def measure(run: str | Path, folder: str | Path) -> tuple[str, int, float, float
         crops.append(geometry.warp(image, crop.to_image, crop.size))
         labels.append(geometry.apply(crop.to_crop, sample.landmarks))
     if not crops:
-        raise InputError(f"{folder}: none of its pictures can be read")
+        raise InputError(f"{folder}: no picture that can be read has all its points")
     predicted, _ = predict(network, recipe, np.stack(crops), mirrored=True)
-    shares = (np.stack(labels) - predicted)[..., 0].mean(axis=1) / recipe.input_size
-    return sample.source, len(crops), float(shares.mean()), float(shares.std() / len(shares) ** 0.5)
+    shares = (np.stack(labels) - predicted) / recipe.input_size  # (F, N, 2)
+    lateral = shares[..., 0].mean(axis=1)
+    error = float(lateral.std() / len(lateral) ** 0.5)
+    return Offsets(sample.source, len(crops), float(lateral.mean()), error, np.median(shares, axis=0))
 
 
-def tell(run: Path, folders: Sequence[str]) -> None:
-    """Print the offsets of the folders, and the option that takes them."""
-    print(f"{'source':20} faces  offset, share of the crop's side")
-    found = {}
-    for folder in folders:
-        source, faces, offset, error = measure(run, folder)
-        found[source] = offset
-        print(f"{source:20} {faces:5}  {offset:+.4f} +- {error:.4f}", flush=True)
-    print(hints.next_line("python -m train fit ... --offsets", *(f"{k}={v:.4f}" for k, v in found.items())))
+def tell(run: Path, folders: Sequence[str], out: Path | None = None) -> None:
+    """Print the offsets of the folders, and the option that takes them. out: where those of each point are written."""
+    print(f"{'source':20} faces  offset to the right, share of the crop's side; largest of a point")
+    found = [measure(run, folder) for folder in folders]
+    for f in found:
+        largest = float(np.linalg.norm(f.points, axis=1).max())
+        print(f"{f.source:20} {f.faces:5}  {f.lateral:+.4f} +- {f.error:.4f}  {largest:.4f}", flush=True)
+    if out is None:
+        options = [f"{f.source}={f.lateral:.4f}" for f in found]
+    else:
+        rows = {f.source: f.points.reshape(-1).round(6).tolist() for f in found}
+        files.write(out, (json.dumps(rows) + "\n").encode())
+        print(f"wrote {out}")
+        options = [f"{f.source}={out}" for f in found]
+    print(hints.next_line("python -m train fit ... --offsets", *options))

@@ -17,6 +17,7 @@ from train.data.cache import Cache
 from train.recipes import Recipe
 from train.stream import Stream
 
+ENDLESS = 10**9  # steps, where time says when to stop
 FEW = 30  # validation faces; a mean over fewer says little
 
 
@@ -24,7 +25,7 @@ FEW = 30  # validation faces; a mean over fewer says little
 class Plan:
     """train, validation: indices into the cache. stream: which of them make up which batch. steps: of one batch.
 
-    offsets: (sources, 2) cache px, what is added to a source's landmarks so that they lie where the network's shall.
+    offsets: (sources, N, 2) cache px, what is added to a source's landmarks so that they lie where the network's shall.
     warnings: lines for the user.
     """
 
@@ -58,9 +59,18 @@ def plan(recipe: Recipe, cache: Cache, workers: int = 1) -> Plan:
         raise InputError("--weights leaves no face to train on: all sources that are there have 0; raise one")
     stream = Stream(train, weights, recipe.batch, recipe.seed)
     side = cache.meta["size"] / cache.meta["context"]  # of the crop, cache px
-    offsets = np.zeros((len(names), 2), np.float32)
-    offsets[:, 0] = [side * (recipe.lateral - recipe.offsets.get(name, recipe.lateral)) for name in names]
-    return Plan(train, validation, stream, recipe.steps or stream.steps(recipe.epochs), offsets, _warnings(validation))
+    offsets = np.zeros((len(names), points, 2), np.float32)
+    for row, name in zip(offsets, names):
+        of_source = recipe.offsets.get(name, recipe.lateral)
+        if isinstance(of_source, tuple):
+            row[:] = -side * np.reshape(of_source, (points, 2))
+            row[:, 0] += side * recipe.lateral
+        else:
+            row[:, 0] = side * (recipe.lateral - of_source)
+    if (recipe.learn_offsets or recipe.minutes) and workers > 1:
+        raise InputError("learn_offsets and minutes are for one process; train without torchrun, or without them")
+    steps = ENDLESS if recipe.minutes else recipe.steps or stream.steps(recipe.epochs)
+    return Plan(train, validation, stream, steps, offsets, _warnings(validation))
 
 
 def _split(recipe: Recipe, cache: Cache, names: list[str]) -> tuple[np.ndarray, np.ndarray]:

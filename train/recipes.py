@@ -30,7 +30,7 @@ RANGES = {
     "distillation": (0, 1),
     "rotation": (0, 180), "scale": (0, 0.9), "shift": (0, 1), "flip": (0, 1), "light": (0, 1), "grey": (0, 1),
     "blur": (0, 1), "noise": (0, 1), "occlusion": (0, 1), "rate": (SMALLEST, 10), "weight_decay": (0, 10),
-    "warmup": (0, 10**7), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16), "ema": (0, 1 - SMALLEST),
+    "warmup": (0, 10**7), "minutes": (0, 10**6), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16), "ema": (0, 1 - SMALLEST),
     "clip": (0, 1e9), "evaluate_every": (1, 10**9), "threshold": (0, 0.99), "power": (1, 16),
 }  # fmt: skip
 # The fields that say what the network is: with other values, weights do not fit.
@@ -61,10 +61,14 @@ class Recipe:
     )
     validation: float = 0.05  # share of groups (identities) kept out of training
     seed: int = 0
-    # How far to the right labels lie of where mirrored pictures say, as a share of the crop's side: each source's own
-    # (python -m train offsets), and where the network's shall lie. Mirroring keeps it there.
-    offsets: dict[str, float] = field(default_factory=dict)  # source -> share; `lateral` if absent
+    # How far labels lie from where mirrored pictures say, as a share of the crop's side: each source's own
+    # (python -m train offsets), and how far to the right the network's shall lie. Mirroring keeps it there.
+    # source -> one number, all points to the right; or x and y of each point; `lateral` if absent
+    offsets: dict[str, float | tuple[float, ...]] = field(default_factory=dict)
     lateral: float = 0.0
+    # All sources but the first learn where their points lie from the first's, starting at their offsets: data sets mark
+    # differently, and mixing them blindly blurs all. What was learnt is written to offsets.json, no weight has it.
+    learn_offsets: bool = False
 
     # network (train.model)
     network: str = "mobile"  # mobile | paper | lite0 (a teacher: train.lite0)
@@ -118,6 +122,7 @@ class Recipe:
     schedule: str = "cosine"  # cosine | step (divided by 10 at each of `milestones`)
     milestones: tuple[float, ...] = (1 / 3, 2 / 3)  # shares of the run
     warmup: int = 100  # steps
+    minutes: float = 0.0  # above 0: as many steps as that takes, whatever `steps` and `epochs` say; not repeatable
     steps: int = 0  # of one batch; 0: from epochs
     epochs: float = 100.0  # of the faces as weighted
     batch: int = 32  # faces per step, over all workers together
@@ -250,17 +255,23 @@ def check(recipe: Recipe) -> Recipe:
         for key, known in choices.items()
         if getattr(recipe, key) not in known
     ]
-    layouts.get(recipe.layout)
     problems += [
         f"{key} {value:g} is not in {low:g}..{high:g}"
         for key, (low, high) in RANGES.items()
         if not low <= (value := getattr(recipe, key)) <= high
     ]
     for what, (low, high) in {"weights": (0, 1e6), "offsets": (-0.5, 0.5)}.items():
-        found = getattr(recipe, what).items()
-        problems += [
-            f"{what} of {name}: {v:g} is not in {low:g}..{high:g}" for name, v in found if not low <= v <= high
-        ]
+        for name, values in getattr(recipe, what).items():
+            values = values if isinstance(values, tuple) else (values,)
+            problems += [f"{what} of {name}: {v:g} is not in {low:g}..{high:g}" for v in values if not low <= v <= high]
+    points = layouts.get(recipe.layout).points
+    problems += [
+        f"offsets of {name}: {len(values)} numbers, expected one, or x and y of {points} points"
+        for name, values in recipe.offsets.items()
+        if isinstance(values, tuple) and len(values) != 2 * points
+    ]
+    if recipe.learn_offsets and not recipe.coordinate_loss:
+        problems.append("learn_offsets needs a coordinate_loss above 0, which is what offsets are learnt by")
     if not all(0 <= share <= 1 for share in recipe.milestones):
         problems.append(f"milestones {recipe.milestones} are not shares of the run, in 0..1")
     if not all(1 <= v <= MOST_CHANNELS for v in recipe.maps):
@@ -325,7 +336,8 @@ def _cast(hint, value):
     if typing.get_origin(hint) is tuple:
         return tuple(typing.get_args(hint)[0](v) for v in value)
     if typing.get_origin(hint) is dict:
-        return {str(k): tuple(map(int, v)) if isinstance(v, list) else float(v) for k, v in value.items()}
+        of_list = int if hint == dict[str, tuple[int, int]] else float
+        return {str(k): tuple(map(of_list, v)) if isinstance(v, list) else float(v) for k, v in value.items()}
     if hint is bool and not isinstance(value, bool):
         raise TypeError(f"{value!r} is not true or false")
     return hint(value)

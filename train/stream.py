@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from train.data.cache import Cache
+
+RESIDENT = 0.1  # share of a GPU's free memory that a cache may take: several trainings share one
 
 
 class Stream:
@@ -56,12 +60,27 @@ class Stream:
         return self._epochs[epoch]
 
 
-def batches(cache: Cache, stream: Stream, first: int, last: int, rank: int, world: int) -> Iterator[tuple]:
-    """(step, faces, images, landmarks, visibility) of this worker's share, read one batch ahead in a thread."""
+def batches(
+    cache: Cache,
+    stream: Stream,
+    first: int,
+    last: int,
+    rank: int = 0,
+    world: int = 1,
+    device: torch.device = torch.device("cpu"),
+) -> Iterator[tuple]:
+    """(step, faces, images, landmarks, visibility) of this worker's share, tensors on the device, read one batch ahead
+    in a thread; from the GPU's own memory where the whole cache has room there."""
+    images = _resident(cache, device)
 
     def read(step: int):
         faces = stream.faces(step)[rank::world]
-        return step, faces, *cache.read(faces), cache.visibility(faces)
+        if images is not None:
+            pixels, landmarks = images[torch.from_numpy(faces).to(device)], cache.landmarks(faces)
+        else:
+            pixels, landmarks = cache.read(faces)
+            pixels = torch.from_numpy(pixels).to(device)
+        return step, faces, pixels, *(torch.from_numpy(a).to(device) for a in (landmarks, cache.visibility(faces)))
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(read, first)
@@ -70,3 +89,15 @@ def batches(cache: Cache, stream: Stream, first: int, last: int, rank: int, worl
             if step + 1 < last:
                 ahead = pool.submit(read, step + 1)
             yield current
+
+
+def _resident(cache: Cache, device: torch.device) -> Tensor | None:
+    """(M, S, S, 3) uint8, all pictures on a GPU; None on a CPU, or where they would take too much."""
+    size = cache.meta["size"]
+    if device.type != "cuda" or len(cache) * size**2 * 3 > RESIDENT * torch.cuda.mem_get_info(device)[0]:
+        return None
+    images = torch.empty(len(cache), size, size, 3, dtype=torch.uint8, device=device)
+    for start in range(0, len(cache), 256):
+        part = np.arange(start, min(start + 256, len(cache)))
+        images[start : start + len(part)] = torch.from_numpy(cache.read(part)[0])
+    return images

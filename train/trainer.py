@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,7 @@ from train.recipes import Recipe
 from train.teacher import Teacher
 
 CHECKPOINT = "checkpoint.safetensors"
+LEARNT_UNIT = 2.0  # cache px; what a parameter of 1 is worth, so that the network's learning rate serves offsets too
 RECORD = "edgewing.record"
 ASSUMED = "edgewing.assumed"  # the checkpoint's key for what a resume takes for granted beside the recipe
 
@@ -38,7 +40,9 @@ class Trainer:
         device: torch.device,
         initial: StackedHourglass | None = None,
         teacher: Teacher | None = None,
+        offsets: np.ndarray | None = None,
     ):
+        """offsets: (sources, N, 2) cache px of plan.Plan."""
         self.recipe, self.steps, self.device = recipe, steps, device
         self.teacher = teacher.to(device) if teacher else None
         torch.manual_seed(recipe.seed)
@@ -48,18 +52,42 @@ class Trainer:
         self.average = build(recipe).to(device, memory_format=memory).eval().requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = _optimiser(recipe, self.network)
+        self.points = layouts.get(recipe.layout).points
+        planned = np.zeros((1, self.points, 2), np.float32) if offsets is None else offsets
+        self.planned_offsets = torch.from_numpy(planned).to(device)
+        self.learnt = torch.zeros_like(self.planned_offsets).requires_grad_() if recipe.learn_offsets else None
+        if self.learnt is not None:
+            self.optimiser.add_param_group({"params": [self.learnt], "weight_decay": 0.0})
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
         self.truth = GroundTruth(recipe)
         self.decode = Decode(recipe.how, recipe.cells, recipe.cells, 1.0).to(device)
-        self.points = layouts.get(recipe.layout).points
         self.step = 0
         self.record: dict = {}  # what train.log counts over all starts of the run
         self.agree: Callable[..., list[bool]] = lambda *flags: list(flags)
         self.forward: nn.Module | Callable = torch.compile(self.network) if recipe.compile else self.network
 
+    def done(self) -> float:
+        """Share of the run that is over: of its steps, or of its minutes."""
+        if self.recipe.minutes:
+            return self.record.get("seconds", 0.0) / (60 * self.recipe.minutes)
+        return self.step / max(1, self.steps)
+
+    def offsets(self) -> Tensor:
+        """(sources, N, 2) cache px, what is added to landmarks; a gradient flows to what is learnt of it."""
+        if self.learnt is None:
+            return self.planned_offsets
+        first = torch.zeros_like(self.learnt[:1])
+        return self.planned_offsets + LEARNT_UNIT * torch.cat([first, self.learnt[1:]])
+
+    def learnt_offsets(self, side: float) -> list[list[float]]:
+        """A row a source, x and y of each point as shares of the crop's side, in the frame of --offsets."""
+        found = -self.offsets().detach().cpu().numpy() / side
+        found[..., 0] += self.recipe.lateral
+        return found.reshape(len(found), -1).round(6).tolist()
+
     def rate(self) -> float:
         """The learning rate of the coming step."""
-        r, done = self.recipe, self.step / max(1, self.steps)
+        r, done = self.recipe, self.done()
         warm = min(1.0, (self.step + 1) / r.warmup) if r.warmup else 1.0
         if r.schedule == "step":
             return r.rate * warm * 0.1 ** sum(done >= share for share in r.milestones)
@@ -74,14 +102,15 @@ class Trainer:
         than nobody.
         """
         r = self.recipe
-        target, mask = self.truth(landmarks, visibility)
+        target, mask = self.truth(landmarks.detach(), visibility)
         half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(r.precision)
         with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
             outputs = self.forward(crops)
         outputs = [o.float() for o in outputs]
         total = heatmap_loss(outputs, target, mask, r.loss, r.weight, self.truth.counted(landmarks))
         if self.teacher is not None:
-            shown = self.teacher(crops if clean is None else clean, r.cells, len(outputs))
+            with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
+                shown = self.teacher(crops if clean is None else clean, r.cells, len(outputs))
             taught = sum(heatmap_loss([o], h, mask, r.loss, r.weight) for o, h in zip(outputs, shown))
             total = (1 - r.distillation) * total + r.distillation * taught
         if r.coordinate_loss:
@@ -123,16 +152,19 @@ class Trainer:
     def _average(self) -> None:
         # Young averages follow closely: the decay grows with the step, as in TensorFlow's EMA.
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step)) if self.recipe.ema else 0.0
-        for mean, new in zip(self.average.state_dict().values(), self.network.state_dict().values()):
-            if mean.is_floating_point():
-                mean.lerp_(new, 1 - decay)
-            else:
+        pairs = list(zip(self.average.state_dict().values(), self.network.state_dict().values()))
+        means, news = zip(*(pair for pair in pairs if pair[0].is_floating_point()))
+        torch._foreach_lerp_(means, news, 1 - decay)
+        for mean, new in pairs:
+            if not mean.is_floating_point():
                 mean.copy_(new)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a run needs to go on, by name."""
         found = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         found |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        if self.learnt is not None:
+            found["offsets.learnt"] = self.learnt.detach()
         for i, state in self.optimiser.state_dict()["state"].items():
             found |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
         return found
@@ -160,6 +192,9 @@ class Trainer:
         for prefix, network in (("network.", self.network), ("average.", self.average)):
             part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             checkpoint.fill(network, part, str(path))
+        if self.learnt is not None:
+            with torch.no_grad():
+                self.learnt.copy_(tensors["offsets.learnt"])
         state: dict[int, dict] = {}
         for key, value in tensors.items():
             if key.startswith("optimiser."):
@@ -178,7 +213,8 @@ def _optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     decayed = [p for p in network.parameters() if p.ndim > 1]
     rest = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.rate)
+    fused = next(network.parameters()).device.type == "cuda"
+    return torch.optim.AdamW(groups, lr=recipe.rate, fused=fused)
 
 
 def _statistics(network: nn.Module) -> list[tuple[Tensor, Tensor]]:

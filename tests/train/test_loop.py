@@ -80,9 +80,9 @@ def test_stopping_and_going_on_gives_the_same_weights(undisturbed, cache, tmp_pa
     first = Trainer(RECIPE, planned.steps, torch.device("cpu"))
     augment = Augment(RECIPE, cache.meta["size"], cache.meta["context"])
     prepare(run, RECIPE, cache, augment, planned)
-    for step, _, *read in batches(cache, planned.stream, 0, 4, 0, 1):
+    for step, _, *read in batches(cache, planned.stream, 0, 4):
         generator = torch.Generator().manual_seed((RECIPE.seed << 32) + step)
-        first.update(*augment.batch(*map(torch.from_numpy, read), generator))
+        first.update(*augment.batch(*read, generator))
     first.save(run / CHECKPOINT, assumed_by(cache, None, Credits()))
     fit(RECIPE, cache, run, Workers())
     ours, expected = weights(run), weights(undisturbed)
@@ -239,9 +239,9 @@ def test_the_losses_are_those_of_before(cache):
     trainer = Trainer(RECIPE, planned.steps, torch.device("cpu"))
     augment = Augment(RECIPE, cache.meta["size"], cache.meta["context"])
     losses = []
-    for step, _, *read in batches(cache, planned.stream, 0, len(GOLDEN), 0, 1):
+    for step, _, *read in batches(cache, planned.stream, 0, len(GOLDEN)):
         generator = torch.Generator().manual_seed((RECIPE.seed << 32) + step)
-        losses.append(trainer.update(*augment.batch(*map(torch.from_numpy, read), generator)))
+        losses.append(trainer.update(*augment.batch(*read, generator)))
     assert losses == pytest.approx(GOLDEN, rel=1e-3)
 
 
