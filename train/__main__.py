@@ -152,6 +152,13 @@ def from_options(recipe: Recipe, options: argparse.Namespace, **fields) -> Recip
     return recipes.replace(recipe, **fields)
 
 
+def _short(value):
+    """A field's value for a line to read: not every number of offsets by point."""
+    if isinstance(value, dict):
+        return {k: f"{len(v)} numbers" if isinstance(v, tuple) and len(v) > 2 else v for k, v in value.items()}
+    return value
+
+
 def _pair(text: str, of_points: bool) -> tuple[str, float | tuple[float, ...]]:
     name, _, value = text.rpartition("=")
     if of_points and Path(value).suffix == ".json":
@@ -171,7 +178,9 @@ def _of_points(path: Path, source: str) -> tuple[float, ...]:
             raise unknown(f"source in {path}", source, rows)
         return tuple(float(v) for v in rows[source])
     except (ValueError, TypeError, AttributeError):
-        raise InputError(f"{path}: not the offsets of sources; `python -m train offsets --out FILE` writes them") from None
+        raise InputError(
+            f"{path}: not the offsets of sources; `python -m train offsets --out FILE` writes them"
+        ) from None
 
 
 def check_data(folders: list[str]) -> int:
@@ -223,7 +232,11 @@ def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None, gi
             for f in dataclasses.fields(Recipe)
             if getattr(recipe, f.name) != getattr(recipes.get(recipe.name), f.name)
         }
-        say(f"recipe {recipe.name}" + "".join(f", {k} {v}" for k, v in changed.items()) + f"; on {workers.device}")
+        say(
+            f"recipe {recipe.name}"
+            + "".join(f", {k} {_short(v)}" for k, v in changed.items())
+            + f"; on {workers.device}"
+        )
         fit(recipe, cache, folder, workers, network, say=say, credits=credits)
         if workers.rank == 0:
             from train.preview import draw_run

@@ -16,6 +16,7 @@ from torch import nn
 from edgewing import decoding, files, geometry, layouts, metrics
 from edgewing.errors import InputError
 from train.data.samples import seen
+from train.decode import Decode
 from train.recipes import Recipe
 
 CALIBRATION = "faces/calibration.npz"
@@ -78,7 +79,11 @@ def predict(network: nn.Module, recipe: Recipe, crops: np.ndarray, mirrored: boo
         if mirrored:
             other = network(images.flip(-1) / 255)[-1][:, : layout.points].flip(-1)
             heatmaps = (heatmaps + other[:, torch.as_tensor(layout.flip_index, device=other.device)]) / 2
-        points, values = decoding.decode(heatmaps.float().cpu().numpy(), recipe.stride, recipe.how)
+        if first.device.type == "cpu":
+            points, values = decoding.decode(heatmaps.float().numpy(), recipe.stride, recipe.how)
+        else:  # where the maps are: to bring them over and decode them there takes ten times as long
+            decode = Decode(recipe.how, recipe.cells, recipe.cells, recipe.stride).to(first.device)
+            points, values = (found.cpu().numpy() for found in decode(heatmaps.float()))
         landmarks.append(points)
         scores.append(values)
     network.train(training)

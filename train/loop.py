@@ -159,9 +159,9 @@ def _steps(
                 f"the last batch: {', '.join(cache.names(chosen))}"
             )
         (going_on,) = workers.agree(not signals)
-        last = trainer.step == steps or trainer.done() >= 1
         if head:
             log.step(trainer.step, loss, trainer.rate(), recipe.batch)
+        last = trainer.done() >= 1
         if trainer.step % recipe.evaluate_every == 0 or last:
             predicted = workers.spread(
                 len(faces),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from train.data.cache import Cache
 
-RESIDENT = 0.1  # share of a GPU's free memory that a cache may take: several trainings share one
+RESIDENT = 0.25  # share of a GPU's free memory that a cache may take: several trainings share one
 
 
 class Stream:
