@@ -11,8 +11,7 @@ cd "$(dirname "$0")/.."
 stage=$1 OUT=$2
 : "${D:=/tmp/data}" "${PY:=python3}" "${PROCESSES:=1}"
 : "${MINUTES:=3}" "${LONG:=6}" "${SHORT:=3}" "${TEACHER:=$D/teacher-aflw.safetensors}" "${GHOST:=$D/pfld_ghostone_112.onnx}"
-: "${L:=--recipe mobile --features 96 --width 1.5}" "${XS:=--recipe small --features 48 --width 0.5 --input-size 112}"
-export D PY PROCESSES MINUTES LONG SHORT TEACHER GHOST L XS
+export D PY PROCESSES MINUTES LONG SHORT TEACHER GHOST
 
 queue() {
     LIST=models/gpu-$1.txt models/queue.sh

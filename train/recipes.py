@@ -30,7 +30,8 @@ RANGES = {
     "distillation": (0, 1),
     "rotation": (0, 180), "scale": (0, 0.9), "shift": (0, 1), "flip": (0, 1), "light": (0, 1), "grey": (0, 1),
     "blur": (0, 1), "noise": (0, 1), "occlusion": (0, 1), "rate": (SMALLEST, 10), "weight_decay": (0, 10),
-    "warmup": (0, 10**7), "minutes": (0, 10**6), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16), "ema": (0, 1 - SMALLEST),
+    "warmup": (0, 10**7), "minutes": (0, 10**6), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16),
+    "ema": (0, 1 - SMALLEST),
     "clip": (0, 1e9), "evaluate_every": (1, 10**9), "threshold": (0, 0.99), "power": (1, 16),
 }  # fmt: skip
 # The fields that say what the network is: with other values, weights do not fit.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from train.data.cache import Cache
 
+CPU = torch.device("cpu")
 RESIDENT = 0.25  # share of a GPU's free memory that a cache may take: several trainings share one
 
 
@@ -67,7 +68,7 @@ def batches(
     last: int,
     rank: int = 0,
     world: int = 1,
-    device: torch.device = torch.device("cpu"),
+    device: torch.device = CPU,
 ) -> Iterator[tuple]:
     """(step, faces, images, landmarks, visibility) of this worker's share, tensors on the device, read one batch ahead
     in a thread; from the GPU's own memory where the whole cache has room there."""
