@@ -30,11 +30,12 @@ bring() {
 
 case $stage in
 check)
-    PROCESSES=3 MINUTES=0.15 queue teacher
-    tail -n 30 runs/teacher.log
-    $PY -m train fit "$D/lfpw/trainset" "$D/helen/trainset" --recipe paper-300w --batch 32 --precision bf16 --minutes 0.15 --run paper-check
-    rm -rf runs/teacher runs/paper-check
-    $PY -m bench training --recipes models/edgewing-m.safetensors --batch 256 --steps 8 --rounds 5 --to "$OUT/training.jsonl"
+    common="--batch 192 --precision bf16 --minutes 0.2 --absent empty --hidden 0.6 --coordinate-loss 1"
+    marked="$D/lfpw/trainset $D/helen/trainset"
+    $PY -m train fit $marked --recipe teacher --initial "$TEACHER" --input-size 224 --learn-offsets $common --run check-1 &&
+        $PY -m compress distill runs/check-1 $marked --unlabelled "$D/wflw" --recipe small $common --run check-2 &&
+        $PY -m train fit $marked --recipe paper-300w --batch 32 --precision bf16 --minutes 0.2 --run check-3
+    timeout 100 $PY -m bench training --recipes models/edgewing-m.safetensors --batch 256 --steps 8 --to "$OUT/training.jsonl"
     ;;
 teacher)
     queue teacher
