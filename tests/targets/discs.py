@@ -14,7 +14,8 @@ import torch
 
 from edgewing import contract, layouts
 from train import checkpoint, recipes
-from train import model as models
+from train.credits import Credits
+from train.describe import describe
 
 SIZE, LAYOUT = 64, "aflw-19"
 
@@ -85,21 +86,7 @@ RECIPE = recipes.Recipe("tiny", layout=LAYOUT, width=0.25, input_size=SIZE, data
 
 def run_contract(network: torch.nn.Module, recipe: recipes.Recipe) -> contract.Contract:
     """The contract that a training run would give this network."""
-    size, cells = recipe.input_size, recipe.cells
-    part = layouts.get(recipe.layout)
-    channels = part.points + recipe.has_boundary
-    return contract.Contract(
-        layout=part,
-        input=contract.InputPart("image", [1, 3, size, size], "NCHW", "float32", "RGB", [0.0, 1.0], "none"),
-        crop=contract.crop_part(size),
-        outputs=[contract.OutputPart("heatmaps", "heatmaps", [1, channels, cells, cells], "cell", "heat", "float32")],
-        decode=contract.DecodePart(False, recipe.decode, recipe.threshold, recipe.power, recipe.stride),
-        model=contract.ModelPart(
-            recipe.network, recipe.name, "safetensors", "fp32", models.parameters(network), models.macs(network, size)
-        ),
-        training=contract.TrainingPart(["discs"], "none", []),
-        provenance=contract.ProvenancePart("", {}, checkpoint.digest(network)),
-    )
+    return describe(network, recipe, recipe.network, Credits(trained_on=("discs",)))
 
 
 def write_run(folder: Path, network: torch.nn.Module, recipe: recipes.Recipe) -> Path:

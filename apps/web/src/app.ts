@@ -24,7 +24,7 @@ export interface FrameReport {
 }
 
 /** What is on the screen of a track. */
-type Seen = Pick<Track, 'id' | 'landmarks' | 'scores' | 'there'>;
+type Seen = Pick<Track, 'id' | 'landmarks' | 'scores' | 'there' | 'box'>;
 
 const KEPT = 30; // frames that the shown numbers are medians of
 const PATIENCE = 700; // ms without anything, until it is said

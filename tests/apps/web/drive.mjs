@@ -95,6 +95,20 @@ async function object({chromium, url, camera, frames, pictures, box, shots}) {
   }
 }
 
+/** One picture, with a box drawn over it; `box` is where it was looked in. */
+async function boxed({chromium, url, picture, box}) {
+  const context = await open(chromium, {});
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    await page.goto(url);
+    await started(page);
+    await still(page, picture);
+    return await told(page, () => drag(page, box, false));
+  } finally {
+    await context.close();
+  }
+}
+
 /** Draws a box over the picture. */
 async function drag(page, box, mirrored) {
   const picture = await page.evaluate(() => {
@@ -307,11 +321,13 @@ async function told(page, act) {
   const done = page.evaluate(
     () =>
       new Promise((resolve) =>
-        document.addEventListener('edgewing:still', ({detail}) => resolve(detail.map(({landmarks}) => [...landmarks])), {once: true}),
+        document.addEventListener('edgewing:still', ({detail}) => resolve(detail.map(({landmarks, box}) => [[...landmarks], box])), {once: true}),
       ),
   );
   await act();
-  return {faces: await done, texts: await texts(page)};
+  const [faces, boxes] = [[], []];
+  for (const [points, box] of await done) faces.push(points), boxes.push(box);
+  return {faces, boxes, texts: await texts(page)};
 }
 
 /** What there is to read, and whether all of it fits into the window. */
@@ -332,6 +348,6 @@ function view(page) {
   return page.evaluate(() => document.getElementById('view').toDataURL('image/png').split(',')[1]);
 }
 
-const scenes = {live, object, stills, host, local, unplayed, troubles};
+const scenes = {live, object, boxed, stills, host, local, unplayed, troubles};
 const plan = JSON.parse(process.argv[2]);
 process.stdout.write(`${JSON.stringify(await scenes[plan.scene](plan))}\n`);
