@@ -1,4 +1,4 @@
-"""Layouts of 21 and 106 points, each in a file of its own, from a run to ONNX, TFLite, TensorRT's ONNX, `edgewing run` and
+"""Layouts of 21 and 106 points, each in a file of its own, from a run to files for phones, boards, `edgewing run` and
 the page. Weights are random: what is looked at is shapes, and that every file says the same."""
 
 import json
