@@ -104,7 +104,7 @@ def _lines(c) -> Iterator[tuple[str, str]]:
 
     yield "model", f"{c.model.name}, recipe {c.model.recipe}, {c.model.format} {c.model.precision}"
     yield "size", f"{c.model.parameters:,} parameters, {c.model.macs / 1e6:.1f} M multiply-accumulates a crop"
-    yield "layout", f"{c.layout.name}, {c.layout.points} points"
+    yield "layout", f"{c.layout.name}, {c.layout.points} points" + f" of a {c.layout.object}" * (not c.layout.is_face)
     i = c.input
     yield "input", f"{i.name} {i.dtype} {i.shape} {i.axes} {i.colour}, {i.range[0]:g} to {i.range[1]:g}"
     yield "", i.normalisation
@@ -114,6 +114,8 @@ def _lines(c) -> Iterator[tuple[str, str]]:
     d = c.decode
     where = "in the graph" if d.in_graph else "after the graph"
     yield "decode", f"{where}: {d.method}, threshold {d.threshold:g}, power {d.power}, stride {d.stride:g} px"
+    if d.least_score:
+        yield "", f"a point with a score below {d.least_score:g} is not in the picture"
     yield "training", ", ".join(c.training.trained_on) or "not stated"
     if c.training.teachers:
         yield "teachers", ", ".join(c.training.teachers)
@@ -126,7 +128,10 @@ def _lines(c) -> Iterator[tuple[str, str]]:
     if p is None:
         yield "parity", "not measured"
         return
-    yield "parity", f"{'accepted' if p.accepted else 'REJECTED'} over {p.faces} faces, {p.protocol}, on {p.ran_on}"
+    yield (
+        "parity",
+        f"{'accepted' if p.accepted else 'REJECTED'} over {p.faces} {c.layout.several}, {p.protocol}, on {p.ran_on}",
+    )
     yield "shift", f"p50 {p.p50:.3f}, p99 {p.p99:.3f}, max {p.max:.3f} px of a 256 px crop"
     yield "NME", f"float {100 * p.nme_float:.2f} %, this file {100 * p.nme_artefact:.2f} %"
 

@@ -51,7 +51,7 @@ def describe(network: StackedHourglass, recipe: Recipe, name: str, credits: Cred
 def least_score(recipe: Recipe) -> float:
     """The score below which a point is not in the picture: halfway between the empty maps of such points and the lowest
     that others are trained to. 0 where the maps of absent points were left alone, and say nothing."""
-    return (recipe.hidden or 1.0) / 2 if recipe.absent == "empty" else 0.0
+    return recipe.hidden / 2 if recipe.absent == "empty" else 0.0
 
 
 def versions() -> dict[str, str]:

@@ -62,6 +62,11 @@ def test_a_face_model_takes_the_whole_picture_where_that_is_asked_for(onnx_file,
     assert len(json.loads(done.stdout)["faces"]) == 1
 
 
+def test_info_says_what_the_points_are_on(clock_file):
+    said = edgewing("info", clock_file).stdout
+    assert "clock-2, 2 points of a clock" in said and "a score below 0.3 is not in the picture" in said
+
+
 def test_nothing_to_trust_is_said_without_faces(clock_file, tmp_path):
     images.write(tmp_path / "grey.png", np.full((200, 200, 3), 128, np.uint8))
     row = found(done := edgewing("run", tmp_path / "grey.png", "--model", clock_file, "--json", "-"))
