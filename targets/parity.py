@@ -21,6 +21,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from targets import delegation
 from train.data import crops as cut
+from train.data.drawn import LAYOUTS
 from train.evaluate import CALIBRATION, VALIDATION
 from train.runs import SEEDS, crop_of, draw
 
@@ -31,6 +32,8 @@ FLOATS = ("fp32", "fp16")
 FAILED = 0.10  # NME above which a face counts as failed, as FR10 does
 MOST_FACES = 500  # of a folder: evenly spaced over it
 LEAST_FACES = metrics.LEAST_FACES  # of fewer the 99th percentile is one landmark's bad luck, and a broken file passes
+FEWEST_OWN = 10  # of a layout that nobody draws: fewer say too little, however they are turned
+TURN, SCALE = np.deg2rad(10), 0.1  # of such views
 DRAWN = "drawn"  # as --data
 ABOUT_DATA = f"check on a labelled folder, or on `{DRAWN}` faces"
 STILL = 1e-3  # px: an artefact whose landmarks move less than this over all faces answers nothing
@@ -60,6 +63,23 @@ class Faces:
         more = other.some(np.arange(len(other))[: LEAST_FACES - len(self)])
         together = np.concatenate([self.crops, more.crops]), np.concatenate([self.landmarks, more.landmarks])
         return Faces(*together, f"{self.source} and, to have {LEAST_FACES}, {other.source}", self.crop)
+
+    def turned(self) -> Faces:
+        """With views of its own, turned and scaled a little, as many as a gate needs: a file is held against the
+        network itself, and both see the same."""
+        random, size = np.random.default_rng(0), self.crops.shape[1]
+        crops, landmarks = list(self.crops), list(self.landmarks)
+        for i in np.arange(LEAST_FACES - len(self)) % len(self):
+            angle, scale = random.uniform(-TURN, TURN), random.uniform(1 - SCALE, 1 + SCALE)
+            linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            middle = np.full(2, (size - 1) / 2)
+            to_crop = np.column_stack([linear, middle - linear @ middle])
+            crops.append(geometry.warp(self.crops[i], to_crop, size))
+            landmarks.append(geometry.apply(geometry.invert(to_crop), self.landmarks[i]))
+        source = (
+            f"{self.source} and, to have {LEAST_FACES}, views of them turned by up to {np.rad2deg(TURN):.0f} degrees"
+        )
+        return Faces(np.stack(crops), np.stack(landmarks), source, self.crop)
 
     def some(self, chosen: np.ndarray) -> Faces:
         return Faces(self.crops[chosen], self.landmarks[chosen], self.source, self.crop)
@@ -114,9 +134,9 @@ def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tupl
     """The faces that files of a run are checked on, and those that int8 is calibrated on: the run's own.
 
     about: the run's contract. data: a labelled folder, or ``drawn``, in place of the run's validation faces.
-    A run that holds out too few for a gate is checked on faces that it learnt from too: a file is held against the
-    network itself, not against the truth. Where the run's own faces are drawn and the folder has enough, every fourth
-    of its faces calibrates instead.
+    A run that holds out too few for a gate is checked on faces that it learnt from too, and where nobody can draw more
+    on turned views of all: a file is held against the network itself, not against the truth. Where the run's own faces
+    are drawn and the folder has enough, every fourth of its faces calibrates instead.
     InputError: no faces, or too few for a gate.
     """
     size, layout = about.crop.size, about.layout
@@ -134,10 +154,16 @@ def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tupl
         faces = stored(run / VALIDATION, layout.points, size, about.crop.protocol)
         if len(faces) < LEAST_FACES and calibration:
             faces = faces.filled(calibration)
+    can_be_drawn = layout.name in LAYOUTS
+    if not can_be_drawn and FEWEST_OWN <= len(faces) < LEAST_FACES:
+        faces = faces.turned()
     if len(faces) < LEAST_FACES:
+        needed = LEAST_FACES if can_be_drawn else FEWEST_OWN
         raise InputError(
-            f"{data or run / 'faces'}: {len(faces)} faces; a gate needs {LEAST_FACES}: give more with --data DIR "
-            f"(those it learnt from will do: a file is held against the network itself), or --data {DRAWN}"
+            f"{data or run / 'faces'}: {len(faces)} {layout.several}; a gate needs {needed}: give more with --data DIR "
+            "(those it learnt from will do: a file is held against the network itself)"
+            + f", or --data {DRAWN}"
+            * can_be_drawn
         )
     return faces, calibration
 

@@ -1,12 +1,15 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from edgewing import geometry
+from edgewing import geometry, layouts
 from edgewing.contract import crop_part
 from edgewing.errors import InputError
 from edgewing.runtimes import Points
 from targets import graph, parity
 from tests.targets.discs import LAYOUT, RECIPE, SIZE, discs, run_contract
+from train import model as models
 
 INTERFACE = graph.Interface("NHWC", "uint8")
 SCALE = 256 / SIZE
@@ -134,6 +137,29 @@ def test_a_gate_needs_fifty_faces(network, tmp_path, data):
     assert (str(faces), str(calibration)) == (
         "50 faces of faces/validation.npz, gtbox crops", "20 faces of faces/calibration.npz, gtbox crops",
     )  # fmt: skip
+
+
+def test_few_objects_that_nobody_can_draw_are_turned(tmp_path):
+    """Of a layout of one's own: twenty pictures are enough for a gate, and what was added is said."""
+    layout = dataclasses.replace(layouts.get(LAYOUT), name="own-19", object="thing")
+    recipe = dataclasses.replace(RECIPE, layout=layout)
+    folder, about = run_with(tmp_path / "run", models.build(recipe).eval(), 4)
+    about = about.replace(layout=layout)
+    faces, calibration = parity.of_run(folder, about)
+    assert str(faces) == (
+        "50 faces of faces/validation.npz and, to have 50, faces/calibration.npz and, to have 50, views of them turned "
+        "by up to 10 degrees, gtbox crops"
+    )
+    assert len(calibration) == 20 and faces.crops.shape == (50, SIZE, SIZE, 3)
+    # the discs are where the points say, in turned views too: bright there, dark between
+    for crop, points in zip(faces.crops[24:], faces.landmarks[24:]):
+        x, y = np.rint(points[(points > 2).all(axis=1) & (points < SIZE - 3).all(axis=1)]).astype(int).T
+        assert np.median(crop[y, x].max(axis=-1)) > 2 * np.median(crop.max(axis=-1))
+    for name in ("validation", "calibration"):
+        with np.load(folder / f"faces/{name}.npz") as kept:
+            np.savez(folder / f"faces/{name}.npz", **{key: kept[key][:4] for key in kept})
+    with pytest.raises(InputError, match=r"8 objects; a gate needs 10: give more with --data DIR .* itself\)$"):
+        parity.of_run(folder, about)
 
 
 def test_drawn_faces_are_called_drawn_and_give_way_to_a_folders(network, tmp_path):
