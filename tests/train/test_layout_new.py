@@ -119,12 +119,18 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
 
 
 def test_the_page_shows_what_is_printed_and_written(tmp_path, monkeypatch, capsys):
-    written(tmp_path / "cats")
+    written(tmp_path / "cats", count=20)
     monkeypatch.chdir(tmp_path)
+    command.main(["data", "check", "cats"])
+    checked = re.sub(r"(?<=^next: )\S*python", "python", capsys.readouterr().out, flags=re.MULTILINE)
     command.main(["layout", "new", "cats", "--out", "cat.json"])
     page = (Path(layout_new.__file__).parents[1] / "docs/own-landmarks.md").read_text()
     said = re.sub(r"(?<=^next: )\S*python", "python", capsys.readouterr().out, flags=re.MULTILINE)
-    assert f"```text\n{said}```" in page and f"```json\n{Path('cat.json').read_text()}```" in page
+    assert (
+        f"```text\n{checked}```" in page
+        and f"```text\n{said}```" in page
+        and f"```json\n{Path('cat.json').read_text()}```" in page
+    )
 
 
 def green(tile):
