@@ -97,7 +97,9 @@ def main(arguments: list[str] | None = None) -> int | None:
         epilog="example:\n  python -m train data check data/WFLW data/300W data/COFW",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    checked.add_argument("folders", nargs="+", metavar="DIR", help="where a set, or several, were unpacked")
+    checked.add_argument(
+        "folders", nargs="+", metavar="DIR", help="where a set, or several, were unpacked, or an annotation file"
+    )
     checked.add_argument("--debug", action="store_true", help="show the traceback of an error")
     layout_new.add_arguments(verbs.add_parser("layout", help="propose a layout of your own points, or show one"))
     with errors.command(parser, arguments) as options:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgewing import files, images, layouts
 from edgewing.errors import InputError, printable
-from train.data import READERS, aflw, cofw, expected, ibug, lsp, pictures, pts, samples, wflw
+from train.data import READERS, aflw, coco, cofw, expected, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
 from train.data.samples import Absent, Note, Sample, Unlabelled
@@ -96,12 +96,15 @@ class Finding:
 
 
 def check(folder: str | Path) -> list[Finding]:
-    """Everything that is recognised in a folder. InputError: no such folder, or nothing to count in it."""
+    """All that is recognised in a folder, or in an annotation file. InputError: there is none, or nothing in it."""
     folder = Path(folder)
-    if not folder.is_dir():
+    if not folder.exists():
         raise InputError(f"{folder}: no such folder; check the path")
-    found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_files(folder), *_pts(folder)]
-    found = found or [*_unlabelled(folder)]
+    if folder.is_file():
+        found = [*_files(folder)]
+    else:
+        found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_files(folder), *_pts(folder)]
+        found = found or [*_unlabelled(folder)]
     if not found:
         raise InputError(f"{folder}: no data set and no pictures; expected {expected()}, or pictures")
     if len(found) > 1:
@@ -152,8 +155,8 @@ def _by_split(folder: Path, name: str, reader, annotations: list[Path]) -> Findi
 
 def _files(folder: Path) -> Iterator[Finding]:
     """Files of labelling programs, whose points they name or number themselves: a part for each."""
-    for reader in READERS.values():
-        for path in reader.lists(folder) if hasattr(reader, "layout_of") else ():
+    for reader in (reader for reader in READERS.values() if hasattr(reader, "layout_of")):
+        for path in reader.lists(folder) if folder.is_dir() else [folder] * reader.recognises(folder):
             count, layout = Count(), None
             try:
                 layout = reader.layout_of(path)
@@ -342,6 +345,8 @@ def advice(finding: Finding) -> str:
     """The next command to type."""
     folder = " ".join(shlex.quote(str(place)) for place in sorted(finding.places))
     if finding.points and not finding.layout:
+        if len(finding.places) == 1 and all(map(coco.recognises, finding.places)):
+            return f"python -m train layout new {folder} --out my.json"
         return f"python -m train fit {folder} --layout my.json --recipe small --run first  (a layout of your points)"
     if not finding.layout:
         return f"python -m compress distill RUN DIR... --unlabelled {folder} --run NAME  (a run as teacher labels them)"

@@ -54,6 +54,19 @@ def test_crops_and_landmarks_are_those_of_the_protocol(tmp_path, listing):
     assert built.meta["fingerprint"] == cache.fingerprint(listing.samples)
 
 
+def test_points_that_are_not_there_and_hidden_ones_are_kept_as_such(tmp_path):
+    rows = ["file,x0,y0,v0,x1,y1,v1,x2,y2,v2", "a.png,40,30,2,0,0,0,70,60,1", "a.png,50,30,2,60,40,2,70,60,2"]
+    write_picture(tmp_path / "a.png", face(3)[0])
+    (tmp_path / "points.csv").write_text("\n".join(rows))
+    three = layouts.Layout("three", 3)
+    listing = data.read(tmp_path, three)
+    built = cache.build(listing.samples, tmp_path / "cache", three, 96, context=1.5)
+    assert built.visibility([0, 1]).tolist() == [[2, 0, 1], [2, 2, 2]]
+    assert np.isnan(built.landmarks([1, 0])).any(axis=-1).tolist() == [[False] * 3, [False, True, False]]
+    (tmp_path / "points.csv").write_text("\n".join(rows).replace("70,60,1", "70,60,2"))
+    assert cache.fingerprint(data.read(tmp_path, three).samples) != built.meta["fingerprint"]
+
+
 def test_dense_enough_keeps_the_detail_of_the_crop():
     assert cache.dense_enough(128) == 240
     for size in range(112, 257, 16):

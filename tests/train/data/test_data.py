@@ -123,5 +123,6 @@ def test_a_new_reader_is_one_file_and_one_row(tmp_path, monkeypatch):
     (tmp_path / "a.two").write_text("10 20 60 50")
     (sample,) = data.read(tmp_path, Layout("line", 2)).samples
     assert sample.landmarks.tolist() == [[10, 20], [60, 50]]
-    (finding,) = check.check(tmp_path)
-    assert finding.points == 2 and finding.parts["a.two"].faces == 1
+    for named in (tmp_path, tmp_path / "a.two"):
+        (finding,) = check.check(named)
+        assert finding.points == 2 and finding.parts["a.two"].faces == 1 and finding.places == {named}
