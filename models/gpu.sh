@@ -1,52 +1,29 @@
 #!/usr/bin/env bash
-# The trainings on a GPU machine that has Python and torch, no network, and little time: models/gpu.sh STAGE OUT
+# A teacher and its students (gpu.txt) on a machine with a GPU, Python and torch, no network, and ten minutes:
+# D=FOLDER models/gpu.sh OUT
 #
-#   check      a few steps of everything, and what training costs there (bench training)
-#   teacher    models/gpu-teacher.txt in MINUTES
-#   students   models/gpu-students.txt: MINUTES a student, LONG for the paper's network, SHORT for 98 points
-#
-# D has what models/carry.py wrote. OUT gets fp16 weights, and the logs and metrics of every run.
+# D has what carry.py wrote, TEACHER the weights that the teacher starts from. The teacher gets TEACHING minutes, each
+# student MINUTES, all of them together. OUT gets fp16 weights, and the logs and metrics of every run.
 set -u
 cd "$(dirname "$0")/.."
-stage=$1 OUT=$2
-: "${D:=/tmp/data}" "${PY:=python3}" "${PROCESSES:=1}"
-: "${MINUTES:=3}" "${LONG:=6}" "${SHORT:=3}" "${TEACHER:=$D/teacher-aflw.safetensors}" "${GHOST:=$D/pfld_ghostone_112.onnx}"
-export D PY PROCESSES MINUTES LONG SHORT TEACHER GHOST
+OUT=$1
+: "${D:?say where the data are: D=FOLDER $0}" "${TEACHER:=runs/teacher-aflw}" "${PY:=python3}"
+: "${TEACHING:=2.6}" "${MINUTES:=5.2}" "${PROCESSES:=4}"
+MARKED="$D/lfpw/trainset $D/helen/trainset $D/aflw68-train"
+COMMON="--lateral 0.0036 --weights lfpw/trainset=5 helen/trainset=5 --coordinate-loss 1 --absent empty --hidden 0.6 --precision bf16"
+export D TEACHER PY TEACHING MINUTES PROCESSES MARKED COMMON
 
-queue() {
-    LIST=models/gpu-$1.txt models/queue.sh
-}
-
-# Weights as a repository keeps them, in files small enough to carry.
-bring() {
-    local run
-    for run in "$@"; do
-        [ -e "runs/$run/model.safetensors" ] || continue
-        $PY -m train pack "runs/$run" --out "$OUT/$run.safetensors" &
-    done
-    wait
-    tar czf "$OUT/logs.tar.gz" runs/*.log runs/*/metrics.jsonl runs/*/recipe.json runs/*/offsets.json runs/*/*.png
-}
-
-case $stage in
-check)
-    common="--batch 192 --precision bf16 --minutes 0.2 --absent empty --hidden 0.6 --coordinate-loss 1"
-    marked="$D/lfpw/trainset $D/helen/trainset"
-    $PY -m train fit $marked --recipe teacher --initial "$TEACHER" --input-size 224 --learn-offsets $common --run check-1 &&
-        $PY -m compress distill runs/check-1 $marked --unlabelled "$D/wflw" --recipe small $common --run check-2 &&
-        $PY -m train fit $marked --recipe paper-300w --batch 32 --precision bf16 --minutes 0.2 --run check-3
-    timeout 100 $PY -m bench training --recipes models/edgewing-m.safetensors --batch 256 --steps 8 --to "$OUT/training.jsonl"
-    ;;
-teacher)
-    queue teacher
-    tail -n 30 runs/teacher.log
-    bring teacher
-    ;;
-students)
-    PROCESSES=10 queue students
-    for log in runs/*.log; do echo "== $log" && tail -n 4 "$log"; done
-    bring xs s m l 98 teacher-98 paper
-    (cd "$OUT" && tar cf students.tar xs.safetensors s.safetensors m.safetensors l.safetensors 98.safetensors && rm -f xs.safetensors s.safetensors m.safetensors l.safetensors 98.safetensors)
-    [ -e "$OUT/paper.safetensors" ] && split -b 15M "$OUT/paper.safetensors" "$OUT/paper-part-" && rm "$OUT/paper.safetensors"
-    ;;
-esac
+LIST=models/gpu.txt models/queue.sh &
+queue=$!
+# The students' faces are cut out while the teacher learns: the processors have nothing else to do.
+for size in 160 128 192 112; do
+    CUDA_VISIBLE_DEVICES='' $PY -m train fit $MARKED --recipe small --input-size $size --batch 2 --steps 1 --run cut-$size \
+        >runs/cut-$size.log 2>&1
+done
+wait $queue
+for run in teacher xs s m l; do
+    [ -e runs/$run/model.safetensors ] && $PY -m train pack runs/$run --out "$OUT/$run.safetensors" &
+done
+wait
+tar czf "$OUT/logs.tar.gz" runs/*.log runs/*/metrics.jsonl runs/*/recipe.json runs/*/offsets.json runs/*/*.png
+for log in runs/*.log; do echo "== $log" && tail -n 3 "$log"; done
