@@ -24,7 +24,7 @@ from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import splits
-from train.data.objects import Objects
+from train.data.objects import Files, Objects
 from train.data.samples import Note, Sample
 
 SPLITS = splits.SPLITS
@@ -35,23 +35,6 @@ _KEYS = {
     "id", "image_id", "category_id", "iscrowd", "num_keypoints", "keypoints", "bbox", "area", "segmentation", "split",
 }  # fmt: skip
 _MOST_VALUES = 20  # of a text, before it is an identity and no attribute
-
-
-def recognises(folder: Path) -> bool:
-    if folder.is_file():
-        return folder.suffix.lower() == ".json" and _looks_like(folder)
-    return bool(lists(folder))
-
-
-def lists(folder: Path) -> list[Path]:
-    """The annotation files in the folder or in ``annotations/`` below it."""
-    found = sorted(path for depth in ("", "annotations/") for path in folder.glob(f"{depth}*.json"))
-    return [path for path in found if path.is_file() and _looks_like(path)]
-
-
-def annotations(folder: Path, split: str) -> Path:
-    """The file of that split. InputError where the folder has none for it, or several."""
-    return splits.file_of_split(folder, lists(folder), split) if folder.is_dir() else folder
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
@@ -195,3 +178,7 @@ def parsed(path: Path) -> dict:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise InputError(f"{path}: no list of {part}; expected COCO keypoints")
     return content
+
+
+_FILES = Files((".json",), _looks_like)
+recognises, lists, annotations = _FILES.recognises, _FILES.lists, _FILES.annotations

@@ -23,7 +23,7 @@ from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import objects, splits
-from train.data.objects import Objects
+from train.data.objects import Files, Objects
 from train.data.samples import Note, Sample
 
 SPLITS = splits.SPLITS
@@ -41,22 +41,6 @@ class _Shape:
     kind: str
     about: dict[str, str]
     points: list[dict[str, str]] = field(default_factory=list)
-
-
-def recognises(folder: Path) -> bool:
-    if folder.is_file():
-        return folder.suffix.lower() == ".xml" and _looks_like(folder)
-    return bool(lists(folder))
-
-
-def lists(folder: Path) -> list[Path]:
-    """The files in the folder, or in one for points below it."""
-    return objects.files_of(folder, (".xml",), _looks_like)
-
-
-def annotations(folder: Path, split: str) -> Path:
-    """The file of that split. InputError where the folder has none for it, or several."""
-    return folder if folder.is_file() else splits.file_of_split(folder, lists(folder), split)
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
@@ -244,3 +228,7 @@ def _looks_like(path: Path) -> bool:
     with files.reading(path, 1 << 40) as (file, _):
         head = file.read(_HEAD).replace(b"\0", b"")  # UTF-16 too
     return b"<annotations" in head and any(key in head for key in (b"<version", b"<image", b"<meta"))
+
+
+_FILES = Files((".xml",), _looks_like)
+recognises, lists, annotations = _FILES.recognises, _FILES.lists, _FILES.annotations

