@@ -132,7 +132,7 @@ def test_no_script_of_a_contract_runs(artefact, run_folder, tmp_path):
         raw = json.loads(said.value)
         # a layout is checked when it is read, and its names with it
         fixed = {
-            "layout": ("name", "normalisers", "default_normaliser", "curves"),
+            "layout": ("name", "object", "normalisers", "default_normaliser", "curves"),
             "input": ("axes", "dtype", "colour"),
             "crop": ("border",),
             "decode": ("method",),
