@@ -25,5 +25,5 @@ for run in teacher xs s m l; do
     [ -e runs/$run/model.safetensors ] && $PY -m train pack runs/$run --out "$OUT/$run.safetensors" &
 done
 wait
-tar czf "$OUT/logs.tar.gz" runs/*.log runs/*/metrics.jsonl runs/*/recipe.json runs/*/offsets.json runs/*/*.png
+tar czf "$OUT/logs.tar.gz" runs/*.log runs/*/metrics.jsonl runs/*/recipe.json runs/*/offsets.json runs/*/curves.png
 for log in runs/*.log; do echo "== $log" && tail -n 3 "$log"; done
