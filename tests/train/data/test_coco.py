@@ -73,25 +73,12 @@ def test_persons_of_a_table_are_groups(tmp_path):
         data.read(folder, "lsp-14")
 
 
-def test_a_split_is_found_by_the_name_of_its_file(tmp_path):
-    written(tmp_path, [annotation(1)], "points_train.json")
-    written(tmp_path, [annotation(1), annotation(2)], "points_test.json")
-    assert [len(data.read(tmp_path, "lsp-14", split).samples) for split in ("train", "test")] == [1, 2]
-    with pytest.raises(InputError, match="0 annotation files for val"):
-        data.read(tmp_path, "lsp-14", "val")
-    assert len(data.read(tmp_path / "points_test.json", "lsp-14").samples) == 2
-
-
-OUTSIDE = {"images": [{"id": 1, "file_name": "../x.png"}], "annotations": [annotation(1)]}
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ('{"images": [], "annotations": [', "not JSON"),
         ('{"images": {}, "annotations": []}', "no list of images"),
         ('{"images": [{"id": 1}, {"id": 1}], "annotations": []}', "id of another one"),
-        (json.dumps(OUTSIDE), "is outside"),
         ('{"images": [], "annotations": [{"id": 1, "keypoints": [NaN]}]}', "no person"),
     ],
 )
