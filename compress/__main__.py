@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from compress import distill, finetune, ladder, qat, quantize, sweep, table
+from compress import distill, finetune, ladder, qat, quantize, shapes, sweep, table
 from edgewing import errors
 
 VERBS = {
@@ -16,6 +16,7 @@ VERBS = {
     "qat": qat,
     "ladder": ladder,
     "sweep": sweep,
+    "shapes": shapes,
 }
 
 

@@ -1,0 +1,65 @@
+"""Two tiny networks through the command line: converted as runs are, and raced."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compress.__main__ import main
+from edgewing import containers
+from tests.bench.test_race import foreign
+from train import recipes
+from train.model import build, macs
+
+END = ("--rounds", "2", "--to", "rows.jsonl")
+TINY = "--input-size 64 --width 0.25 --features 16"
+
+
+def test_rows_of_two_shapes(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    reference = foreign(tmp_path / "theirs.onnx")
+    (tmp_path / "list.txt").write_text(
+        f"# a remark\n\nplain: {TINY}  # small\nfused: {TINY} --fused 1 --maps 16 24\nleft-out: {TINY}\n"
+    )
+    words = ["shapes", "list.txt", "--reference", str(reference), "--only", "plain", "fused"]
+    with pytest.raises(SystemExit, match="0"):
+        main([*words, *END])
+    first, plain, fused = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    assert {row["command"] for row in (first, plain, fused)} == {" ".join(["python -m compress", *words, *END])}
+    assert first["ratio"] == 1 and "shape" not in first
+    assert [row["model"]["name"] for row in (plain, fused)] == ["plain", "fused"]
+    assert plain["artefact"]["path"] == "runs/shapes/plain.tflite" and plain["model"]["precision"] == "int8"
+    recipe = recipes.replace(recipes.get("mobile"), input_size=64, width=0.25, features=16, fused=1, maps=(16, 24))
+    assert fused["shape"]["options"] == f"{TINY} --fused 1 --maps 16 24"
+    assert fused["shape"]["macs"] == macs(build(recipe), 64) > plain["shape"]["macs"]
+    about = containers.carried(tmp_path / "runs/shapes/fused.tflite")
+    assert "Random weights" in about.training.data_terms and about.model.macs == fused["shape"]["macs"]
+    assert not (tmp_path / "runs/shapes/left-out.tflite").exists()
+    out = capfd.readouterr().out.splitlines()
+    assert out[-2] == "wrote rows.jsonl" and out[-1].startswith(
+        "next: python -m train fit DIR --run NAME --input-size 64"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a b", "list.txt:1: 'a b'"),
+        ("a: \na: ", "list.txt:2: 'a'"),
+        ("../a: ", "list.txt:1: '../a'"),
+        ("# nothing", "no network in it"),
+        ("a: --widht 2", "list.txt, a: unrecognized arguments: --widht"),
+        ("a: --width two", "list.txt, a: argument --width"),
+        ("a: --input-size 100", "list.txt, a: "),
+        ("a: --recipe small '", "list.txt, a: No closing quotation"),
+        ("b: ", "no network 'a'; there are b"),
+    ],
+)
+def test_wrong_lists_are_one_line_and_cost_no_conversion(tmp_path, monkeypatch, capfd, text, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(SystemExit) as error:
+        main(["shapes", "list.txt", "--reference", str(foreign(tmp_path / "theirs.onnx")), "--only", "a"])
+    assert error.value.code == 2
+    assert said in capfd.readouterr().err.splitlines()[-1] and not (tmp_path / "runs").exists()
