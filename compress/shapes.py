@@ -62,7 +62,9 @@ def main(options: argparse.Namespace) -> int:
             raise InputError(f"{options.list}: no network {name!r}; there are {', '.join(found)}")
     chosen = {name: found[name] for name in options.only or found}
     asked = {name: recipe_of(words, f"{options.list}, {name}") for name, words in chosen.items()}
-    reference = str(models.find(options.reference))
+    reference = models.find(options.reference)
+    if not reference.is_file():  # known before the conversions, not after
+        raise InputError(f"--reference {reference}: no such file; check the path")
     paths = {name: run_folder("shapes") / f"{name}.tflite" for name in asked}
     about = {}
     for name, recipe in asked.items():
@@ -70,7 +72,9 @@ def main(options: argparse.Namespace) -> int:
             about[name] = convert(recipe, paths[name], say)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "rows.jsonl")
-        made = measuring.race(list(paths.values()), measuring.How(log, None, None, reference, options.rounds), print)
+        made = measuring.race(
+            list(paths.values()), measuring.How(log, None, None, str(reference), options.rounds), print
+        )
         first = measuring.rows_of(log)[0]
     for row, name in zip(made, asked):
         row["shape"] = {"options": chosen[name], "macs": about[name].macs, "parameters": about[name].parameters}

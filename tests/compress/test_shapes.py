@@ -63,3 +63,11 @@ def test_wrong_lists_are_one_line_and_cost_no_conversion(tmp_path, monkeypatch, 
         main(["shapes", "list.txt", "--reference", str(foreign(tmp_path / "theirs.onnx")), "--only", "a"])
     assert error.value.code == 2
     assert said in capfd.readouterr().err.splitlines()[-1] and not (tmp_path / "runs").exists()
+
+
+def test_a_reference_that_is_missing_costs_no_conversion(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text(f"a: {TINY}")
+    with pytest.raises(SystemExit, match="2"):
+        main(["shapes", "list.txt", "--reference", "none.tflite"])
+    assert "none.tflite: no such file" in capfd.readouterr().err and not (tmp_path / "runs").exists()
