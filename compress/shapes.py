@@ -72,9 +72,8 @@ def main(options: argparse.Namespace) -> int:
             about[name] = convert(recipe, paths[name], say)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "rows.jsonl")
-        made = measuring.race(
-            list(paths.values()), measuring.How(log, None, None, str(reference), options.rounds), print
-        )
+        how = measuring.How(log, reference=str(reference), rounds=options.rounds)
+        made = measuring.race(list(paths.values()), how, print)
         first = measuring.rows_of(log)[0]
     for row, name in zip(made, asked):
         row["shape"] = {"options": chosen[name], "macs": about[name].macs, "parameters": about[name].parameters}
