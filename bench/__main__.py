@@ -220,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
         verb(
             "accuracy",
             _one,
-            "NME, FR and AUC of one artefact on one set of faces, or of two face by face.",
+            "NME, FR and AUC of one artefact on one set of pictures, or of two, one by one.",
             "--model face-int8.tflite --data lfpw/testset --layout 300w-68 --json accuracy.json",
         )
     )
@@ -266,7 +266,7 @@ def _parser() -> argparse.ArgumentParser:
         "runs/demo-s --data lfpw/testset --layout 300w-68",
     )
     whole.add_argument("run", metavar="RUN", help=f"{runs.ABOUT}; with export/")
-    whole.add_argument("--data", metavar="DIR", help="photographs with landmarks (default: the run's validation faces)")
+    whole.add_argument("--data", metavar="DIR", help="photographs with landmarks (default: those the run holds out)")
     whole.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
     whole.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     whole.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")

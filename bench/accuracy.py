@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Output, metavar="OUT", help="write the row here (default: print only)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
     parser.add_argument(
-        "--pictures", type=Output, metavar="NPZ", help="keep the best, median and worst faces for the report"
+        "--pictures", type=Output, metavar="NPZ", help="keep the best, median and worst crops for the report"
     )
     parser.add_argument(
         "--normaliser", default="", metavar="NAME", help="distance to divide by (default: the layout's own)"
@@ -99,7 +99,7 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         indices.append(index)
         seen.append((face.name, face.labels, face.pixels))
     if not indices:
-        raise InputError(f"{arguments.data}: no face could be read; first problem: {'; '.join(faces.problems[:1])}")
+        raise InputError(f"{arguments.data}: nothing could be read; first problem: {'; '.join(faces.problems[:1])}")
 
     predicted, labelled = np.array(predicted), np.array(labelled)
     true = labelled[:, from_data]
@@ -174,8 +174,8 @@ def paired_errors(new: dict, old: dict) -> tuple[np.ndarray, np.ndarray]:
     missing = set(names) ^ set(new["face_errors"])
     if missing:
         raise InputError(
-            f"{len(missing)} faces are in one of {old['protocol']['data']} and {new['protocol']['data']} only, such "
-            f"as {min(missing)}; compare on the same faces, or make a new baseline"
+            f"{len(missing)} names are in one of {old['protocol']['data']} and {new['protocol']['data']} only, such "
+            f"as {min(missing)}; compare on the same pictures, or make a new baseline"
         )
     for key in SAME:
         one, other = old["protocol"].get(key), new["protocol"].get(key)
@@ -183,7 +183,7 @@ def paired_errors(new: dict, old: dict) -> tuple[np.ndarray, np.ndarray]:
             continue  # a row from before they were written
         if key in DIGESTS:
             what = {"labels_sha256": "landmarks or boxes", "pixels_sha256": "pixels"}[key]
-            raise InputError(f"the faces have other {what} than when the baseline was made, under the same names")
+            raise InputError(f"the pictures have other {what} than when the baseline was made, under the same names")
         if one != other:
             raise InputError(f"{key} of the two rows is {one} and {other}; only rows of one protocol can be compared")
     both = (np.array([row["face_errors"][name] for name in names], float) for row in (new, old))
@@ -202,25 +202,26 @@ def _curves(scored: list[dict]) -> str:
         for row, colour in zip(scored, ("#6b7785", "#c2410c") if len(scored) > 1 else ("#1f5fa8",))
     ]
     title = f"Cumulative error on {scored[0]['protocol']['data']}"
-    x_label = f"error of a face, % of the {scored[0]['protocol']['normaliser']} distance"
-    return charts.alone(charts.curves(lines, title, x_label, "faces, %", 100), lines)
+    x_label = f"error, % of the {scored[0]['protocol']['normaliser']} distance"
+    y_label = f"{layouts.several(scored[0]['protocol']['layout'])}, %"
+    return charts.alone(charts.curves(lines, title, x_label, y_label, 100), lines)
 
 
 def describe(row: dict) -> str:
     """The protocol and the figures of an accuracy row, in lines for a terminal."""
-    p = row["protocol"]
+    p, what = row["protocol"], layouts.several(row["protocol"]["layout"])
     jitter = f", jitter {p['jitter']}" if "jitter" in p else ""
     square = f"factor {p['factor']:g}, at least {p['least']:g} of the longer side, " if "factor" in p else ""
     lines = [
         f"protocol: {p['crop']} crop (box of {p['box_source']}), "
         f"{square}{p['size']} px{jitter}; normaliser {p['normaliser']}; points {p['scored_points']}; "
-        f"{p['faces']} faces of {p['data']} ({p['split']}), {p['skipped']} skipped",
+        f"{p['faces']} {what} of {p['data']} ({p['split']}), {p['skipped']} skipped",
         f"runtime: {row['runtime']}",
     ]
     lines += [f"skipped: {problem}" for problem in row["problems"]]
     lines.append(
         f"NME {percent(row['nme'])}  FR08 {percent(row['fr08'])}  FR10 {percent(row['fr10'])}  "
-        f"AUC08 {row['auc08']:.4f}  AUC10 {row['auc10']:.4f}  faces without a prediction: {row['failed']}"
+        f"AUC08 {row['auc08']:.4f}  AUC10 {row['auc10']:.4f}  without a prediction: {row['failed']}"
     )
     if pck := row.get("pck"):
         limit = f"{pck['threshold']:g}"
@@ -230,10 +231,10 @@ def describe(row: dict) -> str:
     lines += visibility.lines_of(row["visibility"]) if "visibility" in row else []
     if other := row.get("against"):
         low, high = 100 * other["low"], 100 * other["high"]
-        lost = f"; {other['lost']} faces have lost their prediction" if other["lost"] else ""
+        lost = f"; {other['lost']} have lost their prediction" if other["lost"] else ""
         lines.append(
             f"against {other['artefact']['path']} (NME {percent(other['nme'])}): NME {100 * other['change']:+.2f} % "
-            f"({low:+.2f} to {high:+.2f}, 95 %, paired bootstrap over {other['faces']} faces){lost}"
+            f"({low:+.2f} to {high:+.2f}, 95 %, paired bootstrap over {other['faces']} {what}){lost}"
         )
     return "\n".join(lines)
 
@@ -254,8 +255,8 @@ def _known_to_all(true: np.ndarray, layout: layouts.Layout) -> str:
     name = metrics.normaliser_of_all(true, layout)
     if name != layout.default_normaliser:
         print(
-            f"some faces lack points that the normaliser {layout.default_normaliser} needs: errors are divided by "
-            f"{name}, the root of the area of the box of the points"
+            f"some {layout.several} lack points that the normaliser {layout.default_normaliser} needs: "
+            f"errors are divided by {name}, the root of the area of the box of the points"
         )
     return name
 

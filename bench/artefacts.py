@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.latency import needs
-from edgewing import containers, files, measure, rows
+from edgewing import containers, files, layouts, measure, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 
@@ -72,7 +72,8 @@ class Entry:
         p = self.contract.parity
         if p is None:
             return "its parity was not measured"
-        return f"NME {change(p.nme_artefact, p.nme_float)} against float, p99 shift {p.p99:.3f} px over {p.faces} faces"
+        over = f"{p.faces} {self.contract.layout.several}"
+        return f"NME {change(p.nme_artefact, p.nme_float)} against float, p99 shift {p.p99:.3f} px over {over}"
 
 
 @dataclass
@@ -88,6 +89,11 @@ class Run:
     metrics: list[dict]
     problems: list[str] = field(default_factory=list)
     devices: list[dict] = field(default_factory=list)
+
+    @property
+    def several(self) -> str:
+        """What its files find, as a layout has it."""
+        return next((entry.contract.layout.several for entry in self.entries), "faces")
 
     def reference(self, entry: Entry) -> float | None:
         """NME of the fp32 file with the same weights, on the same faces."""
@@ -141,7 +147,9 @@ class Run:
             if entry.stood_in:
                 found.append(f"(a) {entry.name}: run by {entry.accuracy['runtime']}, not by TensorRT")
             elif entry.nme is None and parity is not None:
-                found.append(f"(b) {entry.name}: its parity check, {parity.faces} faces, run by {parity.ran_on}")
+                found.append(
+                    f"(b) {entry.name}: its parity check, {parity.faces} {self.several}, run by {parity.ran_on}"
+                )
         return sorted(found)
 
     @property
@@ -266,7 +274,8 @@ def protocol_line(protocol: dict) -> str:
         moved = f", moved by up to {jitter['shift']:g} and scaled by {jitter['scale']:g} (seed {jitter['seed']})"
     factor = f", factor {protocol['factor']:g}" if "factor" in protocol else ""  # "released" has its own
     return (
-        f"{protocol['faces']} faces of {protocol['data']} ({protocol['split']}), {protocol['skipped']} skipped; "
+        f"{protocol['faces']} {layouts.several(protocol['layout'])} of {protocol['data']} ({protocol['split']}), "
+        f"{protocol['skipped']} skipped; "
         f"{protocol['crop']} crop, box of {protocol['box_source']}{factor}{moved}; "
         f"NME over {protocol['scored_points']}, divided by {protocol['normaliser']}"
     )

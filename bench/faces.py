@@ -93,7 +93,7 @@ class RunFaces:
         self.protocol = {
             "data": str(path),
             "split": "validation",
-            "list": [f"{path}: {len(self.names)} faces that the run was not trained on"],
+            "list": [f"{path}: {len(self.names)} {self.layout.several} that the run was not trained on"],
             "crop": crop,
             "box_source": f"{BOXES[crop]}, cropped when the run was made",
             "factor": square.factor,

@@ -25,7 +25,7 @@ from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 
 MORE = f"""\
-The gate fails where the interval of the change of NME lies above --worse, where a face has lost its prediction, or
+The gate fails where the interval of the change of NME lies above --worse, where a prediction is lost, or
 where the interval of the time lies above --slower. An interval around the limit, of the time after the last look,
 passes, and the summary says 'undecided'. With fewer than {metrics.LEAST_FACES} faces nothing is said. Make the
 baseline with: python -m bench accuracy --model OLD --data DIR --layout NAME --to baseline.jsonl
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="OLD", help="the file in use (default: the path in its row, or a shipped model)"
     )
-    parser.add_argument("--data", metavar="DIR", help="where the baseline's faces lie here (default: as its row says)")
+    parser.add_argument("--data", metavar="DIR", help="where the baseline's data lie here (default: as its row says)")
     parser.add_argument(
         "--worse", type=float, default=0.01, metavar="SHARE", help="growth of NME that passes (default: %(default)s)"
     )
@@ -124,7 +124,7 @@ def judge(path: Path, old: Path, scored: dict, arguments: argparse.Namespace) ->
     changed = accuracy.compare(new, again)
     if changed.faces < metrics.LEAST_FACES:
         raise InputError(
-            f"{path}: {changed.faces} faces to compare; a gate needs {metrics.LEAST_FACES}, give more with --data"
+            f"{path}: {changed.faces} to compare; a gate needs {metrics.LEAST_FACES}, give more with --data"
         )
     in_use, changed_file = (_opener(file, of["artefact"]["sha256"]) for file, of in ((old, scored), (path, new)))
     timing = pairs.compare(in_use, changed_file, arguments.slower, clock)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import artefacts, pairs
 from bench.accuracy import percent
-from edgewing import files, metrics
+from edgewing import files, layouts, metrics
 from edgewing.errors import InputError
 
 PASSED, FAILED, OPEN = ":white_check_mark:", ":x:", ":grey_question:"
@@ -98,7 +98,7 @@ def _lines(v, worse: float, slower: float) -> list[str]:
     a, t = v.accuracy, v.timing
     name = f"`{_name(v)}`"
     sizes = [item["bytes"] for item in (v.baseline["artefact"], v.about)]
-    lost = f", {a.lost} faces lost" if a.lost else ""
+    lost = f", {a.lost} lost" if a.lost else ""
     marks = {"slower": FAILED, "worse": FAILED, pairs.UNDECIDED: OPEN}
     nme = [percent(value) for value in (v.baseline["nme"], v.nme)]
     return [
@@ -118,9 +118,9 @@ def _how(v) -> list[str]:
     return [
         f"- `{_name(v)}` sha256 `{v.about['sha256'][:16]}`, in use `{v.baseline['artefact']['sha256'][:16]}` "
         f"of {v.baseline['date'][:10]}; {v.runtime}",
-        f"- NME: {v.accuracy.faces} faces of `{p['data']}`, {p['crop']} crop{jitter}, divided by {p['normaliser']}; "
-        f"95 %, paired bootstrap over faces, of which a gate needs {metrics.LEAST_FACES}; the file in use was scored "
-        "again and gave its row",
+        f"- NME: {v.accuracy.faces} {layouts.several(p['layout'])} of `{p['data']}`, {p['crop']} crop{jitter}, "
+        f"divided by {p['normaliser']}; 95 %, paired bootstrap over these, of which a gate needs "
+        f"{metrics.LEAST_FACES}; the file in use was scored again and gave its row",
         f"- time: {v.clock} clock, {t.turns} turns of {pairs.PAIRS} pairs, both files in turn and opened anew each "
         f"turn, {t.seconds:.0f} s; {100 * pairs.INTERVAL:.0f} %, Student's t over turns; ratios, because milliseconds "
         "of a shared machine mean nothing",
@@ -138,7 +138,7 @@ def _limit(share: float) -> str:
 def _faults(v) -> list[str]:
     faults = [f"{100 * v.accuracy.change:.1f} % worse"] if v.worse else []
     if v.worse and v.accuracy.lost:
-        faults = [f"without points on {v.accuracy.lost} more faces"]
+        faults = [f"without points on {v.accuracy.lost} more"]
     return faults + ([f"{100 * v.timing.change:.1f} % slower"] if v.slower else [])
 
 

@@ -18,8 +18,8 @@ from train.data import drawn, drawn_shape
 YAW = (0, 15, 30, 45)  # degrees, the lower ends; the last is open above
 SIZE = (0, 64, 96, 128, 192)  # px, likewise
 HIDDEN = (0, 1, 5, 10)  # points, likewise
-SUBSET_HOW = "the test set's own subsets; a face may be in several"
-HIDDEN_HOW = "points of the face that the dataset calls occluded, upper end not included"
+SUBSET_HOW = "the test set's own subsets, which may overlap"
+HIDDEN_HOW = "points that the dataset calls occluded, upper end not included"
 YAW_HOW = "head turned by so many degrees: weak-perspective fit of a mean head to the true points but for the contour"
 SIZE_HOW = "longer side of the box of the true points, px of the picture"
 RESAMPLES, INTERVAL = 1000, 0.95
@@ -93,7 +93,7 @@ def describe(parts: dict[str, dict]) -> list[str]:
     for name, division in parts.items():
         lines.append(f"by {name} ({division['how']}):")
         for group, figures in division["groups"].items():
-            lines.append(f"  {group:>12}  {figures['faces']:>5} faces  {cells(figures)}")
+            lines.append(f"  {group:>12}  {figures['faces']:>5} crops  {cells(figures)}")
     return lines
 
 

@@ -81,7 +81,7 @@ def describe(row: dict) -> str:
             *([row["fallback"]] if row["fallback"] else []),
             f"p50 {row['p50_ms']:.3f}  p90 {row['p90_ms']:.3f}  p99 {row['p99_ms']:.3f}  max {row['max_ms']:.3f}  "
             f"processor {row['cpu_ms']:.3f} ms  ({row['runs']} runs, {row['seconds']:.1f} s)",
-            *([f"a call: {row['call_ms']:.3f} ms for {p['batch']} faces"] if p["batch"] > 1 else []),
+            *([f"a call: {row['call_ms']:.3f} ms for {p['batch']} crops"] if p["batch"] > 1 else []),
             f"load {row['load_ms']:.0f} ms  first run {row['first_ms']:.1f} ms  peak memory "
             f"{row['peak_bytes'] / 1e6:.0f} MB  file {row['artefact']['bytes'] / 1e3:.0f} kB",
         ]

@@ -79,6 +79,7 @@ def _context(run: artefacts.Run) -> dict:
     return {
         "name": run.path.name,
         "path": str(run.path),
+        "several": run.several,
         "columns": artefacts.COLUMNS,
         "lines": [{"cells": run.cells(e), "rejected": e.rejected, "best": e is best} for e in run.entries],
         "notes": run.notes,
@@ -118,7 +119,7 @@ def _context(run: artefacts.Run) -> dict:
 def _headline(run: artefacts.Run, best: artefacts.Entry) -> dict:
     reference, parity = run.reference(best), best.contract.parity
     figures = [
-        (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} faces"),
+        (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} {run.several}"),
         (
             f"{artefacts.ms(best.latency['p50_ms'])} ms",
             "p50 on this machine",
@@ -223,7 +224,7 @@ def _charts(run: artefacts.Run) -> dict:
             ced = e.accuracy["ced"]
             x, y = [100 * t for t in ced["thresholds"]], [100 * s for s in ced["share"]]
             lines.append(charts.Curve(e.name, x, y, _colour(e), DASHES.get(e.contract.model.format, "")))
-        found["ced"] = charts.curves(lines, "Cumulative error", "error of a face, % of the normaliser", "faces, %", 100)
+        found["ced"] = charts.curves(lines, "Cumulative error", "error, % of the normaliser", f"{run.several}, %", 100)
     bars = []
     for e in run.entries:
         values = [v for q in ("p50", "p90", "p99") if (v := e.latency.get(f"{q}_ms")) is not None] if _timed(e) else []
@@ -255,7 +256,7 @@ def _charts(run: artefacts.Run) -> dict:
 
 def _training(run: artefacts.Run) -> list[tuple[str, object]]:
     """A chart for each figure that training logged by step: name and SVG."""
-    wanted = {"loss": ("loss", 1.0), "nme": ("NME on held-out faces, %", 100.0)}
+    wanted = {"loss": ("loss", 1.0), "nme": ("NME on what is held out, %", 100.0)}
     found = []
     for key, (label, factor) in wanted.items():
         points = [(m["step"], factor * m[key]) for m in run.metrics if _is_number(m.get("step"), m.get(key))]

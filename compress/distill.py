@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far views may lie apart, as a share of the face (default: %(default)s)",
     )
     parser.add_argument("--initial", metavar="RUN", help="start from this run's weights (default: a new network)")
-    parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of faces (default: %(default)s)")
+    parser.add_argument("--cache", type=Path, default=Path("cache"), help="of decoded pictures (default: %(default)s)")
     add_fields(parser)
 
 
@@ -98,7 +98,7 @@ def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
     if not teachers:
         raise InputError(f"{sources[0]}: no teacher; name a run (with {MODEL} in it) or an .onnx file first")
     if not data:
-        raise InputError(f"no labelled faces beside {teachers[0]}; name folders after the teachers")
+        raise InputError(f"no labelled pictures beside {teachers[0]}; name folders after the teachers")
     return teachers, data
 
 

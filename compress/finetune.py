@@ -23,7 +23,7 @@ from compress import importance as importances
 from compress.costs import Costs, Latency
 from compress.prune import prune
 from compress.table import measured
-from edgewing import files, hints
+from edgewing import files, hints, layouts
 from edgewing.errors import InputError
 from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
@@ -59,9 +59,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """What every fine-tuning of a run takes: the run, the new one, faces, their cache."""
     parser.add_argument("source", metavar="RUN", help=runs.ABOUT)
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
-    parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled faces (default: the run's own)")
+    parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled pictures (default: the run's)")
     parser.add_argument(
-        "--cache", type=Path, default=Path("cache"), help="where decoded faces are kept (default: %(default)s)"
+        "--cache", type=Path, default=Path("cache"), help="where decoded pictures are kept (default: %(default)s)"
     )
 
 
@@ -161,7 +161,7 @@ def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Calla
         if (recipe.data, recipe.seed, recipe.validation) != tuple(
             getattr(loaded.recipe, name) for name in ("data", "seed", "validation")
         ):
-            say(f"other data or seed than {source}: this run holds out other faces than that one")
+            say(f"other data or seed than {source}: this run holds out others than that one")
         cache = None
         for number in range(1, wanted.rounds + 1):
             last = number == wanted.rounds
@@ -292,6 +292,7 @@ def table(rows, faces: Faces) -> list[str]:
     lines = []
     for name, (network, recipe, _) in rows:
         cost, scores = macs(network, recipe.input_size) / 1e6, evaluate(network, recipe, faces)
-        how = f"{len(faces)} validation faces, {recipe.crop} crops, divided by {scores.normaliser}"
+        what = layouts.get(recipe.layout).several
+        how = f"{len(faces)} validation {what}, {recipe.crop} crops, divided by {scores.normaliser}"
         lines.append(f"{name:16} {parameters(network):10,} {cost:8.1f} M  {scores.errors.mean():.2%}")
     return [f"{'':16} parameters       MACs  NME on {how}", *lines]

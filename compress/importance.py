@@ -29,7 +29,7 @@ def taylor(network: StackedHourglass, groups: list[Group], recipe: Recipe, faces
     read it; root mean square over batches, since the slopes of a trained network cancel (Molchanov et al., CVPR 2019).
     """
     if len(faces) == 0:
-        raise InputError("importance taylor needs faces, RUN/faces/calibration.npz; train the run again")
+        raise InputError("importance taylor needs crops, RUN/faces/calibration.npz; train the run again")
     truth = GroundTruth(recipe)
     chosen = np.linspace(0, len(faces) - 1, min(len(faces), FACES)).astype(int)
     batches = np.array_split(chosen, max(1, len(chosen) // BATCH))

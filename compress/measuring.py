@@ -47,7 +47,7 @@ class Point:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="DIR", help="labelled photographs to score on (default: validation faces)")
+    parser.add_argument("--data", metavar="DIR", help="labelled photographs to score on (default: those held out)")
     parser.add_argument("--layout", metavar="NAME", help="layout of --data")
     parser.add_argument("--reference", metavar="FILE", help="what times are divided by (default: the first file)")
     parser.add_argument(
@@ -122,7 +122,7 @@ def accuracy(path: Path, run: Path, how: How, say: Callable[[str], None]) -> dic
         command(words)
         row = known()
     if row["nme"] is None:
-        raise InputError(f"{path}: no face has a prediction; it cannot be compared")
+        raise InputError(f"{path}: nothing has a prediction; it cannot be compared")
     return row
 
 
@@ -168,6 +168,6 @@ def _same_faces(runs: Sequence[Path]) -> None:
         own = Faces.load(run / VALIDATION).names
         if names is not None and not np.array_equal(own, names):
             raise InputError(
-                f"{run}: holds out other faces than {runs[0]}; give faces for all of them: --data DIR --layout NAME"
+                f"{run}: holds out others than {runs[0]}; give pictures for all of them: --data DIR --layout NAME"
             )
         names = own

@@ -159,7 +159,7 @@ class Bench:
         self.faces, calibration = parity.of_run(source, contract, data)
         if calibration is None:
             raise InputError(
-                f"{source / CALIBRATION}: no such file; give faces with --data DIR, or train the run again"
+                f"{source / CALIBRATION}: no such file; give pictures with --data DIR, or train the run again"
             )
         self.calibration = calibration
         self.job = Job(self.network, contract, calibration.crops)
@@ -261,7 +261,7 @@ def choose(bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debu
             bench.job.say("each block alone in int8")
             with silence(debug):
                 shift = bench.sensitivity(best.ranges)
-        print(f"p99 shift in px where one block alone is int8, {SENSITIVITY_FACES} faces:")
+        print(f"p99 shift in px where one block alone is int8, {SENSITIVITY_FACES} crops:")
         for block, value in list(shift.items())[: None if sensitivity else 5]:
             print(f"  {block:30} {value:.3f}")
     kept: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", nargs="+", type=float, default=[0.75], metavar="W", help="(default: 0.75)")
     parser.add_argument("--input-size", nargs="+", type=int, default=[128], metavar="PX", help="(default: 128)")
     parser.add_argument("--steps", type=int, metavar="N", help="to train each variant for (default: the recipe's)")
-    parser.add_argument("--cache", default="cache", metavar="DIR", help="of decoded faces (default: %(default)s)")
+    parser.add_argument("--cache", default="cache", metavar="DIR", help="of decoded pictures (default: %(default)s)")
     measuring.add_arguments(parser)
 
 

@@ -130,6 +130,11 @@ def get(layout: str | Layout) -> Layout:
     return table()[layout]
 
 
+def several(name: str) -> str:
+    """What rows and pages call a number of what a layout of that name is of; those of one's own are not known here."""
+    return table()[name].several if name in table() else Layout(name, 1).several
+
+
 def given(text: str) -> str | Layout:
     """What a recipe keeps of ``--layout``: the name of a layout of the package, or a layout of one's own whole."""
     return get(text) if text.endswith(".json") else get(text).name

@@ -39,18 +39,19 @@ def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.
         distance = np.linalg.norm(np.nanmax(landmarks, axis=1) - np.nanmin(landmarks, axis=1), axis=-1)
     elif ends == "dataset":
         if boxes is None:
-            raise InputError(f"normaliser {name!r} of {layout.name} needs the dataset's boxes; these faces have none")
+            raise InputError(f"normaliser {name!r} of {layout.name} needs the dataset's boxes; there are none")
         distance = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1))
     else:
         first, second = (landmarks[:, list(group)].mean(axis=1) for group in ends)
         distance = np.linalg.norm(first - second, axis=-1)
     if np.isnan(distance).any():
         raise InputError(
-            f"normaliser {name!r} needs points that face {int(np.argmax(np.isnan(distance)))} does not have; "
-            f"use {BOX!r}, the box of the points"
+            f"normaliser {name!r} needs points that {layout.object} {int(np.argmax(np.isnan(distance)))} does not "
+            f"have; use {BOX!r}, the box of the points"
         )
     if not (distance > 0).all():
-        raise InputError(f"normaliser {name!r} is zero for face {int(np.argmin(distance))}; check its landmarks")
+        which = f"{layout.object} {int(np.argmin(distance))}"
+        raise InputError(f"normaliser {name!r} is zero for {which}; check its landmarks")
     return distance
 
 
@@ -139,7 +140,7 @@ class Summary:
 def summarise(face_errors: np.ndarray) -> Summary:
     """NME, FR and AUC at 8 and 10 % of (F,) face errors. InputError when there are no faces."""
     if len(face_errors) == 0:
-        raise InputError("no faces to score; check the folder and its annotation files")
+        raise InputError("nothing to score; check the folder and its annotation files")
     finite = face_errors[np.isfinite(face_errors)]
     low, high = THRESHOLDS
     return Summary(
@@ -174,12 +175,12 @@ def paired_change(face_errors: np.ndarray, reference: np.ndarray, interval: floa
     """
     first, second = np.asarray(reference, float), np.asarray(face_errors, float)
     if first.shape != second.shape:
-        raise InputError(f"{len(second)} faces against {len(first)}; a paired comparison needs the same faces")
+        raise InputError(f"{len(second)} against {len(first)}; a paired comparison needs the same pictures")
     lost = int((np.isfinite(first) & ~np.isfinite(second)).sum())
     both = np.isfinite(first) & np.isfinite(second)
     first, second = first[both], second[both]
     if not len(first) or not first.mean() > 0:
-        raise InputError("no face that both models predict with an error above 0; nothing to compare")
+        raise InputError("nothing that both models predict with an error above 0; nothing to compare")
     random, ratios = np.random.default_rng(seed), []
     for _ in range(RESAMPLES // CHUNK):  # in parts: thousands of faces times thousands of draws are gigabytes
         chosen = random.integers(0, len(first), (CHUNK, len(first)))

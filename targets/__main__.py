@@ -130,11 +130,11 @@ def _open(run: Path, arguments: argparse.Namespace, options: table.Options):
         raise InputError("--layout says how --data is labelled; give --data DIR too")
     if arguments.layout and layouts.get(arguments.layout) != contract.layout:
         raise InputError(
-            f"--layout {arguments.layout}, but the run finds {contract.layout.name}; give faces of that layout"
+            f"--layout {arguments.layout}, but the run finds {contract.layout.name}; give pictures of that layout"
         )
     faces, calibration = parity.of_run(run, contract, arguments.data)
     job = Job(network, contract, calibration and calibration.crops, **quantization(run), **vars(options))
-    int8 = ", float: ".join([f"int8 ranges: {job.ranges} on {calibration or 'no faces'}", *job.float_layers])
+    int8 = ", float: ".join([f"int8 ranges: {job.ranges} on {calibration or 'nothing'}", *job.float_layers])
     if gate.chosen(run) is False:
         int8 += "; nothing passed when `compress quantize` chose them"
     return job, faces, graph.reference(network, contract, faces.crops), int8
@@ -171,7 +171,7 @@ def _one(job, final: Path, key: str, precision: str, reference, faces, debug: bo
                 if path.is_file():  # CoreML's are folders, and not run here
                     trial.remember(path)
                 seconds = time.monotonic() - start
-                job.say(f"checking on {len(faces)} faces")
+                job.say(f"checking on {len(faces)} {faces.several}")
                 named, result = gate.passed(path, final, module.embed, reference, faces)
             except InputError:
                 raise

@@ -219,7 +219,7 @@ def write(path: Path, model, about: contract.Contract) -> None:
     """The package with its contract inside, under its name whole or not at all."""
     model.user_defined_metadata[contract.KEY] = contract.dumps(about)
     model.short_description = (
-        f"{about.layout.points} face landmarks ({about.layout.name}) of a {about.crop.size} px crop"
+        f"{about.layout.points} {about.layout.object} landmarks ({about.layout.name}) of a {about.crop.size} px crop"
     )
     with files.workshop(path) as beside:
         model.save(str(beside))

@@ -8,6 +8,7 @@ F faces, N landmarks, S side of the crop.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import zipfile
 from dataclasses import dataclass, replace
@@ -41,18 +42,20 @@ STILL = 1e-3  # px: an artefact whose landmarks move less than this over all fac
 
 @dataclass(frozen=True)
 class Faces:
-    """crops (F, S, S, 3) uint8 RGB, landmarks (F, N, 2) crop px, in words where they are from, how they were cut."""
+    """crops (F, S, S, 3) uint8 RGB, landmarks (F, N, 2) crop px, in words where they are from, how they were cut, and
+    what they are (the layout's ``several``)."""
 
     crops: np.ndarray
     landmarks: np.ndarray
     source: str
     crop: str = "gtbox"
+    several: str = "faces"
 
     def __len__(self) -> int:
         return len(self.crops)
 
     def __str__(self) -> str:
-        return f"{len(self)} faces of {self.source}, {self.crop} crops"
+        return f"{len(self)} {self.several} of {self.source}, {self.crop} crops"
 
     @property
     def drawn(self) -> bool:
@@ -62,7 +65,7 @@ class Faces:
         """With faces of another set, as many as a gate needs."""
         more = other.some(np.arange(len(other))[: LEAST_FACES - len(self)])
         together = np.concatenate([self.crops, more.crops]), np.concatenate([self.landmarks, more.landmarks])
-        return Faces(*together, f"{self.source} and, to have {LEAST_FACES}, {other.source}", self.crop)
+        return Faces(*together, f"{self.source} and, to have {LEAST_FACES}, {other.source}", self.crop, self.several)
 
     def turned(self) -> Faces:
         """With views of its own, turned and scaled a little, as many as a gate needs: a file is held against the
@@ -82,7 +85,7 @@ class Faces:
         return Faces(np.stack(crops), np.stack(landmarks), source, self.crop)
 
     def some(self, chosen: np.ndarray) -> Faces:
-        return Faces(self.crops[chosen], self.landmarks[chosen], self.source, self.crop)
+        return Faces(self.crops[chosen], self.landmarks[chosen], self.source, self.crop, self.several)
 
 
 @dataclass(frozen=True)
@@ -105,16 +108,14 @@ class Result:
         p = self.part
         text = f"shift p50 {p.p50:.3f} p99 {p.p99:.3f} max {p.max:.3f} px, NME {100 * p.nme_artefact:.2f} %"
         text += f" ({100 * self.nme_change:+.2f} %)"
-        return text + (
-            f", failed faces {self.failed[0]} -> {self.failed[1]}" if self.failed[0] != self.failed[1] else ""
-        )
+        return text + (f", failed {self.failed[0]} -> {self.failed[1]}" if self.failed[0] != self.failed[1] else "")
 
 
 def stored(path: Path, points: int, size: int, crop: str = "gtbox") -> Faces:
     """Faces that a run has kept (faces/validation.npz, calibration.npz). crop: how they were cut, where its recipe does
     not say. InputError where they do not fit the run."""
     if not path.exists():
-        raise InputError(f"{path}: no such file; give labelled faces with --data DIR, or train the run again")
+        raise InputError(f"{path}: no such file; give labelled pictures with --data DIR, or train the run again")
     crops = device.crops_of(path, size)
     try:
         with np.load(path, allow_pickle=False) as data:
@@ -165,7 +166,7 @@ def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tupl
             + f", or --data {DRAWN}"
             * can_be_drawn
         )
-    return faces, calibration
+    return tuple(found and dataclasses.replace(found, several=layout.several) for found in (faces, calibration))
 
 
 def photographs(folder: Path, layout: str | Layout, square: contract.CropPart) -> Faces:
@@ -256,7 +257,7 @@ def compare(
         reasons.append("some landmarks are not numbers")
     moves = np.ptp(points.landmarks, axis=0).max()
     if len(faces) > 1 and moves < STILL < np.ptp(reference.landmarks, axis=0).max():
-        reasons.append(f"constant output: its landmarks move {moves:.2g} px over {len(faces)} faces")
+        reasons.append(f"constant output: its landmarks move {moves:.2g} px over {len(faces)} {faces.several}")
     if p99 > SHIFT_LIMIT[kind]:
         reasons.append(f"p99 shift {p99:.3f} px, limit {SHIFT_LIMIT[kind]:g} px")
     if kind == "integer" and nme > nme_float * (1 + NME_LIMIT):

@@ -29,12 +29,14 @@ EXAMPLE = """examples:
 
 def main(arguments: list[str] | None = None) -> int | None:
     """0 or None: done. 1: `data check` found something missing. 2 (by exit): the input was wrong."""
-    parser = argparse.ArgumentParser("python -m train", description="Train face-landmark networks.")
+    parser = argparse.ArgumentParser(
+        "python -m train", description="Train networks for landmarks, of faces or of your own objects."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     fit = verbs.add_parser(
         "fit",
-        help="train a network on folders of labelled faces",
-        description="Train a network on folders of labelled faces (or `drawn` ones) and write a run folder.",
+        help="train a network on folders of labelled pictures",
+        description="Train a network on folders of labelled pictures (or on `drawn` faces) and write a run folder.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         metavar="RUN",
         help="start from this run's weights, or `imagenet` for --network lite0 (default: a new network)",
     )
-    fit.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces (default: %(default)s)")
+    fit.add_argument("--cache", type=Path, default=Path("cache"), help="of decoded pictures (default: %(default)s)")
     fit.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_fields(fit)
     ablation = verbs.add_parser(
@@ -84,15 +86,15 @@ def main(arguments: list[str] | None = None) -> int | None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     moved.add_argument("source", metavar="RUN", help=f"{ABOUT}; trained with mirrored pictures")
-    moved.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled faces")
+    moved.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled pictures")
     moved.add_argument("--out", type=Output, metavar="FILE", help="write each point's x and y here, for --offsets")
     moved.add_argument("--debug", action="store_true", help="show the traceback of an error")
     data = verbs.add_parser("data", help="what lies in folders of public sets, and what is missing")
     checked = data.add_subparsers(dest="action", required=True).add_parser(
         "check",
-        help="count pictures and faces of each split against the official counts",
+        help="count pictures and labels of each split against the official counts",
         description="Recognise WFLW, 300W, 300VW, Menpo, COFW, COFW-68, AFLW-19 and LSP in folders, count the pictures "
-        "and faces of each\nsplit against the official counts, name what is missing and where its owners publish it. "
+        "and labels of each\nsplit against the official counts, name what is missing and where its owners publish it. "
         "Nothing is downloaded.\nExit code 0: all is there; 1: something is missing; 2: no data set in a folder.",
         epilog="example:\n  python -m train data check data/WFLW data/300W data/COFW",
         formatter_class=argparse.RawDescriptionHelpFormatter,

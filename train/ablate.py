@@ -85,7 +85,7 @@ LARGEST_METRICS = 64 * files.MIB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled faces, or `drawn`")
+    parser.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled pictures, or `drawn`")
     parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
     parser.add_argument(
         "--recipe", default="paper-300w", help="what all cells share, see `train fit` (default: %(default)s)"
@@ -95,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each cell (default: %(default)s)")
     parser.add_argument("--run", required=True, metavar="NAME", help="cells, table and plot in runs/NAME")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="rows (default: ablation.jsonl in the run)")
-    parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded faces")
+    parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded pictures")
 
 
 def main(options: argparse.Namespace, recipe: Recipe, folder: Path, argv: Sequence[str] | None = None) -> None:

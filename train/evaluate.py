@@ -56,7 +56,7 @@ class Faces:
             visibility = arrays.get("visibility")  # older runs have none
             faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"], visibility)
         except files.BROKEN_ARRAYS as error:
-            raise InputError(f"{path}: not a set of faces ({error})") from None
+            raise InputError(f"{path}: not a set of crops ({error})") from None
         if faces.crops.ndim != 4 or faces.landmarks.ndim != 3 or len(faces.crops) != len(faces.landmarks):
             raise InputError(f"{path}: crops {faces.crops.shape} and landmarks {faces.landmarks.shape} do not fit")
         return faces

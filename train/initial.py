@@ -83,6 +83,6 @@ def say_of_split(source: str, theirs: Recipe, ours: Recipe, say: Callable[[str],
     was learnt there."""
     if (theirs.seed, theirs.validation) != (ours.seed, ours.validation):
         say(
-            f"warning: {source} held out other faces (--seed {theirs.seed} --validation {theirs.validation:g}): "
-            "where its data are used here again, it has learnt faces that this run validates on"
+            f"warning: {source} held out others (--seed {theirs.seed} --validation {theirs.validation:g}): "
+            "where its data are used here again, it has learnt what this run validates on"
         )

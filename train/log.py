@@ -73,7 +73,7 @@ class Log:
         if self.bar is None and (time.monotonic() - self.told > TELL_SECONDS or share >= 1):
             self.told = time.monotonic()
             left = max(0.0, 1 - share) * (self.told - self.began) / (share - self.first) / 60
-            self.say(f"{self.place(step)}  loss {mean:.3f}  {speed:.0f} faces/s  {left:.1f} min left")
+            self.say(f"{self.place(step)}  loss {mean:.3f}  {speed:.0f} crops/s  {left:.1f} min left")
 
     def place(self, step: int) -> str:
         return f"step {step}" + (f"/{self.steps}" if self.steps else f", {self.done():.0%}")

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewing import files
+from edgewing import files, layouts
 from edgewing.errors import InputError, Stopped
 from train import checkpoint, preview, recipes
 from train.augment import Augment
@@ -110,7 +110,8 @@ def fit(
         trainer.forward = workers.parallel(trainer.forward, trainer.network)
         for line in (
             *planned.warnings,
-            f"{len(planned.train)} faces to train on, {len(planned.validation)} to validate on, {recipe.crop} crops, "
+            f"{len(planned.train)} {layouts.get(recipe.layout).several} to train on, "
+            f"{len(planned.validation)} to validate on, {recipe.crop} crops, "
             f"{f'{recipe.minutes:g} minutes' if recipe.minutes else f'{planned.steps} steps'} of {recipe.batch}",
         ):
             say(line)

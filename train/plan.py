@@ -56,7 +56,7 @@ def plan(recipe: Recipe, cache: Cache, workers: int = 1) -> Plan:
     train, validation = _split(recipe, cache, names)
     weights = np.array([recipe.weights.get(name, 1.0) for name in names])[cache.sources[train]]
     if not weights.sum() > 0:
-        raise InputError("--weights leaves no face to train on: all sources that are there have 0; raise one")
+        raise InputError("--weights leaves nothing to train on: all sources that are there have 0; raise one")
     stream = Stream(train, weights, recipe.batch, recipe.seed)
     side = cache.meta["size"] / cache.meta["context"]  # of the crop, cache px
     offsets = np.zeros((len(names), points, 2), np.float32)
@@ -82,12 +82,12 @@ def _split(recipe: Recipe, cache: Cache, names: list[str]) -> tuple[np.ndarray, 
     if len(validation):
         return train, validation
     if recipe.validation == 0:
-        raise InputError("--validation 0 keeps no face out of training to see how the run does; give a share above 0")
+        raise InputError("--validation 0 keeps nothing out of training to see how the run does; give a share above 0")
     if by_teachers and np.isin(cache.sources, by_teachers).all():
-        raise InputError("teachers labelled all faces: none is left to validate on; add a folder with its own labels")
+        raise InputError("teachers labelled all: nothing is left to validate on; add a folder with its own labels")
     groups = len(np.unique(cache.groups))
     raise InputError(
-        f"{len(cache)} faces of {groups} identities: none can be kept out of training to validate on; "
+        f"{len(cache)} crops of {groups} identities: none can be kept out of training to validate on; "
         "add pictures of other people (who is who: docs/datasets.md)"
     )
 

@@ -22,7 +22,7 @@ def open_cache(recipe: Recipe, root: Path, workers, say: Callable[[str], None]) 
     A folder with a meta.json is a cache itself: what a host without OpenCV trains from.
     """
     if not recipe.data:
-        raise InputError("no data; name folders of labelled faces, or `drawn`")
+        raise InputError("no data; name folders of labelled pictures, or `drawn`")
     if workers.world > 1:
         import torch.distributed
 
@@ -83,7 +83,7 @@ class Progress:
         if sys.stderr.isatty():
             from tqdm import tqdm
 
-            self.bar = tqdm(total=total, unit="face", desc=what)
+            self.bar = tqdm(total=total, unit="crop", desc=what)
 
     def __call__(self, done: int, total: int | None) -> None:
         if self.bar is not None:
@@ -91,4 +91,4 @@ class Progress:
             if done == self.total:
                 self.bar.close()
         elif done % max(1, self.total // 5) == 0:
-            print(f"{self.what} {done} of {self.total} faces", flush=True)
+            print(f"{self.what} {done} of {self.total} crops", flush=True)

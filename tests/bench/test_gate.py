@@ -123,7 +123,7 @@ def test_a_lost_face_fails_though_the_mean_is_better(baseline, artefact):
 
 def test_rows_of_other_faces_or_protocols_are_not_compared():
     old = {"protocol": {"data": "d", "crop": "gtbox"}, "face_errors": {"a": 0.05}}
-    with pytest.raises(InputError, match="1 faces are in one of d and e only, such as b"):
+    with pytest.raises(InputError, match="1 names are in one of d and e only, such as b"):
         accuracy.compare({"protocol": {"data": "e", "crop": "gtbox"}, "face_errors": {"a": 1, "b": 1}}, old)
     with pytest.raises(InputError, match="crop of the two rows is gtbox and provided"):
         accuracy.compare({"protocol": {"data": "d", "crop": "provided"}, "face_errors": {"a": 1}}, old)
@@ -163,7 +163,7 @@ def test_faces_are_known_by_content(baseline, capsys, changed, what):
     """Names say nothing: neither of other labels, with which a worse file would pass, nor of other photographs."""
     shutil.copy("old.onnx", "new.onnx")
     faces_with(**changed)
-    assert f"the faces have other {what} than when the baseline was made" in refused(capsys)
+    assert f"the pictures have other {what} than when the baseline was made" in refused(capsys)
 
 
 def test_an_old_row_is_proven_by_its_file(baseline, capsys):
@@ -182,7 +182,7 @@ def test_an_old_row_is_proven_by_its_file(baseline, capsys):
         (lambda row: row.update(face_errors={k: 2 * v for k, v in row["face_errors"].items()}), "an edited row"),
         (lambda row: row.update(nme=0.06), "an edited row"),
         (lambda row: row["face_errors"].update({"face 7": 0.5}), "single faces up to"),
-        (lambda row: row["face_errors"].popitem(), "1 faces are in one of"),
+        (lambda row: row["face_errors"].popitem(), "1 names are in one of"),
         (lambda row: row.update(faces=61), "an edited row"),
         (lambda row: row.update(nme=float("nan")), "NaN is not a number"),
         (lambda row: row["face_errors"].update({"face 7": "0.05"}), "a row without face_errors.face 7"),
@@ -204,7 +204,7 @@ def test_few_faces_say_nothing(artefact, run_folder, tmp_path, monkeypatch, caps
     assert main(["accuracy", "--model", "old.onnx", "--data", "run", "--to", "rows.jsonl"]) == 0
     shutil.copy("old.onnx", "new.onnx")
     capsys.readouterr()
-    assert "new.onnx: 49 faces to compare; a gate needs 50" in refused(capsys)
+    assert "new.onnx: 49 to compare; a gate needs 50" in refused(capsys)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_points_of_another_layout_correct_what_the_teacher_says(place, capsys):
     "arguments, message",
     [
         (["nowhere", "data/one"], "no teacher"),
-        (["{place}/teacher"], "no labelled faces"),
+        (["{place}/teacher"], "no labelled pictures"),
         (["{place}/teacher", "{place}/data/one", "--correct", "data/three"], "the data are data/one"),
         (["{place}/teacher", "{place}/data/one", "--layout", "wflw-98"], "98"),
         (

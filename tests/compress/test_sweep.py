@@ -110,7 +110,7 @@ def test_other_faces_are_not_compared(source, folder, swept, capfd):
         error = capfd.readouterr().err.strip().splitlines()[-1]
         assert error.startswith("error: ") and words in error
 
-    says("holds out other faces", "ladder", source, other)
+    says("holds out others", "ladder", source, other)
     says("no such run", "ladder", folder / "nothing")
     says("--layout", "ladder", source, "--data", folder)
     says("nothing to sweep", "sweep", "--run", folder / "x")

@@ -137,6 +137,8 @@ def test_what_the_points_are_on(tmp_path):
     clock, own = (layouts.get(written(tmp_path, object=word)) for word in ("wall clock", "face"))
     assert (clock.object, clock.is_face, clock.several) == ("wall clock", False, "objects")
     assert own.is_face and own.several == "faces"
+    names = "wflw-98", "lsp-14", "clock-5"
+    assert [layouts.several(name) for name in names] == ["faces", "objects", "objects"]
     older = dataclasses.asdict(layouts.get("wflw-98"))
     del older["object"]
     assert layouts.parse(json.loads(json.dumps(older)), "contract") == layouts.get("wflw-98")

@@ -103,7 +103,10 @@ def test_refusals(faces):
     faces[3, 36] = faces[3, 45]
     with pytest.raises(InputError, match="zero for face 3"):
         metrics.normaliser(faces, layout)
-    with pytest.raises(InputError, match="no faces to score"):
+    clock = layouts.Layout("clock-68", 68, normalisers=layout.normalisers, object="clock")
+    with pytest.raises(InputError, match="zero for clock 3"):
+        metrics.normaliser(faces, clock, "inter-ocular")
+    with pytest.raises(InputError, match="nothing to score"):
         metrics.summarise(np.empty(0))
 
 
@@ -125,9 +128,9 @@ def test_paired_change_of_faces_without_prediction():
     reference = np.array([0.1, 0.1, np.inf, 0.1])
     found = metrics.paired_change(np.array([0.2, np.inf, 0.1, 0.1]), reference)
     assert (found.faces, found.lost) == (2, 1) and found.change == pytest.approx(0.5)
-    with pytest.raises(InputError, match="no face that both"):
+    with pytest.raises(InputError, match="nothing that both"):
         metrics.paired_change(np.array([np.inf, 0.1]), np.array([0.1, np.inf]))
-    with pytest.raises(InputError, match="2 faces against 1"):
+    with pytest.raises(InputError, match="2 against 1"):
         metrics.paired_change(np.zeros(2), np.zeros(1))
 
 

@@ -1,12 +1,16 @@
 """Layouts of 21 and 106 points, each in a file of its own, from a run to files for phones, boards, `edgewing run` and
 the page. Weights are random: what is looked at is shapes, and that every file says the same."""
 
+import contextlib
+import io
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 
+from bench import __main__ as bench
 from bench.web import serving
 from edgewing import containers, images, layouts, runtimes, web
 from edgewing.landmarker import Landmarker
@@ -46,9 +50,9 @@ def run(request, tmp_path_factory):
     torch.manual_seed(0)
     made = write_run(folder / "run", models.build(recipe), recipe)
     file.unlink()  # nobody needs it from here on
-    with pytest.raises(SystemExit) as end:
+    with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()) as said:
         command.main([str(made), "--to", "onnx", "tflite", "tensorrt", "--precision", "fp32"])
-    assert end.value.code == 0
+    assert end.value.code == 0 and f"parity on 64 {recipe.layout.several} of " in said.getvalue()
     return made
 
 
@@ -75,6 +79,18 @@ def test_every_file_has_the_layout_whole_and_the_same_points(run, photograph):
         assert points.landmarks.shape == (3, wanted.points, 2) and points.scores.shape == (3, wanted.points)
         found.append(points.landmarks)
     assert np.ptp(found, axis=0).max() < 0.05 and np.ptp(found[0], axis=0).max() > 0.05
+
+
+def test_bench_speaks_of_what_they_are_on(run, capsys):
+    """But for names of files and fields: a run's folder ``faces``."""
+    path, what = files_of(run)[0], containers.read(run / "model.safetensors").layout.several
+    words = ["accuracy", "--model", str(path), "--data", str(run), "--to", str(run / "rows.jsonl")]
+    assert not bench.main(words)
+    assert f"64 {what} that the run was not trained on" in capsys.readouterr().out
+    assert bench.main(["report", str(run)]) in (None, 0)
+    text = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", (run / "report.html").read_text(), flags=re.S)
+    said = re.findall(r"(?<![./\w-])faces?(?![/:\w])", text, flags=re.I)
+    assert bool(said) == (what == "faces"), said
 
 
 def test_edgewing_run_speaks_of_what_they_are_on(run, photograph):

@@ -68,7 +68,7 @@ def test_a_layer_without_weights_is_an_error(source):
 def test_other_faces_held_out_is_said(source):
     said = []
     start(source[0], recipes.replace(NARROW, seed=3), (), said.append)
-    assert "held out other faces (--seed 0" in said[-1]
+    assert "held out others (--seed 0" in said[-1]
 
 
 STAGES = {

@@ -300,9 +300,9 @@ def test_two_processes_do_not_train_one_run(cache, tmp_path):
 
 
 def test_weights_that_leave_no_face_are_refused_before_work_begins(cache, tmp_path):
-    with pytest.raises(InputError, match="leaves no face to train on"):
+    with pytest.raises(InputError, match="leaves nothing to train on"):
         fit(recipes.replace(RECIPE, weights={"drawn": 0.0}), cache, tmp_path / "run", Workers())
-    with pytest.raises(InputError, match="--validation 0 keeps no face"):
+    with pytest.raises(InputError, match="--validation 0 keeps nothing"):
         fit(recipes.replace(RECIPE, validation=0.0), cache, tmp_path / "run", Workers())
     assert not (tmp_path / "run").exists()
 
@@ -315,5 +315,5 @@ def test_few_faces_to_validate_on_is_said(cache, tmp_path):
 
 def test_one_identity_is_a_line_about_identities(cache, tmp_path):
     one = caches.build(faces(1, "aflw-19", 0), tmp_path / "one", layouts.get("aflw-19"), caches.dense_enough(64))
-    with pytest.raises(InputError, match="1 faces of 1 identities"):
+    with pytest.raises(InputError, match="1 crops of 1 identities"):
         fit(RECIPE, one, tmp_path / "run", Workers())

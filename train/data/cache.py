@@ -302,7 +302,7 @@ class _Writer:
     def finish(self, folder: Path, **about) -> None:
         if not self.count:
             first = f"; first: {self.problems[0]}" if self.problems else ""
-            raise InputError(f"{folder}: no face to cache, {self.problem_count} problems{first}")
+            raise InputError(f"{folder}: nothing to cache, {self.problem_count} problems{first}")
         meta = about | {
             "format": _FORMAT,
             "count": self.count,
