@@ -96,6 +96,6 @@ def _warnings(validation: np.ndarray) -> tuple[str, ...]:
     if len(validation) >= FEW:
         return ()
     return (
-        f"only {len(validation)} faces to validate on: errors and gates on so few mean little; "
+        f"only {len(validation)} to validate on: errors and gates on so few mean little; "
         f"add pictures, or keep more of them out of training (--validation) until there are {FEW}",
     )
