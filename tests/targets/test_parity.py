@@ -147,8 +147,8 @@ def test_few_objects_that_nobody_can_draw_are_turned(tmp_path):
     about = about.replace(layout=layout)
     faces, calibration = parity.of_run(folder, about)
     assert str(faces) == (
-        "50 objects of faces/validation.npz and, to have 50, faces/calibration.npz and, to have 50, views of them turned "
-        "by up to 10 degrees, gtbox crops"
+        "50 objects of faces/validation.npz and, to have 50, faces/calibration.npz and, to have 50, views of them "
+        "turned by up to 10 degrees, gtbox crops"
     )
     assert len(calibration) == 20 and faces.crops.shape == (50, SIZE, SIZE, 3)
     # the discs are where the points say, in turned views too: bright there, dark between
