@@ -56,7 +56,7 @@ class Face:
         return float(self.scores[self.there].mean()) if self.there.any() else 0.0
 
     def __repr__(self) -> str:
-        corners = ", ".join(f"{v:.0f}" for v in self.box)
+        corners = ", ".join(str(round(v)) for v in self.box)
         return f"Face(box {corners}; {len(self.landmarks)} landmarks, mean score {self.confidence:.2f})"
 
     def __eq__(self, other: object) -> bool:

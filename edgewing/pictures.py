@@ -120,7 +120,7 @@ def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray]
 def _said(faces: Sequence[Face], sure: list[bool], what: str):
     """A line for each face, or whatever the points are on, and one for what to do where that did not go well."""
     for number, face in enumerate(faces):
-        corners = ", ".join(f"{v:.0f}" for v in face.box)
+        corners = ", ".join(str(round(v)) for v in face.box)
         count = len(face.landmarks) if face.there.all() else f"{face.there.sum()} of {len(face.landmarks)}"
         doubt = "" if sure[number] else "; not trusted, so not drawn"
         yield f"{what} {number}: box {corners}; {count} landmarks, mean score {face.confidence:.2f}{doubt}"

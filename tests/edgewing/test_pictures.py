@@ -34,7 +34,7 @@ def test_the_whole_picture_is_the_box_and_a_line_says_so(clock_file, tmp_path):
     done = edgewing("run", tmp_path / "clock.png", "--model", clock_file, "--json", "-")
     said = done.stderr.splitlines()
     assert said[1].startswith("the whole picture is taken as the clock's box") and "--box x0,y0,x1,y1" in said[1]
-    assert "whole found 1;" in said[2] and said[3].startswith("clock 0: box -0, -0, 320, 240; 2 landmarks")
+    assert "whole found 1;" in said[2] and said[3].startswith("clock 0: box 0, 0, 320, 240; 2 landmarks")
     row = found(done)
     assert row["detector"] == "whole" and "faces" not in row
     (clock,) = row["objects"]
