@@ -27,6 +27,8 @@ from train.evaluate import CALIBRATION, VALIDATION
 from train.runs import SEEDS, crop_of, draw
 
 CROP = 256  # px; shifts are scaled to a crop of this side, so that networks of different sizes can be compared
+# Where NME itself is tiny, a share of it is less than anybody's marks are worth: no reason to refuse a file.
+NME_FLOOR = 0.0002
 NME_LIMIT = 0.01  # of weights of 8 bits or fewer: how much worse NME may be, as a share of the float model's
 SHIFT_LIMIT = {"integer": 2.0, "float": 0.1}  # px of a 256 px crop, 99th percentile
 FLOATS = ("fp32", "fp16")
@@ -260,7 +262,7 @@ def compare(
         reasons.append(f"constant output: its landmarks move {moves:.2g} px over {len(faces)} {faces.several}")
     if p99 > SHIFT_LIMIT[kind]:
         reasons.append(f"p99 shift {p99:.3f} px, limit {SHIFT_LIMIT[kind]:g} px")
-    if kind == "integer" and nme > nme_float * (1 + NME_LIMIT):
+    if kind == "integer" and nme > nme_float * (1 + NME_LIMIT) and nme > nme_float + NME_FLOOR:
         reasons.append(
             f"NME {100 * nme:.3f} % is {100 * _worse(nme, nme_float):.2f} % worse than float {100 * nme_float:.3f} %, "
             f"limit {100 * NME_LIMIT:g} %"
