@@ -13,7 +13,8 @@ import numpy as np
 
 from edgewing import metrics
 from edgewing.layouts import Layout
-from train.data import drawn, drawn_shape
+from train.data import drawn
+from train.data.drawn.cartoons import shape
 
 YAW = (0, 15, 30, 45)  # degrees, the lower ends; the last is open above
 SIZE = (0, 64, 96, 128, 192)  # px, likewise
@@ -73,9 +74,9 @@ def by_occlusion(hidden: np.ndarray, face_errors: np.ndarray) -> dict:
 def yaw(landmarks: np.ndarray, layout: Layout) -> np.ndarray:
     """(F,) estimated yaw in degrees, positive with the nose to the right of the picture, of (F, N, 2) points.
 
-    The mean drawn head (train.data.drawn_shape) is fitted by least squares in weak perspective, without the contour,
-    whose points slide along the head as it turns. Tests hold the error on drawn heads of other shapes and expressions,
-    turned by up to 60 degrees, to 3 degrees at the median and 8 at the 90th percentile.
+    The mean drawn head (train.data.drawn.cartoons.shape) is fitted by least squares in weak perspective, without the
+    contour, whose points slide along the head as it turns. Tests hold the error on drawn heads of other shapes and
+    expressions, turned by up to 60 degrees, to 3 degrees at the median and 8 at the 90th percentile.
     """
     inner = _inner(layout)
     head = _mean_head(layout.name)[inner]
@@ -138,6 +139,6 @@ def _inner(layout: Layout) -> np.ndarray:
 @functools.cache
 def _mean_head(layout_name: str) -> np.ndarray:
     """(N, 3) the mean drawn head's landmarks, facing the camera."""
-    surface = drawn_shape.Surface(drawn_shape.Plan(drawn_shape.neutral()))
+    surface = shape.Surface(shape.Plan(shape.neutral()))
     points = surface.at(surface.locate(surface.plan.points))
-    return drawn_shape.in_layout(points, layout_name)
+    return shape.in_layout(points, layout_name)

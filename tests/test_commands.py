@@ -75,7 +75,7 @@ def commands(place: Path, here: Path, faces: Path) -> list[tuple[str, list[str]]
         [*fit, "--cache", here / "cache", "--run", place / "new"],
         ["train.__main__", "pack", here / "runs/tiny", "--out", place / "o.safetensors"],
         ["train.__main__", "layout", "new", here / "cats", "--out", place / "o.json"],
-        ["train.data.drawn", "--sheet", place / "o.png", "--layout", "aflw-19"],
+        ["train.data.drawn.__main__", "sheet", place / "o.png", "--layout", "aflw-19"],
         ["compress.__main__", "quantize", place / "runs/tiny"],
         ["compress.__main__", "costs", here / "runs/tiny", "--to", place / "o.json"],
         ["targets.__main__", place / "runs/tiny", "--to", "onnx"],

@@ -8,8 +8,8 @@ import pytest
 
 from bench import accuracy, groups
 from edgewing import geometry, layouts
-from train.data.drawn_render import aim, sample_pose
-from train.data.drawn_shape import Surface, in_layout, sample
+from train.data.drawn.cartoons.render import aim, sample_pose
+from train.data.drawn.cartoons.shape import Surface, in_layout, sample
 
 from .conftest import template
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from train.data.drawn_brush import Window, blend, patch, polygons_mask, soften, strokes_mask, tint
-from train.data.drawn_raster import TEXTURE_H, TEXTURE_W, to_texture
-from train.data.drawn_shape import IRIS_RADIUS, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, Surface, smooth
+from train.data.drawn.cartoons.brush import Window, blend, patch, polygons_mask, soften, strokes_mask, tint
+from train.data.drawn.cartoons.raster import TEXTURE_H, TEXTURE_W, to_texture
+from train.data.drawn.cartoons.shape import IRIS_RADIUS, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE, Surface, smooth
 
 # Reflectance of skin from the lightest to the darkest, as photographs show it.
 TONES = np.array([(0.96, 0.80, 0.72), (0.90, 0.70, 0.58), (0.80, 0.59, 0.45), (0.66, 0.46, 0.33), (0.48, 0.32, 0.22),

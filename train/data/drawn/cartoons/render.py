@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from edgewing import geometry
-from train.data import drawn_scene as scene
-from train.data.drawn_paint import Painter
-from train.data.drawn_raster import (
+from train.data.drawn.cartoons import scene
+from train.data.drawn.cartoons.paint import Painter
+from train.data.drawn.cartoons.raster import (
     HAIR,
     SKIN,
     TEXTURE_H,
@@ -23,7 +23,7 @@ from train.data.drawn_raster import (
     shade,
     texture_map,
 )  # fmt: skip
-from train.data.drawn_shape import COLUMNS, ROWS, Plan, Surface
+from train.data.drawn.cartoons.shape import COLUMNS, ROWS, Plan, Surface
 
 SIZE = 256  # px of a drawn image's side
 _SHRINK = np.array([[COLUMNS / TEXTURE_W], [ROWS / TEXTURE_H]], np.float32)  # texture px to grid

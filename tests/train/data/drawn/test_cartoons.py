@@ -12,12 +12,12 @@ from edgewing import layouts
 from edgewing.errors import InputError
 from train import data
 from train.data import drawn
-from train.data.drawn_compare import agreement
-from train.data.drawn_raster import Camera, normals, rotation
-from train.data.drawn_render import SIZE, render, sample_pose
-from train.data.drawn_shape import COLUMNS, REACH, Plan, Surface, in_layout, neutral, sample
+from train.data.drawn.cartoons.raster import Camera, normals, rotation
+from train.data.drawn.cartoons.render import SIZE, render, sample_pose
+from train.data.drawn.cartoons.shape import COLUMNS, REACH, Plan, Surface, in_layout, neutral, sample
+from train.data.drawn.compare import agreement
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_a_number_names_one_face():
@@ -177,9 +177,9 @@ def test_sheet_command_writes_a_picture_or_says_why_not(tmp_path):
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
 
     target = tmp_path / "faces.png"
-    done = command("--sheet", str(target), "--layout", "cofw-29")
+    done = command("sheet", str(target), "--layout", "cofw-29")
     assert done.returncode == 0 and str(target) in done.stdout
     assert cv2.imread(str(target)).shape == (5 * SIZE, 8 * SIZE, 3)
-    refused = command("--sheet", str(tmp_path / "no" / "faces.png"), "--layout", "cofw-29")
+    refused = command("sheet", str(tmp_path / "no" / "faces.png"), "--layout", "cofw-29")
     assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["faces.png"]

@@ -1,6 +1,6 @@
 """From the head's surface to pixels: projection, light with cast shadows, a z-buffer of splatted texels.
 
-The coarse grid of ``drawn_shape`` is enlarged to one sample a texel (TEXTURE_H x TEXTURE_W); the nearest sample of
+The coarse grid of ``cartoons.shape`` is enlarged to one sample a texel (TEXTURE_H x TEXTURE_W); the nearest sample of
 each pixel wins, and its texture coordinate is corrected to the pixel's centre through the surface's Jacobian.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from train.data.drawn_shape import COLUMNS, ROWS
+from train.data.drawn.cartoons.shape import COLUMNS, ROWS
 
 TEXTURE_W, TEXTURE_H = 384, 288
 _TEXELS = TEXTURE_W * TEXTURE_H

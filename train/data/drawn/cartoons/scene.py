@@ -8,10 +8,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from train.data.drawn_brush import blend, fill, patch, strokes_mask
-from train.data.drawn_paint import HAIR
-from train.data.drawn_raster import TEXTURE_H, TEXTURE_W, Camera
-from train.data.drawn_shape import ANGLES, ROWS, Surface, smooth
+from train.data.drawn.cartoons.brush import blend, fill, patch, strokes_mask
+from train.data.drawn.cartoons.paint import HAIR
+from train.data.drawn.cartoons.raster import TEXTURE_H, TEXTURE_W, Camera
+from train.data.drawn.cartoons.shape import ANGLES, ROWS, Surface, smooth
 
 
 def background(size: int, rng: np.random.Generator) -> np.ndarray:

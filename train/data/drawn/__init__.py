@@ -1,0 +1,93 @@
+"""Faces that the project draws itself, with exact landmarks in every face layout: no download, no licence.
+
+A renderer, not a cartoon: a parametric 3-D head (``cartoons.shape``), painted skin, eyes, lips and brows
+(``cartoons.paint``), light with cast shadows and a z-buffer (``cartoons.raster``), hair, glasses, hands, clutter and
+the camera's faults (``cartoons.scene``). Landmarks are points of the drawn surface, projected; nothing is fitted after.
+
+The command is in ``__main__``. numpy and OpenCV only.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewing import layouts
+from edgewing.errors import InputError
+from train.data.drawn.cartoons.render import aim, render, sample_pose
+from train.data.drawn.cartoons.shape import Surface, in_layout, sample
+
+VERSION = 1  # of what the code draws; raised when one number gives another face
+LAYOUTS = ("300w-68", "wflw-98", "cofw-29", "aflw-19")
+
+
+@dataclass
+class Drawn:
+    """One drawn face. image: (H, W, 3) uint8 RGB. landmarks: (N, 2) float32 image px, 0-based pixel centres.
+
+    Every face is a person of its own: the group is the name.
+    """
+
+    name: str
+    image: np.ndarray
+    landmarks: np.ndarray
+    source: str = "drawn"
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        self.group = self.group or self.name
+
+
+def draw(seed: int, layout_name: str) -> Drawn:
+    """The drawn face of that number, the same every time; only the landmarks depend on the layout.
+
+    InputError for a layout that is unknown or not of a face.
+    """
+    _check(layout_name)
+    rng = _dice(seed)
+    image, points = render(sample(rng), sample_pose(rng), rng)
+    return Drawn(f"drawn_{seed:06d}", image, in_layout(points, layout_name).astype(np.float32))
+
+
+def faces(count: int, layout_name: str, seed: int = 0, processes: int = 1) -> Iterator[Drawn]:
+    """``count`` faces, numbered from ``seed * 1000003`` on: runs with other seeds share none of them.
+
+    processes: each draws every so many faces; they come in order all the same.
+    """
+    _check(layout_name)
+    paint = functools.partial(draw, layout_name=layout_name)
+    if processes == 1:
+        yield from map(paint, _numbers(count, seed))
+        return
+    with multiprocessing.get_context("forkserver").Pool(processes) as pool:
+        yield from pool.imap(paint, _numbers(count, seed), chunksize=8)
+
+
+def shapes(count: int, layout_name: str, seed: int = 0) -> np.ndarray:
+    """(count, N, 2) float32: the landmarks of ``faces(count, layout_name, seed)``, without drawing them."""
+    _check(layout_name)
+    found = np.empty((count, layouts.get(layout_name).points, 2), np.float32)
+    for k, number in enumerate(_numbers(count, seed)):
+        rng = _dice(number)
+        surface = Surface(sample(rng))
+        found[k] = in_layout(aim(surface, sample_pose(rng), rng)[1], layout_name)
+    return found
+
+
+def _check(layout_name: str) -> None:
+    layouts.get(layout_name)
+    if layout_name not in LAYOUTS:
+        known = ", ".join(LAYOUTS)
+        raise InputError(f"layout {layout_name!r} cannot be drawn: not points of a face; use one of {known}")
+
+
+def _numbers(count: int, seed: int) -> range:
+    return range(seed * 1_000_003, seed * 1_000_003 + count)
+
+
+def _dice(number: int) -> np.random.Generator:
+    return np.random.default_rng([int(number), 68])
