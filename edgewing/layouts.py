@@ -158,6 +158,7 @@ def load(path: str | Path) -> Layout:
 def parse(value: object, where: str) -> Layout:
     """A layout from parsed JSON, of a file or of a contract. InputError ``where: field: reason``."""
     layout = _parse(value, where)
+    assert isinstance(value, dict)  # or it would have said so
     known = table().get(layout.name)
     # Contracts once had no more than name, points, pairs and edges, then no object: the package knows the rest.
     if known is None or "object" in value:
@@ -223,17 +224,17 @@ class _Parser:
         parts = curves, normalisers, default, maps, self.names, groups
         return Layout(name, count, tuple(pairs), tuple(edges), *parts, float(pck), word)
 
-    def normaliser(self, what: str, value: object):
+    def normaliser(self, what: str, value: object) -> tuple[tuple[int, ...], tuple[int, ...]] | str:
         if isinstance(value, str):
             if value not in KINDS:
                 raise self.wrong(what, f"{value!r} is not one of {', '.join(KINDS)}")
             return value
         if not isinstance(value, list | tuple) or len(value) != 2:
             raise self.wrong(what, f"expected two points, two groups of points, or one of {', '.join(KINDS)}")
-        ends = tuple(self.points(what, v if isinstance(v, list | tuple) else [v], 1) for v in value)
-        if ends[0] == ends[1]:
+        first, second = (self.points(what, v if isinstance(v, list | tuple) else [v], 1) for v in value)
+        if first == second:
             raise self.wrong(what, "both ends are the same point: the distance would be zero")
-        return ends
+        return first, second
 
     def pair(self, what: str, value: object) -> tuple[int, int]:
         points = self.points(what, value, 2)

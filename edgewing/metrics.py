@@ -42,6 +42,7 @@ def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.
             raise InputError(f"normaliser {name!r} of {layout.name} needs the dataset's boxes; there are none")
         distance = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1))
     else:
+        assert not isinstance(ends, str)  # layouts knows no other kind
         first, second = (landmarks[:, list(group)].mean(axis=1) for group in ends)
         distance = np.linalg.norm(first - second, axis=-1)
     if np.isnan(distance).any():

@@ -134,10 +134,10 @@ class _Followed:
 
     id: int
     begun: float
-    seen: float = 0.0
-    box: np.ndarray | None = None  # tight box of the last landmarks, held steady
+    box: np.ndarray  # tight box of the last landmarks, held steady
+    filter: OneEuro
     confidence: float = 0.0
-    filter: OneEuro | None = None
+    seen: float = 0.0
 
 
 class Tracker:
@@ -160,7 +160,8 @@ class Tracker:
         """Forget all tracks; ids go on."""
         self._tracks: list[_Followed] = []
         self._lost: list[_Followed] = []
-        self._time, self._search_time, self._shape = -math.inf, -math.inf, None
+        self._time, self._search_time = -math.inf, -math.inf
+        self._shape: tuple[int, ...] = ()
 
     def __call__(self, frame: np.ndarray, time: float) -> list[Track]:
         """Tracks of a (H, W, 3) uint8 RGB frame, oldest first. time: s on any clock that does not go back.
@@ -217,11 +218,11 @@ class Tracker:
         fresh = [box for box in found if max(detection.overlap(box, boxes), default=0) < detection.SAME_FACE]
         for face in self.landmarker(frame, fresh[: search.most_faces - len(known)]):
             if trusted(face, frame.shape, self.settings.track):
-                followed = self._lost_near(face.landmark_box)
+                followed, steady = self._lost_near(face.landmark_box), OneEuro(self.settings.filter)
                 if followed is None:
-                    followed = _Followed(self._next_id, self._time)
+                    followed = _Followed(self._next_id, self._time, face.landmark_box, steady)
                     self._next_id += 1
-                followed.confidence, followed.filter = face.confidence, OneEuro(self.settings.filter)
+                followed.confidence, followed.filter = face.confidence, steady
                 begun.append((followed, self._advance(followed, face)))
         return begun
 

@@ -46,7 +46,7 @@ def test_models_are_in_and_the_other_rooms_are_not(wheel):
         names = set(archive.namelist())
         requires = next(archive.read(n).decode() for n in names if n.endswith("/METADATA"))
     assert {"edgewing/models/edgewing-s.onnx", "edgewing/models/edgewing-s.tflite"} <= names
-    data = {"layout_files/300w-68.json", "detection.json", "tracking.json", "models/__init__.py"}
+    data = {"py.typed", "layout_files/300w-68.json", "detection.json", "tracking.json", "models/__init__.py"}
     assert {f"edgewing/{name}" for name in data} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"edgewing"}
     assert not any(name.endswith(".safetensors") for name in names)
