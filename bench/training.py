@@ -151,7 +151,8 @@ def speed(recipe, name: str, arguments: argparse.Namespace, command: str) -> dic
     from train.augment import Augment
     from train.data import cache as caches
     from train.data.drawn import faces
-    from train.loop import Trainer
+    from train.trainer import Trainer
+    from train.workers import Workers
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = True
@@ -160,7 +161,7 @@ def speed(recipe, name: str, arguments: argparse.Namespace, command: str) -> dic
     steps = arguments.steps * arguments.rounds
     ways = []
     for way, fields in list(WAYS.items())[: arguments.ways]:
-        ways.append(_Way(way, Trainer(recipes.replace(recipe, **fields), 10 * steps, device), [], []))
+        ways.append(_Way(way, Trainer(recipes.replace(recipe, **fields), 10 * steps, Workers(device=device)), [], []))
     with tempfile.TemporaryDirectory() as folder:
         layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
         cache = caches.build(faces(DRAWN, recipe.layout, 0), Path(folder) / "drawn", layout, size)

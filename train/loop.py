@@ -86,9 +86,7 @@ def fit(
     planned = plan(recipe, cache, workers.world)
     credits = (teacher.credits if teacher else Credits()) + (credits or Credits())
     assumed = assumed_by(cache, initial, credits)
-    trainer = Trainer(recipe, planned.steps, workers.device, initial, teacher, planned.offsets)
-    if wrap:
-        trainer.forward = wrap(trainer.network)
+    trainer = Trainer(recipe, planned.steps, workers, initial, teacher, planned.offsets, wrap)
     augment = Augment(recipe, cache.meta["size"], cache.meta["context"])
     sources = Credits(trained_on=tuple(source["name"] for source in cache.meta["sources"]))
     contract = functools.partial(describe, recipe=recipe, name=run.resolve().name, credits=sources + credits)
@@ -106,8 +104,6 @@ def fit(
             prepare(run, recipe, cache, augment, planned)
             rewind(run, 0)
             preview.draw_preview(run, cache)
-        trainer.agree = workers.agree
-        trainer.forward = workers.parallel(trainer.forward, trainer.network)
         for line in (
             *planned.warnings,
             f"{len(planned.train)} {layouts.get(recipe.layout).several} to train on, "

@@ -23,6 +23,7 @@ from train.loss import heatmap_loss
 from train.model import StackedHourglass, build
 from train.recipes import Recipe
 from train.teacher import Teacher
+from train.workers import Workers
 
 CHECKPOINT = "checkpoint.safetensors"
 LEARNT_UNIT = 2.0  # cache px; what a parameter of 1 is worth, so that the network's learning rate serves offsets too
@@ -37,13 +38,15 @@ class Trainer:
         self,
         recipe: Recipe,
         steps: int,
-        device: torch.device,
+        workers: Workers,
         initial: StackedHourglass | None = None,
         teacher: Teacher | None = None,
         offsets: np.ndarray | None = None,
+        wrap: Callable[[nn.Module], nn.Module] | None = None,
     ):
-        """offsets: (sources, N, 2) cache px of plan.Plan."""
-        self.recipe, self.steps, self.device = recipe, steps, device
+        """offsets: (sources, N, 2) cache px of plan.Plan. wrap: see loop.fit."""
+        self.recipe, self.steps, self.workers = recipe, steps, workers
+        self.device = device = workers.device
         self.teacher = teacher.to(device) if teacher else None
         torch.manual_seed(recipe.seed)
         memory = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -63,8 +66,8 @@ class Trainer:
         self.decode = Decode(recipe.how, recipe.cells, recipe.cells, 1.0).to(device)
         self.step = 0
         self.record: dict = {}  # what train.log counts over all starts of the run
-        self.agree: Callable[..., list[bool]] = lambda *flags: list(flags)
-        self.forward: nn.Module | Callable = torch.compile(self.network) if recipe.compile else self.network
+        wrap = wrap or (torch.compile if recipe.compile else lambda network: network)
+        self.forward = workers.parallel(wrap(self.network), self.network)
 
     def done(self) -> float:
         """Share of the run that is over: of its steps, or of its minutes."""
@@ -135,7 +138,7 @@ class Trainer:
         loss = self.loss(crops, landmarks, visibility, clean)
         value = loss.item()
         self.step += 1
-        if not self.agree(math.isfinite(value))[0]:
+        if not self.workers.agree(math.isfinite(value))[0]:
             _restore(before)
             return math.nan
         self.optimiser.zero_grad(set_to_none=True)

@@ -50,7 +50,7 @@ def test_prunings_importance_does_not_ask_what_absent_points_do(faces):
 
 @pytest.mark.parametrize("rounded", [False, True], ids=["float", "int8"])
 def test_fine_tuning_gives_absent_points_no_slope(faces, rounded):
-    trainer = Trainer(recipes.replace(RECIPE, coordinate_loss=0.5), 1, torch.device("cpu"))
+    trainer = Trainer(recipes.replace(RECIPE, coordinate_loss=0.5), 1, Workers())
     if rounded:
         fake = FakeQuantized(trainer.network, LAYOUT_19.points)
         fake.ranges = ranges.measure("min-max", fake.activations(faces.crops))

@@ -65,7 +65,7 @@ def test_a_run_folder_holds_what_the_next_stage_needs(undisturbed, cache):
 
 def test_the_loss_falls(cache, tmp_path):
     recipe = recipes.replace(RECIPE, steps=60, evaluate_every=60, rate=5e-3)
-    trainer = Trainer(recipe, 60, torch.device("cpu"))
+    trainer = Trainer(recipe, 60, Workers())
     images, landmarks = (torch.from_numpy(a) for a in cache.read(np.arange(8)))
     crops, points = Augment(recipe, cache.meta["size"], cache.meta["context"]).plain(images, landmarks)
     losses = [trainer.update(crops, points) for _ in range(60)]
@@ -77,7 +77,7 @@ def test_stopping_and_going_on_gives_the_same_weights(undisturbed, cache, tmp_pa
     run = tmp_path / "resumed"
     run.mkdir()
     planned = plan(RECIPE, cache)
-    first = Trainer(RECIPE, planned.steps, torch.device("cpu"))
+    first = Trainer(RECIPE, planned.steps, Workers())
     augment = Augment(RECIPE, cache.meta["size"], cache.meta["context"])
     prepare(run, RECIPE, cache, augment, planned)
     for step, _, *read in batches(cache, planned.stream, 0, 4):
@@ -111,7 +111,7 @@ def test_a_checkpoint_cut_in_half_is_an_input_error(undisturbed, cache, tmp_path
 
 
 def test_a_loss_that_is_not_finite_changes_nothing_and_is_not_endless(cache, tmp_path):
-    trainer = Trainer(RECIPE, 6, torch.device("cpu"))
+    trainer = Trainer(RECIPE, 6, Workers())
     before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
     value = trainer.update(torch.full((8, 3, 64, 64), float("nan")), torch.rand(8, 19, 2) * 64)
     assert np.isnan(value)
@@ -142,7 +142,7 @@ def test_a_teacher_is_listened_to_and_named(undisturbed, cache, tmp_path):
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_gives_a_finite_loss(cache, precision):
-    trainer = Trainer(recipes.replace(RECIPE, precision=precision), 6, torch.device("cpu"))
+    trainer = Trainer(recipes.replace(RECIPE, precision=precision), 6, Workers())
     images, landmarks = (torch.from_numpy(a) for a in cache.read(np.arange(8)))
     crops, points = Augment(RECIPE, cache.meta["size"], cache.meta["context"]).plain(images, landmarks)
     assert np.isfinite(trainer.update(crops, points))
@@ -236,7 +236,7 @@ GOLDEN = [5.38233, 5.38391, 5.21895, 4.93099, 4.887, 4.70505]
 
 def test_the_losses_are_those_of_before(cache):
     planned = plan(RECIPE, cache)
-    trainer = Trainer(RECIPE, planned.steps, torch.device("cpu"))
+    trainer = Trainer(RECIPE, planned.steps, Workers())
     augment = Augment(RECIPE, cache.meta["size"], cache.meta["context"])
     losses = []
     for step, _, *read in batches(cache, planned.stream, 0, len(GOLDEN)):

@@ -45,6 +45,6 @@ def test_a_network_without_a_boundary_learns_where_joints_are(tmp_path):
 
     images, landmarks = (torch.from_numpy(a) for a in cache.read(np.arange(6)))
     crops, points = Augment(recipe, cache.meta["size"], cache.meta["context"]).plain(images, landmarks)
-    trainer = Trainer(recipe, 60, torch.device("cpu"))
+    trainer = Trainer(recipe, 60, Workers())
     losses = [trainer.update(crops, points) for _ in range(60)]
     assert np.mean(losses[-5:]) < 0.5 * losses[0]

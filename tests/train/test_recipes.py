@@ -9,9 +9,10 @@ import torch
 
 from edgewing.errors import InputError
 from train import ablate, recipes
-from train.loop import Trainer
 from train.model import build
 from train.recipes import Recipe
+from train.trainer import Trainer
+from train.workers import Workers
 
 ROWS = Path(__file__).parents[2] / "bench" / "results" / "ablation.jsonl"
 
@@ -64,7 +65,7 @@ def departures():
 
 def test_the_papers_optimiser_and_rates_epoch_by_epoch():
     recipe = recipes.replace(recipes.get("paper-wflw"), network="mobile", width=0.25, input_size=64, stacks=1)
-    trainer = Trainer(recipe, 240, torch.device("cpu"))
+    trainer = Trainer(recipe, 240, Workers())
     (group,) = trainer.optimiser.param_groups
     assert type(trainer.optimiser) is torch.optim.RMSprop and (group["momentum"], group["weight_decay"]) == (0, 1e-5)
     rates = []
