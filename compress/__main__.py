@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from compress import distill, finetune, ladder, qat, quantize, shapes, sweep, table
+from compress import distill, finetune, ladder, qat, quantize, shapes, sweep
 from edgewing import errors
 
 VERBS = {
     "distill": distill,
     "prune": finetune,
-    "costs": table,
     "quantize": quantize,
     "qat": qat,
     "ladder": ladder,

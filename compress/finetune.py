@@ -1,9 +1,9 @@
 """`python -m compress prune`: a run in, a pruned and fine-tuned run out, with the source as its teacher.
 
-Channels go by dependency groups until a share of the multiply-accumulates is left, or a share of the time that a
-latency table predicts: --table FILE, from `python -m compress costs` on the target, or one measured here now and kept
-as latency.json in the new run. What is left is fine-tuned with the run as teacher, for a third of its steps at half its
-rate on its own data.
+Channels go by dependency groups until a share of the multiply-accumulates is left. --latency SHARE looks for the share
+of them that leaves that share of the time: int8 TFLite files of networks pruned more and less are timed on this machine
+beside the run's own. For another machine give --macs, and time what comes out there. What is left is fine-tuned with
+the run as teacher, for a third of its steps at half its rate on its own data.
 
 With --rounds N channels go in N steps of the same proportion, each fine-tuned before the next: all but the last share
 half of the steps, in runs of their own within the new one (round-1, round-2, ...). The pruned start of each is kept
@@ -15,15 +15,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 from compress import importance as importances
-from compress.costs import Costs, Latency
 from compress.prune import prune
-from compress.table import measured
-from edgewing import files, hints, layouts
+from compress.speed import share_of_macs
+from edgewing import hints, layouts
 from edgewing.errors import InputError
 from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
@@ -34,21 +32,21 @@ from train.model import StackedHourglass, build, macs, parameters
 from train.recipes import Recipe
 
 PRUNED = "pruned.safetensors"
-TABLE = "latency.json"
 MACS = 0.7  # kept where neither --macs nor --latency says otherwise
 KEY = "edgewing.pruned"
 SHARE = 3  # of the source's steps one in so many is spent on fine-tuning, at half its rate
 
 PURPOSE = "remove channels and fine-tune, the run itself as teacher"
-EXAMPLE = "runs/first --run first-s --latency 0.5 --rounds 3"
+EXAMPLE = "runs/first --run first-s --macs 0.5 --rounds 3"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     share = parser.add_mutually_exclusive_group()
     share.add_argument("--macs", type=float, metavar="SHARE", help=f"multiply-accumulates to keep (default: {MACS})")
-    share.add_argument("--latency", type=float, metavar="SHARE", help="predicted time to keep, decode included")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="of latencies (default: measured on this machine)")
+    share.add_argument(
+        "--latency", type=float, metavar="SHARE", help="time to keep, of an int8 TFLite file on this machine"
+    )
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="steps to prune in (default: %(default)s)")
     names = ", ".join(importances.TABLE)
     parser.add_argument("--importance", default="taylor", metavar="NAME", help=f"{names} (default: %(default)s)")
@@ -66,7 +64,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> None:
-    wanted = Wanted(options.macs, options.latency, options.table, options.importance, options.rounds)
+    wanted = Wanted(options.macs, options.latency, options.importance, options.rounds)
     run(runs.find(options.source), run_folder(options.run), wanted, options.cache, changes(options))
 
 
@@ -113,34 +111,25 @@ def labelled_alone(recipe: Recipe) -> Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """How to prune: the share of the multiply-accumulates or of the latency to keep, the table's file, the importance's
-    name, the rounds. InputError where these do not go together."""
+    """How to prune: the shares of the multiply-accumulates and of the time to keep (the first is found by the second
+    where both are given), the importance's name, the rounds. InputError where one is out of range."""
 
     macs: float | None = None
     latency: float | None = None
-    table: Path | None = None
     importance: str = "taylor"
     rounds: int = 1
 
     def __post_init__(self):
-        if self.table and self.latency is None:
-            raise InputError(f"--table {self.table}: is for --latency SHARE; give that too")
-        if not 0 < self.share < 1:
-            raise InputError(f"{self.option} {self.share:g}: give the share of {self.unit} to keep, between 0 and 1")
+        for option, share in (("macs", self.macs), ("latency", self.latency)):
+            if share is not None and not 0 < share < 1:
+                raise InputError(f"--{option} {share:g}: give the share to keep, between 0 and 1")
         if self.rounds < 1:
             raise InputError(f"--rounds {self.rounds}: give 1 or more")
+        importances.get(self.importance)
 
     @property
     def share(self) -> float:
-        return self.latency if self.latency is not None else MACS if self.macs is None else self.macs
-
-    @property
-    def option(self) -> str:
-        return "--macs" if self.latency is None else "--latency"
-
-    @property
-    def unit(self) -> str:
-        return "the multiply-accumulates" if self.latency is None else "the predicted latency"
+        return MACS if self.macs is None else self.macs
 
 
 def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Callable[[Recipe], Recipe]) -> None:
@@ -157,7 +146,8 @@ def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Calla
     faces = Faces.load(source / VALIDATION)
     with Workers.join() as workers:
         say = print if workers.rank == 0 else (lambda text: None)
-        latency = table_of(source, folder, loaded, wanted, say) if workers.rank == 0 and wanted.latency else None
+        if workers.rank == 0 and wanted.latency:
+            wanted = by_time(source, folder, loaded, wanted, say)
         if (recipe.data, recipe.seed, recipe.validation) != tuple(
             getattr(loaded.recipe, name) for name in ("data", "seed", "validation")
         ):
@@ -169,7 +159,7 @@ def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Calla
             before = loaded if number == 1 else load_model(folder / f"round-{number - 1}")
             ours = recipe if wanted.rounds == 1 else part(recipe, wanted.rounds, last)
             if workers.rank == 0:
-                start(source, target, loaded, before, wanted, number, latency, say)
+                start(source, target, loaded, before, wanted, number, say)
             if workers.world > 1:
                 import torch.distributed
 
@@ -196,22 +186,18 @@ def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Calla
             say(hints.next_line("python -m compress quantize", folder))
 
 
-def table_of(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Callable[[str], None]) -> Latency:
-    """The table asked for, kept in the new run as the one that counts; else the one kept there; else measured now."""
-    kept = folder / TABLE
-    if wanted.table:
-        latency = Latency.load(wanted.table)
-    elif kept.exists():
-        return Latency.load(kept)
-    else:
-        with Progress("latency") as progress, silence(False):
-            command = shlex.join(["python", "-m", "compress", "prune", str(source), "--latency", f"{wanted.latency:g}"])
-            latency = measured(loaded, command, progress)
-    total = Costs(loaded.network, loaded.recipe, latency).initial
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write(kept, latency.dumps())
-    say(f"latency of {source} by the table: {total:.3f} ms, {latency.about.get('runtime')}")
-    return latency
+def by_time(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Callable[[str], None]) -> Wanted:
+    """With the share of the multiply-accumulates that leaves the share of the time: what an unfinished run was pruned
+    to, else found now."""
+    begun = (folder if wanted.rounds == 1 else folder / "round-1") / PRUNED
+    if begun.exists():
+        how = json.loads(checkpoint.load(begun)[1].get(KEY, "{}"))
+        return dataclasses.replace(wanted, macs=how.get("macs"))
+    faces = Faces.load(source / CALIBRATION)
+    with Progress("latency") as progress, silence(False):
+        share, ratio = share_of_macs(loaded, wanted.latency, wanted.importance, faces, progress)
+    say(f"{share:.1%} of the multiply-accumulates take {ratio:.1%} of the time of {source}, both int8 TFLite, 1 thread")
+    return dataclasses.replace(wanted, macs=share)
 
 
 def part(recipe: Recipe, rounds: int, last: bool) -> Recipe:
@@ -243,15 +229,15 @@ def start(
     before: Loaded,
     wanted: Wanted,
     number: int,
-    latency: Latency | None,
     say: Callable[[str], None],
 ) -> None:
     """Write the pruned network that a round's fine-tuning starts from, unless an interrupted run has left it.
 
     before: the network that this round prunes; loaded: the source, whose cost the shares are of.
     """
-    how = {"source": checkpoint.digest(loaded.network), wanted.option.removeprefix("--"): wanted.share}
-    how |= {"importance": wanted.importance}
+    how = {"source": checkpoint.digest(loaded.network), "macs": wanted.share, "importance": wanted.importance}
+    if wanted.latency:
+        how["latency"] = wanted.latency
     if wanted.rounds > 1:
         how |= {"round": number, "rounds": wanted.rounds}
     path = folder / PRUNED
@@ -265,15 +251,11 @@ def start(
         return
     if (folder / "recipe.json").exists():
         raise InputError(f"{folder}: is a run that was not pruned; choose another --run")
-    first = Costs(loaded.network, loaded.recipe, latency).initial
-    costs = Costs(before.network, before.recipe, latency)
-    target = first * wanted.share ** (number / wanted.rounds)
-    pruned = prune(before.network, before.recipe, costs, target, wanted.importance, Faces.load(source / CALIBRATION))
+    whole = macs(loaded.network, loaded.recipe.input_size)
+    target = whole * wanted.share ** (number / wanted.rounds)
+    pruned = prune(before.network, before.recipe, target, wanted.importance, Faces.load(source / CALIBRATION))
     of = f"{source}, round {number} of {wanted.rounds}," if wanted.rounds > 1 else str(source)
-    sizes = [macs(network, loaded.recipe.input_size) for network in (loaded.network, pruned.network)]
-    left = f"{sizes[1] / sizes[0]:.1%} of the multiply-accumulates are left"
-    if latency:
-        left += f", {pruned.cost[1] / first:.1%} of the latency ({pruned.cost[1]:.3f} ms)"
+    left = f"{pruned.macs[1] / whole:.1%} of the multiply-accumulates are left"
     say(f"pruned {of} by {wanted.importance}: {left}")
     metadata = {checkpoint.RECIPE_KEY: recipes.dumps(pruned.recipe), KEY: json.dumps(how)}
     checkpoint.save(path, pruned.network.state_dict(), metadata)

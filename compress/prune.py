@@ -1,6 +1,6 @@
 """Structured pruning: whole channels go, by dependency groups through concatenations, skips and stacks.
 
-    pruned = prune(network, recipe, Costs(network, recipe), 0.7, "taylor", faces)
+    pruned = prune(network, recipe, 30e6, "taylor", faces)
     pruned.network, pruned.recipe                        # an ordinary network and the recipe that builds it
 
 The widths that are left are written into the recipe, so a pruned run is an ordinary recipe plus weights and loads
@@ -24,35 +24,37 @@ from train.model import StackedHourglass, build, channels
 from train.recipes import Recipe
 
 ROUND_TO = 8  # channels; what vector units and delegates take at once
-THRIFT = 0.5  # power of the milliseconds saved that importance is weighed against: 0 would not look at them
 MOST = 0.75  # share of a part's channels that may go: beyond, one layer would starve to save others
+
+
+class CannotBeMet(InputError):
+    """Not even with every channel gone that may go."""
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """network: with fewer channels, in evaluation mode. recipe: with the widths that are left. cost: before, after.
+    """network: with fewer channels, in evaluation mode. recipe: with the widths that are left. macs: before, after.
 
     removed: convolution -> (channels read, channels written) that are gone, by their old indices.
     """
 
     network: StackedHourglass
     recipe: Recipe
-    cost: tuple[float, float]
+    macs: tuple[int, int]
     removed: dict[str, tuple[set[int], set[int]]]
 
 
-def prune(
-    network: StackedHourglass, recipe: Recipe, costs: Costs, target: float, importance: str, faces: Faces
-) -> Pruned:
-    """Take channels away until the network needs at most ``target``, in the unit of ``costs``: what it needs now.
+def prune(network: StackedHourglass, recipe: Recipe, target: float, importance: str, faces: Faces) -> Pruned:
+    """Take channels away until the network needs at most ``target`` multiply-accumulates.
 
-    importance: magnitude, taylor (first-order, from the loss on ``faces``), lamp. The network given is not changed,
-    ``costs`` are reduced. InputError: an unknown importance, or a target that cannot be met.
+    importance: magnitude, taylor (first-order, from the loss on ``faces``), lamp. The network given is not changed.
+
+    Raises: InputError for an unknown importance; CannotBeMet for a target that is too low.
     """
+    costs = Costs(network, recipe)
     graph = Graph(network, recipe.input_size)
     groups = graph.groups()
     worth = importances.get(importance)(graph.network, groups, recipe, faces)
-    before = costs.total()
     removed: dict[str, tuple[set[int], set[int]]] = {}
     for group, gone in choose(groups, worth, costs, target):
         for member in group.members:
@@ -62,15 +64,16 @@ def prune(
     pruned = _recipe(recipe, graph.network)
     rebuilt = build(pruned)
     rebuilt.load_state_dict(graph.network.state_dict())
-    return Pruned(rebuilt.eval(), pruned, (before, costs.total()), removed)
+    return Pruned(rebuilt.eval(), pruned, (costs.initial, costs.total()), removed)
 
 
 def choose(groups: list[Group], worth: list[np.ndarray], costs: Costs, target: float) -> list[tuple[Group, list[int]]]:
     """Groups and their channels to remove until ``costs`` are at most ``target``; ``costs`` are reduced accordingly.
 
     The next block always comes from where the share of importance lost so far is smallest, so that all parts of the
-    network lose about the same share; where costs are milliseconds, that share is weighed against what the block saves.
-    InputError where the target cannot be met.
+    network lose about the same share.
+
+    Raises: CannotBeMet.
     """
     parts = [
         _Part(group, importance, channels_[np.argsort(importance[channels_], kind="stable")])
@@ -82,8 +85,8 @@ def choose(groups: list[Group], worth: list[np.ndarray], costs: Costs, target: f
         rank, part = min(((part.rank(costs), part) for part in parts), key=lambda pair: pair[0], default=(np.inf, None))
         if rank == np.inf:
             left, asked = costs.total() / costs.initial, target / costs.initial
-            raise InputError(
-                f"{costs.option} {asked:g} cannot be met; in blocks of {ROUND_TO} channels the least is {left:.2f}"
+            raise CannotBeMet(
+                f"--macs {asked:g} cannot be met; in blocks of {ROUND_TO} channels the least is {left:.2f}"
             )
         block = part.block()
         costs.remove(part.group.members, block)
@@ -111,12 +114,10 @@ class _Part:
     def rank(self, costs: Costs) -> float:
         """What speaks against taking the next block; infinite where none may go, or none is saved."""
         block = self.block()
-        saved = costs.saving(self.group.members, block) if block.size else 0.0
-        if saved <= 0:
+        if not block.size or costs.saving(self.group.members, block) <= 0:
             return np.inf
         lost = self.importance[self.channels[: self.taken + block.size]].sum()
-        share = lost / max(self.importance[self.channels].sum(), 1e-30)
-        return float(share / saved**THRIFT) if costs.option == "--latency" else float(share)
+        return float(lost / max(self.importance[self.channels].sum(), 1e-30))
 
 
 def _recipe(recipe: Recipe, network: nn.Module) -> Recipe:

@@ -12,33 +12,22 @@ import argparse
 import re
 import shlex
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from compress import ladder, measuring
+from compress.speed import convert
 from edgewing import files, hints, models, rows
-from edgewing.contract import ModelPart
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
-from targets import tflite
-from targets.job import Job
 from targets.progress import Progress, silence
 from train import recipes
 from train.__main__ import add_fields, from_options
-from train.credits import Credits
-from train.describe import describe
-from train.model import build
 from train.recipes import Recipe
 from train.runs import run_folder
 
 PURPOSE = "untrained networks in one race: which shape of network is fast"
 EXAMPLE = "compress/shapes.txt --reference cache/mediapipe/modules/face_landmark/face_landmark.tflite --to rows.jsonl"
-CROPS = 4  # of noise, to calibrate on
 LIMIT = 1 << 20  # bytes of a list
-CREDITS = Credits(notes=("Random weights, for timing.",))
 HEAD = ("network", "million MACs", "bytes", "ratio", "95 %", "ratio of p10")
 
 
@@ -122,17 +111,6 @@ def recipe_of(words: str, where: str) -> Recipe:
         return from_options(recipes.get(options.recipe), options, layout=options.layout)
     except (InputError, ValueError) as error:
         raise InputError(f"{where}: {error}") from None
-
-
-def convert(recipe: Recipe, path: Path, say: Callable[[str], None]) -> ModelPart:
-    """Write the int8 file of such a network; what its contract says of it."""
-    torch.manual_seed(recipe.seed)
-    network, size = build(recipe), recipe.input_size
-    noise = np.random.default_rng(0).integers(0, 256, (CROPS, size, size, 3), np.uint8)
-    contract = describe(network, recipe, path.stem, CREDITS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tflite.export(Job(network, contract, noise, say=say), "int8", path)
-    return contract.model
 
 
 def table(reference: dict, made: list[dict]) -> list[tuple[str, ...]]:
