@@ -33,7 +33,6 @@ from edgewing.errors import InputError
 from edgewing.geometry import landmark_box
 from edgewing.layouts import Layout
 from train import recipes
-from train.__main__ import add_fields, from_options
 from train.checkpoint import MODEL, run_folder
 from train.credits import Credits
 from train.data import READERS, Listing, pictures, read
@@ -42,6 +41,7 @@ from train.data.cache import Cache
 from train.data.contents import Contents
 from train.data.samples import Sample, load
 from train.data.walk import walk
+from train.options import add_fields, from_options
 from train.recipes import Recipe
 from train.sources import open_cache
 from train.workers import Workers

@@ -25,10 +25,10 @@ from edgewing import hints, layouts
 from edgewing.errors import InputError
 from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
-from train.__main__ import add_fields, from_options
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
 from train.model import StackedHourglass, build, macs, parameters
+from train.options import add_fields, from_options
 from train.recipes import Recipe
 
 PRUNED = "pruned.safetensors"

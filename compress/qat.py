@@ -25,10 +25,10 @@ from targets import graph, parity, ranges
 from targets.__main__ import quantization
 from targets.progress import silence
 from train import checkpoint, runs
-from train.__main__ import add_fields
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION
 from train.model import StackedHourglass
+from train.options import add_fields
 from train.recipes import Recipe
 
 STEPS, RATE = 300, 1 / 20  # of the source's rate: far from where the network is, its float self has nothing to say

@@ -21,7 +21,7 @@ from edgewing.errors import InputError
 from edgewing.outputs import Rows
 from targets.progress import Progress, silence
 from train import recipes
-from train.__main__ import add_fields, from_options
+from train.options import add_fields, from_options
 from train.recipes import Recipe
 from train.runs import run_folder
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
-import typing
 from collections.abc import Collection
 from pathlib import Path
 
-from edgewing import errors, files, hints, layouts
-from edgewing.errors import InputError, unknown
+from edgewing import errors, hints, layouts
 from edgewing.outputs import Output
 from train import ablate, layout_new, recipes
+from train.options import add_fields, from_options
 from train.recipes import Recipe
 from train.runs import ABOUT, run_folder
 
-LARGEST_OFFSETS = files.MIB
-# Fields that are written by the commands themselves.
-NO_OPTION = ("name", "data", "layout", "channels", "unlabelled", "corrected")
 EXAMPLE = """examples:
   python -m train fit drawn --layout 300w-68 --recipe demo --run demo
   python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run first --steps 3000
@@ -127,64 +122,11 @@ def main(arguments: list[str] | None = None) -> int | None:
     return None
 
 
-def add_fields(parser: argparse.ArgumentParser) -> None:
-    """An option for each field of a recipe."""
-    group = parser.add_argument_group("recipe", "any field of the recipe; their meaning is in train/recipes.py")
-    for field, hint in typing.get_type_hints(Recipe).items():
-        if field in NO_OPTION:
-            continue
-        option = "--" + field.replace("_", "-")
-        if hint is bool:
-            group.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
-        elif typing.get_origin(hint) is dict:
-            group.add_argument(option, metavar="NAME=NUMBER", nargs="+", default=None)
-        elif typing.get_origin(hint) is tuple:
-            group.add_argument(option, type=typing.get_args(hint)[0], nargs="+", default=None)
-        else:
-            group.add_argument(option, type=hint, metavar=hint.__name__.upper(), default=None)
-
-
-def from_options(recipe: Recipe, options: argparse.Namespace, **fields) -> Recipe:
-    """The recipe with the fields that were given on the command line."""
-    for field in dataclasses.fields(Recipe):
-        value = getattr(options, field.name, None)
-        if value is None or field.name in NO_OPTION:
-            continue
-        if field.name in ("weights", "offsets"):
-            value = dict(_pair(text, of_points=field.name == "offsets") for text in value)
-        fields[field.name] = tuple(value) if isinstance(value, list) else value
-    return recipes.replace(recipe, **fields)
-
-
 def _short(value):
     """A field's value for a line to read: not every number of offsets by point."""
     if isinstance(value, dict):
         return {k: f"{len(v)} numbers" if isinstance(v, tuple) and len(v) > 2 else v for k, v in value.items()}
     return value
-
-
-def _pair(text: str, of_points: bool) -> tuple[str, float | tuple[float, ...]]:
-    name, _, value = text.rpartition("=")
-    if of_points and Path(value).suffix == ".json":
-        return name, _of_points(Path(value), name)
-    try:
-        return name, float(value)
-    except ValueError:
-        other = ", or NAME=FILE.json as `train offsets` writes" if of_points else ""
-        raise InputError(f"{text!r}: expected NAME=NUMBER, such as lfpw/trainset=4{other}") from None
-
-
-def _of_points(path: Path, source: str) -> tuple[float, ...]:
-    """A source's x and y of each point, from a file that `train offsets --out` or a run wrote."""
-    try:
-        rows = json.loads(files.read(path, LARGEST_OFFSETS))
-        if source not in rows:
-            raise unknown(f"source in {path}", source, rows)
-        return tuple(float(v) for v in rows[source])
-    except (ValueError, TypeError, AttributeError):
-        raise InputError(
-            f"{path}: not the offsets of sources; `python -m train offsets --out FILE` writes them"
-        ) from None
 
 
 def check_data(folders: list[str]) -> int:

@@ -43,7 +43,11 @@ NETWORK = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings. Lengths are px of the network's crop unless a comment says otherwise."""
+    """All settings. Lengths are px of the network's crop unless a comment says otherwise.
+
+    The comment behind a field, or in the lines above it, is what `--help` prints; one behind a blank line begins a
+    section (train.options).
+    """
 
     name: str
     layout: str | Layout = "300w-68"  # a name, or a layout of one's own, which the recipe carries whole
@@ -57,16 +61,14 @@ class Recipe:
     weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
     drawn: int = 3000  # faces that `drawn` draws
     crop: str = "gtbox"  # gtbox | provided (the dataset's boxes) | released (as the paper's code): train.data.crops
-    points_frame: str = (
-        "upright"  # upright | stored: points of the pixels before EXIF turns a picture (train.data.frames)
-    )
+    # upright | stored: points of the pixels before EXIF turns a picture (train.data.frames)
+    points_frame: str = "upright"
     validation: float = 0.05  # share of groups (identities) kept out of training
-    seed: int = 0
-    # How far labels lie from where mirrored pictures say, as a share of the crop's side: each source's own
-    # (python -m train offsets), and how far to the right the network's shall lie. Mirroring keeps it there.
+    seed: int = 0  # of everything random
+    # How far labels lie from where mirrored pictures say, as a share of the crop's side (python -m train offsets):
     # source -> one number, all points to the right; or x and y of each point; `lateral` if absent
     offsets: dict[str, float | tuple[float, ...]] = field(default_factory=dict)
-    lateral: float = 0.0
+    lateral: float = 0.0  # how far to the right the network's points shall lie; mirroring keeps them there
     # All sources but the first learn where their points lie from the first's, starting at their offsets: data sets mark
     # differently, and mixing them blindly blurs all. What was learnt is written to offsets.json, no weight has it.
     learn_offsets: bool = False
@@ -74,15 +76,15 @@ class Recipe:
     # network (train.model)
     network: str = "mobile"  # mobile | paper | lite0 (a teacher: train.lite0)
     block: str = "inverted"  # mobile network only: inverted | hierarchical
-    stacks: int = 1
+    stacks: int = 1  # hourglasses, one after the other
     width: float = 1.0  # multiplies the mobile network's channels
     features: int = 0  # channels that the mobile network's heatmaps are read from; 0: those of its finest maps
     fused: int = 0  # levels of the mobile network, from the finest, whose blocks have no depthwise convolution
     maps: tuple[int, ...] = ()  # channels of its levels, the finest first (1/4, 1/8, ...); empty: by width
-    input_size: int = 160
+    input_size: int = 160  # side of the crop
     heatmap_size: int = 0  # cells; 0: a quarter of the input
     boundary: bool = True  # the boundary as last channel, where the layout has curves
-    coordinates: bool = True  # CoordConv
+    coordinates: bool = True  # CoordConv: the network is told where in the crop it is
     channels: dict[str, tuple[int, int]] = field(default_factory=dict)  # convolution -> (in, out), written by pruning
 
     # ground truth (train.heatmaps)
@@ -100,13 +102,12 @@ class Recipe:
     # Where the paper and its released code differ: paper has H^d >= 0.2 for all channels, released has > 0.2 for
     # landmarks and > 0.2 / 255 for the boundary, which makes 7 rows around a line of the paper's 5.
     mask: str = "paper"  # paper | released
-    boundary_mask: str = "paper"  # paper | released
+    boundary_mask: str = "paper"  # paper | released, as for `mask`
     coordinate_loss: float = 0.0  # weight of the decoded landmarks' error beside the heatmaps'; 0 is the paper
-
     distillation: float = 0.5  # share of a teacher's heatmaps in the loss, where there is a teacher (train.teacher)
 
     # augmentation (train.augment); all uniform within +- the number unless said
-    rotation: float = 35.0  # degrees
+    rotation: float = 35.0  # degrees of turn
     scale: float = 0.15  # share of the crop's side
     shift: float = 0.08  # share of the crop's side
     flip: float = 0.5  # probability
@@ -119,10 +120,10 @@ class Recipe:
     # optimisation (train.loop)
     optimiser: str = "adamw"  # adamw | rmsprop
     rate: float = 2e-3  # learning rate at its highest
-    weight_decay: float = 0.05
+    weight_decay: float = 0.05  # share of each weight that a step takes off, times the rate
     schedule: str = "cosine"  # cosine | step (divided by 10 at each of `milestones`)
     milestones: tuple[float, ...] = (1 / 3, 2 / 3)  # shares of the run
-    warmup: int = 100  # steps
+    warmup: int = 100  # steps in which the rate rises from 0
     minutes: float = 0.0  # above 0: as many steps as that takes, whatever `steps` and `epochs` say; not repeatable
     steps: int = 0  # of one batch; 0: from epochs
     epochs: float = 100.0  # of the faces as weighted
@@ -130,9 +131,9 @@ class Recipe:
     ema: float = 0.998  # decay of the averaged weights that are evaluated and saved; 0 for none
     clip: float = 1.0  # largest norm of the gradient; 0 for none
     precision: str = "fp32"  # fp32 | bf16 | fp16: autocast of the network; the loss is always fp32
-    compile: bool = False
-    channels_last: bool = True
-    evaluate_every: int = 500  # steps
+    compile: bool = False  # by torch.compile: slow to begin, then faster on a GPU
+    channels_last: bool = True  # order of the pictures in memory
+    evaluate_every: int = 500  # steps from one evaluation to the next
 
     # decode (edgewing.decoding), kept in the contract
     decode: str = "centroid"  # centroid | quarter (the paper's)

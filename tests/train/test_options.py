@@ -1,0 +1,33 @@
+"""Every option of a recipe says what it is, in the words of the recipe's source."""
+
+import argparse
+import dataclasses
+
+from train import options
+from train.recipes import Recipe
+
+
+def test_every_option_has_a_comment():
+    found = options.comments()
+    asked = [field.name for field in dataclasses.fields(Recipe) if field.name not in options.NO_OPTION]
+    assert [name for name in asked if not found[name][1]] == [] and len(asked) > 40
+
+
+def test_where_comments_stand():
+    found = options.comments()
+    assert found["drawn"] == ("data", "faces that `drawn` draws")  # behind
+    assert found["points_frame"][1].startswith("upright | stored: points of the pixels")  # above
+    section, comment = found["absent"]  # both
+    assert section == "ground truth (train.heatmaps)"
+    assert comment.startswith("ignore | empty: Points of visibility 0") and comment.endswith(
+        "whether a point is there."
+    )
+
+
+def test_help_prints_comment_and_default(capsys):
+    parser = argparse.ArgumentParser()
+    options.add_fields(parser)
+    text = " ".join(parser.format_help().split())
+    assert "--batch INT faces per step, over all workers together (32)" in text
+    assert "recipe: network (train.model):" in text and "--boundary, --no-boundary the boundary as last" in text
+    assert options.comments()["mask"][1] in text
