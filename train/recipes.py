@@ -34,6 +34,7 @@ RANGES = {
     "ema": (0, 1 - SMALLEST),
     "clip": (0, 1e9), "evaluate_every": (1, 10**9), "threshold": (0, 0.99), "power": (1, 16),
 }  # fmt: skip
+LOSSES = ("adaptive_wing", "mse", "l1", "wing")  # of train.loss
 # The fields that say what the network is: with other values, weights do not fit.
 NETWORK = (
     "network", "block", "stacks", "width", "features", "input_size", "heatmap_size", "boundary", "coordinates",
@@ -247,7 +248,7 @@ def check(recipe: Recipe) -> Recipe:
     """The recipe itself if its fields agree; else one InputError that names every problem."""
     choices = {
         "network": ("mobile", "paper", "lite0"), "block": ("inverted", "hierarchical"), "targets": ("subpixel", "cell"),
-        "loss": ("adaptive_wing", "mse", "l1", "wing"), "weight_map": ("dilated", "base", "none"),
+        "loss": LOSSES, "weight_map": ("dilated", "base", "none"),
         "optimiser": ("adamw", "rmsprop"), "schedule": ("cosine", "step"), "precision": ("fp32", "bf16", "fp16"),
         "decode": ("centroid", "quarter"), "crop": tuple(CROPS), "mask": ("paper", "released"),
         "boundary_mask": ("paper", "released"), "points_frame": FRAMES, "absent": ("ignore", "empty"),

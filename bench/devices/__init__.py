@@ -8,6 +8,7 @@ an Android phone may run LiteRT's own benchmark_model in its place (bench.device
 from __future__ import annotations
 
 import contextlib
+import importlib
 import shlex
 import signal
 import subprocess
@@ -15,7 +16,6 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from edgewing import children
 from edgewing.errors import InputError, printable
@@ -26,6 +26,12 @@ TAIL = f"; code=$?; echo; echo {END} $code"
 SECONDS, GRACE = 120, 15  # for anything but a measurement; until what should be ended there must have been
 MOST_SAID = 4 << 20  # bytes of an answer
 CLIP = 300  # characters of a device's words in a row or on a terminal
+# How an address begins: the class that reaches such devices, and how the address looks. A new way is its file and row.
+WAYS = {
+    "local": ("bench.devices.local:Local", "local"),
+    "ssh": ("bench.devices.ssh:Ssh", "ssh://USER@HOST, ssh://USER@HOST:PORT"),
+    "adb": ("bench.devices.adb:Adb", "adb://SERIAL"),
+}
 
 
 class Gone(Exception):
@@ -114,13 +120,15 @@ def guarded(line: str, seconds: float) -> str:
 
 
 class Device:
-    """A shell on a device. address: as the user named it. folder: where everything of ours lies there.
+    """A shell on a device. address: as the user named it, with a ``name`` behind its ://; ValueError for one that is no
+    address. folder: where everything of ours lies there. python: the command that is Python there.
 
-    python: the command that is Python there. A way to reach devices gives ``command``, and may have its own ``push``.
+    A way to reach devices gives ``command``, and may have its own ``push``.
     """
 
-    def __init__(self, address: str, folder: str = FOLDER, python: str = "python3"):
-        self.address, self.folder, self.python = address, folder, python
+    def __init__(self, address: str, folder: str = "", python: str = "", ssh_config: str = ""):
+        self.address, self.name = address, address.partition("://")[2]
+        self.folder, self.python = folder or FOLDER, python or "python3"
 
     def command(self, line: str) -> list[str]:
         """The command, run here, that runs a line in a POSIX shell there, with our stdin and stdout."""
@@ -168,25 +176,11 @@ class Device:
         return shlex.quote(f"{self.folder}/{name}")
 
 
-def open(address: str, ssh_config: str = "", **options) -> Device:
-    """The device behind an address. ssh_config: for ssh -F. options: folder, python. InputError: it is no address."""
-    from bench.devices import adb, local, ssh
-
-    parts = urlsplit(address)
-    if address == "local":
-        return local.Local(address, **options)
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if (
-        parts.scheme == "ssh"
-        and parts.hostname
-        and not parts.hostname.startswith("-")
-        and not parts.path
-        and port != -1
-    ):
-        return ssh.Ssh(address, parts.username or "", parts.hostname, port, ssh_config, **options)
-    if parts.scheme == "adb" and address.removeprefix("adb://"):
-        return adb.Adb(address, address.removeprefix("adb://"), **options)
-    raise InputError(f"{address!r} is no device; give local, ssh://USER@HOST, ssh://USER@HOST:PORT or adb://SERIAL")
+def open(address: str, **options: str) -> Device:
+    """The device behind an address. options: folder, python; ssh_config, for ssh -F. InputError: it is no address."""
+    way, slashes, name = address.partition("://")
+    if way in WAYS and bool(slashes) == bool(name) == ("://" in WAYS[way][1]):
+        module, kind = WAYS[way][0].split(":")
+        with contextlib.suppress(ValueError):
+            return getattr(importlib.import_module(module), kind)(address, **options)
+    raise InputError(f"{address!r} is no device; give {', '.join(form for _, form in WAYS.values())}")

@@ -23,18 +23,17 @@ HOME = f"/data/data/{TERMUX}/files/home"
 
 
 class Adb(Device):
-    """serial: as ``adb devices`` lists it. Plain shell; ``termux`` gives the same device seen from inside Termux."""
+    """By the serial of ``adb devices``. Plain shell; ``termux`` gives the same device seen from inside Termux."""
 
-    def __init__(self, address: str, serial: str, folder: str = "", python: str = ""):
-        super().__init__(address, folder or FOLDER, python or "python3")
-        self.serial = serial
+    def __init__(self, address: str, folder: str = "", python: str = "", ssh_config: str = ""):
+        super().__init__(address, folder or FOLDER, python)
 
     def command(self, line: str) -> list[str]:
-        return ["adb", "-s", self.serial, "shell", "-T", line]
+        return ["adb", "-s", self.name, "shell", "-T", line]
 
     def termux(self) -> Termux | None:
         """The device seen from inside Termux; None where it has none, or one that may not be debugged."""
-        inside = Termux(self.address, self.serial, python=self.python if self.python != "python3" else "")
+        inside = Termux(self.address, python=self.python if self.python != "python3" else "")
         return inside if inside.shell("true").code == 0 else None
 
     def push(self, data: bytes, name: str) -> None:
@@ -47,7 +46,7 @@ class Adb(Device):
         with tempfile.TemporaryDirectory() as folder:
             here = Path(folder, os.path.basename(there))
             here.write_bytes(data)
-            words = ["adb", "-s", self.serial, "push", str(here), there]
+            words = ["adb", "-s", self.name, "push", str(here), there]
             try:
                 code, out, err = run(words, b"", SECONDS)
             except OSError as error:
@@ -62,8 +61,8 @@ class Adb(Device):
 class Termux(Adb):
     """Its shell lines run as Termux's user, in its home and with its programs."""
 
-    def __init__(self, address: str, serial: str, folder: str = "", python: str = ""):
-        super().__init__(address, serial, folder or f"{HOME}/.cache/edgewing-bench", python or "python")
+    def __init__(self, address: str, folder: str = "", python: str = ""):
+        super().__init__(address, folder or f"{HOME}/.cache/edgewing-bench", python or "python")
 
     def command(self, line: str) -> list[str]:
         inside = (
@@ -80,6 +79,6 @@ class Termux(Adb):
         parent = shlex.quote(str(Path(self.folder, name).parent))
         inside = f"mkdir -p {parent} && cat > {part} && mv {part} {there}"
         line = f"cat {passing} | run-as {TERMUX} sh -c {shlex.quote(inside)}; code=$?; rm -f {passing}; exit $code"
-        done = Adb(self.address, self.serial).shell(line)
+        done = Adb(self.address).shell(line)
         if done.code:
             raise InputError(done.reason)

@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace, command: str) -> int:
     """A row for each file on each device. 0: rows were written, some of them perhaps 'unsupported'."""
     reached = [
-        devices.open(address, arguments.ssh_config, folder=arguments.folder, python=arguments.python)
+        devices.open(address, folder=arguments.folder, python=arguments.python, ssh_config=arguments.ssh_config)
         for address in arguments.on
     ]
     jobs = [_job(models.find(name), arguments) for name in arguments.model]

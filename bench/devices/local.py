@@ -11,7 +11,7 @@ from bench.devices import FOLDER, Device
 class Local(Device):
     """Takes the Python that runs this, unless another is named."""
 
-    def __init__(self, address: str, folder: str = "", python: str = ""):
+    def __init__(self, address: str, folder: str = "", python: str = "", ssh_config: str = ""):
         super().__init__(address, folder or str(Path.home() / FOLDER), python or sys.executable)
 
     def command(self, line: str) -> list[str]:

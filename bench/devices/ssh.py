@@ -7,19 +7,22 @@ else ssh needs stands in its own configuration, ~/.ssh/config or the file that i
 from __future__ import annotations
 
 import shlex
+from urllib.parse import urlsplit
 
-from bench.devices import FOLDER, Device
+from bench.devices import Device
 
 # A host that is gone is noticed after 15 s without an answer.
 OPTIONS = ("BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=5", "ServerAliveCountMax=3", "LogLevel=ERROR")
 
 
 class Ssh(Device):
-    def __init__(
-        self, address: str, user: str, host: str, port: int | None, config: str = "", folder: str = "", python: str = ""
-    ):
-        super().__init__(address, folder or FOLDER, python or "python3")
-        self._words = ["ssh", "-T", *(["-F", config] if config else [])]
+    def __init__(self, address: str, folder: str = "", python: str = "", ssh_config: str = ""):
+        super().__init__(address, folder, python)
+        parts = urlsplit(address)
+        user, host, port = parts.username, parts.hostname, parts.port
+        if not host or host.startswith("-") or parts.path:  # what begins with - would be an option
+            raise ValueError(address)
+        self._words = ["ssh", "-T", *(["-F", ssh_config] if ssh_config else [])]
         self._words += [word for option in OPTIONS for word in ("-o", option)]
         self._words += [*(["-p", str(port)] if port else []), *(["-l", user] if user else []), "--", host]
 

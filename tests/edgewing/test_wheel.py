@@ -31,7 +31,8 @@ def wheel(tmp_path_factory, tflite_file):
     ignored = shutil.ignore_patterns("__pycache__", "*.tflite", "*.onnx", "*.wasm")  # large
     shutil.copytree(ROOT / "edgewing", tree / "edgewing", ignore=ignored)
     shutil.copytree(ROOT / "bench", tree / "bench", ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", tree)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, tree)
     (tree / "models").mkdir()
     (tree / "models/edgewing-s.safetensors").write_bytes(b"float weights stay in the repository")
     write_onnx(tree / "edgewing/models/edgewing-s.onnx", tiny_contract())
@@ -52,6 +53,7 @@ def test_models_are_in_and_the_other_rooms_are_not(wheel):
     assert not any(name.endswith(".safetensors") for name in names)
     page = {p.relative_to(ROOT).as_posix() for p in (ROOT / "edgewing/page").rglob("*") if p.is_file()}
     assert {name for name in page if not name.endswith(".wasm")} <= names  # where `make web` has built it
+    assert "License-Expression: Apache-2.0" in requires and any(name.endswith("/NOTICE") for name in names)
     needed = [line for line in requires.splitlines() if line.startswith("Requires-Dist") and "extra" not in line]
     assert sorted(re.split("[<>= ]", line.removeprefix("Requires-Dist: "))[0] for line in needed) == [
         "numpy",

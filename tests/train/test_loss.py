@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from train import loss
+from train import loss, recipes
 
 ROWS = json.loads((Path(__file__).parent / "vectors" / "adaptive_wing.json").read_text())["rows"]
 
@@ -77,3 +77,7 @@ def test_heatmap_loss_weights_masked_pixels_and_adds_stacks():
     # mse: 0.25 everywhere; one of four pixels counts 11 times: 0.25 * (11 + 3) / 4 = 0.875, for each of two stacks
     assert loss.heatmap_loss([output, output], target, mask, "mse", 10.0).item() == pytest.approx(1.75)
     assert loss.heatmap_loss([output], target, None, "mse", 10.0).item() == pytest.approx(0.25)
+
+
+def test_a_recipe_knows_every_loss():
+    assert set(recipes.LOSSES) == set(loss.LOSSES)

@@ -164,7 +164,10 @@ def test_nobody_answers(artefact, wheel, tmp_path):  # noqa: F811
     assert row["not_run"].startswith("unsupported: the device is gone: ") and "refused" in row["not_run"]
 
 
-@pytest.mark.parametrize("address", ["jetson", "ssh://", "adb://", "ssh://a:notaport", "http://a", "ssh://a/b"])
+@pytest.mark.parametrize(
+    "address",
+    ["jetson", "ssh", "ssh://", "adb://", "ssh://a:notaport", "http://a", "ssh://a/b", "ssh://-oX", "local://a"],
+)
 def test_no_address(artefact, tmp_path, capsys, address):  # noqa: F811
     with pytest.raises(SystemExit, match="2"):
         main(["devices", "--on", address, "--model", "edgewing-s", "--to", str(tmp_path / "rows.jsonl")])
