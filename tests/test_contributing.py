@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md shows works as it stands there, in a copy of the repository; the other papers agree with the code."""
+"""What CONTRIBUTING.md shows works, in a copy of the repository; versions, links and workflows are what they say."""
 
 import os
 import re
