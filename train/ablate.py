@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import math
 import shlex
@@ -78,9 +79,6 @@ TABLES: dict[str, tuple[Cell, ...]] = {
 # other cells are for its authors to quote.
 PAPER = {"wflw-98": 4.21, "300w-68": 3.07, "cofw-29": 4.94}
 WHOLE = "aw+map+both"
-# Two-sided 95 % quantiles of Student's t by degrees of freedom, 1 to 9; beyond, the normal's is near enough.
-STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-NORMAL = 1.96
 LARGEST_METRICS = 64 * files.MIB
 
 
@@ -220,8 +218,9 @@ def change(results: dict[str, dict[int, float]], cell: Cell) -> Change | None:
         return None
     count, half = len(differences), math.inf
     if count > 1:
-        t = STUDENT[count - 2] if count - 2 < len(STUDENT) else NORMAL
-        half = t * statistics.stdev(differences) / math.sqrt(count)
+        from scipy.stats import t as student
+
+        half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
     return Change(statistics.fmean(differences), half, count)
 
 
@@ -290,8 +289,8 @@ def plot(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Re
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
     axis.tick_params(axis="y", length=0)
-    part = path.with_name(f".{path.name}")
-    figure.savefig(part, dpi=130, format="png")
+    packed = io.BytesIO()
+    figure.savefig(packed, dpi=130, format="png")
     pyplot.close(figure)
-    part.replace(path)
+    files.write(path, packed.getvalue())
     return True

@@ -209,8 +209,8 @@ def prepare(run: Path, recipe: Recipe, cache: Cache, augment: Augment, planned: 
             landmarks.append(points.numpy())
         names, visibility = np.array(cache.names(chosen)), cache.visibility(chosen)
         Faces(np.concatenate(crops), np.concatenate(landmarks), names, visibility).save(run / name)
-    (run / "recipe.json").write_text(recipes.dumps(recipe) + "\n")
-    (run / "data.json").write_text(json.dumps(cache.meta, indent=1) + "\n")
+    files.write(run / "recipe.json", (recipes.dumps(recipe) + "\n").encode())
+    files.write(run / "data.json", (json.dumps(cache.meta, indent=1) + "\n").encode())
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ F faces, N landmarks, T crop px.
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,10 +109,10 @@ def _curves(run: Path) -> None:
         axis.set_xlabel("step")
         axis.set_ylabel(label)
         axis.grid(alpha=0.3, which="both")
-    part = run / ".curves.png"
-    figure.savefig(part, dpi=110, format="png")
+    packed = io.BytesIO()
+    figure.savefig(packed, dpi=110, format="png")
     pyplot.close(figure)
-    part.replace(run / "curves.png")
+    files.write(run / "curves.png", packed.getvalue())
 
 
 def _opencv() -> bool:
