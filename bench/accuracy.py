@@ -20,12 +20,14 @@ from rich.progress import track
 
 from bench import charts, groups, point_errors, visibility
 from bench.faces import Face, Jitter, open_faces
-from edgewing import files, geometry, layouts, measure, metrics, models, rows, runtimes
+from edgewing import files, geometry, hints, layouts, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train.data import samples
 from train.data.crops import CROPS
 from train.data.frames import FRAMES
+
+EXAMPLE = "--model face-int8.tflite --data lfpw/testset --layout 300w-68 --json accuracy.json"
 
 CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
 CED_STEPS = 150
@@ -67,6 +69,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", metavar="FILE", help="score this model too, and say how far the first differs")
     parser.add_argument("--plot", type=Output, metavar="SVG", help="draw the cumulative errors of what was scored")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+
+
+def main(options: argparse.Namespace) -> None:
+    row = score_both(options, options.typed)
+    print(describe(row))
+    if options.plot:
+        print(f"wrote {options.plot}")
+    rows.keep([row], options.to, options.json)
+    print(hints.next_line("python -m bench latency --model", options.model))
 
 
 def score(arguments: argparse.Namespace, command: str) -> dict:

@@ -23,10 +23,12 @@ from rich.progress import track
 
 from bench import artefacts, groups
 from bench.accuracy import PROBLEMS_KEPT, percent, shared_points
-from edgewing import geometry, measure, metrics, models, rows, runtimes
+from edgewing import geometry, hints, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train.data import pictures
+
+EXAMPLE = "--model edgewing-s --teacher runs/large --data utkface --to rows.jsonl"
 
 SIDE = 200  # px of a picture
 # Eyes near (57, 57) and (140, 57), mouth near (98, 142): about the median landmark box of these faces, found by running
@@ -45,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="DIR", help="UTKFace: aligned pictures, or tar files of them")
     parser.add_argument("--json", type=Output, metavar="OUT", help="write the row here (default: print only)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
+
+
+def main(options: argparse.Namespace) -> None:
+    row = compare(options, options.typed)
+    print(describe(row))
+    rows.keep([row], options.to, options.json)
+    print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", options.model))
 
 
 def compare(arguments: argparse.Namespace, command: str) -> dict:

@@ -16,10 +16,12 @@ from rich.progress import track
 
 from bench.accuracy import shared_points
 from bench.detectors import FOUND, crop_shift
-from edgewing import detection, geometry, layouts, measure, metrics, models, rows
+from edgewing import detection, geometry, hints, layouts, measure, metrics, models, rows
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Rows
 from train import data
+
+EXAMPLE = "--model edgewing-m --data lfpw/testset --layout 300w-68 --to rows.jsonl"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", type=Rows, metavar="ROWS", help="append a row for each detector to this JSON-lines file"
     )
+
+
+def main(options: argparse.Namespace) -> None:
+    made = cost(options, options.typed)
+    rows.keep(made, options.to)
+    print(hints.next_line("edgewing run IMAGE --detector", made[0]["detector"]))
 
 
 def cost(arguments: argparse.Namespace, command: str) -> list[dict]:

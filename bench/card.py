@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench import artefacts
 from bench.accuracy import percent
-from edgewing import containers, files, measure, models, repository, rows
+from edgewing import containers, files, hints, measure, models, repository, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError, unknown
 
@@ -31,6 +31,8 @@ NOT_FOR = (
     "products (see the terms below); telling who somebody is, or what they feel or intend; any decision about a "
     "person. Where the tables below have few faces or none, nothing is known"
 )
+
+EXAMPLE = "edgewing-s"
 # Faces here of that name are a part of its official test list (the folder's own README says so).
 OF_TEST_LISTS = {"wflw": "WFLW"}
 PARTS = {
@@ -60,6 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="+", metavar="NAME", help="shipped models, such as edgewing-s")
     parser.add_argument("--rows", metavar="FILE", help="their committed rows (default: bench/results/NAME.jsonl)")
     parser.add_argument("--out", default=str(ROOT / "models"), metavar="DIR", help="where NAME.sh is and NAME.md goes")
+
+
+def main(options: argparse.Namespace) -> None:
+    written = write(options)
+    for path in written:
+        print(f"wrote {path}")
+    print(hints.next_line("git add", *written))
 
 
 def write(arguments: argparse.Namespace) -> list[Path]:

@@ -24,6 +24,8 @@ from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 
+EXAMPLE = "new/edgewing-s.tflite --baseline bench/results/edgewing-s.jsonl --data lfpw/testset"
+
 MORE = f"""\
 The gate fails where the interval of the change of NME lies above --worse, where a prediction is lost, or
 where the interval of the time lies above --slower. An interval around the limit, of the time after the last look,
@@ -84,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each file to this JSON-lines file")
 
 
-def main(arguments: argparse.Namespace, command: str) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Judge every file, print the summary and write what was asked for. 0: all passed. 1: not all."""
     for name in ("worse", "slower"):
         if not 0 <= getattr(arguments, name) < 1:
@@ -97,7 +99,7 @@ def main(arguments: argparse.Namespace, command: str) -> int:
     paths = [models.find(name) for name in arguments.files]
     chosen = [_baseline(path, known, arguments) for path in paths]  # all, before minutes are spent on the first
     verdicts = [judge(path, *baseline, arguments) for path, baseline in zip(paths, chosen)]
-    text = gate_text.summary(verdicts, arguments.worse, arguments.slower, command)
+    text = gate_text.summary(verdicts, arguments.worse, arguments.slower, arguments.typed)
     print(f"\n{text}")
     if arguments.summary:
         gate_text.add(arguments.summary, text)
@@ -107,7 +109,7 @@ def main(arguments: argparse.Namespace, command: str) -> int:
         print(f"wrote {arguments.pytest_json}")
     if arguments.to:
         for verdict in verdicts:
-            rows.append(arguments.to, row(verdict, arguments.worse, arguments.slower, command))
+            rows.append(arguments.to, row(verdict, arguments.worse, arguments.slower, arguments.typed))
         print(f"wrote {arguments.to}")
     failed = [v.about["path"] for v in verdicts if not v.passed]
     print(f"gate failed: {', '.join(failed)}" if failed else "gate passed")

@@ -12,11 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgewing import children, containers, cuda, measure, models, rows
+from edgewing import children, containers, cuda, hints, measure, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from edgewing.runtimes import tensorrt
+
+EXAMPLE = "--model face-int8.tflite --json latency.json"
 
 # Formats that need a machine other than a plain CPU: their figure is not to be had here, and no other stands in for it.
 NEEDS = {"coreml": "needs a Mac", "tensorrt": "needs a GPU"}
@@ -44,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
     parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
+
+
+def main(options: argparse.Namespace) -> None:
+    row = time_artefact(options, options.typed)
+    print(describe(row))
+    rows.keep([row], options.to, options.json)
+    print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", options.model))
 
 
 def time_artefact(arguments: argparse.Namespace, command: str) -> dict:

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import children, measure, models, rows, sources
+from edgewing import children, hints, measure, models, rows, sources
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
+
+EXAMPLE = "--model edgewing-s --source single_face.mp4 --to rows.jsonl"
 
 LIMIT_MIB, GROWTH_MIB = 200, 5
 GROWTH_MINUTES = 5  # from which growth is judged
@@ -32,6 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="of video, at its own pace (default: %(default)s)")
     parser.add_argument("--save", type=Output, metavar="OUT.mp4", help="save the video too")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
+
+
+def main(options: argparse.Namespace) -> int:
+    row = watch(options, options.typed)
+    print(describe(row))
+    rows.keep([row], options.to)
+    print(hints.next_line("edgewing camera --model", options.model))
+    return 0 if row["accepted"] else 1
 
 
 def watch(arguments: argparse.Namespace, command: str) -> dict:

@@ -30,7 +30,7 @@ from rich.progress import track
 
 from bench import adapters, dlib68, graphs, groups, latency, race
 from bench.faces import PhotographFaces
-from edgewing import containers, geometry, layouts, measure, metrics, models, rows, runtimes
+from edgewing import containers, geometry, hints, layouts, measure, metrics, models, rows, runtimes
 from edgewing.contract import Contract, crop_part
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
@@ -46,6 +46,8 @@ CLOCK = (
     "process time, and wall clock; ours: uint8 crop in, landmarks and scores out, decode included; others: the graph "
     "alone; dlib: the predictor, picture and rectangle in; batch 1"
 )
+
+EXAMPLE = "edgewing-s edgewing-m FOLDER --data lfpw/testset --to rows.jsonl --plot peers.svg"
 BOXES = "true landmarks, each peer's own documented crop of that box; dlib: its own detector, missed faces fail"
 
 
@@ -74,6 +76,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each peer to this JSON-lines file")
     parser.add_argument("--plot", type=Output, metavar="SVG", help="draw NME against time, with bytes as area")
     parser.add_argument("--table", type=Output, metavar="MD", help="write the table as a Markdown page")
+
+
+def main(options: argparse.Namespace) -> None:
+    from bench import peers_page
+
+    made = compare(options, options.typed)
+    peers_page.print_table(made)
+    rows.keep(made, options.to)
+    for path in peers_page.write(made, options.plot, options.table):
+        print(f"wrote {path}")
+    print(hints.next_line("python -m bench report RUN --peers", options.to or "ROWS"))
 
 
 def compare(arguments: argparse.Namespace, command: str) -> list[dict]:

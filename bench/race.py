@@ -27,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import graphs, latency
-from edgewing import containers, measure, models, rows, runtimes
+from edgewing import containers, hints, measure, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 
@@ -39,6 +39,9 @@ CLOCK = (
     "process time, and wall clock; with a contract: uint8 crop in, landmarks and scores out, decode included; "
     "without: the graph alone; times of one face, a call's divided by its batch"
 )
+
+EXAMPLE = "edgewing-s edgewing-m --reference cache/mediapipe/modules/face_landmark/face_landmark.tflite --to rows.jsonl"
+MORE = graphs.__doc__
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", metavar="FILE", help="what the others' time is divided by (default: the first)")
     parser.add_argument("--rounds", type=int, default=120, help="of five recorded calls each (default: %(default)s)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each file to this JSON-lines file")
+
+
+def main(options: argparse.Namespace) -> None:
+    made = race(options, options.typed)
+    print_table(made)
+    rows.keep(made, options.to)
+    ours = [row for row in made if row["model"]["contract"]]
+    if ours:
+        fastest = min(ours, key=lambda row: row["cpu_ms"])["artefact"]["path"]
+        print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", fastest))
 
 
 def race(arguments: argparse.Namespace, command: str) -> list[dict]:

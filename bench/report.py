@@ -24,6 +24,8 @@ from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train import runs
 
+EXAMPLE = "runs/demo-s"
+
 
 def print_table(run: Run, console: Console) -> None:
     table = Table(title=str(run.path), title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -95,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peers", metavar="ROWS", help="rows of `bench peers`; the newest run of it is shown too")
 
 
-def main(arguments: argparse.Namespace, command: str) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Print the tables, write the page. 1 where an artefact was rejected."""
     collected = [collect(runs.find(run)) for run in arguments.runs]
     peers = _last_peers(arguments.peers) if arguments.peers else []
@@ -109,7 +111,7 @@ def main(arguments: argparse.Namespace, command: str) -> int:
         print_table(run, console)
         for problem in run.problems:
             print(f"passed over: {problem}", file=sys.stderr)
-    files.write(out, page.render(collected, command, peers).encode())
+    files.write(out, page.render(collected, arguments.typed, peers).encode())
     files.write(tables, markdown(collected, peers).encode())
     rejections = [line for run in collected for line in run.rejections]
     print()

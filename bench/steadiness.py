@@ -23,12 +23,14 @@ import cv2
 import numpy as np
 
 from bench import charts
-from edgewing import files, geometry, measure, models, rows, sources, tracking
+from edgewing import files, geometry, hints, measure, models, rows, sources, tracking
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Output, Rows
 from edgewing.tracking import Filter, OneEuro, Tracker
 from train import data
+
+EXAMPLE = "--model edgewing-m --data lfpw/testset --clips single_face.mp4 --to rows.jsonl"
 
 FPS, FRAMES, SETTLE = 30, 75, 15  # frames of each motion, and those before figures are taken
 FRAME, SIDE = (480, 360), 120.0  # px of the frame, and of the mean side of the face's landmark box in it
@@ -66,6 +68,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", type=Output, metavar="SVG", help="draw lag against jitter for other constants of the filter"
     )
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
+
+
+def main(options: argparse.Namespace) -> None:
+    row = measure_all(options, options.typed)
+    print(describe(row))
+    if options.plot:
+        print(f"wrote {options.plot}")
+    rows.keep([row], options.to)
+    print(hints.next_line("edgewing camera --model", options.model))
 
 
 def measure_all(arguments: argparse.Namespace, command: str) -> dict:

@@ -21,9 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import geometry, layouts, rows
+from edgewing import geometry, hints, layouts, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
+
+EXAMPLE = "--to training.jsonl"
 
 ROUNDS, FACES = 9, 8  # of the comparison with bench.reference
 WAYS = {
@@ -58,6 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch on a CPU (default: %(default)s)")
     parser.add_argument("--json", type=Output, metavar="OUT", help="write the first row here")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the rows here (default: print only)")
+
+
+def main(options: argparse.Namespace) -> None:
+    made = measure(options, options.typed)
+    for row in made:
+        print(describe(row))
+    rows.keep(made, options.to, getattr(options, "json", None))
+    print(hints.next_line("python -m train fit drawn --layout 300w-68 --recipe demo --run demo"))
 
 
 def measure(arguments: argparse.Namespace, command: str) -> list[dict]:

@@ -1,39 +1,30 @@
-"""python -m compress: a run into a smaller one. Each verb is a module with PURPOSE, EXAMPLE, add_arguments and main."""
+"""python -m compress: a run into a smaller one. Each verb is a module with EXAMPLE, add_arguments and main."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from compress import distill, finetune, ladder, qat, quantize, shapes, sweep
-from edgewing import errors
+from edgewing import errors, verbs
 
 VERBS = {
-    "distill": distill,
-    "prune": finetune,
-    "quantize": quantize,
-    "qat": qat,
-    "ladder": ladder,
-    "sweep": sweep,
-    "shapes": shapes,
+    "distill": (
+        "compress.distill",
+        "train a student from teachers, with labels, their heatmaps and the labels they make",
+    ),
+    "prune": ("compress.finetune", "remove channels and fine-tune, the run itself as teacher"),
+    "quantize": ("compress.quantize", "choose the ranges of int8, and what stays in float"),
+    "qat": ("compress.qat", "fine-tune a run in int8, the run itself as teacher"),
+    "ladder": ("compress.ladder", "one table from the teacher to the smallest file, and which to ship"),
+    "sweep": ("compress.sweep", "accuracy, time and size of many runs: a Pareto plot and its knee"),
+    "shapes": ("compress.shapes", "untrained networks in one race: which shape of network is fast"),
 }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser("python -m compress", description="Make a run smaller, and faster on a device.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for name, verb in VERBS.items():
-        one = verbs.add_parser(
-            name,
-            help=verb.PURPOSE,
-            description=verb.__doc__.partition("\n\n")[2] or verb.__doc__,
-            epilog=f"example:\n  python -m compress {name} {verb.EXAMPLE}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        verb.add_arguments(one)
-        one.add_argument("--debug", action="store_true", help="show what libraries say, and the traceback of an error")
-    with errors.command(parser, arguments) as options:
-        sys.exit(VERBS[options.verb].main(options) or 0)
+    argv = sys.argv[1:] if arguments is None else arguments
+    parser = verbs.parser("compress", "Make a run smaller, and faster on a device.", VERBS, argv)
+    with errors.command(parser, argv) as options:
+        sys.exit(options.main(options) or 0)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,6 @@ from train.recipes import Recipe
 from train.sources import open_cache
 from train.workers import Workers
 
-PURPOSE = "train a student from teachers, with labels, their heatmaps and the labels they make"
 EXAMPLE = """runs/m data/lfpw/trainset data/helen/trainset --unlabelled data/utkface --recipe small --run s
   python -m compress distill pfld_ghostone_112.onnx data/WFLW --layout wflw-98 --recipe small --run w98"""
 # Share of the landmark box's longer side that views may lie apart on average. What it keeps of a source is printed.

@@ -36,7 +36,6 @@ MACS = 0.7  # kept where neither --macs nor --latency says otherwise
 KEY = "edgewing.pruned"
 SHARE = 3  # of the source's steps one in so many is spent on fine-tuning, at half its rate
 
-PURPOSE = "remove channels and fine-tune, the run itself as teacher"
 EXAMPLE = "runs/first --run first-s --macs 0.5 --rounds 3"
 
 

@@ -18,7 +18,6 @@ from edgewing import files, hints
 from train import runs
 from train.checkpoint import load_model
 
-PURPOSE = "one table from the teacher to the smallest file, and which to ship"
 EXAMPLE = "runs/first runs/first-s --data ../shared/data/lfpw/trainset --layout 300w-68"
 HEAD = ("rung", "precision", "NME", "FR10", "AUC10", "ms", "ratio", "bytes", "against the first", "verdict")
 

@@ -33,7 +33,6 @@ from train.recipes import Recipe
 
 STEPS, RATE = 300, 1 / 20  # of the source's rate: far from where the network is, its float self has nothing to say
 
-PURPOSE = "fine-tune a run in int8, the run itself as teacher"
 EXAMPLE = "runs/demo-s --run demo-s-qat --limit 1 --nme 0.5"
 
 

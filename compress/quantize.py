@@ -34,7 +34,6 @@ from train.checkpoint import load_model
 from train.evaluate import CALIBRATION
 from train.model import Hierarchical, Series, StackedHourglass
 
-PURPOSE = "choose the ranges of int8, and what stays in float"
 EXAMPLE = "runs/demo-s --limit 1 --nme 0.5 --sensitivity"
 RANGES = "ranges.json"  # of a run that `qat` made
 SENSITIVITY_FACES = 64  # of the validation faces, evenly spaced: enough to rank blocks by

@@ -25,7 +25,6 @@ from train.options import add_fields, from_options
 from train.recipes import Recipe
 from train.runs import run_folder
 
-PURPOSE = "untrained networks in one race: which shape of network is fast"
 EXAMPLE = "compress/shapes.txt --reference cache/mediapipe/modules/face_landmark/face_landmark.tflite --to rows.jsonl"
 LIMIT = 1 << 20  # bytes of a list
 HEAD = ("network", "million MACs", "bytes", "ratio", "95 %", "ratio of p10")
@@ -67,7 +66,7 @@ def main(options: argparse.Namespace) -> int:
     for row, name in zip(made, asked):
         row["shape"] = {"options": chosen[name], "macs": about[name].macs, "parameters": about[name].parameters}
     for row in (first, *made):
-        row["command"] = command(options)
+        row["command"] = options.typed
     print("\n".join(ladder.aligned(table(first, made))))
     if options.to:
         for row in (first, *made):
@@ -76,13 +75,6 @@ def main(options: argparse.Namespace) -> int:
     fastest = min(made, key=lambda row: row["cpu_ms"])
     print(hints.next_line("python -m train fit DIR --run NAME", *shlex.split(fastest["shape"]["options"])))
     return 0
-
-
-def command(options: argparse.Namespace) -> str:
-    """What was typed, for a row."""
-    words = ["python", "-m", "compress", "shapes", str(options.list), "--reference", options.reference]
-    words += ["--only", *options.only] if options.only else []
-    return shlex.join([*words, "--rounds", str(options.rounds), *(["--to", str(options.to)] if options.to else [])])
 
 
 def listed(path: Path) -> dict[str, str]:

@@ -23,7 +23,6 @@ from edgewing.errors import InputError
 from train import checkpoint
 from train.runs import ABOUT, find, run_folder
 
-PURPOSE = "accuracy, time and size of many runs: a Pareto plot and its knee"
 EXAMPLE = "--run plane --train ../shared/data/lfpw/trainset --layout 300w-68 --width 0.5 0.75 --input-size 112 128"
 COLUMNS = (0, 1, 2, 3, 4, 5, 7, 9)  # of the ladder's, those that a plane has
 

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgewing import errors, measure, outputs, repository
@@ -111,6 +112,17 @@ def append(path: str | Path, row: dict) -> None:
             os.close(handle)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from None
+
+
+def keep(made: Sequence[dict], to: str | None, json: str | None = None) -> None:
+    """Rows to where --to says, the first to where --json says, and the lines that tell of it."""
+    if json:
+        measure.write(json, made[0])
+        print(f"wrote {json}")
+    if to:
+        for row in made:
+            append(to, row)
+        print(f"wrote {to}")
 
 
 def read(path: str | Path) -> tuple[list[dict], list[str]]:

@@ -126,3 +126,31 @@ def test_a_file_system_that_takes_nothing(things, full):
     mount = f"mount -t tmpfs -o size=4m tmpfs {place}", f"cp -r {here}/runs {place}"
     check(asked, endings(asked, *mount, end))
     assert os.listdir(place) == []
+
+
+@pytest.mark.parametrize("room", ["train", "compress", "bench"])
+def test_help_waits_for_no_library(room):
+    """It is there at once, as what takes long to import is imported by the verb that is typed."""
+    code = """if True:
+        import runpy, sys
+        room = sys.argv.pop(1)
+        try:
+            runpy.run_module(room, run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            assert end.code == 0
+        print(*sorted({"torch", "scipy", "numpy", "cv2", "rich"} & set(sys.modules)), file=sys.stderr)
+    """
+    done = subprocess.run([sys.executable, "-c", code, room, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: python -m {room}"), done.stderr
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("words", [("bench", "accuracy"), ("bench", "report"), ("bench", "race"), ("train", "data")])
+def test_verbs_that_train_nothing_need_no_torch(words):
+    code = f"""if True:
+        import sys, {words[0]}.__main__ as room
+        from edgewing import verbs
+        verbs.parser("", "", room.VERBS, [{words[1]!r}])
+        sys.exit(bool({{"torch", "scipy"}} & set(sys.modules)))
+    """
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -13,10 +13,8 @@ import dataclasses
 import io
 import json
 import math
-import shlex
 import shutil
 import statistics
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,13 +23,12 @@ from edgewing import files, hints, layouts, rows
 from edgewing.errors import InputError, unknown
 from edgewing.outputs import Rows
 from train import recipes
+from train.options import add_fields, from_options
 from train.recipes import Recipe
+from train.runs import run_folder
 
-PURPOSE = "the paper's ablation table, or what each departure from the paper brings, over several seeds"
-EXAMPLE = """examples:
-  python -m train ablate data/WFLW --layout wflw-98 --recipe paper-wflw --run ablation --seeds 3
-  python -m train ablate data/lfpw/trainset --recipe paper-300w --run tried --table departures --steps 500 --batch 8
-"""
+EXAMPLE = """data/WFLW --layout wflw-98 --recipe paper-wflw --run ablation --seeds 3
+  python -m train ablate data/lfpw/trainset --recipe paper-300w --run tried --table departures --steps 500 --batch 8"""
 
 
 @dataclass(frozen=True)
@@ -94,18 +91,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, metavar="NAME", help="cells, table and plot in runs/NAME")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="rows (default: ablation.jsonl in the run)")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder of decoded pictures")
+    add_fields(parser)
 
 
-def main(options: argparse.Namespace, recipe: Recipe, folder: Path, argv: Sequence[str] | None = None) -> None:
-    """Run what is not finished, then the table, ``folder``/ablation.md and ablation.png."""
-    cells = chosen(options.table, options.cells)
+def main(options: argparse.Namespace) -> None:
+    """Run what is not finished, then the table, ablation.md and ablation.png in the run's folder."""
+    recipe = recipes.get(options.recipe)
+    recipe = from_options(recipe, options, data=tuple(options.data), layout=layouts.given(options.layout))
+    folder, cells = run_folder(options.run), chosen(options.table, options.cells)
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: give 1 or more")
     to = Path(options.to or folder / "ablation.jsonl")
-    command = shlex.join(["python", "-m", "train", *(sys.argv[1:] if argv is None else argv)])
     seeds = range(recipe.seed, recipe.seed + options.seeds)
     wanted = [(cell, recipes.replace(recipe, seed=seed, **cell.fields)) for seed in seeds for cell in cells]
-    head = run(wanted, folder, options.cache, to, command)
+    head = run(wanted, folder, options.cache, to, options.typed)
     if not head:
         return
     results = collect(finished(to), wanted)

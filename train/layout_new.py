@@ -22,11 +22,9 @@ from edgewing.outputs import Output
 from train.data import coco
 from train.data.samples import Sample, file_of
 
-EXAMPLE = """examples:
-  python -m train layout new data/cats --out cat.json
+EXAMPLE = """new data/cats --out cat.json
   python -m train layout new data/cats/annotations.json --category cat --out cat.json
-  python -m train layout show cat.json
-"""
+  python -m train layout show cat.json"""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")  # leftEye, left_eye, "eye L1"
 _OTHER = {"l": "r", "r": "l", "left": "right", "right": "left"}
 
@@ -172,14 +170,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Propose a layout from a category of COCO keypoints: its names and skeleton, flip pairs guessed "
         "from left and right in names.\nIt is drawn on ten pictures, mirrored beside unmirrored, so that a wrong pair "
         "is seen before a training is wasted.",
-        epilog=EXAMPLE,
+        epilog=f"examples:\n  python -m train layout {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     proposed.add_argument("annotations", metavar="ANNOTATIONS", help="a COCO keypoints file, or the folder it is in")
     proposed.add_argument("--out", type=Output, required=True, metavar="FILE", help="FILE.json; the sheet is FILE.png")
     proposed.add_argument("--category", metavar="NAME", help="which, where several have keypoints: its name or id")
     shown = actions.add_parser(
-        "show", help="print a layout", description="Print a layout, or what is wrong with it.", epilog=EXAMPLE,
+        "show", help="print a layout", description="Print a layout, or what is wrong with it.",
+        epilog=f"examples:\n  python -m train layout {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     shown.add_argument("layout", metavar="LAYOUT", help=f"{', '.join(layouts.table())}, or FILE.json")
@@ -187,7 +186,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def run(options: argparse.Namespace) -> None:
+def main(options: argparse.Namespace) -> None:
     if options.action == "show":
         show(options.layout)
     else:

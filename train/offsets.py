@@ -10,6 +10,7 @@ F faces, N landmarks.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +20,25 @@ import numpy as np
 
 from edgewing import files, geometry, hints
 from edgewing.errors import InputError
+from edgewing.outputs import Output
 from train.checkpoint import load_model
 from train.data import load, read
 from train.evaluate import predict
+from train.runs import ABOUT
 
+EXAMPLE = """runs/first data/lfpw/trainset data/ytf/train
+  python -m train offsets runs/first data/other --out offsets.json"""
 MOST = 1000  # faces of a source, evenly spaced; the standard error is printed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", help=f"{ABOUT}; trained with mirrored pictures")
+    parser.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled pictures")
+    parser.add_argument("--out", type=Output, metavar="FILE", help="write each point's x and y here, for --offsets")
+
+
+def main(options: argparse.Namespace) -> None:
+    tell(options.source, options.data, options.out and Path(options.out))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 
+EXAMPLE = "--on local ssh://pi@raspberry adb://R58M123 --model edgewing-s --to rows.jsonl"
+
 ROOT = Path(__file__).parents[2]
 LEAST_PYTHON = (3, 10)
 ROW_LIMIT = 1 << 20  # bytes of a row that comes from a device
@@ -83,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark-model", metavar="FILE", help="LiteRT's program, run on adb:// in Python's place")
 
 
-def main(arguments: argparse.Namespace, command: str) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """A row for each file on each device. 0: rows were written, some of them perhaps 'unsupported'."""
     reached = [
         devices.open(address, folder=arguments.folder, python=arguments.python, ssh_config=arguments.ssh_config)
@@ -102,7 +104,7 @@ def main(arguments: argparse.Namespace, command: str) -> int:
             print(f"{device.address}: {len(left)} to measure, {len(jobs) - len(left)} measured before", flush=True)
             if left and wheel is None and not (program and isinstance(device, Adb)):
                 wheel = build_wheel(Path(folder))
-            for job, row in visit(device, left, wheel, program, command):
+            for job, row in visit(device, left, wheel, program, arguments.typed):
                 rows.append(arguments.to, row)
                 measured += "not_run" not in row
                 print(_line(job, row), flush=True)

@@ -15,8 +15,8 @@ import yaml
 from onnx import helper, numpy_helper
 
 from bench import accuracy, gate
-from bench.__main__ import _parser, main
-from edgewing import measure, metrics, rows
+from bench.__main__ import VERBS, main
+from edgewing import measure, metrics, rows, verbs
 from edgewing.errors import InputError
 
 from .conftest import template
@@ -258,7 +258,8 @@ def test_the_workflow_can_be_typed():
     typed = [line.partition("-m bench ")[2] for line in steps.splitlines() if "-m bench " in line]
     assert typed
     for line in [*typed, "gate new.tflite --against old.tflite --baseline rows.jsonl --data faces"]:
-        assert _parser().parse_args(shlex.split(line)).worse == 0.01
+        words = shlex.split(line)
+        assert verbs.parser("bench", "", VERBS, words).parse_args(words).worse == 0.01
 
 
 def test_wrong_input_is_one_line(baseline, artefact, capsys):

@@ -1,0 +1,35 @@
+"""`python -m train pack`: a run's weights as fp16 safetensors, recipe and contract inside, for a repository to keep."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from edgewing import hints
+from edgewing.outputs import Output
+from train.checkpoint import digest, load_model, save_model
+from train.runs import ABOUT
+
+EXAMPLE = "runs/first --out models/first.safetensors"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", help=ABOUT)
+    parser.add_argument("--out", type=Output, required=True, metavar="FILE", help="written here; loads as a run does")
+
+
+def main(options: argparse.Namespace) -> None:
+    pack(options.source, Path(options.out))
+
+
+def pack(source: str, out: Path) -> None:
+    """The weights in half precision; the contract's sha256 becomes that of the rounded weights."""
+    network, recipe, contract = load_model(source)
+    network = network.half()
+    # The folders of the machine that trained are nobody else's; the last two parts are the sources' names.
+    recipe = dataclasses.replace(recipe, data=tuple("/".join(Path(place).parts[-2:]) for place in recipe.data))
+    provenance = dataclasses.replace(contract.provenance, weights_sha256=digest(network))
+    save_model(out, network, recipe, contract.replace(provenance=provenance))
+    print(f"wrote {out}: {out.stat().st_size / 1e6:.2f} MB")
+    print(hints.next_line("edgewing info", out))
