@@ -101,7 +101,7 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     entry = {**CATEGORY, "keypoints": [*NAMES[:5], "left_whisker"], "skeleton": [*SKELETON, [5, 9], "x"]}
     folder, _ = written(tmp_path / "my cats", [entry])
     out = tmp_path / "cat.json"
-    assert command.main(["layout", "new", str(folder), "--out", str(out)]) is None
+    assert command.main(["layout", "new", str(folder), "--out", str(out)]) == 0
     said = capsys.readouterr().out.splitlines()
     for line in (
         "6 points, 5 edges",
