@@ -43,15 +43,24 @@ def _terms(contract: Contract) -> str:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """What libraries in C print on stderr and have no switch for goes nowhere inside."""
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    kept = os.dup(2)
+def quiet(*streams: int) -> Iterator[None]:
+    """What libraries in C print on stderr (or on these, 1 and 2) and have no switch for goes nowhere inside."""
+    streams = streams or (2,)
+    _flush(streams)
+    kept = [os.dup(stream) for stream in streams]
     with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
+        for stream in streams:
+            os.dup2(nothing.fileno(), stream)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        _flush(streams)
+        for stream, copy in zip(streams, kept):
+            os.dup2(copy, stream)
+            os.close(copy)
+
+
+def _flush(streams: tuple[int, ...]) -> None:
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        if number in streams and stream is not None:
+            stream.flush()

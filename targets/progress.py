@@ -6,11 +6,12 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Iterator
+
+from edgewing import notices
 
 INTERVAL = 0.5  # seconds between two pictures of the line
 
@@ -57,21 +58,11 @@ def silence(debug: bool = False) -> Iterator[None]:
     if debug:
         yield
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
     level = logging.root.manager.disable
-    kept = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+    with notices.quiet(1, 2), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
-        os.dup2(sink.fileno(), 1)
-        os.dup2(sink.fileno(), 2)
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for fd, copy in zip((1, 2), kept):
-                os.dup2(copy, fd)
-                os.close(copy)
             logging.disable(level)
