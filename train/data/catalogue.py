@@ -149,7 +149,7 @@ DATASETS = {
     )
 }  # fmt: skip
 
-DRAWN = "drawn"  # the source of faces that train.data.drawn draws
+DRAWN, DRAWN_HEADS = "drawn", "drawn heads"  # the sources of faces that train.data.drawn draws
 IMAGENET = "ImageNet"
 # What the names of sources whose owners allow research only begin with, in any of their parts: the sets above, and
 # those that are given out as plain pictures with .pts or COCO files.
@@ -161,7 +161,7 @@ _RESEARCH_ONLY = (
 
 def is_research_only(source: str) -> bool | None:
     """Whether a source's owners allow research only, by its name such as ``lfpw/trainset``; None: not known here."""
-    if source in (DRAWN, IMAGENET):
+    if source in (DRAWN, DRAWN_HEADS, IMAGENET):
         return False
     parts = re.split(r"[^a-z0-9]+", source.lower())
     return True if any(part.startswith(_RESEARCH_ONLY) for part in parts) else None

@@ -1,10 +1,13 @@
-"""Faces that the project draws itself, with exact landmarks in every face layout: no download, no licence.
+"""Faces that the project draws itself, with exact landmarks: no download, no terms of others.
 
-A renderer, not a cartoon: a parametric 3-D head (``cartoons.shape``), painted skin, eyes, lips and brows
-(``cartoons.paint``), light with cast shadows and a z-buffer (``cartoons.raster``), hair, glasses, hands, clutter and
-the camera's faults (``cartoons.scene``). Landmarks are points of the drawn surface, projected; nothing is fitted after.
+Two kinds. Cartoons, the default, in every face layout: a parametric 3-D head (``cartoons.shape``), painted skin, eyes,
+lips and brows (``cartoons.paint``), light with cast shadows and a z-buffer (``cartoons.raster``), hair, glasses, hands,
+clutter and the camera's faults (``cartoons.scene``).
 
-The command is in ``__main__``. numpy and OpenCV only.
+Heads: MakeHuman's under CC0 (``heads``), in two layouts, with visibility, pose, expression and gaze. They need numba.
+
+The command is in ``__main__``. Either kind is imported where it is drawn: heads load nothing of the cartoons, whose
+proportions were measured on photographs.
 """
 
 from __future__ import annotations
@@ -14,15 +17,15 @@ import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from edgewing import layouts
 from edgewing.errors import InputError
-from train.data.drawn.cartoons.render import aim, render, sample_pose
-from train.data.drawn.cartoons.shape import Surface, in_layout, sample
 
 VERSION = 1  # of what the code draws; raised when one number gives another face
 LAYOUTS = ("300w-68", "wflw-98", "cofw-29", "aflw-19")
+KINDS = {"cartoons": LAYOUTS, "heads": ("300w-68", "wflw-98")}  # and the layouts of each
 
 
 @dataclass
@@ -47,28 +50,45 @@ def draw(seed: int, layout_name: str) -> Drawn:
 
     InputError for a layout that is unknown or not of a face.
     """
+    from train.data.drawn.cartoons.render import render, sample_pose
+    from train.data.drawn.cartoons.shape import in_layout, sample
+
     _check(layout_name)
     rng = _dice(seed)
     image, points = render(sample(rng), sample_pose(rng), rng)
     return Drawn(f"drawn_{seed:06d}", image, in_layout(points, layout_name).astype(np.float32))
 
 
-def faces(count: int, layout_name: str, seed: int = 0, processes: int = 1) -> Iterator[Drawn]:
+def faces(count: int, layout_name: str, seed: int = 0, processes: int = 1, kind: str = "cartoons") -> Iterator[Drawn]:
     """``count`` faces, numbered from ``seed * 1000003`` on: runs with other seeds share none of them.
 
-    processes: each draws every so many faces; they come in order all the same.
+    processes: each draws every so many faces; they come in order all the same, and are the same.
+    kind: ``cartoons``, or ``heads``, which are ``heads.Head``.
     """
-    _check(layout_name)
-    paint = functools.partial(draw, layout_name=layout_name)
+    if kind not in KINDS:
+        raise InputError(f"kind {kind!r} of drawn faces: use one of {', '.join(KINDS)}")
+    _check(layout_name, KINDS[kind])
+    paint = functools.partial(_paint, kind=kind, layout_name=layout_name)
     if processes == 1:
         yield from map(paint, _numbers(count, seed))
         return
-    with multiprocessing.get_context("forkserver").Pool(processes) as pool:
+    with multiprocessing.get_context("forkserver").Pool(processes, cv2.setNumThreads, (1,)) as pool:
         yield from pool.imap(paint, _numbers(count, seed), chunksize=8)
+
+
+def _paint(number: int, kind: str, layout_name: str) -> Drawn:
+    if kind == "cartoons":
+        return draw(number, layout_name)
+    from train.data.drawn.heads import head  # compiles
+
+    return head(number, layout_name)
 
 
 def shapes(count: int, layout_name: str, seed: int = 0) -> np.ndarray:
     """(count, N, 2) float32: the landmarks of ``faces(count, layout_name, seed)``, without drawing them."""
+    from train.data.drawn.cartoons.render import aim, sample_pose
+    from train.data.drawn.cartoons.shape import Surface, in_layout, sample
+
     _check(layout_name)
     found = np.empty((count, layouts.get(layout_name).points, 2), np.float32)
     for k, number in enumerate(_numbers(count, seed)):
@@ -78,10 +98,10 @@ def shapes(count: int, layout_name: str, seed: int = 0) -> np.ndarray:
     return found
 
 
-def _check(layout_name: str) -> None:
+def _check(layout_name: str, drawable: tuple[str, ...] = LAYOUTS) -> None:
     layouts.get(layout_name)
-    if layout_name not in LAYOUTS:
-        known = ", ".join(LAYOUTS)
+    if layout_name not in drawable:
+        known = ", ".join(drawable)
         raise InputError(f"layout {layout_name!r} cannot be drawn: not points of a face; use one of {known}")
 
 

@@ -6,40 +6,62 @@ writes a contact sheet of drawn faces with their landmarks, and
 
     python -m train.data.drawn compare DIR --layout 300w-68
 
-says how far the mean drawn shape is from that of real faces.
+says how far the mean drawn shape is from that of real faces, and
+
+    python -m train.data.drawn folder DIR 1000
+
+writes drawn heads as pictures with COCO keypoints and a JSON line of truth each.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from edgewing import errors, hints, images
+from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train import data
 from train.data import drawn
 from train.data.drawn.compare import agreement
+from train.data.samples import visibility_of
+
+ROWS = {"cartoons": 5, "heads": 8}  # of a sheet, eight faces wide
+COLOURS = (255, 0, 0), (255, 255, 0), (0, 255, 0)  # of points that are behind the head, hidden by things, seen
 
 
-def sheet(layout_name: str, seed: int, rows: int = 5, columns: int = 8, marks: bool = True) -> np.ndarray:
-    """(rows * H, columns * W, 3) uint8 RGB: a contact sheet with the landmarks drawn on it."""
+def sheet(layout_name: str, seed: int, kind: str = "cartoons", marks: bool = True) -> np.ndarray:
+    """(rows * H, 8 * W, 3) uint8 RGB: a contact sheet with the landmarks drawn on it."""
     tiles = []
-    for face in drawn.faces(rows * columns, layout_name, seed):
+    for face in drawn.faces(ROWS[kind] * 8, layout_name, seed, kind=kind):
         tile = face.image.copy()
-        for point in face.landmarks if marks else ():
-            cv2.circle(tile, tuple(int(v) for v in np.rint(point * 8)), 9, (0, 255, 0), -1, cv2.LINE_AA, 3)
+        for point, seen in zip(face.landmarks, visibility_of(face)) if marks else ():
+            cv2.circle(tile, tuple(int(v) for v in np.rint(point * 8)), 9, COLOURS[seen], -1, cv2.LINE_AA, 3)
         tiles.append(tile)
-    return np.vstack([np.hstack(tiles[r * columns : (r + 1) * columns]) for r in range(rows)])
+    return np.vstack([np.hstack(tiles[k : k + 8]) for k in range(0, len(tiles), 8)])
 
 
 def _sheet(options: argparse.Namespace) -> None:
-    picture = sheet(options.layout, options.seed, marks=not options.plain)
+    picture = sheet(options.layout, options.seed, options.kind, marks=not options.plain)
     images.write(options.file, picture)
-    print(f"wrote {options.file}: {picture.shape[1]} x {picture.shape[0]} px, {options.layout}")
+    print(f"wrote {options.file}: {picture.shape[1]} x {picture.shape[0]} px, {options.kind}, {options.layout}")
     print(hints.next_line(f"python -m train fit drawn --layout {options.layout} --recipe demo --run demo"))
+
+
+def _folder(options: argparse.Namespace) -> None:
+    if options.count < 1:
+        raise InputError(f"{options.count} faces: draw one at least")
+    begin = time.perf_counter()
+    faces = drawn.faces(options.count, options.layout, options.seed, options.workers, kind="heads")
+    from train.data.drawn import folder  # numba
+
+    count = folder.write(options.folder, faces, options.layout)
+    print(f"wrote {options.folder}: {count} faces, {count / (time.perf_counter() - begin):.1f} a second")
+    print(hints.next_line(f"python -m train fit {options.folder} --layout {options.layout} --run heads"))
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -52,7 +74,7 @@ def _compare(options: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m train.data.drawn",
-        description="Look at drawn faces: a contact sheet with their landmarks, or their mean shape and real faces'.",
+        description="Drawn faces: a contact sheet, a folder of them, or their mean shape beside real faces'.",
         epilog="example: python -m train.data.drawn sheet faces.png --layout wflw-98 --seed 3",
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -74,6 +96,11 @@ def main(argv: list[str] | None = None) -> None:
     made = verb("sheet", _sheet, "write a contact sheet")
     made.add_argument("file", type=Output, metavar="FILE", help=".png or .jpg")
     made.add_argument("--plain", action="store_true", help="without landmarks")
+    made.add_argument("--kind", choices=list(drawn.KINDS), default="cartoons", help="which renderer draws")
+    made = verb("folder", _folder, "write drawn heads: pictures, COCO keypoints, a JSON line of truth each")
+    made.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet")
+    made.add_argument("count", type=int, metavar="COUNT", help="how many heads")
+    made.add_argument("--workers", type=int, default=1, help="processes that draw; the faces are the same")
     made = verb("compare", _compare, "compare 3000 shapes with the real faces of a folder")
     made.add_argument("folder", type=Path, metavar="DIR", help="of labelled photographs")
     with errors.command(parser, argv) as options:

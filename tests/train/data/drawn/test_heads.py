@@ -1,0 +1,211 @@
+"""Drawn heads: the same from the same number, landmarks and truth that agree, and nothing read but heads.npz."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgewing import layouts
+from edgewing.errors import InputError
+from train import data
+from train.data import drawn
+from train.data.catalogue import is_research_only
+from train.data.drawn import folder
+from train.data.drawn.heads import SIZE, head
+from train.data.drawn.heads.camera import Camera
+from train.data.drawn.heads.marks import Brow, Marks, seen
+from train.data.drawn.heads.mesh import FILE, mesh
+
+ROOT = Path(__file__).parents[4]
+LAYOUTS = drawn.KINDS["heads"]
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Heads of all poses."""
+    return [head(k, "wflw-98") for k in range(80)]
+
+
+def neutral() -> Marks:
+    """Landmarks of the template, which is its own mirror image."""
+    m = mesh()
+    v, centres, turn = m.express(m.template, {}, (0.0, 0.0))
+    return Marks.of(m, v, Brow(m.arrays["brow"]), centres, turn)
+
+
+def camera(yaw: float) -> Camera:
+    m = mesh()
+    made = Camera((np.deg2rad(yaw), 0.0, 0.0), np.array([0.0, 6.3, 0.15]), np.zeros(3), 12.0, 60.0, (120.0, 120.0))
+    made.middle = made.view(m.template[[m.tip, m.bridge, m.chin]]).mean(0)
+    return made
+
+
+def test_a_number_names_one_head_and_one_picture_for_all_layouts():
+    first, again, other = head(7, "300w-68"), head(7, "300w-68"), head(8, "300w-68")
+    assert np.array_equal(first.image, again.image) and np.array_equal(first.landmarks, again.landmarks)
+    assert first.image.dtype == np.uint8 and first.image.shape == (SIZE, SIZE, 3)
+    assert np.abs(first.image.astype(int) - other.image).mean() > 5
+    assert np.array_equal(first.image, head(7, "wflw-98").image)
+    assert is_research_only(first.source) is False
+
+
+def test_processes_draw_the_same():
+    alone, together = (list(drawn.faces(9, "300w-68", 3, n, kind="heads")) for n in (1, 2))
+    for a, b in zip(alone, together, strict=True):
+        assert a.name == b.name and np.array_equal(a.image, b.image) and np.array_equal(a.landmarks, b.landmarks)
+        assert np.array_equal(a.visibility, b.visibility) and a.units == b.units and a.gaze == b.gaze
+    assert not {a.name for a in alone} & {b.name for b in drawn.faces(9, "300w-68", 4, kind="heads")}
+
+
+def test_nothing_is_opened_but_code_and_the_heads():
+    """From the first import of ours on: the only data is heads.npz, and none of the cartoons' modules, whose mean face
+    was measured on photographs, is read."""
+    code = (
+        "import sys, json, cv2, numba, numpy\n"
+        "opened = []\n"
+        "sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == 'open' else None)\n"
+        "from train.data.drawn import faces\n"
+        "list(faces(3, '300w-68', kind='heads'))\n"
+        "print(json.dumps([opened, sorted(sys.modules)]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    opened, modules = json.loads(done.stdout)
+    ours = {path for path in opened if str(ROOT) in path and "/.venv/" not in path}
+    suffixes = (".py", ".pyc", ".nbi", ".nbc")  # sources, compiled by Python and by numba
+    read = {path for path in ours if ".pyc." not in path and not path.endswith(suffixes)}
+    read = {path for path in read if "__pycache__" not in path}
+    layout_files = {path for path in read if "/edgewing/layout" in path}
+    assert read - layout_files == {str(FILE)}
+    assert not [path for path in opened if path.endswith((".jpg", ".jpeg", ".png", ".pts", ".mat", ".csv"))]
+    assert not [name for name in modules if "cartoons" in name]
+
+
+def test_the_file_is_small_and_its_licences_lie_beside_it():
+    assert FILE.stat().st_size < 2_000_000
+    folder = FILE.parent / "licences"
+    assert (folder / "CC0-1.0.md").read_text().startswith("# Creative Commons CC0 1.0 Universal")
+    assert "could not be had" in (folder / "README.md").read_text() and "heads.npz" in (ROOT / "NOTICE").read_text()
+
+
+def test_the_98_points_are_the_68_where_both_mark_the_same_place():
+    for number in range(6):
+        wflw, ibug = head(number, "wflw-98"), head(number, "300w-68")
+        index = layouts.get("wflw-98").map_to("300w-68")
+        brows = np.isin(np.arange(68), range(17, 27))  # 68: one line on the brow; 98: its edges
+        assert np.array_equal(wflw.landmarks[index][~brows], ibug.landmarks[~brows])
+        assert np.array_equal(wflw.visibility[index][~brows], ibug.visibility[~brows])
+        eye = np.linalg.norm(ibug.landmarks[36] - ibug.landmarks[45])
+        assert np.linalg.norm(wflw.landmarks[index] - ibug.landmarks, axis=1)[brows].max() < 0.12 * eye
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("yaw", [0, 25, 55])
+def test_a_mirrored_head_has_mirrored_points(name, yaw):
+    marks, flip = neutral(), layouts.get(name).flip_index
+    points = []
+    for turned in (camera(yaw), camera(-yaw)):
+        points.append(turned.project(marks.points(name, turned.project, 0.0))[:, :2])
+    mirrored = points[1][flip] * (-1, 1) + (240, 0)
+    assert np.abs(mirrored - points[0]).max() < 0.2  # px of a face 100 px wide
+
+
+def test_points_behind_the_head_are_absent_and_those_before_it_are_there():
+    """Outer corners of the eyes are 60 and 72, of the mouth 76 and 82, image left and right."""
+    for number in range(8):
+        right, left, ahead = (head(number, "wflw-98", (yaw, 0, 0)).visibility for yaw in (78, -78, 0))
+        assert right[72] == 0 and (right[[60, 76]] > 0).all(), number
+        assert left[60] == 0 and (left[[72, 82]] > 0).all(), number
+        assert (ahead[[0, 8, 16, 24, 32, 54, 60, 64, 68, 72, 76, 82]] > 0).all(), number
+
+
+def test_the_contour_is_seen_where_it_follows_the_outline():
+    for number in range(6):
+        for yaw in (-40, 40):
+            contour = head(number, "wflw-98", (yaw, 0, 0)).visibility[:33]
+            assert (contour > 0).mean() > 0.75, (number, yaw)
+
+
+def test_things_hide_points_and_the_head_removes_them():
+    far, near, nothing = 1 / 12.0, 1 / 10.0, 0.0
+    points = np.array([[4, 4, far], [4, 4, far], [4, 4, far], [40, 4, far], [4, 4, near]])
+    head_at, free, whole = np.full((9, 9), near), np.zeros((9, 9)), np.ones((9, 9))
+    assert seen(points[:1], head_at, free, free).tolist() == [0]
+    assert seen(points[-1:], head_at, free, free).tolist() == [2]
+    assert seen(points[:1], np.full((9, 9), far), np.full((9, 9), near), free).tolist() == [1]
+    assert seen(points[-1:], head_at, np.full((9, 9), far), free).tolist() == [2]  # the thing is behind it
+    assert seen(points[:1], np.full((9, 9), far), np.full((9, 9), nothing), whole).tolist() == [1]
+    assert seen(points[3:4], np.full((9, 9), far), free, free).tolist() == [1]  # outside the picture
+
+
+def test_pose_and_camera_put_the_points_where_the_landmarks_are(many):
+    for face in many[:20]:
+        q = face.camera @ (face.pose[:3, :3] @ face.points.T.astype(float) + face.pose[:3, 3:])
+        assert np.abs((q[:2] / q[2]).T - face.landmarks).max() < 0.01
+        assert np.allclose(face.pose[:3, :3] @ face.pose[:3, :3].T, np.eye(3))
+        assert np.linalg.det(face.pose[:3, :3]) == pytest.approx(1)
+
+
+def test_pupils_are_dark_in_their_eyes_and_follow_the_gaze(many):
+    dark, along = 0, []
+    for face in many:
+        assert np.array_equal(face.pupils, face.landmarks[96:])
+        grey = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        x, y = np.rint(face.pupils).astype(int).T
+        if (face.visibility[96:] == 2).all() and face.visibility.min() > 0:
+            corners = [face.landmarks[[60, 64]], face.landmarks[[68, 72]]]
+            inside = [
+                np.linalg.norm(p - c, axis=1).max() < np.linalg.norm(c[0] - c[1]) for p, c in zip(face.pupils, corners)
+            ]
+            assert all(inside), face.name
+            around = cv2.blur(grey, (9, 9))
+            dark += bool((grey[y, x] < around[y, x]).all())
+            across = np.mean(
+                [(p - c.mean(0)) @ (c[1] - c[0]) / ((c[1] - c[0]) ** 2).sum() for p, c in zip(face.pupils, corners)]
+            )
+            along.append((face.gaze[0], across))
+    assert len(along) > 20 and dark > 0.5 * len(along)  # glints, lids and small pictures hide some
+    assert np.corrcoef(np.array(along).T)[0, 1] > 0.4  # the head's turn moves them too
+
+
+def test_units_are_the_52_by_name_and_move_what_they_name():
+    m = mesh()
+    assert len(m.units) == len(head(0, "300w-68").units) == 52 and "jawOpen" in m.units
+    still, _, _ = m.express(m.template, {}, (0, 0))
+    for unit, upper, lower in (("jawOpen", 62 - 27, 66 - 27), ("eyeBlinkLeft", 43 - 27, 47 - 27)):
+        moved, _, _ = m.express(m.template, {unit: 1.0}, (0, 0))
+        gaps = [m.places(v, "points")[upper, 1] - m.places(v, "points")[lower, 1] for v in (still, moved)]
+        assert abs(gaps[1] - gaps[0]) > 0.05, unit
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_folder_is_read_back_as_it_was_drawn(tmp_path, name):
+    faces = list(drawn.faces(5, name, 9, kind="heads"))
+    assert folder.write(tmp_path / "heads", faces, name) == 5
+    read = data.read(tmp_path / "heads", name)
+    assert not read.problems and len(read.samples) == 5
+    lines = [json.loads(line) for line in (tmp_path / "heads" / folder.TRUTH).read_text().splitlines()]
+    for face, sample, line in zip(faces, read.samples, lines, strict=True):
+        there = face.visibility > 0
+        assert np.array_equal(sample.visibility, face.visibility)
+        assert np.abs(sample.landmarks[there] - face.landmarks[there]).max() < 1e-3
+        assert np.isnan(sample.landmarks[~there]).all()
+        assert (
+            np.abs(np.array(line["points"]) - face.landmarks).max() < 1e-3 and line["units"].keys() == face.units.keys()
+        )
+        picture = cv2.imread(str(sample.image), cv2.IMREAD_COLOR_RGB)
+        assert np.abs(picture.astype(int) - face.image).mean() < 6
+    with pytest.raises(InputError, match="is there already"):
+        folder.write(tmp_path / "heads", faces, name)
+    assert {path.name for path in tmp_path.iterdir()} == {"heads"}
+
+
+def test_a_kind_or_layout_that_is_not_drawn_is_refused():
+    with pytest.raises(InputError, match="cartoons, heads"):
+        next(drawn.faces(1, "300w-68", kind="photographs"))
+    with pytest.raises(InputError, match="cannot be drawn"):
+        next(drawn.faces(1, "cofw-29", kind="heads"))

@@ -1,0 +1,115 @@
+"""What is painted before the head in the picture: glasses, fingers, flat things."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from train.data.drawn.heads.camera import Camera
+from train.data.drawn.heads.mesh import Mesh
+from train.data.drawn.heads.people import colour
+
+_FINE = 3  # bits of a pixel's fraction that OpenCV draws with
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    return np.rint(points * (1 << _FINE)).astype(np.int32)
+
+
+def _filled(picture: np.ndarray, points: np.ndarray, paint) -> None:
+    cv2.fillPoly(picture, [_fixed(points)], paint, cv2.LINE_AA, _FINE)
+
+
+def _loops(m: Mesh, v: np.ndarray, centres: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """(40, 3) of the rim before each eye, left and right."""
+    middle, half = centres.mean(0), (centres[0, 0] - centres[1, 0]) / 2
+    rx, ry, square = half * rng.uniform(0.62, 0.88), half * rng.uniform(0.42, 0.8), rng.uniform(2, 6)
+    plane, drop = max(v[m.bridge][2] + 0.02, centres[:, 2].max() + 0.26), rng.uniform(-0.02, 0.06)
+    c, s = (f(np.linspace(0, 2 * np.pi, 41)[:-1]) for f in (np.cos, np.sin))
+    found = []
+    for side, centre in zip((1, -1), centres):
+        x = middle[0] + side * max(half, rx + 0.07) + np.sign(c) * abs(c) ** (2 / square) * rx
+        y = centre[1] - drop + np.sign(s) * abs(s) ** (2 / square) * ry
+        found.append(np.stack([x, y, plane - 0.35 * (x - middle[0]) ** 2], 1))
+    return found
+
+
+def glasses(picture, covered, m: Mesh, v, centres, camera: Camera, depth, gain: float, rng) -> np.ndarray:
+    """The picture with glasses or sunglasses; ``covered`` is raised in place where nothing is seen through them."""
+    size, loops = picture.shape[0], _loops(m, v, centres, rng)
+    dark = rng.random() < 0.3
+    opaque = rng.uniform(0.7, 0.98) if dark else rng.uniform(0, 0.12)
+    shine = (0.5 / max(gain, 0.2),) * 3
+    glass = tuple(float(c) for c in 0.01 + rng.random(3) * 0.03) if dark else shine
+    flat = [camera.project(loop)[:, :2] for loop in loops]
+    lens = picture.copy()
+    for q in flat:
+        _filled(lens, q, glass)
+        if dark:
+            _filled(covered, q, 1.0)
+    out = picture * np.float32(1 - opaque) + lens * np.float32(opaque)
+    if rng.random() < 0.5:
+        streak, share = out.copy(), np.float32(rng.uniform(0.1, 0.6))
+        k = rng.integers(0, 40)
+        for q in flat:
+            _filled(streak, q[(k + np.array([0, 6, 20, 27])) % 40], shine)
+        out = out * (1 - share) + streak * share
+    paint = tuple(float(c) for c in (np.full(3, 0.006) if rng.random() < 0.6 else rng.random(3) ** 2 * 0.5))
+    width = max(1, round(size / 240 * rng.choice([1, 2, 2, 3, 4])))
+    bridge = np.stack([loops[1][np.argmax(loops[1][:, 0])], loops[0][np.argmin(loops[0][:, 0])]])
+    lines = [(q, True) for q in flat] + [(camera.project(bridge)[:, :2], False)]
+    for loop, ear, side in ((loops[0], m.ear, 1), (loops[1], m.other[m.ear], -1)):
+        lines += [(part, False) for part in _arm(loop, v[ear], side, camera, depth)]
+    for points, closed in lines:
+        for target, value in ((out, paint), (covered, 1.0)):
+            cv2.polylines(target, [_fixed(points)], closed, value, width, cv2.LINE_AA, _FINE)
+    return out
+
+
+def _arm(loop: np.ndarray, ear: np.ndarray, side: int, camera: Camera, depth: np.ndarray) -> list[np.ndarray]:
+    """Pieces in the picture of the arm from the rim to the ear that the head does not hide."""
+    hinge, end, s = loop[np.argmax(loop[:, 0] * side)], ear + (side * 0.06, 0.12, -0.12), np.linspace(0, 1, 24)
+    arm = hinge + s[:, None] * (end - hinge)
+    arm[:, 0] += side * 0.05 * np.sin(np.pi * s)
+    p = camera.project(arm)
+    x, y = np.clip(np.rint(p[:, :2]).astype(int).T, 0, len(depth) - 1)
+    free = p[:, 2] >= depth[y, x] - 1e-4
+    return [p[k : k + 2, :2] for k in range(23) if free[k] and free[k + 1]]
+
+
+def thing(picture, covered, box: np.ndarray, tone, light: float, gain: float, noise, rng) -> np.ndarray:
+    """The picture with fingers or something flat before the face of that box."""
+    size, wide = picture.shape[0], box[2:] - box[:2]
+    side = rng.choice((-1, 1))
+    centre = (box[:2] + box[2:]) / 2 + np.array([side * rng.uniform(0.1, 0.6), rng.uniform(-0.2, 0.65)]) * wide
+    layer, shape = np.zeros((size, size), np.float32), np.zeros((size, size, 3), np.float32)
+    if rng.random() < 0.6:
+        _fingers(layer, shape, centre, wide, tone * light, rng)
+        shape, layer = cv2.GaussianBlur(shape, (0, 0), 1.2), cv2.GaussianBlur(layer, (0, 0), 0.8)
+    else:
+        sides = float(wide[0] * rng.uniform(0.15, 0.6)), float(wide[1] * rng.uniform(0.15, 0.7))
+        corners = cv2.boxPoints((tuple(float(x) for x in centre), sides, float(rng.uniform(0, 180))))
+        _filled(shape, corners, tuple(float(c) / max(gain, 0.2) * 0.8 for c in colour(rng)))
+        _filled(layer, corners, 1.0)
+        shape *= 0.7 + 0.6 * cv2.resize(noise, (size, size))[..., None]
+    np.maximum(covered, layer, out=covered)
+    return picture * (1 - layer[..., None]) + shape * layer[..., None]
+
+
+def _fingers(layer, shape, centre, wide, tone, rng) -> None:
+    """Four fingers and the back of a hand that comes from below."""
+    angle = rng.uniform(-0.9, 0.9) + np.pi / 2
+    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    w = wide[0] * rng.uniform(0.065, 0.085)
+    back = centre + along * w * 5
+    for target, value in ((shape, tuple(float(c) * 0.75 for c in tone)), (layer, 1.0)):
+        axes = (int(w * 5.5), int(w * 4.6))
+        cv2.ellipse(target, tuple(int(x) for x in back), axes, float(np.degrees(angle)), 0, 360, value, -1, cv2.LINE_AA)
+    for k, length in enumerate((0.27, 0.31, 0.33, 0.26)):
+        start = centre + across * (k - 1.5) * w * 2.1 + along * w * 2
+        end = start - along * wide[1] * length * rng.uniform(0.8, 1.05) + across * (k - 1.5) * w * 0.5
+        ends = tuple(tuple(int(x) for x in _fixed(p)) for p in (start, end))
+        for share, bright in ((1.0, 0.55), (0.8, 0.8), (0.45, 0.95)):
+            paint = tuple(float(c) * bright for c in tone)
+            cv2.line(shape, *ends, paint, max(1, int(2 * w * share)), cv2.LINE_AA, _FINE)
+        cv2.line(layer, *ends, 1.0, max(1, int(2 * w)), cv2.LINE_AA, _FINE)

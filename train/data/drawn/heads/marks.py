@@ -1,0 +1,106 @@
+"""Landmarks of a head: 300w-68 and wflw-98 in the picture and in space, and whether each is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from train.data.drawn.heads.mesh import Mesh
+
+IRIS = 0.14  # dm from the eyeball's middle to the iris
+NEAR = 0.11  # dm: a surface that lies no further before a point is the point's own
+
+
+class Brow:
+    """Painted brows: a line and a half thickness over |x| of the template."""
+
+    def __init__(self, line: np.ndarray, rng: np.random.Generator | None = None):
+        """line: (5, 2), the default brow; ``rng`` makes it a person's own."""
+        line, n = line.astype(float), np.zeros(6) if rng is None else rng.standard_normal(6)
+        line[:, 1] += 0.022 * n[0] + 0.05 * n[1] * (line[:, 0] - 0.32) + 0.018 * n[2] * np.array([-1, 0, 1, 0, -1])
+        line[:, 0] = 0.325 + (line[:, 0] - 0.325) * (1 + 0.06 * n[3]) + 0.012 * n[4]
+        self.x = np.linspace(line[0, 0], line[-1, 0], 33)
+        self.y = np.polyval(np.polyfit(line[:, 0], line[:, 1], 3), self.x)
+        shape = np.interp(np.linspace(0, 1, 33), [0, 0.12, 0.6, 1], [0.7, 1, 0.85, 0.2])
+        self.half = float(np.clip(0.036 + 0.012 * n[5], 0.014, 0.07)) * shape
+
+    def points(self, height: float) -> np.ndarray:
+        """(5, 2) even steps from inner to outer end, at -1 the lower edge, 1 the upper."""
+        x = np.linspace(self.x[0] + 0.01, self.x[-1] - 0.005, 5)
+        return np.stack([x, np.interp(x, self.x, self.y + height * self.half)], 1)
+
+    def for68(self) -> np.ndarray:
+        """(10, 2), image left to right."""
+        left = self.points(0.35)
+        return np.concatenate([(left * (-1, 1))[::-1], left])
+
+    def for98(self) -> np.ndarray:
+        """(18, 2): upper edge of five and lower edge of four, right brow from its outer end, left from its inner."""
+        upper, lower = self.points(0.9), self.points(-0.9)[:4]
+        right = np.concatenate([(upper * (-1, 1))[::-1], lower * (-1, 1)])
+        return np.concatenate([right, upper, lower[::-1]])
+
+
+@dataclass
+class Marks:
+    """Of one face in its head's own frame, (n, 3) dm. contour: 33 rows of places, from which the view chooses."""
+
+    contour: np.ndarray
+    outward: np.ndarray
+    brow68: np.ndarray
+    brow98: np.ndarray
+    inner: np.ndarray
+    eyes98: np.ndarray
+    pupils: np.ndarray
+
+    @classmethod
+    def of(cls, mesh: Mesh, v: np.ndarray, brow: Brow, centres: np.ndarray, turn: np.ndarray) -> Marks:
+        """centres: of the eyeballs, left and right; turn: their rotation."""
+        pupils = (centres + turn @ (0, 0, IRIS))[::-1]  # image left to right: the right eye first
+        return cls(
+            mesh.places(v, "contour"),
+            mesh.arrays["contour_outward"] * (1.0, -1.0),  # the picture's y is down
+            mesh.on_skin(v, brow.for68()),
+            mesh.on_skin(v, brow.for98()),
+            mesh.places(v, "points"),
+            mesh.places(v, "eyes98"),
+            pupils,
+        )
+
+    def outline(self, project, roll: float) -> np.ndarray:
+        """(33, 3): of each row the place that is farthest out in the picture."""
+        p = project(self.contour.reshape(-1, 3))[:, :2].reshape(*self.contour.shape[:2], 2)
+        c, s = np.cos(roll), np.sin(roll)
+        out = self.outward @ np.array([[c, -s], [s, c]])  # turned with the head in the picture
+        return self.contour[np.arange(33), (p * out[:, None]).sum(-1).argmax(1)]
+
+    def points(self, layout_name: str, project, roll: float) -> np.ndarray:
+        """(N, 3) in the head's frame."""
+        outline = self.outline(project, roll)
+        if layout_name == "300w-68":
+            return np.concatenate([outline[::2], self.brow68, self.inner])
+        return np.concatenate([outline, self.brow98, self.inner[:9], self.eyes98, self.inner[21:], self.pupils])
+
+
+def contour_points(layout_name: str) -> int:
+    return 17 if layout_name == "300w-68" else 33
+
+
+def seen(points, head: np.ndarray, things: np.ndarray, covered: np.ndarray, outline: int = 0) -> np.ndarray:
+    """(N,) uint8 visibility: 0 behind the head itself, 1 behind something else, or outside the picture, 2 seen.
+
+    points: (N, 3) x, y in px, 1 / distance in 1 / dm. head, things: (H, W) buffers of 1 / distance of the head, and of
+    what else is the nearest there (0: nothing). covered: (H, W) 0 to 1, what was painted before all of it.
+    outline: so many first points follow the outline of the head: they are seen where it runs close by.
+    """
+    h, w = head.shape
+    x, y = np.rint(points[:, :2]).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < w) & (y < h)
+    x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
+    reach = np.where(np.arange(len(points)) < outline, max(1, w // 60), 1)  # points lie on edges
+    steps = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+    around = [head[np.clip(y + dy * reach, 0, h - 1), np.clip(x + dx * reach, 0, w - 1)] for dx, dy in steps]
+    behind = np.min(around, axis=0) > 1 / (1 / points[:, 2] - NEAR)
+    hidden = ~inside | (things[y, x] > points[:, 2]) | (covered[y, x] > 0.5)
+    return np.where(behind, 0, np.where(hidden, 1, 2)).astype(np.uint8)

@@ -1,0 +1,329 @@
+"""One head from one stream of random numbers: who, what they do, what they wear, light, camera, picture."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from edgewing import geometry
+from train.data.drawn.heads import before, camera, people, shading, sheets
+from train.data.drawn.heads import mesh as meshes
+from train.data.drawn.heads.kernels import buffers, normals, raster
+from train.data.drawn.heads.marks import Brow, Marks
+from train.data.drawn.heads.mesh import LASHES, SHIRT, SKIN, Mesh
+from train.data.drawn.heads.people import linear
+from train.data.drawn.heads.shading import Style
+
+SIZE = 240  # px of a picture's side
+_OVER = 300  # px that are drawn, then shrunk
+_MATERIAL = np.array([0, 1, 1, 2, 2, 3, 4, 5, 6])  # of each part of the mesh
+_SHADOW, _SHADOW_SCALE = 200, 55.0  # px of the shadow map's side, px of a dm in it
+_LOUD = (linear(150, 190, 215), linear(235, 235, 235), linear(30, 30, 34))  # masks as they are sold
+
+
+@dataclass
+class Scene:
+    """What was drawn. head, things: 1 / distance of the head, and of what is before it; covered: what is painted."""
+
+    image: np.ndarray
+    marks: Marks
+    camera: camera.Camera
+    head: np.ndarray
+    things: np.ndarray
+    covered: np.ndarray
+    units: dict[str, float]
+    gaze: tuple[float, float]
+
+
+class Fixed:
+    """What every face shares: textures, and the parts of the mesh with the paint that does not change."""
+
+    def __init__(self, m: Mesh):
+        rng = np.random.default_rng(5)
+        self.noise, self.strand, self.cut = _noise(rng), _strands(rng), _ranks(rng)
+        t = m.template
+        self.core = np.isin(m.kind, range(6))
+        self.paint = np.zeros((len(t), shading.PAINTS), np.float32)
+        self.paint[:, shading.LIPS] = m.arrays["lips"] / 255
+        self.paint[:, shading.MOUTH] = m.arrays["mouth"] / 255
+        self.paint[:, shading.OCCLUSION] = np.where(m.part >= LASHES, 1.0, m.arrays["occlusion"] / 255)
+        x, y, z = abs(t[:, 0]), t[:, 1], t[:, 2]
+        cheek = np.exp(-((x - 0.38) ** 2 + (y - 7.0) ** 2) / 0.04)
+        self.paint[:, shading.CHEEK] = cheek + 0.8 * np.exp(-(x**2 + (y - 7.0) ** 2) / 0.012) * (z > 1.3)
+        self.paint[:, shading.RING] = np.exp(-1.5 * (((x - 0.29) / 0.22) ** 2 + ((y - 7.30) / 0.13) ** 2))
+        forehead = _ramp(y, 7.58, 7.68) * _ramp(y, 7.98, 7.85) * _ramp(x, 0.6, 0.35)
+        self.paint[:, shading.FOLD] = forehead + np.exp(-(((x - 0.52) / 0.08) ** 2 + ((y - 7.33) / 0.12) ** 2))
+        neck = np.clip((y + 0.35 * z - 5.75) / 0.75, 0, 1)
+        self.neck = (neck**2 * (3 - 2 * neck))[:, None]  # how much a vertex turns with the head
+        lash, skin = m.part == LASHES, t[m.part == SKIN]
+        skin = skin[(abs(skin[:, 1] - 7.3) < 0.3) & (skin[:, 2] > 0.8)]
+        far = np.sqrt(((t[lash][:, None] - skin) ** 2).sum(2).min(1))
+        self.lash_tip = np.clip(far / 0.035, 0, 1)
+        self.uv = np.zeros((len(t), 2))
+        self.uv[lash] = t[lash][:, :2] * (2.5, 0.1)
+        line = np.interp(x, [0, 0.2, 0.45, 0.62, 0.75], [6.62, 6.68, 6.75, 7.0, 7.3])
+        full = (
+            np.clip((line - y) / 0.10 + 0.4, 0, 1) * np.clip((y - 6.0) / 0.2, 0, 1) * np.clip((z - 0.35) / 0.25, 0, 1)
+        )
+        lip = np.exp(-(((x - 0.10) / 0.16) ** 4 + ((y - 6.83) / 0.055) ** 4)) * (z > 1.2)
+        chin = np.exp(-((x / 0.2) ** 4)) * np.clip((6.58 - y) / 0.05, 0, 1) * np.clip((y - 6.1) / 0.1, 0, 1) * (z > 1.0)
+        grows = (m.part == SKIN) * (m.arrays["mouth"] < 51)
+        kinds = 0 * full, full + lip, full + lip, lip, chin + lip  # none, stubble, full, moustache, goatee
+        self.beards = [np.clip(kind, 0, 1) * grows for kind in kinds]
+        self.eyes = np.array([(t[ball].min(0) + t[ball].max(0)) / 2 for ball in m.eyeballs])
+
+
+def _ramp(x, a: float, b: float):
+    t = np.clip((x - a) / (b - a), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _noise(rng: np.random.Generator, n: int = 256) -> np.ndarray:
+    """(n, n, 3) float32 that repeats: clouds from coarse to fine, 0 to 1, and their two slopes."""
+    total = np.zeros((n, n), np.float32)
+    for k, cells in enumerate((8, 16, 32, 64, 128)):
+        tile = np.tile(rng.random((cells, cells)).astype(np.float32), (3, 3))
+        tile = cv2.resize(tile, (3 * n, 3 * n), interpolation=cv2.INTER_CUBIC)[n : 2 * n, n : 2 * n]
+        total += (tile - 0.5) * 0.72**k
+    total = (total - total.min()) / (total.max() - total.min())
+    return np.ascontiguousarray(np.dstack([total, np.roll(total, -3, 1) - total, np.roll(total, -3, 0) - total]))
+
+
+def _strands(rng: np.random.Generator, n: int = 256) -> np.ndarray:
+    """(n, n, 1) float32 that repeats: thin lines down."""
+    s = np.tile(rng.random((n, n)).astype(np.float32), (3, 3))
+    s = cv2.GaussianBlur(s, (0, 0), sigmaX=0.7, sigmaY=14)[n : 2 * n, n : 2 * n]
+    return np.ascontiguousarray(np.clip((s - s.mean()) / s.std() * 0.25 + 0.5, 0, 1)[..., None])
+
+
+def _ranks(rng: np.random.Generator, n: int = 256) -> np.ndarray:
+    """(n, n) float32: as many of each value from 0 to 1, in lines down; hair is cut out with it."""
+    s = cv2.GaussianBlur(np.tile(rng.random((n, n)).astype(np.float32), (3, 3)), (0, 0), sigmaX=0.7, sigmaY=11)
+    s = s[n : 2 * n, n : 2 * n]
+    return (s.ravel().argsort().argsort().reshape(n, n) / (n * n)).astype(np.float32)
+
+
+@functools.cache
+def fixed() -> Fixed:
+    return Fixed(meshes.mesh())
+
+
+@dataclass
+class Parts:
+    """Meshes that are gathered into one. triangles of ``solid`` ones come first: they hide all that is behind."""
+
+    vertices: list = field(default_factory=list)
+    columns: list = field(default_factory=list)  # template, uv, paint
+    alpha: list = field(default_factory=list)
+    cut: list = field(default_factory=list)
+    material: list = field(default_factory=list)
+    count: int = 0
+
+    def add(self, view: np.ndarray, template, uv, paint, alpha) -> int:
+        """The number of the first vertex."""
+        first = self.count
+        self.vertices.append(view)
+        self.columns.append(np.hstack([template, uv, paint]).astype(np.float32))
+        self.alpha.append(alpha)
+        self.count += len(view)
+        return first
+
+    def cut_out(self, triangles: np.ndarray, material: int) -> None:
+        self.cut.append(triangles)
+        self.material.append(np.full(len(triangles), material))
+
+
+def _beard(who: people.Person, rng: np.random.Generator) -> tuple[np.ndarray, float, float]:
+    """(V,) where it grows, how dense it is, how far it stands out (dm)."""
+    kind = int(rng.integers(1, 5)) if who.male > 0.6 and who.age > 0.42 and rng.random() < 0.5 else 0
+    dense = (0.0, rng.uniform(0.25, 0.6), rng.uniform(0.8, 1.1), rng.uniform(0.6, 1.1), rng.uniform(0.6, 1.1))[kind]
+    return fixed().beards[kind], dense, rng.uniform(0.0, 0.06) if kind in (2, 4) else 0.0
+
+
+def _style(who: people.Person, beard: float, curly: bool, painted: bool, rng: np.random.Generator) -> Style:
+    u = rng.uniform
+    made = {
+        "shift_x": u(0, 5),
+        "shift_y": u(0, 5),
+        "shift_z": u(0, 5),
+        "redness": float(abs(rng.normal(0.25, 0.25))),
+        "blotch": u(0.2, 1.0),
+        "grain": u(0.1, 0.7),
+        "freckles": u(0.3, 1) if rng.random() < 0.12 else 0.0,
+        "rings": u(0.0, 0.35),
+        "shadow": u(0, 0.7) if painted else 0.0,
+        "shadow_red": 0.4 * u(0, 1) ** 2,
+        "shadow_green": 0.4 * u(0, 0.6) ** 2,
+        "shadow_blue": 0.4 * u(0, 1) ** 2,
+        "lips": u(0.5, 0.95),
+        "gloss": u(0.05, 0.6) ** 1.5,
+        "wet": u(0, 1),
+        "brows": u(0.35, 1.15),
+        "beard": beard,
+        "bump": u(0.05, 0.7) * (0.5 + who.age),
+        "folds": max(0.0, rng.normal(0.1, 0.15) + 1.2 * max(0, who.age - 0.6)),
+        "iris": u(0.43, 0.52),
+        "pupil": u(0.22, 0.5),
+        "veins": u(0, 1),
+        "lid_shade": u(0.25, 0.7),
+        "white": u(0.3, 0.6),
+        "teeth": u(0.35, 0.8),
+        "teeth_blue": u(0.65, 0.95),
+        "mouth_light": u(0.5, 1.0),
+        "strands": u(1.5, 4),
+        "strands_gloss": u(0, 0.5),
+        "curly": float(curly),
+        "stripes": u(8, 40) if rng.random() < 0.3 else 0.0,
+        "cast": u(0.4, 1.0),
+        "depth": u(0, 1.5),
+    }
+    return Style(**{name: float(value) for name, value in made.items()})
+
+
+def _colours(who: people.Person, painted: bool, rng: np.random.Generator) -> np.ndarray:
+    lip = who.tone * (0.95, 0.55, 0.58) * rng.uniform(0.7, 1.1)
+    if painted and rng.random() < 0.8:
+        lip = linear(*(np.array([150, 30, 45]) + rng.normal(0, 35, 3)).clip(10, 240)) * rng.uniform(0.7, 1.5)
+    cloth = [people.colour(rng) for _ in range(3)]
+    worn = rng.random(3) ** 2 if rng.random() < 0.25 else _LOUD[rng.integers(len(_LOUD))]
+    return np.array([who.tone, lip, who.hair, who.brow, who.beard, who.iris, *cloth, worn], np.float32)
+
+
+def _aimed(m: Mesh, v: np.ndarray, marks: Marks, pose: tuple[float, float, float], rng) -> camera.Camera:
+    """A camera that has the landmarks' box near the middle of the picture."""
+    made = camera.Camera(
+        pose, np.array([0, v[m.chin][1] - 0.05, 0.15]), np.zeros(3), np.exp(rng.uniform(*np.log([4, 22])))
+    )
+    made.middle = made.view(v[[m.tip, m.bridge, m.chin]]).mean(0)
+
+    def box() -> np.ndarray:
+        return geometry.landmark_box(made.project(marks.points("300w-68", made.project, pose[2]))[:, :2])
+
+    side, off = _OVER * rng.uniform(0.40, 0.58), rng.normal(0, 0.035, 2) * _OVER
+    made.frame(box, side, _OVER / 2 + off)
+    return made
+
+
+def _gathered(m: Mesh, v, who, marks_v, paint, cam, body, painted: bool, rng) -> Parts:
+    """Head, lashes, shirt, hair, hat and mask in view space."""
+    f, t, parts = fixed(), m.template, Parts()
+    alpha = np.ones(len(v))
+    alpha[m.part == LASHES] = (rng.uniform(0.35, 0.75) + 0.2 * painted) * (1.05 - 0.95 * f.lash_tip)
+    collar = rng.uniform(5.45, 6.15) - rng.uniform(0, 1.2) * (rng.random() < 0.5) * np.clip(
+        0.5 - abs(t[:, 0]), 0, None
+    ) * (t[:, 2] > 0.2)
+    alpha = np.where(m.part == SHIRT, (collar - t[:, 1]) / 0.02 + 0.5, alpha)
+    view = f.neck * cam.view(v) + (1 - f.neck) * ((v - cam.pivot) @ body.T)
+    parts.add(view, t, f.uv, paint, alpha)
+    if rng.random() < 0.75:
+        parts.cut_out(m.triangles[m.kind == LASHES], shading.LASH)
+    if rng.random() < 0.8:
+        parts.cut_out(m.triangles[m.kind == SHIRT], shading.CLOTH)
+    draw, worn = rng.random(), sheets.cut(who, rng)
+    hat = "cap" if draw < 0.08 else "scarf" if draw < (0.10 if who.male > 0.5 else 0.14) else ""
+    paint[:, shading.SCALP] = worn.scalp
+    parts.columns[0][:, 5 + shading.SCALP] = worn.scalp
+    made = [sheets.mask(m, marks_v, rng)] if rng.random() < 0.04 else []
+    hair = sheets.hair(m, v, worn, rng) if hat != "scarf" else []
+    if hat:  # hair below the hat only
+        high = m.places(t, "hair")[..., 1].ravel() > 7.7
+        hair = hair[:2]
+        for sheet in hair:
+            sheet.alpha = np.where(high, 0, sheet.alpha)
+        made += sheets.hat(m, v, hat == "scarf", rng)
+    for sheet in made + hair:
+        own = np.zeros((len(sheet.vertices), shading.PAINTS))
+        own[:, shading.OCCLUSION] = sheet.occlusion
+        first = parts.add(cam.view(sheet.vertices), sheet.template, sheet.uv, own, sheet.alpha)
+        parts.cut_out(sheet.triangles + first, sheet.material)
+    return parts, worn
+
+
+def _shadow_map(lit: np.ndarray, pos, solid, cut, alpha, uv, around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Depth as the main light sees it, and the (3, 4) map from view space to it."""
+    d = lit[:3]
+    side = np.cross(d, (0.1, 1, 0.15))
+    side /= np.linalg.norm(side)
+    to_light = np.zeros((3, 4))
+    to_light[:, :3] = side * _SHADOW_SCALE, np.cross(side, d) * _SHADOW_SCALE, d
+    to_light[:2, 3] = _SHADOW / 2 - to_light[:2, :3] @ (around - (0, 0, 0.5))
+    p = np.ascontiguousarray(pos @ to_light[:, :3].T + to_light[:, 3])
+    made, whole = buffers(_SHADOW, _SHADOW), np.ones(len(pos))
+    raster(p, solid, False, whole, uv, fixed().cut, *made, 0)
+    raster(p, cut, False, alpha, uv, fixed().cut, *made, 0)
+    return made[0], to_light
+
+
+def draw(rng: np.random.Generator, pose: tuple[float, float, float] | None = None) -> Scene:
+    """One picture, SIZE px wide and high, with all that is known of it. pose: yaw, pitch, roll in radians."""
+    m, f = meshes.mesh(), fixed()
+    who = people.person(rng)
+    units, gaze = people.expression(m, rng)
+    v, centres, turn = m.express(people.shape(m, who, rng), units, gaze)
+    brow = Brow(m.arrays["brow"], rng)
+    marks = Marks.of(m, v, brow, centres, turn)
+    painted = bool(rng.random() < 0.45 * (1 - who.male) * (who.age > 0.4))
+    grown, beard, out = _beard(who, rng)
+    paint, marks_v = f.paint.copy(), v
+    paint[:, shading.BEARD] = grown
+    if out:  # hair stands out from the skin that the landmarks are of
+        away = normals(v, m.triangles[m.kind == SKIN]) * (grown * (m.arrays["lips"] < 77))[:, None]
+        v = v + away * out
+    cam = _aimed(m, v, marks, camera.sample_pose(rng) if pose is None else pose, rng)
+    share = rng.uniform(0.2, 0.7)
+    body = meshes.rotation(cam.pose[0] * share, cam.pose[1] * 0.2, cam.pose[2] * 0.3)
+    parts, worn = _gathered(m, v, who, marks_v, paint, cam, body, painted, rng)
+    style, colours = _style(who, beard, worn.curly, painted, rng), _colours(who, painted, rng)
+    lit = camera.lights(rng)
+    small, head, things = _rendered(m, parts, brow, cam, style, colours, lit)
+    return _photographed(small, head, things, m, marks_v, centres, marks, cam, who, lit, units, gaze, rng)
+
+
+def _rendered(m: Mesh, parts: Parts, brow: Brow, cam, style: Style, colours: np.ndarray, lit: np.ndarray):
+    """(SIZE, SIZE, 4) linear RGB and cover; (SIZE, SIZE) 1 / distance of the head, and of things that are before it."""
+    f = fixed()
+    pos, columns, alpha = np.concatenate(parts.vertices), np.concatenate(parts.columns), np.concatenate(parts.alpha)
+    uv = np.ascontiguousarray(columns[:, 3:5]).astype(float)
+    solid = m.triangles[f.core]
+    cut = np.concatenate(parts.cut).astype(np.int32) if parts.cut else np.zeros((0, 3), np.int32)
+    triangles = np.concatenate([solid, cut])
+    kind = np.concatenate([_MATERIAL[m.kind[f.core]], *parts.material])
+    p, made = cam.flatten(pos), buffers(_OVER, _OVER)
+    raster(p, solid, True, np.ones(len(pos)), uv, f.cut, *made, 0)
+    head = made[0].copy()
+    raster(p, cut, False, alpha, uv, f.cut, *made, len(solid))
+    things = np.where((made[1] >= len(solid)) & (kind[made[1]] != shading.LASH), made[0], 0.0)  # lashes hide nothing
+    shadow, to_light = _shadow_map(lit[2], pos, solid, cut, alpha, uv, cam.middle)
+    at = np.hstack([pos, normals(pos, triangles), columns]).astype(np.float32)
+    out = np.zeros((_OVER, _OVER, 4), np.float32)
+    lines = np.stack([brow.x, brow.y, brow.half])
+    fill = made[1], made[2], triangles, kind, at, f.noise, f.strand, style, colours, lines, f.eyes
+    shading.shade(*fill, lit, shadow, to_light, out)
+    small = cv2.resize(out, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    nearest = [cv2.resize(buffer, (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) for buffer in (head, things)]
+    return small, *nearest
+
+
+def _photographed(small, head, things, m, v, centres, marks, cam, who, lit, units, gaze, rng) -> Scene:
+    """Background, exposure, what is before the face, and the camera."""
+    f, cam = fixed(), cam.resized(SIZE / _OVER)
+    cover = small[..., 3:]
+    picture = camera.background(rng, SIZE, f.noise[..., 0]) * (1 - cover) + small[..., :3]
+    face = small[..., :3][small[..., 3] > 0.9]
+    level = np.percentile(face[::7], 60) if len(face) else 0.3
+    gain = float(
+        np.exp(rng.normal(np.log(0.3 / max(level, 0.02)) * 0.9, 0.22))
+    )  # exposed for the face, with some error
+    covered = np.zeros((SIZE, SIZE), np.float32)
+    if rng.random() < 0.2:
+        picture = before.glasses(picture, covered, m, v, centres, cam, np.maximum(head, things), gain, rng)
+    if rng.random() < 0.1:
+        points = cam.project(marks.points("300w-68", cam.project, cam.pose[2]))[:, :2]
+        light = float(lit[2, 3] * 0.6 + lit[0, 3] * 0.6)
+        box = geometry.landmark_box(points)
+        picture = before.thing(picture, covered, box, who.tone, light, gain, f.noise[..., 0], rng)
+    image = camera.develop((picture * gain).astype(np.float32), rng)
+    return Scene(image, marks, cam, head, things, covered, units, gaze)
