@@ -65,7 +65,7 @@ def person(rng: np.random.Generator) -> Person:
         + [5 * max(0, age - 0.65), 7 * max(0, age - 0.72)]
     ) + (0.03 if age > 0.3 else 0)
     hair = HAIR[rng.choice(len(p), p=p / p.sum())] * np.exp(rng.normal(0, 0.15, 3))
-    if rng.random() < 0.02 and age > 0.4:
+    if rng.random() < 0.007 and age > 0.4:
         hair = rng.random(3) ** 2 * 0.6
     brow = hair * rng.uniform(0.3, 0.9) if hair.mean() > 0.03 else hair * 0.8
     q = np.array([4 + 6 * dark, 4 + 3 * dark, 2, 1.2 * light, 1.5 * light, 1.5 * light, 0.6 * light]) + 0.02

@@ -131,7 +131,8 @@ def hair(m: Mesh, v: np.ndarray, worn: Cut, rng: np.random.Generator) -> list[Sh
     if worn.style in ("bald", "buzz"):
         return []
     thick = rng.uniform(0.04, 0.2) if worn.style == "short" else rng.uniform(0.07, 0.18)
-    thick = rng.uniform(0.1, 0.4) if worn.curly and rng.random() < 0.6 else thick
+    if worn.curly and rng.random() < 0.6:
+        thick = rng.uniform(0.1, 0.4 if worn.style == "short" else 0.2)  # long and thick would cover the face
     thick *= 0.5 if worn.style == "tied" else 1
     base, height = m.places(v, "hair"), m.places(m.template, "hair")[..., 1]
     out = _outward(base, base[:, 3, 2].mean() * 0.6 + 0.1)
