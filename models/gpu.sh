@@ -14,7 +14,7 @@ COMMON="--lateral 0.0036 --coordinate-loss 1 --absent empty --hidden 0.6 --preci
 export D TEACHER PY TEACHING MINUTES SHORT PROCESSES GHOST LIST MARKED COMMON
 
 models/queue.sh
-for run in $(sed -n 's/ .*::.*//p' "$LIST"); do
+for run in $(sed -n '/^#/d; s/ .*::.*//p' "$LIST"); do
     [[ $run == cut-* ]] || { [ -e "runs/$run/model.safetensors" ] && $PY -m train pack "runs/$run" --out "$OUT/$run.safetensors"; } &
 done
 wait

@@ -28,7 +28,6 @@ def main(arguments: list[str] | None = None) -> int:
     purpose = "Train networks for landmarks, of faces or of your own objects."
     with errors.command(verbs.parser("train", purpose, VERBS, argv), argv) as options:
         return options.main(options) or 0
-    return 0
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class Augment:
         if device.type == "cpu":
             drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
             grain = torch.stack(drawn) if drawn else torch.empty(0, *shape)
-        else:  # a GPU's own numbers: the CPU's would take longer than the network
+        else:  # a GPU's own numbers, one call a batch: it would wait for the CPU's
             of_batch = torch.Generator(device).manual_seed(seeds[0] if seeds else 0)
             grain = torch.randn(len(seeds), *shape, generator=of_batch, device=device)
         moves = [v.to(device) for v in (angle, zoom, shift, flip)]

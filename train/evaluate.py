@@ -81,7 +81,7 @@ def predict(network: nn.Module, recipe: Recipe, crops: np.ndarray, mirrored: boo
             heatmaps = (heatmaps + other[:, torch.as_tensor(layout.flip_index, device=other.device)]) / 2
         if first.device.type == "cpu":
             points, values = decoding.decode(heatmaps.float().numpy(), recipe.stride, recipe.how)
-        else:  # where the maps are: to bring them over and decode them there takes ten times as long
+        else:  # where the maps are: a landmark is two numbers, its map a thousand and more
             decode = Decode(recipe.how, recipe.cells, recipe.cells, recipe.stride).to(first.device)
             points, values = (found.cpu().numpy() for found in decode(heatmaps.float()))
         landmarks.append(points)

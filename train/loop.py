@@ -140,6 +140,7 @@ def _steps(
     log = Log(run, None if recipe.minutes else steps, trainer.record, say, trainer.done) if head else None
     saved, broken, skipped = time.monotonic(), 0, 0
     sources = torch.from_numpy(cache.sources.astype(np.int64)).to(workers.device)
+    steps = trainer.step if trainer.done() >= 1 else steps  # of minutes that are over, none is left
     for step, chosen, images, landmarks, visibility in batches(
         cache, planned.stream, trainer.step, steps, *workers.share, workers.device
     ):

@@ -96,6 +96,16 @@ def test_a_second_start_of_a_finished_run_changes_nothing(undisturbed, cache):
     assert all(torch.equal(after[k], before[k]) for k in before)
 
 
+def test_a_run_of_minutes_ends_by_the_clock_and_a_second_start_changes_nothing(cache, tmp_path):
+    recipe = recipes.replace(RECIPE, minutes=0.01, evaluate_every=10**6)
+    fit(recipe, cache, tmp_path / "run", Workers())
+    before, trainer = weights(tmp_path / "run"), Trainer(recipe, 1, Workers())
+    trainer.resume(tmp_path / "run" / CHECKPOINT, assumed_by(cache, None, Credits()))
+    assert trainer.step >= 1 and trainer.done() >= 1 and trainer.rate() == pytest.approx(recipe.rate * 0.01, rel=0.2)
+    fit(recipe, cache, tmp_path / "run", Workers())
+    assert all(torch.equal(value, before[key]) for key, value in weights(tmp_path / "run").items())
+
+
 def test_another_recipe_in_the_same_folder_is_refused(undisturbed, cache):
     with pytest.raises(InputError, match="another recipe"):
         fit(recipes.replace(RECIPE, rate=1e-3), cache, undisturbed, Workers())
