@@ -109,7 +109,14 @@ def test_the_camera_page(clone, installed):
     script = f"{ACTIVATE}\nexec {WEB} --port 0"
     shell = ["bash", "-ec", script]
     with subprocess.Popen(
-        shell, cwd=clone, env=environment(clone), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        shell,
+        cwd=clone,
+        env=environment(clone),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What a shell starts with `&` is deaf to Ctrl-C, and so is all that it starts: tests too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as server:
         lines = iter(server.stdout.readline, "")
         url = next((line.split()[-1] for line in lines if line.startswith("this machine: ")), None)
