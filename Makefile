@@ -10,7 +10,7 @@ PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
 
-.PHONY: help install demo test test-full test-lowest arm web lint tensorrt-rtx fuzz
+.PHONY: help install demo test test-full test-lowest arm web wheel lint tensorrt-rtx fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,6 @@ $(INSTALLED): $(wildcard requirements/*.txt) pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); install Python 3.11 or: make PYTHON=FILE"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check -r requirements/dev.txt
-	$(BIN)/pip install --disable-pip-version-check --no-deps -r requirements/detector.txt
 	$(BIN)/pip install --disable-pip-version-check --no-deps -e .
 	@# python -m train, compress, targets and bench work in every folder, not in this one alone
 	@$(PY) -c "import os, sysconfig; open(sysconfig.get_path('purelib') + '/edgewing-rooms.pth', 'w').write(os.getcwd())"
@@ -77,6 +76,10 @@ lint: $(INSTALLED)  ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+wheel: $(INSTALLED) edgewing/page/index.html  ## dist/edgewing-*.whl: the runtime with models, detectors and the camera page
+	$(BIN)/pip wheel --disable-pip-version-check -q --no-deps --wheel-dir dist .
+	@echo "next: pip install $$(ls -t dist/edgewing-*.whl | head -1)"
 
 FUZZ_SECONDS ?= 3600
 

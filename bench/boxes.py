@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks")
     parser.add_argument("--layout", required=True, metavar="NAME", help="their layout")
     parser.add_argument(
-        "--detector", nargs="+", default=list(detection.AUTO), metavar="NAME", help="(default: those that auto takes)"
+        "--detector", nargs="+", default=list(detection.DETECTORS), metavar="NAME", help="(default: all)"
     )
     parser.add_argument(
         "--to", type=Rows, metavar="ROWS", help="append a row for each detector to this JSON-lines file"

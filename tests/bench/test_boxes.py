@@ -17,7 +17,7 @@ def test_a_row_for_each_detector(tmp_path, capsys):
     words = ["detectors", "--model", "edgewing-s", "--data", str(tmp_path), "--layout", "300w-68", "--to", str(rows)]
     assert bench.main(words) == 0
     made = [json.loads(line) for line in rows.read_text().splitlines()]
-    assert [row["detector"] for row in made] == ["blazeface-back", "cascade"]
+    assert [row["detector"] for row in made] == ["blazeface-back", "blazeface-short"]
     first = made[0]
     assert first["protocol"]["faces"] == 6 and first["found"] == round(6 * first["recall"]) >= 3
     assert 0 < first["nme"]["true"] < 0.3 and 0 < first["nme"]["detector"] < 0.3 and 0 < first["crop_shift_p50"] < 0.3

@@ -57,7 +57,7 @@ def child(path: str, pipe: int) -> None:
 
 
 def main(paths: list[str]) -> None:
-    onnx.library(), tflite.library(), executorch._library()  # what they cost is not the files' doing
+    onnx.library(), tflite.library(), executorch.library()  # what they cost is not the files' doing
     for path in paths:
         out, into = os.pipe()
         if not (process := os.fork()):

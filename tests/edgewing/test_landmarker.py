@@ -48,7 +48,7 @@ def test_the_detector_is_opened_only_when_needed(onnx_file):
 
 
 def test_no_face_is_no_error(onnx_file):
-    assert Landmarker(onnx_file, detector="cascade")(np.zeros((100, 100, 3), np.uint8)) == []
+    assert Landmarker(onnx_file, detector="blazeface-short")(np.zeros((100, 100, 3), np.uint8)) == []
 
 
 def test_faces_of_a_photograph_largest_first(onnx_file, media):
@@ -71,8 +71,8 @@ def test_empty_box(onnx_file):
 
 def test_the_path_of_a_picture_is_read_and_the_default_model_taken(onnx_file, tmp_path):
     images.write(tmp_path / "face.png", frame([]))
-    assert Landmarker(onnx_file, detector="cascade")(str(tmp_path / "face.png")) == []
-    assert Landmarker(detector="cascade")(tmp_path / "face.png") == []
+    assert Landmarker(onnx_file, detector="blazeface-short")(str(tmp_path / "face.png")) == []
+    assert Landmarker(detector="blazeface-short")(tmp_path / "face.png") == []
     with pytest.raises(InputError, match="no such file"):
         Landmarker(onnx_file)(tmp_path / "none.png")
     with pytest.raises(InputError, match="a frame of type NoneType; expected an array, or the path"):

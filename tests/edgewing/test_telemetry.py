@@ -21,7 +21,7 @@ WORDS = {
     "the library alone": ["-c", "from edgewing.runtimes import onnx; onnx.library()"],
     "edgewing run": [
         "-m", "edgewing", "run", "docs/faces.jpg", "--model", str(models.path("edgewing-s", "onnx")),
-        "--detector", "cascade",
+        "--detector", "blazeface-short",
     ],
 }  # fmt: skip
 
