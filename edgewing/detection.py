@@ -150,10 +150,14 @@ class BlazeFace:
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> faces in image px, best first."""
-        square, scale = fit_into_square(image, self.anchors.side)
-        raw, scores = self.network(square[None].astype(np.float32) / 127.5 - 1)
+        raw, scores, scale = self.raw(image)
         scores = 1 / (1 + np.exp(-np.clip(scores, -80, 80)))
         return [Detection(edges_to_pixels(d.box, scale), d.score) for d in self.decode(raw, scores)]
+
+    def raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """What the network says of an image, (A, 16) and (A,), and how many image px one px of its input is."""
+        square, scale = fit_into_square(image, self.anchors.side)
+        return *self.network(square[None].astype(np.float32) / 127.5 - 1), scale
 
     def decode(self, raw: np.ndarray, scores: np.ndarray) -> list[Detection]:
         """(A, 16) outputs and (A,) scores -> boxes in px of the input, counted from its edge, one per face.
@@ -268,8 +272,8 @@ def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 # name -> make(threads); the first is what ``auto`` takes for a face. Measured by bench.detectors (bench/results): of
-# WFLW's hard faces `back` finds 93 %, `short` 88; and it alone finds everybody in the group photographs. `short` takes a
-# fifteenth of the time and is good for one close face.
+# WFLW's hard faces `back` finds 93 %, `short` 88; and it alone finds everybody in the group photographs. `short` is
+# many times faster and good for one close face.
 DETECTORS: dict[str, Callable[[int], Callable[[np.ndarray], list[Detection]]]] = {
     name: functools.partial(BlazeFace, anchors) for name, anchors in BLAZEFACE.items()
 }
