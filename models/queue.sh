@@ -16,7 +16,7 @@ finished() { [ -e "runs/$1/model.safetensors" ]; }
 
 # Runs the first line that is neither finished, nor running, nor waiting for another. 1: there is none.
 next() {
-    local line name needs need
+    local line name needs need ended
     while read -r line; do
         name=${line%% *}
         needs=${line%%::*} && needs=${needs#"$name"}
@@ -26,7 +26,8 @@ next() {
         flock -n 9 || continue
         echo "$(date +%H:%M) $name"
         eval "nice -n 10 $PY -m ${line#*:: } --run $name" >>"runs/$name.log" 2>&1 9>&-
-        echo "$(date +%H:%M) $name ended with $?: see runs/$name.log"
+        ended=$?
+        echo "$(date +%H:%M) $name ended with $ended: see runs/$name.log"
         finished "$name" || failed+="$name "
         return 0
     done < <(grep -v -e '^#' -e '^$' "$LIST")

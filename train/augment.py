@@ -107,7 +107,7 @@ class Augment:
                 before = int(noisy[: part.start].sum())
                 those = grain[before : before + int(noisy[part].sum())]
                 those *= (chance[part, 5][noisy[part]] * NOISE)[:, None, None, None].to(device)
-                crops[noisy[part].to(device)] += those
+                crops[noisy[part].nonzero().flatten().to(device)] += those
             made.append(crops.clamp_(0, 1))
             moved.append(points)
         seen = None if visibility is None else torch.cat(visible)

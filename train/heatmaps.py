@@ -158,48 +158,54 @@ def spline(points: Tensor, pieces: int) -> Tensor:
     # Distinct points first, in order; what is left over repeats the last of them.
     order = torch.argsort((~fresh).to(torch.int8), dim=1, stable=True)
     packed = points.gather(1, order[..., None].expand(-1, -1, 2)).double()
-    out = points.new_empty(rows, (length - 1) * pieces + 1, 2)
-    for count in distinct.unique().tolist():
-        chosen = (distinct == count).nonzero().flatten()
-        out[chosen] = _interpolate(packed[chosen, :count], (length - 1) * pieces + 1).to(points.dtype)
-    return out
+    return _interpolate(packed, distinct, (length - 1) * pieces + 1).to(points.dtype)
 
 
-def _interpolate(points: Tensor, samples: int) -> Tensor:
-    """Points (R, P, 2), all neighbours distinct -> (R, samples, 2) along their spline; float64."""
-    rows, count, _ = points.shape
-    if count == 1:
-        return points.expand(rows, samples, 2)
-    step = (points[:, 1:] - points[:, :-1]).norm(dim=-1)  # (R, P - 1)
-    slope = (points[:, 1:] - points[:, :-1]) / step[..., None]
-    bend = _second_derivatives(step, slope)  # (R, P, 2)
+def _interpolate(points: Tensor, count: Tensor, samples: int) -> Tensor:
+    """(R, P, 2) points whose first ``count`` (R,) of each row are distinct neighbours -> (R, samples, 2), float64.
+
+    Rows of all counts go through together: to sort them by count would make a GPU's host wait in every step.
+    """
+    step = (points[:, 1:] - points[:, :-1]).norm(dim=-1)  # (R, P - 1); 0 behind the last point
+    slope = (points[:, 1:] - points[:, :-1]) / torch.where(step > 0, step, 1.0)[..., None]
+    bend = _second_derivatives(step, slope, count)  # (R, P, 2)
     # The same number of samples in every gap: gaps of a face's curves are much alike in length.
-    place = torch.linspace(0, count - 1, samples, dtype=points.dtype, device=points.device)
-    gap = place.floor().long().clamp(max=count - 2)
-    t = (place - gap) * step[:, gap]
-    h, t = step[:, gap, None], t[..., None]
-    b = slope[:, gap] - h * (2 * bend[:, gap] + bend[:, gap + 1]) / 6
-    return points[:, gap] + t * (b + t * (bend[:, gap] / 2 + t * (bend[:, gap + 1] - bend[:, gap]) / (6 * h)))
+    share = torch.linspace(0, 1, samples, dtype=points.dtype, device=points.device)
+    place = share * (count - 1)[:, None]
+    gap = torch.minimum(place.floor().long(), (count - 2).clamp(min=0)[:, None])
+
+    def at(values: Tensor, index: Tensor) -> Tensor:
+        return values.gather(1, index[..., None].expand(-1, -1, 2))
+
+    h = step.gather(1, gap)[..., None]
+    t = (place - gap)[..., None] * h
+    here, after = at(bend, gap), at(bend, gap + 1)
+    b = at(slope, gap) - h * (2 * here + after) / 6
+    return at(points, gap) + t * (b + t * (here / 2 + t * (after - here) / (6 * torch.where(h > 0, h, 1.0))))
 
 
-def _second_derivatives(step: Tensor, slope: Tensor) -> Tensor:
-    """Of the not-a-knot cubic (or parabola, or line) at its P points. step (R, P-1), slope (R, P-1, 2) -> (R, P, 2)."""
-    rows, gaps = step.shape
-    count = gaps + 1
-    if count == 2:
-        return slope.new_zeros(rows, 2, 2)
-    if count == 3:  # the parabola: one second derivative throughout
-        bend = 2 * (slope[:, 1] - slope[:, 0]) / (step.sum(dim=1)[:, None])
-        return bend[:, None].expand(-1, 3, -1)
-    matrix = step.new_zeros(rows, count, count)
-    right = slope.new_zeros(rows, count, 2)
-    inner = torch.arange(1, count - 1, device=step.device)
-    matrix[:, inner, inner - 1] = step[:, :-1]
-    matrix[:, inner, inner] = 2 * (step[:, :-1] + step[:, 1:])
-    matrix[:, inner, inner + 1] = step[:, 1:]
-    right[:, 1:-1] = 6 * (slope[:, 1:] - slope[:, :-1])
-    # Not-a-knot: the third derivative does not jump at the second and the last but one point.
-    for row, a in ((0, 0), (count - 1, count - 3)):
-        h0, h1 = step[:, a], step[:, a + 1]
-        matrix[:, row, a], matrix[:, row, a + 1], matrix[:, row, a + 2] = h1, -(h0 + h1), h0
-    return torch.linalg.solve(matrix, right)
+def _second_derivatives(step: Tensor, slope: Tensor, count: Tensor) -> Tensor:
+    """Of the not-a-knot cubic (parabola of three points, line of two) at its points: step (R, P-1), slope (R, P-1, 2),
+    count (R,) -> (R, P, 2), 0 behind the last point."""
+    length = step.shape[1] + 1
+    if length < 3:
+        return slope.new_zeros(len(step), length, 2)
+    place = torch.arange(length, device=step.device)
+    left, right = F.pad(step, (1, 0)), F.pad(step, (0, 1))  # of the gap before a point, and after it
+    inner = (place > 0) & (place < count[:, None] - 1)
+    # Not-a-knot: the third derivative does not jump at the second and the last but one point. Of three points these
+    # are one, and what is left is a parabola, whose second derivative is the same everywhere.
+    three = (count == 3)[:, None]
+    ends = (count >= 3)[:, None]
+    first, last = ends & (place == 0), ends & (place == count[:, None] - 1)
+    second, before = step[:, 1:2], F.pad(step, (2, 0))[:, :length]  # the second gap; the gap before the last one
+    main = torch.where(inner, 2 * (left + right), 1.0)
+    main = torch.where(first, torch.where(three, 1.0, second), main)
+    main = torch.where(last, torch.where(three, 1.0, before), main)
+    lower = torch.where(inner, left, torch.where(last, torch.where(three, -1.0, -(before + left)), 0.0))
+    upper = torch.where(inner, right, torch.where(first, torch.where(three, -1.0, -(right + second)), 0.0))
+    matrix = torch.diag_embed(main) + torch.diag_embed(lower[:, 1:], -1) + torch.diag_embed(upper[:, :-1], 1)
+    matrix = matrix + torch.diag_embed(torch.where(last & ~three, left, 0.0)[:, 2:], -2)
+    matrix = matrix + torch.diag_embed(torch.where(first & ~three, right, 0.0)[:, :-2], 2)
+    wanted = F.pad(6 * (slope[:, 1:] - slope[:, :-1]), (0, 0, 1, 1)) * inner[..., None]
+    return torch.linalg.solve_ex(matrix, wanted)[0]  # its check would make the host wait

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from edgewing import files, layouts
 from edgewing.errors import InputError, Stopped
@@ -44,6 +44,7 @@ from train.workers import Workers
 CALIBRATION_FACES = 256
 VALIDATION_FACES = 256
 OFFSETS = "offsets.json"  # source -> x and y of each point, as --offsets takes them
+READ = 10  # steps of a GPU from one look at its losses to the next
 BROKEN_IN_A_ROW = 20  # steps without a finite loss before a run gives up
 SAVE_SECONDS = 300  # between checkpoints; losing more than five minutes is not worth the disk
 
@@ -138,8 +139,11 @@ def _steps(
     recipe, steps, head = trainer.recipe, planned.steps, workers.rank == 0
     faces = Faces.load(run / VALIDATION)
     log = Log(run, None if recipe.minutes else steps, trainer.record, say, trainer.done) if head else None
-    saved, broken, skipped = time.monotonic(), 0, 0
+    losses = _Losses(run, cache, recipe, log, say)
+    saved = time.monotonic()
     sources = torch.from_numpy(cache.sources.astype(np.int64)).to(workers.device)
+    # A GPU that is asked for every loss stands still until its next step is prepared. Workers agree as often.
+    often = READ if workers.device.type == "cuda" else 1
     steps = trainer.step if trainer.done() >= 1 else steps  # of minutes that are over, none is left
     for step, chosen, images, landmarks, visibility in batches(
         cache, planned.stream, trainer.step, steps, *workers.share, workers.device
@@ -147,20 +151,14 @@ def _steps(
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step)
         landmarks = landmarks + trainer.offsets()[sources[torch.from_numpy(chosen).to(workers.device)]]
         loss = trainer.update(*augment.batch(images, landmarks, visibility, generator, workers.share))
-        broken = broken + 1 if math.isnan(loss) else 0
-        if broken:
-            skipped += 1
-            say(f"step {step}: the loss is not finite, step skipped ({skipped} so far); faces: {_first(cache, chosen)}")
-        if broken >= BROKEN_IN_A_ROW:
-            raise InputError(
-                f"{run}: {broken} steps in a row without a finite loss; lower --rate ({recipe.rate:g}); "
-                f"the last batch: {', '.join(cache.names(chosen))}"
-            )
+        losses.pending.append((trainer.step, loss, trainer.rate(), chosen))
+        evaluate = trainer.step % recipe.evaluate_every == 0
+        if not (evaluate or trainer.step == steps or trainer.step % often == 0):
+            continue
+        losses.read()
         (going_on,) = workers.agree(not signals)
-        if head:
-            log.step(trainer.step, loss, trainer.rate(), recipe.batch)
         last = trainer.done() >= 1
-        if trainer.step % recipe.evaluate_every == 0 or last:
+        if evaluate or last:
             predicted = workers.spread(
                 len(faces),
                 lambda rows: predict(trainer.average, recipe, faces.crops[rows])[0],
@@ -181,6 +179,35 @@ def _steps(
             break
     if head:
         log.close()
+
+
+class _Losses:
+    """Losses that wait on the device, with their steps, rates and faces, until they are read together."""
+
+    def __init__(self, run: Path, cache: Cache, recipe: Recipe, log: Log | None, say: Callable[[str], None]):
+        self.run, self.cache, self.recipe, self.log, self.say = run, cache, recipe, log, say
+        self.pending: list[tuple[int, Tensor, float, np.ndarray]] = []
+        self.broken = self.skipped = 0  # steps in a row, and of all, without a finite loss
+
+    def read(self) -> None:
+        """Tell what is pending. Raises InputError after BROKEN_IN_A_ROW steps that changed nothing."""
+        values = torch.stack([loss for _, loss, _, _ in self.pending]).tolist()
+        for value, (step, _, rate, chosen) in zip(values, self.pending):
+            self.broken = 0 if math.isfinite(value) else self.broken + 1
+            if self.broken:
+                self.skipped += 1
+                self.say(
+                    f"step {step - 1}: the loss is not finite, step skipped ({self.skipped} so far); "
+                    f"faces: {_first(self.cache, chosen)}"
+                )
+            if self.broken >= BROKEN_IN_A_ROW:
+                raise InputError(
+                    f"{self.run}: {self.broken} steps in a row without a finite loss; lower --rate "
+                    f"({self.recipe.rate:g}); the last batch: {', '.join(self.cache.names(chosen))}"
+                )
+            if self.log:
+                self.log.step(step, value, rate, self.recipe.batch)
+        self.pending.clear()
 
 
 def assumed_by(cache: Cache, initial: StackedHourglass | None, credits: Credits) -> dict[str, str]:

@@ -24,12 +24,13 @@ def main(options: argparse.Namespace) -> None:
 
 
 def pack(source: str, out: Path) -> None:
-    """The weights in half precision; the contract's sha256 becomes that of the rounded weights."""
+    """The weights in half precision, called as their file is; the contract's sha256 is that of the rounded weights."""
     network, recipe, contract = load_model(source)
     network = network.half()
     # The folders of the machine that trained are nobody else's; the last two parts are the sources' names.
     recipe = dataclasses.replace(recipe, data=tuple("/".join(Path(place).parts[-2:]) for place in recipe.data))
     provenance = dataclasses.replace(contract.provenance, weights_sha256=digest(network))
-    save_model(out, network, recipe, contract.replace(provenance=provenance))
+    model = dataclasses.replace(contract.model, name=out.stem)
+    save_model(out, network, recipe, contract.replace(provenance=provenance, model=model))
     print(f"wrote {out}: {out.stat().st_size / 1e6:.2f} MB")
     print(hints.next_line("edgewing info", out))

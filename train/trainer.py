@@ -61,7 +61,9 @@ class Trainer:
         self.learnt = torch.zeros_like(self.planned_offsets).requires_grad_() if recipe.learn_offsets else None
         if self.learnt is not None:
             self.optimiser.add_param_group({"params": [self.learnt], "weight_decay": 0.0})
-        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16" and device.type == "cuda")
+        # It also skips steps whose gradients are not finite, on a GPU without waiting for it.
+        self.scaled = recipe.precision == "fp16" and device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(device.type, **({} if self.scaled else {"init_scale": 1.0}))
         self.truth = GroundTruth(recipe)
         self.decode = Decode(recipe.how, recipe.cells, recipe.cells, 1.0).to(device)
         self.step = 0
@@ -130,26 +132,29 @@ class Trainer:
 
     def update(
         self, crops: Tensor, landmarks: Tensor, visibility: Tensor | None = None, clean: Tensor | None = None
-    ) -> float:
-        """One step; the loss, or NaN where it was not finite on any worker, and then nothing changes but the step."""
+    ) -> Tensor:
+        """One step; the loss, on the device: to read it is to wait for the step.
+
+        NaN where the gradients were not finite on any worker: the network then stays as it was.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
-        before = _statistics(self.network)
+        statistics = [b for name, b in self.network.named_buffers() if "running" in name or "batches" in name]
+        before = _flat(statistics)
         loss = self.loss(crops, landmarks, visibility, clean)
-        value = loss.item()
         self.step += 1
-        if not self.workers.agree(math.isfinite(value))[0]:
-            _restore(before)
-            return math.nan
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
-        if self.recipe.clip:
-            self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
+        fine = norm.isfinite()
         self.scaler.step(self.optimiser)
-        self.scaler.update()
+        self.scaler.update(None if self.scaled else 1.0)
+        if statistics:  # a step that is thrown away leaves no trace in them
+            kept = torch.where(fine, _flat(statistics), before).split([b.numel() for b in statistics])
+            torch._foreach_copy_(statistics, [part.view_as(b) for part, b in zip(kept, statistics)])
         self._average()
-        return value
+        return torch.where(fine, loss.detach(), math.nan)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -176,7 +181,7 @@ class Trainer:
         """assumed: what a resume takes for granted beside the recipe, by the words that a message names it with."""
         metadata = {"step": str(self.step), checkpoint.RECIPE_KEY: recipes.dumps(self.recipe)}
         metadata |= {ASSUMED: json.dumps(assumed), RECORD: json.dumps(self.record)}
-        if self.scaler.is_enabled():
+        if self.scaled:
             metadata["scaler"] = json.dumps(self.scaler.state_dict())
         checkpoint.save(path, self.tensors(), metadata)
 
@@ -204,7 +209,7 @@ class Trainer:
                 _, index, name = key.split(".", 2)
                 state.setdefault(int(index), {})[name] = value
         self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
-        if "scaler" in metadata and self.scaler.is_enabled():
+        if "scaler" in metadata and self.scaled:
             self.scaler.load_state_dict(json.loads(metadata["scaler"]))
         self.step, self.record = int(metadata["step"]), json.loads(metadata.get(RECORD, "{}"))
 
@@ -220,11 +225,6 @@ def _optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=recipe.rate, fused=fused)
 
 
-def _statistics(network: nn.Module) -> list[tuple[Tensor, Tensor]]:
-    """Buffers and their values: batch statistics must not keep a step that is thrown away."""
-    return [(b, b.clone()) for name, b in network.named_buffers() if "running" in name or "batches" in name]
-
-
-def _restore(saved: list[tuple[Tensor, Tensor]]) -> None:
-    for buffer, value in saved:
-        buffer.copy_(value)
+def _flat(buffers: list[Tensor]) -> Tensor:
+    """All their numbers in a row, float32: counters of batches stay far below what that holds exactly."""
+    return torch.cat([b.reshape(-1).float() for b in buffers]) if buffers else torch.empty(0)

@@ -175,5 +175,6 @@ def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(loaded.network(images)[-1], network(images)[-1], atol=5e-3, rtol=0)
+    assert loaded.contract.model.name == "packed"
     assert loaded.contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
     assert "wrote" in capsys.readouterr().out

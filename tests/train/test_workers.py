@@ -36,7 +36,7 @@ from train import loop, recipes
 from train.data.cache import Cache
 folder, run, recipe = Path(sys.argv[1]), Path(sys.argv[2]), recipes.load(Path(sys.argv[3]))
 update = loop.Trainer.update
-loop.Trainer.update = lambda *a: print("loss", a[0].step, repr(v := update(*a)), flush=True) or v
+loop.Trainer.update = lambda *a: print("loss", a[0].step, float(v := update(*a)), flush=True) or v
 read = loop.batches
 def told(*a):
     for step, chosen, *arrays in read(*a):
