@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from edgewing import files, metrics
 from train import preview
@@ -41,6 +43,7 @@ class Log:
         self.cpu = time.process_time() - record.get("cpu_seconds", 0.0)
         self.began, self.told, self.first, self.seen = time.monotonic(), time.monotonic(), done(), 0
         self.nme = math.nan
+        self.warned = torch.cuda.is_available()  # of threads that wait for each other: a GPU has none
         self.board = self.bar = None
         with contextlib.suppress(ImportError):  # a GPU host may have torch, numpy and safetensors alone
             from torch.utils.tensorboard import SummaryWriter
@@ -74,6 +77,13 @@ class Log:
             self.told = time.monotonic()
             left = max(0.0, 1 - share) * (self.told - self.began) / (share - self.first) / 60
             self.say(f"{self.place(step)}  loss {mean:.3f}  {speed:.0f} crops/s  {left:.1f} min left")
+            self._warn()
+
+    def _warn(self) -> None:
+        line = "" if self.warned else crowded(os.getloadavg()[0], os.cpu_count() or 1, torch.get_num_threads())
+        if line:
+            self.warned = True
+            self.say(line)
 
     def place(self, step: int) -> str:
         return f"step {step}" + (f"/{self.steps}" if self.steps else f", {self.done():.0%}")
@@ -108,6 +118,20 @@ class Log:
         for open_ in (self.bar, self.board):
             if open_ is not None:
                 open_.close()
+
+
+def crowded(load: float, cores: int, threads: int) -> str:
+    """What to say where other processes hold cores that a training of several threads counts on, else ''.
+
+    Its threads meet after every operation, and all wait for the one that has no core.
+    load: runnable processes, over the last minute.
+    """
+    if threads == 1 or load < cores + 0.5:
+        return ""
+    return (
+        f"warning: other work holds cores of this machine (load {load:.1f}, {cores} cores), and {threads} threads that "
+        "wait for each other are slower than one: stop with Ctrl-C, and go on with OMP_NUM_THREADS=1 before the command"
+    )
 
 
 def rewind(run: Path, step: int) -> None:
