@@ -31,7 +31,7 @@ from train.data.drawn.compare import agreement
 from train.data.samples import visibility_of
 
 ROWS = {"cartoons": 5, "heads": 8}  # of a sheet, eight faces wide
-COLOURS = (255, 0, 0), (255, 255, 0), (0, 255, 0)  # of points that are behind the head, hidden by things, seen
+COLOURS = (255, 0, 0), (255, 255, 0), (0, 255, 0)  # of points that are absent, hidden, seen
 
 
 def sheet(layout_name: str, seed: int, kind: str = "cartoons", marks: bool = True) -> np.ndarray:

@@ -43,6 +43,7 @@ def truth(face: Head) -> dict:
     return {
         "points": _rounded(face.landmarks),
         "visibility": face.visibility.tolist(),
+        "behind": face.behind.tolist(),
         "points_3d": _rounded(face.points),
         "pose": _rounded(face.pose, 6),
         "camera": _rounded(face.camera),
@@ -58,12 +59,11 @@ def _rounded(values, digits: int = 4) -> list:
 
 
 def _annotation(face: Head) -> dict:
-    """COCO has 0, 0, 0 for a point that is not in the picture: one behind the head itself."""
-    points = np.column_stack([face.landmarks, face.visibility]) * (face.visibility > 0)[:, None]
+    points = np.column_stack([face.landmarks, face.visibility])
     x0, y0, x1, y1 = geometry.landmark_box(face.landmarks)
     box = [x0, y0, x1 - x0, y1 - y0]
     area = float((x1 - x0) * (y1 - y0))
-    counts = {"num_keypoints": int((face.visibility > 0).sum()), "area": round(area, 2), "iscrowd": 0}
+    counts = {"num_keypoints": len(points), "area": round(area, 2), "iscrowd": 0}
     return {"keypoints": _flat(points), "bbox": _rounded(box), **counts}
 
 

@@ -17,7 +17,7 @@ from train.data.catalogue import is_research_only
 from train.data.drawn import folder
 from train.data.drawn.heads import SIZE, head
 from train.data.drawn.heads.camera import Camera
-from train.data.drawn.heads.marks import Brow, Marks, seen
+from train.data.drawn.heads.marks import LEFT_CORNER, RIGHT_CORNER, Brow, Marks, seen
 from train.data.drawn.heads.mesh import FILE, mesh
 
 ROOT = Path(__file__).parents[4]
@@ -99,6 +99,7 @@ def test_the_98_points_are_the_68_where_both_mark_the_same_place():
         brows = np.isin(np.arange(68), range(17, 27))  # 68: one line on the brow; 98: its edges
         assert np.array_equal(wflw.landmarks[index][~brows], ibug.landmarks[~brows])
         assert np.array_equal(wflw.visibility[index][~brows], ibug.visibility[~brows])
+        assert np.array_equal(wflw.behind[index][~brows], ibug.behind[~brows])
         eye = np.linalg.norm(ibug.landmarks[36] - ibug.landmarks[45])
         assert np.linalg.norm(wflw.landmarks[index] - ibug.landmarks, axis=1)[brows].max() < 0.12 * eye
 
@@ -114,20 +115,34 @@ def test_a_mirrored_head_has_mirrored_points(name, yaw):
     assert np.abs(mirrored - points[0]).max() < 0.2  # px of a face 100 px wide
 
 
-def test_points_behind_the_head_are_absent_and_those_before_it_are_there():
+def test_points_behind_the_head_are_told_from_those_before_it_and_count_all_the_same():
     """Outer corners of the eyes are 60 and 72, of the mouth 76 and 82, image left and right."""
     for number in range(8):
-        right, left, ahead = (head(number, "wflw-98", (yaw, 0, 0)).visibility for yaw in (78, -78, 0))
-        assert right[72] == 0 and (right[[60, 76]] > 0).all(), number
-        assert left[60] == 0 and (left[[72, 82]] > 0).all(), number
-        assert (ahead[[0, 8, 16, 24, 32, 54, 60, 64, 68, 72, 76, 82]] > 0).all(), number
+        faces = [head(number, "wflw-98", (yaw, 0, 0)) for yaw in (78, -78, 0)]
+        right, left, ahead = (face.behind for face in faces)
+        assert right[72] and not right[[60, 76]].any(), number
+        assert left[60] and not left[[72, 82]].any(), number
+        assert not ahead[[0, 8, 16, 24, 32, 54, 60, 64, 68, 72, 76, 82]].any(), number
+        for face in faces:
+            assert (face.visibility[face.behind] == 1).all() and set(face.visibility) <= {1, 2}
 
 
 def test_the_contour_is_seen_where_it_follows_the_outline():
     for number in range(6):
         for yaw in (-40, 40):
-            contour = head(number, "wflw-98", (yaw, 0, 0)).visibility[:33]
-            assert (contour > 0).mean() > 0.75, (number, yaw)
+            assert head(number, "wflw-98", (yaw, 0, 0)).behind[:33].mean() < 0.25, (number, yaw)
+
+
+@pytest.mark.parametrize("yaw", [0, 20, 50])
+def test_the_contour_goes_in_even_steps_of_the_picture_on_either_side_from_the_level_of_the_eyes(yaw):
+    marks, turned = neutral(), camera(yaw)
+    for name, count in (("300w-68", 17), ("wflw-98", 33)):
+        points = marks.points(name, turned.project, 0.0)
+        steps = np.linalg.norm(np.diff(turned.project(points[:count])[:, :2], axis=0), axis=1)
+        for side in (steps[: count // 2], steps[count // 2 :]):
+            assert side.max() < 1.25 * side.min(), (name, side)
+        corners = marks.inner[[RIGHT_CORNER, LEFT_CORNER], 1]
+        assert np.abs(points[[0, count - 1], 1] - corners).max() < 0.02
 
 
 def test_things_hide_points_and_the_head_removes_them():
@@ -156,7 +171,7 @@ def test_pupils_are_dark_in_their_eyes_and_follow_the_gaze(many):
         assert np.array_equal(face.pupils, face.landmarks[96:])
         grey = cv2.cvtColor(face.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
         x, y = np.rint(face.pupils).astype(int).T
-        if (face.visibility[96:] == 2).all() and face.visibility.min() > 0:
+        if (face.visibility[96:] == 2).all() and not face.behind.any():
             corners = [face.landmarks[[60, 64]], face.landmarks[[68, 72]]]
             inside = [
                 np.linalg.norm(p - c, axis=1).max() < np.linalg.norm(c[0] - c[1]) for p, c in zip(face.pupils, corners)
@@ -190,13 +205,10 @@ def test_a_folder_is_read_back_as_it_was_drawn(tmp_path, name):
     assert not read.problems and len(read.samples) == 5
     lines = [json.loads(line) for line in (tmp_path / "heads" / folder.TRUTH).read_text().splitlines()]
     for face, sample, line in zip(faces, read.samples, lines, strict=True):
-        there = face.visibility > 0
         assert np.array_equal(sample.visibility, face.visibility)
-        assert np.abs(sample.landmarks[there] - face.landmarks[there]).max() < 1e-3
-        assert np.isnan(sample.landmarks[~there]).all()
-        assert (
-            np.abs(np.array(line["points"]) - face.landmarks).max() < 1e-3 and line["units"].keys() == face.units.keys()
-        )
+        assert np.abs(sample.landmarks - face.landmarks).max() < 1e-3
+        assert np.abs(np.array(line["points"]) - face.landmarks).max() < 1e-3
+        assert line["behind"] == face.behind.tolist() and line["units"].keys() == face.units.keys()
         picture = cv2.imread(str(sample.image), cv2.IMREAD_COLOR_RGB)
         assert np.abs(picture.astype(int) - face.image).mean() < 6
     with pytest.raises(InputError, match="is there already"):

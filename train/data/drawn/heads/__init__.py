@@ -24,7 +24,8 @@ __all__ = ["SIZE", "VERSION", "Head", "head"]
 class Head(Drawn):
     """A drawn face, and all that is known of it.
 
-    visibility: (N,) uint8, 0 behind the head itself, 1 behind hair, glasses, hands or outside the picture, 2 seen.
+    visibility: (N,) uint8, 1 hidden or outside the picture, 2 seen. behind: (N,) bool, hidden by the head itself: both
+    markups count these points too, so they are there to be learnt.
     points: (N, 3) in the head's own frame, decimetres, x to the person's left, y up, z forward.
     pose: (4, 4) from that frame to the camera's (as in OpenCV: x right, y down, z forward). camera: (3, 3), its matrix.
     angles: yaw, pitch, roll in degrees; yaw > 0 turns the face to the right of the picture, pitch > 0 down, roll > 0
@@ -34,6 +35,7 @@ class Head(Drawn):
 
     source: str = DRAWN_HEADS
     visibility: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    behind: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.float32))
     pose: np.ndarray = field(default_factory=lambda: np.eye(4))
     camera: np.ndarray = field(default_factory=lambda: np.eye(3))
@@ -53,11 +55,13 @@ def head(number: int, layout_name: str, angles: tuple[float, float, float] | Non
     points = scene.marks.points(layout_name, cam.project, cam.pose[2])
     flat = cam.project(points)
     pose, matrix = cam.matrices()
+    found = seen(flat, scene.head, scene.things, scene.covered, contour_points(layout_name))
     return Head(
         f"head_{number:07d}",
         scene.image,
         flat[:, :2].astype(np.float32),
-        visibility=seen(flat, scene.head, scene.things, scene.covered, contour_points(layout_name)),
+        visibility=np.maximum(found, 1),
+        behind=found == 0,
         points=points.astype(np.float32),
         pose=pose,
         camera=matrix,

@@ -9,7 +9,8 @@ import numpy as np
 from train.data.drawn.heads.mesh import Mesh
 
 IRIS = 0.14  # dm from the eyeball's middle to the iris
-NEAR = 0.11  # dm: a surface that lies no further before a point is the point's own
+RIGHT_CORNER, LEFT_CORNER = 9, 18  # the eyes' outer corners among the inner points
+NEAR, NEAR_OUTLINE = 0.11, 0.3  # dm: a surface no further before a point is its own; the outline bends away quickly
 
 
 class Brow:
@@ -68,19 +69,44 @@ class Marks:
             pupils,
         )
 
-    def outline(self, project, roll: float) -> np.ndarray:
-        """(33, 3): of each row the place that is farthest out in the picture."""
+    def outline(self, count: int, project, roll: float) -> np.ndarray:
+        """(count, 3): from the level of the eyes' outer corners to the chin and up again, on either side in even steps
+        of the picture: so the markups number the contour, and a turned head's sides have steps of their own."""
         p = project(self.contour.reshape(-1, 3))[:, :2].reshape(*self.contour.shape[:2], 2)
         c, s = np.cos(roll), np.sin(roll)
         out = self.outward @ np.array([[c, -s], [s, c]])  # turned with the head in the picture
-        return self.contour[np.arange(33), (p * out[:, None]).sum(-1).argmax(1)]
+        line = self.contour[np.arange(33), (p * out[:, None]).sum(-1).argmax(1)]  # of each row the farthest out
+        right, left = (
+            _even(_below(half, self.inner[corner][1]), count // 2 + 1, project)
+            for half, corner in ((line[16::-1], RIGHT_CORNER), (line[16:], LEFT_CORNER))
+        )
+        return np.concatenate([right[:0:-1], left])
 
     def points(self, layout_name: str, project, roll: float) -> np.ndarray:
         """(N, 3) in the head's frame."""
-        outline = self.outline(project, roll)
+        outline = self.outline(contour_points(layout_name), project, roll)
         if layout_name == "300w-68":
-            return np.concatenate([outline[::2], self.brow68, self.inner])
+            return np.concatenate([outline, self.brow68, self.inner])
         return np.concatenate([outline, self.brow98, self.inner[:9], self.eyes98, self.inner[21:], self.pupils])
+
+
+def _below(line: np.ndarray, height: float) -> np.ndarray:
+    """(n, 3) of a line that comes up from the chin, as far as that height."""
+    above = line[:, 1] > height
+    if not above.any():
+        return line
+    k = max(1, int(above.argmax()))
+    low, high = line[k - 1], line[k]
+    share = np.clip((height - low[1]) / max(high[1] - low[1], 1e-6), 0, 1)
+    return np.vstack([line[:k], low + share * (high - low)])
+
+
+def _even(line: np.ndarray, count: int, project) -> np.ndarray:
+    """(count, 3) from end to end of a line, as far from each other in the picture."""
+    flat = project(line)[:, :2]
+    length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(flat, axis=0), axis=1))]
+    at = np.linspace(0, length[-1], count)
+    return np.stack([np.interp(at, length, line[:, k]) for k in range(3)], 1)
 
 
 def contour_points(layout_name: str) -> int:
@@ -98,9 +124,10 @@ def seen(points, head: np.ndarray, things: np.ndarray, covered: np.ndarray, outl
     x, y = np.rint(points[:, :2]).astype(int).T
     inside = (x >= 0) & (y >= 0) & (x < w) & (y < h)
     x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
-    reach = np.where(np.arange(len(points)) < outline, max(1, w // 60), 1)  # points lie on edges
+    edge = np.arange(len(points)) < outline
+    reach, near = np.where(edge, max(1, w // 60), 1), np.where(edge, NEAR_OUTLINE, NEAR)
     steps = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
     around = [head[np.clip(y + dy * reach, 0, h - 1), np.clip(x + dx * reach, 0, w - 1)] for dx, dy in steps]
-    behind = np.min(around, axis=0) > 1 / (1 / points[:, 2] - NEAR)
+    behind = np.min(around, axis=0) > 1 / (1 / points[:, 2] - near)
     hidden = ~inside | (things[y, x] > points[:, 2]) | (covered[y, x] > 0.5)
     return np.where(behind, 0, np.where(hidden, 1, 2)).astype(np.uint8)
