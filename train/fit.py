@@ -22,7 +22,10 @@ EXAMPLE = """drawn --layout 300w-68 --recipe demo --run demo
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "data", nargs="+", metavar="DIR", help="folders of a public set (docs/datasets.md) or of .pts files, or `drawn`"
+        "data",
+        nargs="+",
+        metavar="DIR",
+        help="folders of a public set (docs/datasets.md) or of .pts files, or `drawn`, or `heads`",
     )
     parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
     parser.add_argument(

@@ -36,7 +36,8 @@ from train.log import Log, rewind
 from train.model import StackedHourglass
 from train.plan import Plan, plan
 from train.recipes import Recipe
-from train.stream import batches
+from train.sources import fresh_of
+from train.stream import batches, drawn_batches
 from train.teacher import Teacher
 from train.trainer import CHECKPOINT, Trainer
 from train.workers import Workers
@@ -107,7 +108,7 @@ def fit(
             preview.draw_preview(run, cache)
         for line in (
             *planned.warnings,
-            f"{len(planned.train)} {layouts.get(recipe.layout).several} to train on, "
+            f"{_trained_on(recipe, planned)} to train on, "
             f"{len(planned.validation)} to validate on, {recipe.crop} crops, "
             f"{f'{recipe.minutes:g} minutes' if recipe.minutes else f'{planned.steps} steps'} of {recipe.batch}",
         ):
@@ -145,11 +146,14 @@ def _steps(
     # A GPU that is asked for every loss stands still until its next step is prepared. Workers agree as often.
     often = READ if workers.device.type == "cuda" else 1
     steps = trainer.step if trainer.done() >= 1 else steps  # of minutes that are over, none is left
-    for step, chosen, images, landmarks, visibility in batches(
-        cache, planned.stream, trainer.step, steps, *workers.share, workers.device
+    feed = trainer.step, steps, *workers.share, workers.device
+    fresh = fresh_of(recipe, cache)
+    for step, chosen, images, landmarks, visibility in (
+        drawn_batches(fresh, *feed) if fresh else batches(cache, planned.stream, *feed)
     ):
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step)
-        landmarks = landmarks + trainer.offsets()[sources[torch.from_numpy(chosen).to(workers.device)]]
+        source = 0 if chosen is None else sources[torch.from_numpy(chosen).to(workers.device)]
+        landmarks = landmarks + trainer.offsets()[source]
         loss = trainer.update(*augment.batch(images, landmarks, visibility, generator, workers.share))
         losses.pending.append((trainer.step, loss, trainer.rate(), chosen))
         evaluate = trainer.step % recipe.evaluate_every == 0
@@ -186,7 +190,7 @@ class _Losses:
 
     def __init__(self, run: Path, cache: Cache, recipe: Recipe, log: Log | None, say: Callable[[str], None]):
         self.run, self.cache, self.recipe, self.log, self.say = run, cache, recipe, log, say
-        self.pending: list[tuple[int, Tensor, float, np.ndarray]] = []
+        self.pending: list[tuple[int, Tensor, float, np.ndarray | None]] = []
         self.broken = self.skipped = 0  # steps in a row, and of all, without a finite loss
 
     def read(self) -> None:
@@ -198,16 +202,24 @@ class _Losses:
                 self.skipped += 1
                 self.say(
                     f"step {step - 1}: the loss is not finite, step skipped ({self.skipped} so far); "
-                    f"faces: {_first(self.cache, chosen)}"
+                    f"faces: {_named(self.cache, chosen)}"
                 )
             if self.broken >= BROKEN_IN_A_ROW:
                 raise InputError(
                     f"{self.run}: {self.broken} steps in a row without a finite loss; lower --rate "
-                    f"({self.recipe.rate:g}); the last batch: {', '.join(self.cache.names(chosen))}"
+                    f"({self.recipe.rate:g}); the last batch: {_named(self.cache, chosen, self.recipe.batch)}"
                 )
             if self.log:
                 self.log.step(step, value, rate, self.recipe.batch)
         self.pending.clear()
+
+
+def _trained_on(recipe: Recipe, planned: Plan) -> str:
+    return (
+        "other drawn faces at every step"
+        if recipe.fresh
+        else (f"{len(planned.train)} {layouts.get(recipe.layout).several}")
+    )
 
 
 def assumed_by(cache: Cache, initial: StackedHourglass | None, credits: Credits) -> dict[str, str]:
@@ -219,7 +231,9 @@ def assumed_by(cache: Cache, initial: StackedHourglass | None, credits: Credits)
     }
 
 
-def _first(cache: Cache, chosen: np.ndarray, most: int = 8) -> str:
+def _named(cache: Cache, chosen: np.ndarray | None, most: int = 8) -> str:
+    if chosen is None:
+        return "drawn for this step"
     return ", ".join(cache.names(chosen[:most])) + (" ..." if len(chosen) > most else "")
 
 

@@ -34,6 +34,7 @@ RANGES = {
     "ema": (0, 1 - SMALLEST),
     "clip": (0, 1e9), "evaluate_every": (1, 10**9), "threshold": (0, 0.99), "power": (1, 16),
 }  # fmt: skip
+DRAWN = {"drawn": "cartoons", "heads": "heads"}  # what data are named that train.data.drawn draws, and their kind
 LOSSES = ("adaptive_wing", "mse", "l1", "wing")  # of train.loss
 # The fields that say what the network is: with other values, weights do not fit.
 NETWORK = (
@@ -54,13 +55,14 @@ class Recipe:
     layout: str | Layout = "300w-68"  # a name, or a layout of one's own, which the recipe carries whole
 
     # data
-    data: tuple[str, ...] = ()  # folders, or `drawn`
+    data: tuple[str, ...] = ()  # folders, or `drawn` (cartoons), or `heads` (drawn human heads)
     unlabelled: tuple[str, ...] = ()  # folders of pictures that teachers label (compress distill)
     corrected: tuple[str, ...] = ()  # sources of data whose labels teachers replace
     note: str = ""  # what else the contract says of the data, such as what the weights must not be scored on
     terms: str = ""  # of data of one's own: what their owners allow, in a sentence for the contract
     weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
-    drawn: int = 3000  # faces that `drawn` draws
+    drawn: int = 3000  # faces that `drawn` or `heads` draws
+    fresh: bool = False  # other drawn faces at every step, drawn as it trains; those of --drawn only measure it
     crop: str = "gtbox"  # gtbox | provided (the dataset's boxes) | released (as the paper's code): train.data.crops
     # upright | stored: points of the pixels before EXIF turns a picture (train.data.frames)
     points_frame: str = "upright"
@@ -281,6 +283,10 @@ def check(recipe: Recipe) -> Recipe:
         problems.append(f"maps {recipe.maps} are not all in 1..{MOST_CHANNELS}")
     if not all(1 <= v <= MOST_CHANNELS for sizes in recipe.channels.values() for v in sizes):
         problems.append(f"channels are not all in 1..{MOST_CHANNELS}")
+    if recipe.fresh and (len(recipe.data) != 1 or recipe.data[0] not in DRAWN):
+        problems.append(f"fresh draws faces as it trains; train on {' or '.join(DRAWN)} alone")
+    if recipe.fresh and recipe.steps <= 0 and not recipe.minutes:
+        problems.append("fresh faces have no epochs; say how long to train with steps or minutes")
     if recipe.steps <= 0 and recipe.epochs <= 0:
         problems.append("steps and epochs are both 0; say how long to train")
     if recipe.network == "paper" and recipe.input_size % 64:

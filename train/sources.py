@@ -11,9 +11,8 @@ from edgewing import layouts
 from edgewing.errors import InputError
 from train.data import cache as caches
 from train.data.cache import Cache
-from train.recipes import Recipe
-
-DRAWN = "drawn"
+from train.data.drawn.fresh import Fresh
+from train.recipes import DRAWN, Recipe
 
 
 def open_cache(recipe: Recipe, root: Path, workers, say: Callable[[str], None]) -> Cache:
@@ -42,21 +41,22 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
         return Cache.open(first)
     layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
     threads = os.cpu_count() or 1
-    if DRAWN in recipe.data:
+    if drawn := [name for name in recipe.data if name in DRAWN]:
         if len(recipe.data) > 1:
-            raise InputError("`drawn` is trained on alone; name it without other folders")
+            raise InputError(f"`{drawn[0]}` is trained on alone; name it without other folders")
         if recipe.crop != "gtbox":
             raise InputError(
                 f"drawn faces have no boxes of a dataset; --crop {recipe.crop} needs one, use --crop gtbox"
             )
-        from train.data.drawn import VERSION, faces
+        from train.data.drawn import faces, version
 
         # Drawn faces change with the code that draws them, not with files: its version stands in the name.
-        folder = root / f"drawn-{recipe.layout}-{recipe.drawn}-{recipe.seed}-{size}-v{VERSION}"
+        kind = DRAWN[drawn[0]]
+        folder = root / f"{drawn[0]}-{recipe.layout}-{recipe.drawn}-{recipe.seed}-{size}-v{version(kind)}"
         if folder.is_dir():
             return Cache.open(folder)
         say(f"drawing {recipe.drawn} faces")
-        samples = faces(recipe.drawn, recipe.layout, recipe.seed, processes=threads)
+        samples = faces(recipe.drawn, recipe.layout, recipe.seed, processes=threads, kind=kind)
         return caches.build(samples, folder, layout, size, progress=Progress(recipe.drawn, "drawn"))
     from train.data import read
 
@@ -73,6 +73,14 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
     for problem in cache.meta["first_problems"][:10]:
         say(f"left out: {problem}")
     return cache
+
+
+def fresh_of(recipe: Recipe, cache: Cache) -> Fresh | None:
+    """What draws faces while it trains, of the same kind and size as the cache's; None where the cache has them."""
+    if not recipe.fresh:
+        return None
+    size = cache.meta["size"]
+    return Fresh(DRAWN[recipe.data[0]], recipe.layout, size, recipe.batch, recipe.seed, recipe.crop)
 
 
 class Progress:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from train.data.cache import Cache
+from train.data.drawn.fresh import Fresh
 
 CPU = torch.device("cpu")
 RESIDENT = 0.25  # share of a GPU's free memory that a cache may take: several trainings share one
@@ -90,6 +91,14 @@ def batches(
             if step + 1 < last:
                 ahead = pool.submit(read, step + 1)
             yield current
+
+
+def drawn_batches(
+    fresh: Fresh, first: int, last: int, rank: int = 0, world: int = 1, device: torch.device = CPU
+) -> Iterator[tuple]:
+    """As ``batches``, of faces that are drawn for it, and None for their places in a cache."""
+    for step, *made in fresh.batches(first, last, (rank, world)):
+        yield step, None, *(torch.from_numpy(part).to(device) for part in made)
 
 
 def _resident(cache: Cache, device: torch.device) -> Tensor | None:

@@ -321,16 +321,10 @@ def _crops(
     """(sample, (image, landmarks) or InputError) in order, from ``threads`` workers with a few faces in flight."""
 
     def crop(sample):
-        if sample.landmarks.shape != (layout.points, 2):
-            return InputError(f"{sample.name}: {len(sample.landmarks)} points, {layout.name} has {layout.points}")
         try:
-            image = load(sample)
-            tight = square_of(sample, size, protocol)
+            return cut(sample, layout, size, context, protocol)
         except InputError as error:
             return error
-        square = geometry.Crop(tight.centre, context * tight.side, size)
-        landmarks = geometry.apply(square.to_crop, sample.landmarks).astype(np.float32)
-        return geometry.warp(image, square.to_image, size), landmarks
 
     if threads <= 1:
         yield from ((sample, crop(sample)) for sample in samples)
@@ -347,6 +341,17 @@ def _crops(
                 yield sample, future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def cut(sample, layout: Layout, size: int, context: float, protocol: str) -> tuple[np.ndarray, np.ndarray]:
+    """(S, S, 3) uint8 and (N, 2) float32 cache px of one face. InputError where it cannot be cut out."""
+    if sample.landmarks.shape != (layout.points, 2):
+        raise InputError(f"{sample.name}: {len(sample.landmarks)} points, {layout.name} has {layout.points}")
+    image = load(sample)
+    tight = square_of(sample, size, protocol)
+    square = geometry.Crop(tight.centre, context * tight.side, size)
+    landmarks = geometry.apply(square.to_crop, sample.landmarks).astype(np.float32)
+    return geometry.warp(image, square.to_image, size), landmarks
 
 
 def _beside(folder: Path, needed: int) -> Path:

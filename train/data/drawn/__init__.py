@@ -23,7 +23,7 @@ import numpy as np
 from edgewing import layouts
 from edgewing.errors import InputError
 
-VERSION = 1  # of what the code draws; raised when one number gives another face
+VERSION = 1  # of the cartoons; heads have their own
 LAYOUTS = ("300w-68", "wflw-98", "cofw-29", "aflw-19")
 KINDS = {"cartoons": LAYOUTS, "heads": ("300w-68", "wflw-98")}  # and the layouts of each
 
@@ -68,20 +68,30 @@ def faces(count: int, layout_name: str, seed: int = 0, processes: int = 1, kind:
     if kind not in KINDS:
         raise InputError(f"kind {kind!r} of drawn faces: use one of {', '.join(KINDS)}")
     _check(layout_name, KINDS[kind])
-    paint = functools.partial(_paint, kind=kind, layout_name=layout_name)
+    draw_one = functools.partial(paint, kind=kind, layout_name=layout_name)
     if processes == 1:
-        yield from map(paint, _numbers(count, seed))
+        yield from map(draw_one, _numbers(count, seed))
         return
     with multiprocessing.get_context("forkserver").Pool(processes, cv2.setNumThreads, (1,)) as pool:
-        yield from pool.imap(paint, _numbers(count, seed), chunksize=8)
+        yield from pool.imap(draw_one, _numbers(count, seed), chunksize=8)
 
 
-def _paint(number: int, kind: str, layout_name: str) -> Drawn:
+def paint(number: int, kind: str, layout_name: str) -> Drawn:
+    """The face of that number and kind."""
     if kind == "cartoons":
         return draw(number, layout_name)
     from train.data.drawn.heads import head  # compiles
 
     return head(number, layout_name)
+
+
+def version(kind: str) -> int:
+    """Of what the code of a kind draws; raised when one number gives another face."""
+    if kind == "cartoons":
+        return VERSION
+    from train.data.drawn.heads import VERSION as OF_HEADS
+
+    return OF_HEADS
 
 
 def shapes(count: int, layout_name: str, seed: int = 0) -> np.ndarray:
