@@ -15,7 +15,7 @@ def test_every_option_has_a_comment():
 
 def test_where_comments_stand():
     found = options.comments()
-    assert found["drawn"] == ("data", "faces that `drawn` draws")  # behind
+    assert found["drawn"] == ("data", "faces that `drawn` or `heads` draws")  # behind
     assert found["points_frame"][1].startswith("upright | stored: points of the pixels")  # above
     section, comment = found["absent"]  # both
     assert section == "ground truth (train.heatmaps)"
