@@ -23,7 +23,7 @@ from rich.progress import track
 
 from bench import artefacts, groups
 from bench.accuracy import PROBLEMS_KEPT, percent, shared_points
-from edgewing import geometry, hints, measure, metrics, models, rows, runtimes
+from edgewing import containers, geometry, hints, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train.data import pictures
@@ -143,7 +143,7 @@ def labels(name: str) -> tuple[str, str]:
 
 def _teacher(text: str) -> Path:
     path = models.find(text)
-    if not path.is_dir() or path.suffix == ".mlpackage":
+    if not path.is_dir() or containers.is_package(path):
         return path
     found, _ = artefacts.find(path)
     exact = [file for file, contract in found if contract.model.precision == "fp32"]

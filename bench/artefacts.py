@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.latency import needs
-from edgewing import containers, files, layouts, measure, rows
+from edgewing import containers, files, formats, layouts, measure, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 
-SUFFIXES = (".onnx", ".tflite", ".mlpackage", ".engine", ".pte")
+EXPORTED = [name for name, form in formats.TABLE.items() if form.targets]
 HERE = "local"  # what `bench devices` calls this machine
 METRICS_LIMIT = 256 * files.MIB
 COLUMNS = ("format", "precision", "size", "NME", "against float", "p50 / p90 / p99 ms", "largest shift px", "gate")
@@ -163,17 +163,16 @@ def find(run: Path) -> tuple[list[tuple[Path, Contract]], list[str]]:
         raise InputError(f"{run}: no such run; give a folder such as runs/demo")
     found, problems = [], []
     for path in sorted((run / "export").glob("*")):
-        if path.suffix in SUFFIXES and not path.name.startswith("."):
+        if formats.BY_SUFFIX.get(path.suffix) in EXPORTED and not path.name.startswith("."):
             try:
                 found.append((path, containers.read(path)))
             except InputError as error:
                 problems.append(str(error))
-    order = {"onnx": 0, "tflite": 1, "coreml": 2, "tensorrt": 3, "executorch": 4}
     widths = {"fp32": 0, "fp16": 1}
 
     def place(item: tuple[Path, Contract]) -> tuple:
         model = item[1].model
-        return order.get(model.format, len(order)), widths.get(model.precision, len(widths)), item[0].name
+        return list(formats.TABLE).index(model.format), widths.get(model.precision, len(widths)), item[0].name
 
     return sorted(found, key=place), problems
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgewing import children, containers, cuda, hints, measure, models, rows
+from edgewing import children, containers, cuda, formats, hints, measure, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
@@ -20,12 +20,9 @@ from edgewing.runtimes import tensorrt
 
 EXAMPLE = "--model face-int8.tflite --json latency.json"
 
-# Formats that need a machine other than a plain CPU: their figure is not to be had here, and no other stands in for it.
-NEEDS = {"coreml": "needs a Mac", "tensorrt": "needs a GPU"}
-
 
 def needs(path: Path, contract: Contract) -> str:
-    """What this machine lacks to time a file of that contract; empty where it can be timed.
+    """What this machine lacks to time a file of that contract; empty where it can be timed. No figure stands in.
 
     A TensorRT engine runs where TensorRT and a GPU are; the ONNX file it is built from is never timed in its place.
     """
@@ -34,9 +31,11 @@ def needs(path: Path, contract: Contract) -> str:
             tensorrt.library()
             cuda.driver()
         except InputError:
-            return NEEDS["tensorrt"]
-        return ""
-    return NEEDS.get(contract.model.format, "")
+            pass
+        else:
+            return ""
+    lacking = formats.TABLE[contract.model.format].needs
+    return f"needs {lacking}" if lacking else ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

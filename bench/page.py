@@ -19,12 +19,11 @@ import jinja2
 import numpy as np
 
 from bench import artefacts, charts, peers_page
-from edgewing import files, measure, repository, rows
+from edgewing import files, formats, measure, repository, rows
 from edgewing.errors import InputError
 
 COLOURS = {"fp32": "#1f5fa8", "fp16": "#117a65", "int8": "#c2410c"}
 OTHER_COLOUR = "#6b4fa0"
-DASHES = {"onnx": "", "tflite": "7 4", "coreml": "2 4", "tensorrt": "10 3 2 3"}
 PARITY_LIMITS = (0.1, 2.0)  # px at p99, of float and of 8-bit files: drawn as lines; the gate itself is targets'
 PICTURES_LIMIT = 64 * files.MIB
 DEVICE_COLUMNS = ("file", "p50 / p90 / p99 ms", "max ms", "runtime", "clock", "throttled")
@@ -90,9 +89,7 @@ def _context(run: artefacts.Run) -> dict:
         "faces": _faces(shown) if shown else [],
         "faces_of": shown.path.name if shown else "",
         "charts": _charts(run),
-        "legend": [
-            (e.name, _colour(e), DASHES.get(e.contract.model.format, "")) for e in run.entries if e.nme is not None
-        ],
+        "legend": [(e.name, _colour(e), _dashes(e)) for e in run.entries if e.nme is not None],
         "accuracy": [(e.rejected, _accuracy_line(e.accuracy, e.name)) for e in run.entries if e.nme is not None],
         "others": [
             (_accuracy_line(row, f"{row['model']['format']} {row['model']['precision']}"), row) for row in run.others
@@ -223,7 +220,7 @@ def _charts(run: artefacts.Run) -> dict:
         for e in scored:
             ced = e.accuracy["ced"]
             x, y = [100 * t for t in ced["thresholds"]], [100 * s for s in ced["share"]]
-            lines.append(charts.Curve(e.name, x, y, _colour(e), DASHES.get(e.contract.model.format, "")))
+            lines.append(charts.Curve(e.name, x, y, _colour(e), _dashes(e)))
         found["ced"] = charts.curves(lines, "Cumulative error", "error, % of the normaliser", f"{run.several}, %", 100)
     bars = []
     for e in run.entries:
@@ -308,6 +305,10 @@ def _timed(entry: artefacts.Entry) -> bool:
 
 def _colour(entry: artefacts.Entry) -> str:
     return COLOURS.get(entry.contract.model.precision, OTHER_COLOUR)
+
+
+def _dashes(entry: artefacts.Entry) -> str:
+    return formats.TABLE[entry.contract.model.format].dashes
 
 
 def _is_number(*values) -> bool:

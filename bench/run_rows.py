@@ -11,7 +11,7 @@ import sys
 
 from bench import accuracy, artefacts, latency
 from bench.faces import VALIDATION
-from edgewing import hints, measure, rows
+from edgewing import formats, hints, measure, rows
 from edgewing.errors import InputError
 from train import runs
 
@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> None:
             try:
                 # ONNX Runtime can score a TensorRT package's graph, but its time says nothing about TensorRT's.
                 lacking = latency.needs(path, contract)
-                if lacking and (contract.model.format == "coreml" or kind == "latency"):
+                if lacking and (kind == "latency" or not formats.TABLE[contract.model.format].runtime):
                     raise InputError(lacking)
                 row, text = _row(kind, words[1:], command)
                 rows_made += 1

@@ -47,7 +47,7 @@ def info(arguments: argparse.Namespace) -> None:
         _shipped(arguments.json)
         return
     path = models.find(arguments.file)
-    if path.is_dir() and path.suffix != ".mlpackage":
+    if path.is_dir() and not containers.is_package(path):
         path = path / "model.safetensors"  # a run folder
     contract = containers.read(path)
     if arguments.json:

@@ -8,6 +8,7 @@ exporters.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import itertools
 import json
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgewing import contract as contracts
-from edgewing import engines, files, pte, trial
+from edgewing import engines, files, formats, pte, trial
 from edgewing.contract import KEY, UNSEALED, Contract
 from edgewing.engines import HeaderError
 from edgewing.errors import InputError
@@ -28,19 +29,21 @@ LARGEST_FILE = 512 * files.MIB
 LARGEST_HEADER = 2 * files.MIB  # of a safetensors file; as JSON it takes 30 times that
 LARGEST_MANIFEST = files.MIB
 MOST_FILES = 1000  # in a package
+SUFFIXES = tuple(formats.BY_SUFFIX)
 SEAL = re.compile(rb'"seal\\?":\\?"([0-9a-f]{64})')  # JSON, or JSON inside a JSON text
-
-
-class _Broken(Exception):
-    """Why these bytes are not what their name says."""
 
 
 def format_of(path: str | Path) -> str:
     """The format a file's suffix stands for, such as onnx or coreml."""
     suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS:
-        raise InputError(f"{path}: not a model file; expected a name that ends in {', '.join(_FORMATS)}")
-    return _FORMATS[suffix][0]
+    if suffix not in formats.BY_SUFFIX:
+        raise InputError(f"{path}: not a model file; expected a name that ends in {', '.join(formats.BY_SUFFIX)}")
+    return formats.BY_SUFFIX[suffix]
+
+
+def is_package(path: Path) -> bool:
+    """Whether it is a folder that is one model, such as an .mlpackage, and none of a run."""
+    return path.suffix in SUFFIXES and formats.TABLE[format_of(path)].package
 
 
 def read(path: str | Path) -> Contract:
@@ -56,14 +59,15 @@ def read(path: str | Path) -> Contract:
 
 def carried(path: str | Path) -> Contract | None:
     """As ``read``, and None for a whole file that has no contract inside: a model of others."""
-    format_of(path)
-    _, text_of = _FORMATS[Path(path).suffix.lower()]
-    inner = _mlmodel(Path(path)) if text_of is _coreml else Path(path)
+    form = formats.TABLE[format_of(path)]
+    module, _, function = form.reader.partition(":")
+    text_of = getattr(importlib.import_module(module), function)
+    inner = _mlmodel(Path(path)) if form.package else Path(path)
     _refuse_pipe(inner)
     with files.reading(inner, LARGEST_FILE) as (file, size):
         try:
             text = text_of(file, size)
-        except (_Broken, WireError, HeaderError, struct.error) as error:
+        except (WireError, HeaderError, struct.error) as error:
             raise InputError(f"{path}: cut off or damaged ({error}); export or copy it again") from None
     if text is None:
         return None
@@ -143,12 +147,12 @@ def _refuse_pipe(path: Path) -> None:
         raise InputError(f"{path}: is a pipe or a device; copy it to a file")
 
 
-def _onnx(file: BinaryIO, size: int) -> str | None:
+def onnx(file: BinaryIO, size: int) -> str | None:
     """ModelProto.metadata_props is field 14 (onnx.proto3)."""
     return Message(file, 0, size).whole().entry(14, KEY, contracts.LIMIT)
 
 
-def _coreml(file: BinaryIO, size: int) -> str | None:
+def coreml(file: BinaryIO, size: int) -> str | None:
     """Model.description 2, .metadata 100, .userDefined 100 (coremltools, Model.proto)."""
     for description in Message(file, 0, size).whole().messages(2):
         for metadata in description.messages(100):
@@ -156,35 +160,37 @@ def _coreml(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def _engine(file: BinaryIO, size: int) -> str | None:
+def engine(file: BinaryIO, size: int) -> str | None:
     return engines.header(file, size)[1]
 
 
-def _safetensors(file: BinaryIO, size: int) -> str | None:
+def safetensors(file: BinaryIO, size: int) -> str | None:
     (length,) = struct.unpack("<Q", file.read(8))
     if length > min(size - 8, LARGEST_HEADER):
-        raise _Broken(f"a header of {length} bytes in a file of {size}")
+        raise WireError(f"a header of {length} bytes in a file of {size}")
     try:
         header = json.loads(file.read(length))
     except (ValueError, RecursionError):
-        raise _Broken("its header is not JSON") from None
+        raise WireError("its header is not JSON") from None
     tensors = [v for k, v in header.items() if k != "__metadata__"] if isinstance(header, dict) else [None]
     try:
         end = max((int(tensor["data_offsets"][1]) for tensor in tensors), default=0)
         text = header.get("__metadata__", {}).get(KEY)
     except (TypeError, KeyError, IndexError, ValueError, AttributeError, OverflowError):
-        raise _Broken("its header is not that of a safetensors file") from None
+        raise WireError("its header is not that of a safetensors file") from None
     if 8 + length + end != size:
-        raise _Broken(f"{size} bytes where its header says {8 + length + end}")
-    return text if text is None or isinstance(text, str) else _refuse("its contract is not a text")
+        raise WireError(f"{size} bytes where its header says {8 + length + end}")
+    if not isinstance(text, str | None):
+        raise WireError("its contract is not a text")
+    return text
 
 
-def _tflite(file: BinaryIO, size: int) -> str | None:
+def tflite(file: BinaryIO, size: int) -> str | None:
     """Model: operator_codes 1, subgraphs 2, buffers 4, metadata 6; SubGraph: tensors 0, operators 3; Metadata: name 0,
     buffer 1; Buffer: data 0, offset 1, size 2 (schema.fbs)."""
     flat = Flatbuffer(file, size)
     if flat.bytes(4, 4) != b"TFL3":
-        raise _Broken("no TFL3 identifier")
+        raise WireError("no TFL3 identifier")
     model = flat.integer(0, "I")
     # All of the file is looked at: when it is cut in half the contract is often still there, and the weights are not.
     spans = [tflite_buffer(flat, table) for table in flat.tables(model, 4)]
@@ -197,7 +203,7 @@ def _tflite(file: BinaryIO, size: int) -> str | None:
         if flat.text(entry, 0) == KEY:
             index = flat.number(entry, 1, "I")
             if not index < len(spans):
-                raise _Broken(f"its contract is in buffer {index} of {len(spans)}")
+                raise WireError(f"its contract is in buffer {index} of {len(spans)}")
             return _text(flat.bytes(*spans[index]))
     return None
 
@@ -210,7 +216,7 @@ def tflite_buffer(flat: Flatbuffer, table: int) -> tuple[int, int]:
     return flat.inside(offset, length) if offset and length else (0, 0)
 
 
-def _pte(file: BinaryIO, size: int) -> str | None:
+def executorch(file: BinaryIO, size: int) -> str | None:
     program = pte.Program(file, size)
     program.delegates()  # where they lie is looked at too: a file that is cut off has lost them
     span = program.contract()
@@ -221,20 +227,4 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise _Broken("a text that is not UTF-8") from None
-
-
-def _refuse(why: str):
-    raise _Broken(why)
-
-
-# suffix -> format, reader of the contract's text (None where there is none)
-_FORMATS = {
-    ".onnx": ("onnx", _onnx),
-    ".tflite": ("tflite", _tflite),
-    ".mlpackage": ("coreml", _coreml),
-    ".engine": ("tensorrt", _engine),
-    ".pte": ("executorch", _pte),
-    ".safetensors": ("safetensors", _safetensors),
-}
-SUFFIXES = tuple(_FORMATS)
+        raise WireError("a text that is not UTF-8") from None

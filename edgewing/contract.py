@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgewing import __version__, decoding, geometry, layouts
+from edgewing import __version__, decoding, formats, geometry, layouts
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 
@@ -25,7 +25,7 @@ SCHEMA = 2
 LIMIT = 64 * 1024  # bytes of JSON
 LARGEST_SIDE = 4096  # of any tensor axis; a contract that says more is broken or hostile
 
-FORMATS = ("safetensors", "onnx", "tflite", "coreml", "tensorrt", "executorch")
+FORMATS = tuple(formats.TABLE)
 MEANINGS = ("landmarks", "scores", "heatmaps", "boundary")
 FRAMES = ("crop", "cell", "none")
 DTYPES = ("uint8", "int8", "float16", "float32", "image")

@@ -15,7 +15,7 @@ MOST_FIELDS = 300_000  # visited in all: two bytes of a file can be one
 
 
 class WireError(Exception):
-    """The bytes are no message: cut off, or never were one."""
+    """The bytes are not what their file's name says: cut off, or never were it."""
 
 
 class _Walk:

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from edgewing import files, hints
+from edgewing import files, formats, hints
 from edgewing.errors import InputError, command, printable, reason
 
 SECONDS = 2  # of processor time, to load the file; the library is imported before they are counted
@@ -34,12 +34,8 @@ MEMORY = 1 << 30  # bytes, and twice the file's: weights are kept as they are an
 LONGEST = 1000  # bytes of an answer
 REFUSED = 2  # the exit code where the library said no; the answer is what it said
 # module.attempt() imports its library and gives load(data), which gives run(shape)
-MODULES = {
-    "onnx": "edgewing.runtimes.onnx",
-    "tflite": "edgewing.runtimes.tflite",
-    "executorch": "edgewing.runtimes.executorch",
-    "yunet": "edgewing.detection",
-}
+MODULES = {name: form.runtime for name, form in formats.TABLE.items() if form.runtime and form.tried}
+MODULES["yunet"] = "edgewing.detection"
 OWN = "own"  # in place of one of MODULES: made on this machine
 NEWNET, NEWUSER = 0x40000000, 0x10000000  # of unshare(2)
 # Python would look for modules in the folder it is started in, where a stranger's numpy.py may lie beside the file.

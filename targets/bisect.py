@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewing import containers, hints, runtimes
+from edgewing import containers, formats, hints, runtimes
 from edgewing.errors import InputError
 from targets import graph, table
 from targets.job import Job
@@ -310,7 +310,7 @@ def _folding(job: Job, crops: np.ndarray, trace: list[Call]) -> Row:
 
 def _kernels(path: Path, about, crops: np.ndarray, values: list[Value]) -> Iterator[Row]:
     """The first output of the file as a user runs it, against the tensors that were compared above."""
-    if path.suffix == ".mlpackage":  # the evaluator has been run already
+    if not formats.TABLE[about.model.format].runtime:  # the evaluator has been run already
         return
     found = runtimes.open(path, tell=False).raw(crops)[about.outputs[0].name]
     expected = [value.values for value in values if value.layers is None and value.values.shape == found.shape]

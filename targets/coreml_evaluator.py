@@ -15,6 +15,7 @@ Operations come from torch where they are heavy or coremltools cannot, and else 
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,11 @@ from targets.graph import Interface
 from targets.job import needs
 
 UNITS = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")  # of a Mac
+
+
+def opened(path: Path) -> list[runtimes.Runtime]:
+    """On a Mac the package on every kind of its compute units, elsewhere its Evaluator."""
+    return [Predictor(path, units) for units in UNITS] if sys.platform == "darwin" else [Evaluator(path)]
 
 
 class Evaluator(runtimes.Runtime):

@@ -65,21 +65,18 @@ def _partitioner(ios: int):
     return Network(compile_specs=specs)
 
 
-def delegated(path: Path) -> bool:
-    """Whether a .pte has a CoreML program inside."""
-    with files.reading(path, containers.LARGEST_FILE) as (file, size):
-        return any(delegate.backend == BACKEND for delegate in pte.Program(file, size).delegates())
-
-
-def opened(path: Path) -> runtimes.Runtime:
-    """The file's CoreML program, evaluated on the processor; its heatmaps are decoded here."""
+def opened(path: Path) -> list[runtimes.Runtime]:
+    """The CoreML program of a .pte, evaluated on the processor; its heatmaps are decoded here. None of one without."""
+    data = files.read(path, containers.LARGEST_FILE)
+    delegates = pte.Program(io.BytesIO(data), len(data)).delegates()
+    if all(delegate.backend != BACKEND for delegate in delegates):
+        return []
+    (delegate,) = delegates
     with needs(FORMAT, "executorch and coremltools"):
         import coremltools as ct
         from executorch.backends.apple.coreml import executorchcoreml
     from targets.coreml_evaluator import Program
 
-    data = files.read(path, containers.LARGEST_FILE)
-    (delegate,) = pte.Program(io.BytesIO(data), len(data)).delegates()
     with tempfile.TemporaryDirectory() as folder:
         payload = data[delegate.start : delegate.start + delegate.length]
         if not executorchcoreml.unflatten_directory_contents(payload, folder):
@@ -87,7 +84,7 @@ def opened(path: Path) -> runtimes.Runtime:
         program = Program(
             ct.models.MLModel(str(Path(folder, "lowered_module", "model.mlpackage")), skip_model_load=True)
         )
-    return _Evaluated(program, containers.read(path))
+    return [_Evaluated(program, containers.read(path))]
 
 
 class _Evaluated(runtimes.Runtime):

@@ -15,6 +15,7 @@ from pathlib import Path
 from edgewing import containers, hints, runtimes
 from edgewing.contract import Contract
 from targets import parity, table
+from targets.layers import READERS
 
 QUANTIZATION = (
     "quantization.json"  # written by `python -m compress quantize`: {"ranges": name, "float_layers": [regex]}
@@ -65,7 +66,7 @@ def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
         found.append(f"a float file: {again('fp16' if 'fp16' in target.precisions else 'fp32')}")
     elif precision == "fp16" and "fp32" in target.precisions:
         found.append(f"all of it in float: {again('fp32')}")
-    if named.suffix != ".pte":  # keeps no layers
+    if containers.format_of(named) in READERS:
         found.append(f"see which layer parts from the network: {again(precision, '--bisect')}")
     return found or [f"another target, and report it: {named} is not the network that it was made of"]
 

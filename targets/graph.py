@@ -188,7 +188,7 @@ def in_graph(run: contract.Contract) -> decoding.Decode:
 def artefact_contract(
     run: contract.Contract, interface: Interface, form: str, precision: str, versions: dict[str, str]
 ) -> contract.Contract:
-    """The contract of an artefact, from its run's. form: a name of contract.FORMATS. versions: of what converted it."""
+    """The contract of an artefact, from its run's. form: a name of edgewing.formats. versions: of what converted it."""
     size, n, batch = run.crop.size, run.layout.points, interface.batch
     how, maps = in_graph(run), [batch, *run.output("heatmaps").shape[1:]]
     parts = {

@@ -9,14 +9,14 @@ F faces, N landmarks, S side of the crop.
 from __future__ import annotations
 
 import dataclasses
-import sys
+import importlib
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import contract, geometry, metrics, runtimes
+from edgewing import containers, contract, formats, geometry, metrics, runtimes
 from edgewing import measure as device
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
@@ -199,31 +199,22 @@ def photographs(folder: Path, layout: str | Layout, square: contract.CropPart) -
 
 
 def open_artefact(path: Path) -> runtimes.Runtime:
-    """What runs this file here: a runtime, or an evaluator where CoreML would. Called with crops, it gives Points."""
-    if path.suffix == ".mlpackage":
-        from targets.coreml_evaluator import Evaluator
+    """What runs this file here: a runtime, or what stands in for it. Called with crops, it gives Points."""
+    return _opened(path)[0]
 
-        return Evaluator(path)
-    if path.suffix == ".pte":
-        from targets import executorch_coreml
 
-        if executorch_coreml.delegated(path):
-            return executorch_coreml.opened(path)
-    return runtimes.open(path, tell=False)
+def _opened(path: Path) -> list[runtimes.Runtime]:
+    evaluator = formats.TABLE[containers.format_of(path)].evaluator
+    found = importlib.import_module(evaluator).opened(path) if evaluator else []
+    return found or [runtimes.open(path, tell=False)]
 
 
 def measure(path: Path, reference: runtimes.Points, faces: Faces) -> Result:
     """Run an artefact over the faces and compare it with the float model's points of the same faces.
 
-    A package on a Mac is run on every kind of its compute units, and the worst of them counts.
+    Where it runs on several kinds of compute units, the worst of them counts.
     """
-    if path.suffix == ".mlpackage" and sys.platform == "darwin":
-        from targets.coreml_evaluator import UNITS, Predictor
-
-        artefacts = [Predictor(path, units) for units in UNITS]
-    else:
-        artefacts = [open_artefact(path)]
-    results = [_measure(path, artefact, reference, faces) for artefact in artefacts]
+    results = [_measure(path, artefact, reference, faces) for artefact in _opened(path)]
     return max(results, key=lambda result: (len(result.reasons), result.part.p99))
 
 

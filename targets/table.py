@@ -1,7 +1,4 @@
-"""The one table of what can be exported: formats, aliases, precisions, options, file names, what comes next.
-
-A new target is one file with ``export(job, precision, path)`` and ``embed(path, contract)``, and one row here.
-"""
+"""What can be exported, as the one table of formats has it: by which name, in which precision, into which file."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from edgewing import formats
 from edgewing.errors import InputError, unknown
+from edgewing.formats import PRECISIONS
 
-ALL = ("fp32", "fp16", "int8")
-PRECISIONS = (*ALL, "weight8", "palette6")
 OUTPUTS = ("landmarks", "heatmaps")
 IOS = (16, 18)  # oldest that a CoreML file must run on
 MOST = 64  # images at a time
@@ -40,22 +37,10 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Target:
-    """module: where it is converted. precisions: legal ones; default: those made when none is named.
+class Target(formats.Target):
+    """A row with the format that it belongs to. form: its name in contracts."""
 
-    tag: what stands in the file's name besides run, precision and options. next: the command to type, of {file}.
-    form: its name in contracts; ``apple``: whether --ios says something of it.
-    """
-
-    module: str
-    aliases: tuple[str, ...]
-    precisions: tuple[str, ...]
-    default: tuple[str, ...]
-    suffix: str
-    tag: str
-    next: str
-    form: str
-    apple: bool = False
+    form: str = ""
 
     def load(self) -> ModuleType:
         return importlib.import_module(self.module)
@@ -75,29 +60,11 @@ def deployment(precision: str, ios: int) -> int:
     return max(ios, 18) if precision == "int8" else ios
 
 
-RUN_IT = "edgewing run IMAGE --model {file}"
 TABLE = {
-    "onnx": Target("targets.onnx", ("ort", "onnxruntime"), ("fp32", "fp16"), ("fp32",), ".onnx", "", RUN_IT, "onnx"),
-    "tflite": Target(
-        "targets.tflite", ("android", "litert", "lite"), ALL, ALL, ".tflite", "", RUN_IT, "tflite"
-    ),
-    "coreml": Target(
-        "targets.coreml", ("ios", "apple", "mlpackage"), PRECISIONS, ("fp16",), ".mlpackage", "",
-        "drag {file} into Xcode; what is inside: edgewing info {file}", "coreml", apple=True,
-    ),
-    "tensorrt": Target(
-        "targets.tensorrt", ("trt", "jetson", "nvidia"), ALL, ("fp16", "int8"), ".onnx", "tensorrt",
-        "on the board: python -m edgewing.build {file}", "tensorrt",
-    ),
-    "executorch": Target(
-        "targets.executorch", ("pte", "et", "xnnpack"), ("fp32", "int8"), ("int8",), ".pte", "", RUN_IT,
-        "executorch",
-    ),
-    "executorch-coreml": Target(
-        "targets.executorch_coreml", ("pte-coreml",), ("fp16",), ("fp16",), ".pte", "coreml",
-        "load {file} with ExecuTorch in an iOS app; what is inside: edgewing info {file}", "executorch", apple=True,
-    ),
-}  # fmt: skip
+    row.name: Target(**{**vars(row), "suffix": row.suffix or form.suffix, "form": name})
+    for name, form in formats.TABLE.items()
+    for row in form.targets
+}
 
 
 def get(name: str) -> tuple[str, Target]:

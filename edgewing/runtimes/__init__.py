@@ -16,18 +16,9 @@ from typing import Protocol
 
 import numpy as np
 
-from edgewing import containers, decoding, notices
+from edgewing import containers, decoding, formats, notices
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
-
-# format -> module with load(path, contract, threads)
-RUNTIMES = {
-    "onnx": "edgewing.runtimes.onnx",
-    "tflite": "edgewing.runtimes.tflite",
-    "tensorrt": "edgewing.runtimes.tensorrt",
-    "executorch": "edgewing.runtimes.executorch",
-}
-
 
 PICTURE_CAST = "CAST of the picture"  # in Description.left: uint8 to float, which XNNPACK never takes
 
@@ -179,10 +170,10 @@ def open(path: str | Path, threads: int = 1, tell: bool = True) -> Runtime:
     """
     contract = containers.read(path)
     form = containers.format_of(path)
-    if form not in RUNTIMES:
+    if not formats.TABLE[form].runtime:
         raise InputError(f"{path}: {form} files are not run here; use the .onnx or .tflite of the same export")
     with notices.quiet():
-        graph = importlib.import_module(RUNTIMES[form]).load(Path(path), contract, threads)
+        graph = importlib.import_module(formats.TABLE[form].runtime).load(Path(path), contract, threads)
     problems = contradictions(contract, graph.inputs, graph.outputs)
     if problems:
         raise InputError(f"{path}: the contract contradicts the graph: {'; '.join(problems[:5])}; export it again")

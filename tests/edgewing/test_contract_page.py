@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import contract as contracts
-from edgewing import runtimes
+from edgewing import formats
 from edgewing.landmarker import Landmarker
 from tests.edgewing.conftest import tiny_contract, write_onnx
 from tests.edgewing.test_landmarker import frame
@@ -37,7 +37,12 @@ def test_every_field_is_on_the_page():
 def test_every_value_is_on_the_page():
     for value in (*contracts.MEANINGS, *contracts.FRAMES, *contracts.DTYPES, contracts.KEY, "centroid", "quarter"):
         assert f"`{value}`" in PAGE, value
-    assert set(runtimes.RUNTIMES) == {"onnx", "tflite", "tensorrt", "executorch"}
+    assert {name for name, form in formats.TABLE.items() if form.runtime} == {
+        "onnx",
+        "tflite",
+        "tensorrt",
+        "executorch",
+    }
 
 
 def sample(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def test_coreml_is_one_call_and_needs_a_mac(path, network):
         runtimes.open(file)
     about = containers.read(file)
     assert "evaluated on the processor" in about.parity.ran_on and about.input.dtype == "float32"
-    evaluated = executorch_coreml.opened(file)
+    (evaluated,) = executorch_coreml.opened(file)
     convolutions = [op for op in evaluated.graph.run.__self__.operations if op.op_type == "conv"]
     assert len(convolutions) == 37
     crops = discs(2, 3)[0]
