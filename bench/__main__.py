@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from edgewing import errors, verbs
+from edgewing import commands, verbs
 from edgewing.errors import InputError
 
 VERBS = {
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     """0: done. 1: done, but something failed its gate. 2 (by exit): the input was wrong."""
     argv = sys.argv[1:] if argv is None else argv
     parser = verbs.parser("bench", "Measure exported artefacts and report.", VERBS, argv)
-    with errors.command(parser, argv) as options:
+    with commands.command(parser, argv) as options:
         if getattr(options, "threads", 1) < 1:
             raise InputError(f"--threads {options.threads}: give 1 or more")
         return options.main(options) or 0

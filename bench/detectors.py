@@ -18,7 +18,8 @@ import numpy as np
 
 import edgewing
 from edgewing import detection, files, geometry, hints, images, measure, repository, rows
-from edgewing.errors import InputError, command
+from edgewing.commands import command
+from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train import data
 

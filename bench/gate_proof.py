@@ -27,7 +27,8 @@ import numpy as np
 from bench import accuracy, gate, pairs, race
 from bench.faces import open_faces
 from edgewing import containers, files, measure, metrics, models, rows, runtimes
-from edgewing.errors import InputError, command
+from edgewing.commands import command
+from edgewing.errors import InputError
 from edgewing.outputs import Rows
 
 SLOWED, WORSE = 0.10, 0.05  # what is injected

@@ -27,7 +27,8 @@ import cv2
 import numpy as np
 
 from edgewing import children, containers, measure, models, rows, web
-from edgewing.errors import InputError, command
+from edgewing.commands import command
+from edgewing.errors import InputError
 from edgewing.outputs import Rows
 from train.data import drawn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from edgewing import errors, verbs
+from edgewing import commands, verbs
 
 VERBS = {
     "distill": (
@@ -23,7 +23,7 @@ VERBS = {
 def main(arguments: list[str] | None = None) -> None:
     argv = sys.argv[1:] if arguments is None else arguments
     parser = verbs.parser("compress", "Make a run smaller, and faster on a device.", VERBS, argv)
-    with errors.command(parser, argv) as options:
+    with commands.command(parser, argv) as options:
         sys.exit(options.main(options) or 0)
 
 

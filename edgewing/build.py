@@ -20,8 +20,9 @@ from types import ModuleType
 
 from edgewing import builders, containers, cuda, engines, files, hints, models
 from edgewing.builders import FLAGS, Built, Plan
+from edgewing.commands import command
 from edgewing.contract import Contract
-from edgewing.errors import InputError, command
+from edgewing.errors import InputError
 from edgewing.outputs import Output
 
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it, outside PATH

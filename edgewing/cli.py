@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 
 from edgewing import __version__, hints
-from edgewing.errors import command, printable
+from edgewing.commands import command
+from edgewing.errors import printable
 from edgewing.outputs import Output, Place
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.

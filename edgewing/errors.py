@@ -1,15 +1,11 @@
-"""How every command ends: one line that says what was wrong, where and what to do about it, and an exit code."""
+"""What can be wrong, in one line: what, where, what to do. ``edgewing.commands`` ends with it."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import difflib
 import errno
 import os
-import sys
-import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 
 class InputError(Exception):
@@ -41,78 +37,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
     return InputError(f"unknown {kind} {name!r}; {hint}")
-
-
-DONE, INPUT, UNEXPECTED, INTERRUPTED, UNREAD = 0, 2, 70, 130, 141  # exit codes; 1 is a gate's
-
-
-@contextlib.contextmanager
-def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> Iterator[argparse.Namespace]:
-    """Around the work of a command, so that all of them end alike. Gives the parsed options.
-
-    Exit codes: 2 for an InputError and for a fault of the machine (OSError, memory, a package that is missing), 70 for
-    what nobody expected, 130 for Ctrl-C, 141 where the reader of stdout went away before the end; each with one line.
-    Where the parser has ``--debug`` it shows the traceback too.
-    """
-    from edgewing import outputs  # which stands on this module
-
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that this terminal cannot show must not end the work
-            stream.reconfigure(errors="backslashreplace")
-    options, error = argparse.Namespace(debug=False), None
-    try:
-        parser.parse_args(argv, options)
-        with outputs.checked(options):
-            yield options
-    except (Exception, KeyboardInterrupt, SystemExit) as raised:
-        error = raised
-    fault = _flush()
-    if isinstance(error, BrokenPipeError) and not error.filename:  # print's, as files have names
-        sys.exit(UNREAD)
-    if isinstance(fault, BrokenPipeError):
-        fault = None
-    if fault is not None and (error is None or isinstance(error, (SystemExit, OSError))):
-        error = fault
-    if error is None:
-        return
-    if isinstance(error, SystemExit):
-        raise error
-    code, line = _ending(error)
-    with contextlib.suppress(OSError):  # what filled stdout's disk may have filled stderr's
-        if options.debug:
-            traceback.print_exception(error)
-        print(printable(" ".join(line.split())), file=sys.stderr)
-    sys.exit(code)
-
-
-def _flush() -> OSError | None:
-    """A full disk, or a reader that has gone away (`edgewing info x | head -1`), is found out here, not at exit."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return None
-    except OSError as error:
-        with contextlib.suppress(OSError, ValueError):  # Python would try the same again when it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return type(error)(error.errno, error.strerror, "standard output")
-
-
-def _ending(error: BaseException) -> tuple[int, str]:
-    """Exit code, and the line."""
-    if isinstance(error, Stopped):
-        return 128 + error.signal, str(error)
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "interrupted"
-    if isinstance(error, InputError):
-        return INPUT, f"error: {error}"
-    if isinstance(error, OSError):
-        return INPUT, f"error: {in_words(error)}"
-    if isinstance(error, MemoryError):
-        return INPUT, "error: not enough memory; end other programs, or give it less at a time"
-    if isinstance(error, ModuleNotFoundError):
-        return INPUT, f"error: the package {error.name} is not installed; in the repository type: make install"
-    text = f"unexpected {type(error).__name__}: {str(error)[:300]}"
-    return UNEXPECTED, f"error: {text}; this is a fault of edgewing: please report what --debug shows"
 
 
 # What to do about a fault of the system.

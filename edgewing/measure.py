@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import containers, device, files, geometry, models, outputs, trial
-from edgewing.errors import InputError, command
+from edgewing.commands import command
+from edgewing.errors import InputError
 from edgewing.outputs import Output
 
 CLOCKS = {

@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from edgewing import files, hints, layouts, trial
-from edgewing.errors import InputError, command, reason
+from edgewing.commands import command
+from edgewing.errors import InputError, reason
 from targets import gate, parity, ranges, table
 from targets.progress import Progress, silence
 from train import runs

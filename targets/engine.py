@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from edgewing import build, containers, cuda, engines, files, hints
+from edgewing.commands import command
 from edgewing.contract import Contract
-from edgewing.errors import InputError, command, reason
+from edgewing.errors import InputError, reason
 from targets import gate, graph, parity
 from targets.tensorrt import FORMAT, INTERFACE
 from train import runs

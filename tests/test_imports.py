@@ -3,6 +3,7 @@ faces through train.data and finds runs through train.runs; nothing else. Checke
 inside functions."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,20 @@ def test_arrows_point_the_right_way(room):
             if not allowed:
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {room} may not import {module}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_imports_go_round(room):
+    """Also those inside functions, which only put off the trouble."""
+    files = sorted((ROOT / room).rglob("*.py"))
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
+    graph = {}
+    for name, path in modules.items():
+        graph[name] = set()
+        for node in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)):
+            named = {f"{node.module}.{alias.name}" for alias in node.names}
+            graph[name] |= (named & set(modules)) or ({node.module} & set(modules))
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
 def test_what_imports_onnx_runtime_imports_edgewing_first():

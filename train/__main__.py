@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from edgewing import errors, verbs
+from edgewing import commands, verbs
 
 VERBS = {
     "fit": ("train.fit", "train a network on folders of labelled pictures"),
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     """0: done. 1: `data check` found something missing. 2 (by exit): the input was wrong."""
     argv = sys.argv[1:] if arguments is None else arguments
     purpose = "Train networks for landmarks, of faces or of your own objects."
-    with errors.command(verbs.parser("train", purpose, VERBS, argv), argv) as options:
+    with commands.command(verbs.parser("train", purpose, VERBS, argv), argv) as options:
         return options.main(options) or 0
 
 

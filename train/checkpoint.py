@@ -27,11 +27,10 @@ from edgewing.errors import InputError
 from train import recipes
 from train.model import StackedHourglass, build, paper_hourglass
 from train.recipes import Recipe
-from train.runs import LARGEST_FILE, MODEL, run_folder, weights  # noqa: F401  part of this module's face
+from train.weights import LARGEST_FILE, MODEL, run_folder, weights  # noqa: F401  part of this module's face
 
 RECIPE_KEY = "edgewing.recipe"
 DATA_KEY = "edgewing.data"
-MOST_STACKS = 8  # of a released checkpoint; the paper has 4
 
 
 class Loaded(NamedTuple):

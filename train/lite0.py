@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewing.errors import InputError
-from train.model import CoordConv, Hourglass, Inverted, Stack, StackedHourglass, conv_bn
+from train.blocks import CoordConv, Hourglass, Inverted, Stack, StackedHourglass, conv_bn
 
 # Blocks of the encoder: channels, expansion, kernel, stride, repeats.
 STAGES = (

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from edgewing.errors import InputError, command, reason, unknown
+from edgewing.commands import command
+from edgewing.errors import InputError, reason, unknown
 
 
 def parser():
@@ -56,7 +57,7 @@ def test_an_exit_code_of_the_command_itself_stays():
 
 
 def started(work, **how):
-    code = f"import argparse\nfrom edgewing.errors import command\nwith command(argparse.ArgumentParser()):\n  {work}"
+    code = f"import argparse\nfrom edgewing.commands import command\nwith command(argparse.ArgumentParser()):\n  {work}"
     environment = how.pop("env", os.environ) | {"PYTHONUNBUFFERED": ""}  # some shells set it; users do not
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, env=environment, **how)
 

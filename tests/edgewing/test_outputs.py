@@ -6,7 +6,8 @@ import os
 import pytest
 
 from edgewing import files, measure, models, outputs, rows
-from edgewing.errors import InputError, command
+from edgewing.commands import command
+from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from tests.edgewing.test_rows import a_row
 

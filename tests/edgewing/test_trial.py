@@ -10,6 +10,7 @@ import pytest
 from edgewing import containers, models, runtimes, trial
 from edgewing import contract as contracts
 from edgewing.errors import InputError
+from edgewing.trial.__main__ import main
 from tests.edgewing.conftest import onnx_model, tiny_contract, write_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,12 +94,12 @@ def field_of_nothing() -> bytes:
 
 def test_the_owner_may_vouch_for_a_file(tmp_path, cache, monkeypatch, capsys):
     path = write_onnx(tmp_path / "mine.onnx", tiny_contract())
-    trial.main([str(path)])
+    main([str(path)])
     assert remembered(cache) == ["own"] and str(path) in capsys.readouterr().out
     monkeypatch.setattr(trial, "_start", lambda *words: pytest.fail("was tried"))
     runtimes.open(path)
     with pytest.raises(SystemExit) as ended:
-        trial.main([str(tmp_path / "none.onnx")])
+        main([str(tmp_path / "none.onnx")])
     assert ended.value.code == 2
 
 

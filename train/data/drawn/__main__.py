@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import errors, hints, images
+from edgewing import commands, hints, images
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train import data
@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> None:
     made.add_argument("--workers", type=int, default=1, help="processes that draw; the faces are the same")
     made = verb("compare", _compare, "compare 3000 shapes with the real faces of a folder")
     made.add_argument("folder", type=Path, metavar="DIR", help="of labelled photographs")
-    with errors.command(parser, argv) as options:
+    with commands.command(parser, argv) as options:
         options.work(options)
 
 

