@@ -11,15 +11,15 @@ N: landmarks, S: the model's input size.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import geometry, layouts, measure
+from edgewing import geometry, layouts
 from edgewing.contract import CropPart
 from edgewing.errors import InputError
+from edgewing.face_set import Faces
 from train.data import crops, load, read
 from train.runs import crop_of, layout_of
 
@@ -78,17 +78,10 @@ class RunFaces:
                 f"{path}: crops of {geometry.FACTOR:g} times the box, at least {geometry.LEAST:g}; the model's are of "
                 f"{square.factor:g}, at least {square.least:g}: score it on photographs"
             )
-        self.crops = measure.crops_of(path, square.size)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                self.landmarks, names = np.asarray(file["landmarks"]), np.atleast_1d(file["names"])
-        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: landmarks or names cannot be read ({error}); train the run again") from None
-        self.layout, crop = layouts.get(layout) if layout else layout_of(run), crop_of(run, np.atleast_1d(names))
-        expected = (len(self.crops), self.layout.points, 2)
-        if self.landmarks.shape != expected or len(names) != len(self.crops):
-            raise InputError(f"{path}: landmarks {self.landmarks.shape}, expected {expected} of {self.layout.name}")
-        self.names = [str(name) for name in names]
+        self.layout = layouts.get(layout) if layout else layout_of(run)
+        kept = Faces.load(path, square.size, self.layout.points)
+        self.crops, self.landmarks, self.names = kept.crops, kept.landmarks, [str(name) for name in kept.names]
+        crop = crop_of(run, self.names)
         self.problems: list[str] = []
         self.protocol = {
             "data": str(path),

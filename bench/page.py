@@ -9,7 +9,6 @@ import base64
 import json
 import math
 import platform
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -273,12 +272,9 @@ def _faces(entry: artefacts.Entry) -> list[dict]:
     if not path.is_file():
         return []
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(item.file_size for item in archive.infolist()) > PICTURES_LIMIT:
-                raise InputError(f"{path}: more than {PICTURES_LIMIT // files.MIB} MiB of pictures")
-        with np.load(path, allow_pickle=False) as file:
-            kept = {key: file[key] for key in ("crops", "true", "predicted", "kinds", "names", "errors")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = files.arrays(path, PICTURES_LIMIT)
+        kept = {key: arrays[key] for key in ("crops", "true", "predicted", "kinds", "names", "errors")}
+    except files.BROKEN_ARRAYS as error:
         raise InputError(f"{path}: pictures cannot be read ({error}); run python -m bench measure again") from None
     found = []
     for i, crop in enumerate(kept["crops"]):

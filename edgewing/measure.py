@@ -29,6 +29,7 @@ import numpy as np
 from edgewing import containers, device, files, geometry, models, outputs, trial
 from edgewing.commands import command
 from edgewing.errors import InputError
+from edgewing.face_set import Faces
 from edgewing.outputs import Output
 
 CLOCKS = {
@@ -39,7 +40,6 @@ FRAME, BOX = (480, 640), (200.0, 120.0, 440.0, 360.0)  # height and width of the
 METER_SECONDS = 0.1  # between two looks at a meter of watts, outside the clock
 WARMUP = 32  # runs before the clock starts: kernels are chosen and caches filled in the first few
 NOISE_CROPS = 16
-FACES_LIMIT = 1024 * files.MIB  # of the crops in a faces file
 
 
 @dataclass(frozen=True)
@@ -181,17 +181,6 @@ def write(path: str | Path, value: dict) -> None:
     files.write(path, text.encode())
 
 
-def crops_of(path: Path, size: int) -> np.ndarray:
-    """(B, S, S, 3) uint8 crops of a run's faces file. InputError where they do not fit the model's input."""
-    try:
-        crops = files.arrays(path, FACES_LIMIT)["crops"]
-    except files.BROKEN_ARRAYS as error:
-        raise InputError(f"{path}: not a faces file ({error}); give RUN/faces/validation.npz") from None
-    if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3) or len(crops) == 0:
-        raise InputError(f"{path}: crops {crops.dtype} {crops.shape}; the model takes uint8 (B, {size}, {size}, 3)")
-    return crops
-
-
 def in_frame(runtime):
     """A callable that crops out of (B, H, W, 3) frames, runs the crops and gives their points (B, N, 2) in frame px.
 
@@ -235,7 +224,7 @@ def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = N
     elif faces is None:
         crops = np.random.default_rng(0).integers(0, 256, (NOISE_CROPS, size, size, 3), np.uint8)
     else:
-        crops = crops_of(Path(faces), size)
+        crops = Faces.load(Path(faces), size).crops
     call = in_frame(runtime) if clock == "crop" else runtime
     before_first = time.perf_counter_ns()
     call(np.repeat(crops[:1], batch, axis=0))

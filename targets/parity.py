@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import containers, contract, formats, geometry, metrics, runtimes
-from edgewing import measure as device
+from edgewing import containers, contract, face_set, formats, geometry, metrics, runtimes
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from targets import delegation
@@ -118,19 +116,10 @@ def stored(path: Path, points: int, size: int, crop: str = "gtbox") -> Faces:
     not say. InputError where they do not fit the run."""
     if not path.exists():
         raise InputError(f"{path}: no such file; give labelled pictures with --data DIR, or train the run again")
-    crops = device.crops_of(path, size)
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            landmarks = np.asarray(data["landmarks"], np.float32)
-            names = np.atleast_1d(data["names"]) if "names" in data else ["?"]
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: its landmarks cannot be read ({error}); train the run again") from None
-    expected = (len(crops), points, 2)
-    if landmarks.shape != expected:
-        raise InputError(f"{path}: landmarks {landmarks.shape}, expected {expected}; train the run again")
-    drawn = all(str(name).startswith("drawn_") for name in names)
+    kept = face_set.Faces.load(path, size, points)
+    drawn = all(str(name).startswith("drawn_") for name in kept.names)
     source = f"{path.parent.name}/{path.name}" + f", {DRAWN}" * drawn
-    return Faces(crops, landmarks, source, crop_of(path.parent.parent, names, crop))
+    return Faces(kept.crops, kept.landmarks.astype(np.float32), source, crop_of(path.parent.parent, kept.names, crop))
 
 
 def of_run(run: Path, about: contract.Contract, data: str | None = None) -> tuple[Faces, Faces | None]:

@@ -13,53 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgewing import decoding, files, geometry, layouts, metrics
-from edgewing.errors import InputError
-from train.data.samples import seen
+from edgewing import decoding, geometry, layouts, metrics
+from edgewing.face_set import Faces
 from train.decode import Decode
 from train.recipes import Recipe
 
 CALIBRATION = "faces/calibration.npz"
 VALIDATION = "faces/validation.npz"
-LARGEST_SET = 1 << 30  # bytes
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Crops as a network sees them: crops (F, T, T, 3) uint8 RGB, landmarks (F, N, 2) crop px with NaN where there is
-    no point, F names, visibility (F, N) uint8 (by default what the landmarks say of it)."""
-
-    crops: np.ndarray
-    landmarks: np.ndarray
-    names: np.ndarray
-    visibility: np.ndarray | None = None
-
-    def __post_init__(self):
-        if self.visibility is None:
-            object.__setattr__(self, "visibility", seen(self.landmarks))
-
-    def __len__(self) -> int:
-        return len(self.crops)
-
-    def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.beside(path) as part:
-            np.savez(part, **vars(self))
-
-    @classmethod
-    def load(cls, path: Path) -> Faces:
-        """InputError where the file is missing, too large, or not such a set."""
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; expected a run made by `python -m train fit`")
-        try:
-            arrays = files.arrays(path, LARGEST_SET)
-            visibility = arrays.get("visibility")  # older runs have none
-            faces = cls(arrays["crops"], arrays["landmarks"], arrays["names"], visibility)
-        except files.BROKEN_ARRAYS as error:
-            raise InputError(f"{path}: not a set of crops ({error})") from None
-        if faces.crops.ndim != 4 or faces.landmarks.ndim != 3 or len(faces.crops) != len(faces.landmarks):
-            raise InputError(f"{path}: crops {faces.crops.shape} and landmarks {faces.landmarks.shape} do not fit")
-        return faces
 
 
 @torch.no_grad()

@@ -10,18 +10,15 @@ import json
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgewing import files, geometry, layouts
 from edgewing.errors import InputError
+from edgewing.face_set import Faces
 from edgewing.layouts import Layout
 from train.data import drawn
 from train.weights import LARGEST_FILE, MODEL, RUNS, SHIPPED, run_folder, weights  # noqa: F401  part of this module's face
-
-if TYPE_CHECKING:
-    from train.evaluate import Faces
 
 RECIPE = "recipe.json"
 ABOUT = "a run's folder, a .safetensors file, or a name: edgewing-m"  # for --help
@@ -92,8 +89,6 @@ def _recipe(run: Path) -> dict:
 
 def draw(layout: str, size: int, seed: int) -> Faces:
     """DRAWN faces as a network of that layout and input size sees them. InputError for a layout that is not drawn."""
-    from train.evaluate import Faces
-
     crops, landmarks, names = [], [], []
     for face in drawn.faces(DRAWN, layout, seed, processes=os.cpu_count() or 1):
         crop = geometry.crop_from_landmarks(face.landmarks, size)

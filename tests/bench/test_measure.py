@@ -11,6 +11,7 @@ import pytest
 
 from edgewing import geometry, measure, runtimes
 from edgewing.errors import InputError
+from edgewing.face_set import Faces
 
 from .conftest import SIZE, template
 
@@ -112,17 +113,17 @@ def test_peak_memory_is_this_process_alone():
 
 def test_crops_are_checked(run_folder, tmp_path):
     path = run_folder([(0, 0), (1, 1)]) / "faces" / "validation.npz"
-    assert measure.crops_of(path, SIZE).shape == (2, SIZE, SIZE, 3)
-    with pytest.raises(InputError, match=r"the model takes uint8 \(B, 32, 32, 3\)"):
-        measure.crops_of(path, 32)
+    assert Faces.load(path, SIZE).crops.shape == (2, SIZE, SIZE, 3)
+    with pytest.raises(InputError, match=r"the model takes uint8 \(F, 32, 32, 3\)"):
+        Faces.load(path, 32)
     cut = tmp_path / "cut.npz"
     cut.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError, match="not a faces file"):
-        measure.crops_of(cut, SIZE)
+        Faces.load(cut, SIZE)
     hostile = tmp_path / "pickle.npz"
     np.savez(hostile, crops=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="not a faces file"):
-        measure.crops_of(hostile, SIZE)
+        Faces.load(hostile, SIZE)
 
 
 def test_it_needs_numpy_and_one_runtime_only(artefact, tmp_path):

@@ -12,8 +12,9 @@ import sys
 
 import numpy as np
 
-from edgewing import containers, measure, runtimes
+from edgewing import containers, runtimes
 from edgewing.errors import InputError
+from edgewing.face_set import Faces
 from edgewing.runtimes import executorch, onnx, tflite
 
 HERE = ("onnx", "tflite", "executorch")  # formats with a runtime on this machine; of the others the contract is read
@@ -29,7 +30,7 @@ def size() -> int:
 
 def load(path: str) -> dict:
     if path.endswith(".npz"):
-        measure.crops_of(path, 64)
+        Faces.load(path, 64)
     elif containers.format_of(path) in HERE:
         runtime = runtimes.open(path)
         side = runtime.contract.crop.size

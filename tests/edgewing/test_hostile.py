@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewing import containers, measure
+from edgewing import containers
 from edgewing import contract as contracts
 from edgewing.contract import KEY
 from edgewing.errors import InputError
+from edgewing.face_set import Faces
 from tests.edgewing.conftest import onnx_model, tiny_contract, write_onnx, write_pte, write_tflite
 from tests.edgewing.test_containers import FORMS, engine, field, inner, mlpackage, safetensors, varint
 
@@ -366,7 +367,7 @@ def test_an_archive_that_unpacks_to_too_much(tmp_path):
     path = tmp_path / "faces.npz"
     path.write_bytes(bomb())
     with pytest.raises(InputError, match="unpacks to more than 1024 MiB"):
-        measure.crops_of(path, 64)
+        Faces.load(path, 64)
 
 
 def test_lists_that_all_are_the_same_list_end(tmp_path):

@@ -75,10 +75,10 @@ def test_faces_round_trip_and_broken_files(tmp_path):
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"no zip"):
         path.write_bytes(broken)
-        with pytest.raises(InputError, match="not a set of crops"):
+        with pytest.raises(InputError, match="not a faces file"):
             Faces.load(path)
     np.savez(path, crops=np.array([object()], dtype=object), landmarks=1, names=1)
-    with pytest.raises(InputError, match="not a set of crops"):  # a pickle inside
+    with pytest.raises(InputError, match="not a faces file"):  # a pickle inside
         Faces.load(path)
     with pytest.raises(InputError, match="no such file"):
         Faces.load(tmp_path / "none.npz")

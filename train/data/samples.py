@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewing.errors import InputError
+from edgewing.face_set import seen
 
 # Larger coordinates are no pixels of a picture that edgewing.images would read.
 _LARGEST_COORDINATE = 1e6
@@ -45,11 +46,6 @@ class Sample:
     def __post_init__(self):
         if self.visibility is None:
             self.visibility = seen(self.landmarks)
-
-
-def seen(landmarks: np.ndarray) -> np.ndarray:
-    """(..., N) uint8 visibility of (..., N, 2) landmarks whose dataset says nothing of it: 2, or 0 where one is NaN."""
-    return np.where(np.isnan(landmarks).any(axis=-1), 0, 2).astype(np.uint8)
 
 
 def visibility_of(sample) -> np.ndarray:
