@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from compress.groups import Group
 from edgewing.errors import InputError, unknown
+from train.data.crops import evenly
 from train.evaluate import Faces
 from train.heatmaps import GroundTruth
 from train.loss import heatmap_loss
@@ -31,7 +32,7 @@ def taylor(network: StackedHourglass, groups: list[Group], recipe: Recipe, faces
     if len(faces) == 0:
         raise InputError("importance taylor needs crops, RUN/faces/calibration.npz; train the run again")
     truth = GroundTruth(recipe)
-    chosen = np.linspace(0, len(faces) - 1, min(len(faces), FACES)).astype(int)
+    chosen = evenly(len(faces), FACES)
     batches = np.array_split(chosen, max(1, len(chosen) // BATCH))
     squares = [np.zeros(group.width) for group in groups]
     network.requires_grad_(True)

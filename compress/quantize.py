@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from torch import nn
 
 from compress.fakequant import FakeQuantized, supported
@@ -31,6 +30,7 @@ from targets.job import Job
 from targets.progress import Progress, silence
 from train import runs
 from train.checkpoint import load_model
+from train.data.crops import evenly
 from train.evaluate import CALIBRATION
 from train.model import Hierarchical, Series, StackedHourglass
 
@@ -178,7 +178,7 @@ class Bench:
         self.job.ranges, self.job.float_layers, self.job.compared = name, float_layers, tuple(ranges.TABLE)
         faces, reference = self.faces, self.reference
         if some is not None and some < len(faces):
-            chosen = np.linspace(0, len(faces) - 1, some).astype(int)
+            chosen = evenly(len(faces), some)
             faces = faces.some(chosen)
             reference = runtimes.Points(reference.landmarks[chosen], reference.scores[chosen])
         with tempfile.TemporaryDirectory() as folder:

@@ -16,10 +16,12 @@ THREADS = (1, 2)
 EXCEPTIONS = ("RESIZE_NEAREST_NEIGHBOR", "AVERAGE_POOL_2D")
 
 
-def problems(path: Path) -> list[str]:
-    """A sentence if XNNPACK leaves a node of a .tflite file that is no exception, with 1 or with 2 threads."""
+def problems(path: Path, opened: runtimes.Runtime) -> list[str]:
+    """A sentence if XNNPACK leaves a node of a .tflite file that is no exception, with 1 or with 2 threads. ``opened``:
+    it is already, with one of them."""
     for threads in THREADS:
-        found = runtimes.open(path, threads, tell=False).description
+        known = opened.description
+        found = known if known.threads == threads else runtimes.open(path, threads, tell=False).description
         if set(found.left) - {runtimes.PICTURE_CAST, *EXCEPTIONS}:
             return [f"{found.fallback} ({threads} thread{'s' * (threads > 1)})"]
     return []

@@ -30,7 +30,7 @@ def passed(
     The other of its two names is gone afterwards. What had the name before stays until this is there.
     """
     result = parity.measure(path, reference, faces)
-    embed(path, containers.read(path).replace(parity=result.part))
+    embed(path, result.about.replace(parity=result.part))
     containers.seal(path)
     named, other = final, table.rejected(final)
     if result.reasons:

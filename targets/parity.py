@@ -19,7 +19,7 @@ from edgewing import containers, contract, face_set, formats, geometry, metrics,
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from targets import delegation
-from train.data import crops as cut
+from train.data.crops import cut, evenly
 from train.data.drawn import LAYOUTS
 from train.evaluate import CALIBRATION, VALIDATION
 from train.runs import SEEDS, crop_of, draw
@@ -90,7 +90,7 @@ class Faces:
 
 @dataclass(frozen=True)
 class Result:
-    """part: what goes into the contract. failed: faces with NME above 10 % (or none), of float and artefact.
+    """part: what goes into the contract, ``about``. failed: faces with NME above 10 % (or none), of float and artefact.
 
     reasons: why it was rejected, a sentence each with both values and the limit; empty where it was accepted.
     """
@@ -98,6 +98,7 @@ class Result:
     part: contract.ParityPart
     failed: tuple[int, int]
     reasons: list[str]
+    about: contract.Contract
 
     @property
     def nme_change(self) -> float:
@@ -167,16 +168,10 @@ def photographs(folder: Path, layout: str | Layout, square: contract.CropPart) -
 
     listing = data.read(folder, layout, split="test")
     count = len(listing.samples)
-    chosen = [listing.samples[i] for i in np.unique(np.linspace(0, count - 1, min(count, MOST_FACES)).astype(int))]
+    chosen = [listing.samples[i] for i in evenly(count, MOST_FACES)]
     protocol = square.protocol if all(sample.box is not None for sample in chosen) else "gtbox"
-    crops, landmarks = [], []
-    for sample in chosen:
-        try:
-            crop = cut.square(sample, square.size, protocol, square.factor, square.least)
-            crops.append(geometry.warp(data.load(sample), crop.to_image, square.size))
-        except InputError:  # a broken picture: one face fewer, and the number of faces is reported
-            continue
-        landmarks.append(geometry.apply(crop.to_crop, sample.landmarks))
+    # a broken picture is one face fewer, and the number of faces is reported
+    crops, landmarks = cut(chosen, square.size, protocol, square.factor, square.least)
     if not crops:
         raise InputError(f"{folder}: none of {count} pictures can be read; check the folder")
     return Faces(
@@ -213,7 +208,7 @@ def _measure(path: Path, artefact: runtimes.Runtime, reference: runtimes.Points,
     if about.model.format == "tensorrt" and about.model.precision != "int8":
         ran_on += "; fp32 here, the engine's precision is chosen by its builder on the board"
     result = compare(about, ran_on, artefact(faces.crops), reference, faces)
-    reasons = [*result.reasons, *(delegation.problems(path) if about.model.format == "tflite" else [])]
+    reasons = [*result.reasons, *(delegation.problems(path, artefact) if about.model.format == "tflite" else [])]
     return replace(result, part=replace(result.part, accepted=not reasons), reasons=reasons)
 
 
@@ -259,7 +254,7 @@ def compare(
         nme_artefact=nme if np.isfinite(nme) else 1.0,  # no face at all: JSON has no infinity, and 100 % fails as well
         accepted=not reasons,
     )
-    return Result(part, (int((theirs > FAILED).sum()), int((ours > FAILED).sum())), reasons)
+    return Result(part, (int((theirs > FAILED).sum()), int((ours > FAILED).sum())), reasons, about)
 
 
 def _worse(nme: float, nme_float: float) -> float:

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import files, geometry, hints
+from edgewing import files, hints
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train.checkpoint import load_model
-from train.data import load, read
+from train.data import read
+from train.data.crops import cut, evenly
 from train.evaluate import predict
 from train.runs import ABOUT
 
@@ -61,24 +62,14 @@ def measure(run: str | Path, folder: str | Path) -> Offsets:
         for sample in read(folder, recipe.layout, points_frame=recipe.points_frame).samples
         if not np.isnan(sample.landmarks).any()
     ]
-    crops, labels = [], []
-    for index in np.unique(np.linspace(0, len(samples) - 1, min(MOST, len(samples))).astype(int)):
-        sample = samples[int(index)]
-        crop = geometry.crop_from_landmarks(sample.landmarks, recipe.input_size)
-        try:
-            image = load(sample)
-        except InputError as error:
-            print(f"left out: {error}")
-            continue
-        crops.append(geometry.warp(image, crop.to_image, crop.size))
-        labels.append(geometry.apply(crop.to_crop, sample.landmarks))
+    crops, labels = cut((samples[i] for i in evenly(len(samples), MOST)), recipe.input_size, say=print)
     if not crops:
         raise InputError(f"{folder}: no picture that can be read has all its points")
     predicted, _ = predict(network, recipe, np.stack(crops), mirrored=True)
     shares = (np.stack(labels) - predicted) / recipe.input_size  # (F, N, 2)
     lateral = shares[..., 0].mean(axis=1)
     error = float(lateral.std() / len(lateral) ** 0.5)
-    return Offsets(sample.source, len(crops), float(lateral.mean()), error, np.median(shares, axis=0))
+    return Offsets(samples[-1].source, len(crops), float(lateral.mean()), error, np.median(shares, axis=0))
 
 
 def tell(run: Path, folders: Sequence[str], out: Path | None = None) -> None:

@@ -15,9 +15,10 @@ OPERATORS = {name: number for number, name in flatbuffer.OPERATORS.items()}
 @pytest.mark.parametrize("precision", table.TABLE["tflite"].precisions)
 def test_all_but_the_picture_s_cast(run, exported, precision, threads):
     path = table.TABLE["tflite"].path(run / "export", run.name, precision)
-    found = runtimes.open(path, threads).description
+    opened = runtimes.open(path, threads)
+    found = opened.description
     assert found.nodes == len(flatbuffer.operations(path.read_bytes()))
-    assert found.left == (runtimes.PICTURE_CAST,) and delegation.problems(path) == []
+    assert found.left == (runtimes.PICTURE_CAST,) and delegation.problems(path, opened) == []
     part = containers.read(path).parity
     assert f"XNNPACK {found.nodes - 1}/{found.nodes} nodes" in part.ran_on
 
@@ -36,7 +37,7 @@ def test_a_file_that_falls_back_is_rejected(run, exported, network, tmp_path):
     containers.seal(path)
     nodes = len(flatbuffer.operations(path.read_bytes()))
     said = f"2 of {nodes} nodes fall back to built-in kernels: 2 FLOOR_MOD (1 thread)"
-    assert delegation.problems(path) == [said]
+    assert delegation.problems(path, runtimes.open(path)) == [said]
     faces = parity.Faces(*discs(3, 77), "discs")
     reference = graph.reference(network, run_contract(network, RECIPE), faces.crops)
     result = parity.measure(path, reference, faces)

@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from edgewing import geometry
 from edgewing.errors import InputError
 from edgewing.geometry import FACTOR, LEAST, Crop
+from train.data.samples import Sample, load
 
 _GROWN = 1.05
 _WHOLE, _MIDDLE, _SIZE = 450, 360, 256  # px of the released code's crop, of its middle, of what the network sees
@@ -33,6 +34,33 @@ def square(sample, size: int, protocol: str = "gtbox", factor: float = FACTOR, l
     InputError: the protocol needs a box of the dataset and there is none, or it is empty.
     """
     return CROPS[protocol](sample, size, factor, least)
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Indices of at most ``most`` of so many, evenly spaced over them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+def cut(
+    samples: Iterable[Sample],
+    size: int,
+    protocol: str = "gtbox",
+    factor: float = FACTOR,
+    least: float = LEAST,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """(size, size, 3) uint8 RGB crops of samples and their (N, 2) landmarks in crop px. One that cannot be read or
+    cropped is left out, and ``say`` is told."""
+    crops, landmarks = [], []
+    for sample in samples:
+        try:
+            crop = square(sample, size, protocol, factor, least)
+            crops.append(geometry.warp(load(sample), crop.to_image, size))
+        except InputError as error:
+            say(f"left out: {error}")
+            continue
+        landmarks.append(geometry.apply(crop.to_crop, sample.landmarks))
+    return crops, landmarks
 
 
 def _gtbox(sample, size: int, factor: float, least: float) -> Crop:
