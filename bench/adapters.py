@@ -1,75 +1,26 @@
-"""Adapters: what has to be done around a landmark model of others so that it finds points in a photograph.
-
-A model is a .tflite or .onnx file; what must be known of it stands in a table under the file's sha256 (`adapters.json`
-here, and `compress/foreign.json`, whose models also teach), or in JSON beside the file, `model.onnx.json`:
-
-    {"name": "Somebody's 68", "source": "where from", "licence": "which", "trained_on": ["what"], "layout": "300w-68",
-     "size": 112, "factor": 1.2, "mean": 127.5, "scale": 127.5}
-
-Every field is explained at Adapter. A file described there is run as it is, so describe only what you trust.
+"""Adapters: what is done around a landmark model of others (compress.foreign) so that it finds points in a photograph.
 
 P points of the model, S crop pixels. Crop pixels have (0, 0) at the centre of the top-left one.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from edgewing import files, geometry, layouts
+from compress import foreign
+from edgewing import geometry, layouts
 from edgewing.errors import InputError
 
-TABLES = (Path(__file__).with_name("adapters.json"), Path(__file__).parents[1] / "compress" / "foreign.json")
-DESCRIPTION_LIMIT = files.MIB
 EYES = {"300w-68": (36, 45), "wflw-98": (60, 72)}  # the outer eye corners that a turned crop is level with
-READOUTS = ("points", "heatmaps")
-AXES = ("NCHW", "NHWC")
 
 
 @dataclass(frozen=True)
-class Adapter:
-    """layout: that of its points, or that which ``points`` takes them to: for each point of the layout the model's
-    own, several (their mean is meant) or none (null).
-
-    The crop is ``size`` px wide and high. factor: its side as a multiple of the longer side of the landmark box, or two
-    numbers, of its width and of its height. shift: of its centre, downwards, in longer sides. turned: so that the outer
-    eye corners are level. border: what fills the outside of the picture, a grey value or ``replicate``. Pixels go in as
-    (value - mean) / scale, each one number or three, in the order of ``colour``, laid out as ``axes`` says.
-
-    readout ``points``: the output named (or the only one) begins with ``values`` numbers a point, x and y first, in
-    which ``unit`` is the crop's side (1: shares, 192: pixels of 192). ``heatmaps``: (3 P, h, h), P maps of confidence,
-    P of offsets down, P across; a point is at the largest cell plus log(p / (1 - p)) / ``offset_scale`` of its offsets,
-    in shares of S - 1 (OpenSeeFace).
-
-    points_source: who says that these points are the layout's.
-    """
-
-    name: str
-    source: str
-    licence: str
-    trained_on: tuple[str, ...]
-    layout: str
-    size: int
-    factor: float | tuple[float, float]
-    mean: float | tuple[float, ...]
-    scale: float | tuple[float, ...]
-    shift: float = 0.0
-    turned: bool = False
-    border: int | str = 0
-    colour: str = "RGB"
-    axes: str = "NCHW"
-    output: str = ""
-    readout: str = "points"
-    values: int = 2
-    unit: float = 1.0
-    offset_scale: float = 16.0
-    points: tuple[tuple[int, ...], ...] = ()
-    points_source: str = ""
+class Adapter(foreign.Description):
+    """A description put to use."""
 
     @property
     def count(self) -> int:
@@ -130,42 +81,8 @@ class Adapter:
 
 
 def describe(path: Path, sha256: str) -> Adapter:
-    """The adapter of a file. InputError with what to write where nothing is known, or where that is no description."""
-    beside = path.with_name(path.name + ".json")
-    if beside.is_file():
-        try:
-            return _adapter(json.loads(files.read(beside, DESCRIPTION_LIMIT)))
-        except (TypeError, KeyError, ValueError, RecursionError, InputError) as error:
-            raise InputError(f"{beside}: no description of a model ({error})") from None
-    for table in TABLES:
-        known = json.loads(table.read_text(encoding="utf-8"))
-        if sha256 in known:
-            return _adapter(known[sha256])
-    needed = (f.name for f in dataclasses.fields(Adapter) if f.default is dataclasses.MISSING)
-    raise InputError(f"nothing is known of {path.name}; describe it in {beside.name}: {', '.join(needed)}")
-
-
-def _adapter(value: dict) -> Adapter:
-    """Of what a JSON says. InputError, KeyError, TypeError, ValueError: it is no adapter."""
-    value = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
-    numbered = value.get("points", ())
-    value["points"] = tuple(() if i is None else (i,) if isinstance(i, int) else tuple(i) for i in numbered)
-    made = Adapter(**value)
-    layout = layouts.get(made.layout)
-    pairs = {"colour": ("RGB", "BGR"), "axes": AXES, "readout": READOUTS}
-    for name, known in pairs.items():
-        if getattr(made, name) not in known:
-            raise ValueError(f"{name} {getattr(made, name)!r} is none of {', '.join(known)}")
-    positive = np.hstack([made.size, made.factor, made.scale, made.values, made.unit, made.offset_scale])
-    if not (np.asarray(positive, float) > 0).all() or np.size(made.factor) > 2:
-        raise ValueError("size, factor, scale, values, unit and offset_scale must be above 0")
-    if {np.size(made.mean), np.size(made.scale)} - {1, 3}:
-        raise ValueError("mean and scale are one number or three")
-    if made.border != "replicate" and made.border not in range(256):
-        raise ValueError(f"border {made.border!r} is neither 0 to 255 nor 'replicate'")
-    if made.points and (len(made.points) != layout.points or any(not 0 <= i < 10_000 for p in made.points for i in p)):
-        raise ValueError(f"points must have {layout.points} entries, for {made.layout}, of indices or null")
-    return made
+    """The adapter of a file. InputError as compress.foreign has it."""
+    return Adapter(**vars(foreign.describe(path, sha256)))
 
 
 def _points(adapter: Adapter, output: np.ndarray, to_image: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench import adapters
+from compress import foreign
 from edgewing import geometry, layouts
 from edgewing.errors import InputError
 
@@ -89,15 +90,14 @@ def test_heatmaps_with_offsets(tmp_path):
     np.testing.assert_allclose(found, np.tile([28 * (5 / 7 - 0.05), 28 * (2 / 7 + 0.1)], (68, 1)))
 
 
-def test_the_tables_are_sound():
-    """Every adapter of both tables reads; maps have a point for each of the layout's."""
+def test_the_table_is_sound():
+    """Every adapter of the table reads; maps have a point for each of the layout's."""
     known = {}
-    for table in adapters.TABLES:
-        for sha256 in json.loads(table.read_text()):
-            adapter = adapters.describe(adapters.Path("nowhere.onnx"), sha256)
-            assert len(sha256) == 64 and len(adapter.has) == layouts.get(adapter.layout).points
-            assert adapter.licence and adapter.source and (adapter.points_source or not adapter.points)
-            known[adapter.name] = adapter
+    for sha256 in json.loads(foreign.TABLE.read_text()):
+        adapter = adapters.describe(adapters.Path("nowhere.onnx"), sha256)
+        assert len(sha256) == 64 and len(adapter.has) == layouts.get(adapter.layout).points
+        assert adapter.licence and adapter.source and (adapter.points_source or not adapter.points)
+        known[adapter.name] = adapter
     face = known["OpenSeeFace"]
     assert np.flatnonzero(~face.has).tolist() == [60, 64] and sorted(i for p in face.points for i in p) == list(
         range(66)

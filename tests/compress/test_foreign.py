@@ -38,10 +38,14 @@ def test_a_file_that_nothing_is_known_of_says_what_to_write(tmp_path):
     "change, message",
     [
         ({"size": 0}, "must be above 0"),
-        ({"colour": "GRB"}, "RGB or BGR"),
+        ({"colour": "GRB"}, "none of RGB, BGR"),
         ({"layout": "300w-69"}, "did you mean"),
-        ({"trained_on": None}, "wrong kind"),
-        ({"weights": 1}, "wrong kind"),
+        ({"trained_on": None}, "trained_on is not a list"),
+        ({"weights": 1}, "no description of a model"),
+        (
+            {"turned": True, "factor": [1.2, 1.4]},
+            "a model with factor, turned of its own can be compared, but not teach",
+        ),
     ],
 )
 def test_a_wrong_description_is_an_input_error(tmp_path, change, message):
