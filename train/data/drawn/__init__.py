@@ -15,34 +15,17 @@ from __future__ import annotations
 import functools
 import multiprocessing
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from edgewing import layouts
 from edgewing.errors import InputError
+from train.data.drawn.face import Drawn
 
 VERSION = 1  # of the cartoons; heads have their own
 LAYOUTS = ("300w-68", "wflw-98", "cofw-29", "aflw-19")
 KINDS = {"cartoons": LAYOUTS, "heads": ("300w-68", "wflw-98")}  # and the layouts of each
-
-
-@dataclass
-class Drawn:
-    """One drawn face. image: (H, W, 3) uint8 RGB. landmarks: (N, 2) float32 image px, 0-based pixel centres.
-
-    Every face is a person of its own: the group is the name.
-    """
-
-    name: str
-    image: np.ndarray
-    landmarks: np.ndarray
-    source: str = "drawn"
-    group: str = ""
-
-    def __post_init__(self) -> None:
-        self.group = self.group or self.name
 
 
 def draw(seed: int, layout_name: str) -> Drawn:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from train.data.catalogue import DRAWN_HEADS
-from train.data.drawn import Drawn
+from train.data.drawn.face import Drawn
 from train.data.drawn.heads.marks import contour_points, seen
 from train.data.drawn.heads.render import SIZE, draw
 
