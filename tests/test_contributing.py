@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import edgewing
+from tests.targets.conftest import network, run  # noqa: F401  fixtures
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -39,6 +40,11 @@ assert abs(value - (0.05**2 / 2 + 0.1 * (1 - 0.05)) / 2) < 1e-6, value
 DEVICE = """
 from bench import devices
 assert devices.open("docker://box").check("echo $((6 * 7))") == b"42\\n"
+"""
+TARGET = """
+import sys
+from targets.__main__ import main
+main([sys.argv[1], "--to", "onnx-float"])
 """
 
 
@@ -98,9 +104,15 @@ def test_a_device(copy, tmp_path):
     python(copy, DEVICE, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
 
+def test_a_target(copy, run, tmp_path):  # noqa: F811
+    place = shutil.copytree(run, tmp_path / "tiny")
+    said = python(copy, TARGET, place)
+    assert f"next: edgewing run IMAGE --model {place}/export/tiny-float-fp32.onnx" in said
+
+
 def test_each_is_small():
     longest = {name: sum(line[:1] not in " -" for line in body.splitlines() if line) for _, name, body in EXAMPLES}
-    assert len(EXAMPLES) == 8 and max(longest.values()) <= 20, longest
+    assert len(EXAMPLES) == 10 and max(longest.values()) <= 20, longest
 
 
 def test_the_copy_is_in_the_house_style(copy):
