@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
+import numpy as np
 import pytest
 
 from compress import __main__ as command
@@ -100,10 +102,8 @@ def test_a_ladder_of_two(source, folder, swept, capfd):
 def test_other_faces_are_not_compared(source, folder, swept, capfd):
     other = folder / "other"
     shutil.copytree(source, other)
-    with_names = measuring.Faces.load(other / "faces/validation.npz")
-    measuring.Faces(with_names.crops[1:], with_names.landmarks[1:], with_names.names[1:]).save(
-        other / "faces/validation.npz"
-    )
+    kept = measuring.Faces.load(other / "faces/validation.npz")
+    replace(kept, names=np.array([f"other_{name}" for name in kept.names])).save(other / "faces/validation.npz")
 
     def says(words, *arguments):
         assert typed(*arguments) == 2
