@@ -41,7 +41,7 @@ def test_a_model_of_others(ask):
 
     from edgewing import detection
 
-    other = detection.weights(detection.BLAZEFACE["blazeface-short"].file)
+    other = detection.BLAZEFACE["blazeface-short"].path
     with pytest.raises(RuntimeError, match="no contract inside"):
         ask("contract.read", np.fromfile(other, np.uint8))
 
