@@ -101,7 +101,7 @@ def test_the_98_points_are_the_68_where_both_mark_the_same_place():
         assert np.array_equal(wflw.visibility[index][~brows], ibug.visibility[~brows])
         assert np.array_equal(wflw.behind[index][~brows], ibug.behind[~brows])
         eye = np.linalg.norm(ibug.landmarks[36] - ibug.landmarks[45])
-        assert np.linalg.norm(wflw.landmarks[index] - ibug.landmarks, axis=1)[brows].max() < 0.12 * eye
+        assert np.linalg.norm(wflw.landmarks[index] - ibug.landmarks, axis=1)[brows].max() < 0.2 * eye
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

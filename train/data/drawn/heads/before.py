@@ -77,13 +77,60 @@ def _arm(loop: np.ndarray, ear: np.ndarray, side: int, camera: Camera, depth: np
     return [p[k : k + 2, :2] for k in range(23) if free[k] and free[k + 1]]
 
 
+def locks(picture, covered, hairline: np.ndarray, camera: Camera, paint: np.ndarray, fringe: bool, rng) -> np.ndarray:
+    """The picture with strands of hair that fall from the hairline over forehead, cheeks and outline.
+
+    hairline: (n, 3) places where hair begins, from one ear over the forehead to the other. paint: linear RGB, lit.
+    fringe: many short ones in the middle, else a few of any length.
+    """
+    flat = camera.project(hairline)[:, :2]
+    wide = np.linalg.norm(flat[-1] - flat[0])
+    down = np.array([np.sin(camera.pose[2]), np.cos(camera.pose[2])])
+    across, count = np.array([down[1], -down[0]]), int(rng.integers(10, 22) if fringe else rng.integers(1, 7))
+    layer, bright = np.zeros(picture.shape[:2], np.uint8), np.zeros(picture.shape[:2], np.uint8)
+    length, parting, s = rng.uniform(0.18, 0.42), rng.uniform(-0.5, 0.5), np.linspace(0, 1, 12)[:, None]
+    for _ in range(count):
+        place = rng.uniform(0.22, 0.78) if fringe else rng.random()
+        start = flat[int(place * (len(flat) - 1))]
+        reach = length * rng.uniform(0.75, 1.2) if fringe else rng.uniform(0.2, 1.1)
+        aside = np.sign(place - 0.5 - 0.3 * parting) * rng.uniform(0, 0.35) + rng.normal(0, 0.1)
+        wave, phase = rng.normal(0, 0.02) * wide, rng.uniform(3, 9)
+        for _ in range(rng.integers(4, 16)):
+            at = start + across * rng.normal(0, 0.025) * wide
+            end, bow = reach * rng.uniform(0.8, 1.05), aside + rng.normal(0, 0.03)
+            line = at + wide * (end * s * down + bow * s**1.5 * across) + wave * np.sin(phase * s) * across
+            shade = int(rng.integers(70, 256))
+            cv2.polylines(layer, [_fixed(line)], False, 255, 1, cv2.LINE_AA, _FINE)
+            cv2.polylines(bright, [_fixed(line)], False, shade, 1, cv2.LINE_AA, _FINE)
+    alpha = (layer * np.float32(rng.uniform(0.6, 1.0) / 255))[..., None]
+    np.maximum(covered, np.float32(1) * (cv2.blur(layer, (3, 3)) > 140), out=covered)
+    tone = paint.astype(np.float32) * (bright * np.float32(1.2 / 255))[..., None]
+    return picture * (1 - alpha) + tone * alpha
+
+
+def _held(layer, shape, centre, wide, gain: float, rng) -> None:
+    """A microphone, or a cup, before the mouth."""
+    paint = tuple(float(c) / max(gain, 0.2) * 0.8 for c in (np.full(3, 0.02) if rng.random() < 0.5 else colour(rng)))
+    r, angle = wide[0] * rng.uniform(0.08, 0.2), rng.uniform(-0.8, 0.8)
+    end = centre + np.array([np.sin(angle), np.cos(angle)]) * 6 * r
+    middle = tuple(int(x) for x in centre)
+    for target, value in ((shape, paint), (layer, 1.0)):
+        cv2.line(target, middle, tuple(int(x) for x in end), value, max(1, int(r * rng.uniform(0.7, 2.4))))
+        cv2.ellipse(target, middle, (int(r), int(1.2 * r)), float(np.degrees(-angle)), 0, 360, value, -1)
+    cv2.circle(shape, tuple(int(x) for x in centre - 0.3 * r), max(1, int(0.3 * r)), tuple(2 * c for c in paint), -1)
+
+
 def thing(picture, covered, box: np.ndarray, tone, light: float, gain: float, noise, rng) -> np.ndarray:
     """The picture with fingers or something flat before the face of that box."""
     size, wide = picture.shape[0], box[2:] - box[:2]
     side = rng.choice((-1, 1))
     centre = (box[:2] + box[2:]) / 2 + np.array([side * rng.uniform(0.1, 0.6), rng.uniform(-0.2, 0.65)]) * wide
     layer, shape = np.zeros((size, size), np.float32), np.zeros((size, size, 3), np.float32)
-    if rng.random() < 0.6:
+    kind = rng.random()
+    if kind < 0.25:
+        _held(layer, shape, (box[:2] + box[2:]) / 2 + wide * rng.normal((0, 0.3), (0.12, 0.1)), wide, gain, rng)
+        shape, layer = cv2.GaussianBlur(shape, (0, 0), 1.0), cv2.GaussianBlur(layer, (0, 0), 0.8)
+    elif kind < 0.7:
         _fingers(layer, shape, centre, wide, tone * light, rng)
         shape, layer = cv2.GaussianBlur(shape, (0, 0), 1.2), cv2.GaussianBlur(layer, (0, 0), 0.8)
     else:

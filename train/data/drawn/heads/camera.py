@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from train.data.drawn.heads.mesh import rotation
-from train.data.drawn.heads.people import colour
+from train.data.drawn.heads.people import HAIR, TONES, colour
 
 YAW, PITCH, ROLL = 90, 45, 180  # degrees that are never passed
 _GAMMA = (np.arange(4096, dtype=np.float32) / 4095) ** np.float32(1 / 2.2)
@@ -78,12 +78,15 @@ def lights(rng: np.random.Generator) -> np.ndarray:
     made = np.zeros((3 + rng.integers(0, 3), 6))
     warm = rng.normal(0, 0.12)
     warm = np.exp([warm, 0, -warm])
-    ambient = rng.uniform(0.15, 0.9)
+    hard = rng.random() < 0.25  # little but the main light, from any side
+    ambient = rng.uniform(0.02, 0.15) if hard else rng.uniform(0.15, 0.9)
     made[0, 3:] = ambient * np.exp(rng.normal(0, 0.08, 3))
     made[1, 3:] = ambient * rng.uniform(0.2, 0.8) * np.exp(rng.normal(0, 0.1, 3))
     for i in range(2, len(made)):
         main = i == 2
         around, up = (rng.normal(0, 50), rng.normal(28, 22)) if main else (rng.uniform(-120, 120), rng.uniform(-20, 50))
+        if main and hard:
+            around, up = rng.uniform(-100, 100), rng.uniform(-20, 75)
         around, up = np.deg2rad(around), np.deg2rad(np.clip(up, -25, 80))
         made[i, :3] = np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)
         strength = rng.uniform(0.3, 1.4) if main else rng.uniform(0.0, 0.6)
@@ -98,6 +101,8 @@ def background(rng: np.random.Generator, size: int, noise: np.ndarray) -> np.nda
     grey = c.mean(2, keepdims=True)
     c = np.ascontiguousarray(grey + (c - grey) * np.float32(rng.beta(1.0, 2.0)))
     picture = cv2.resize(c, (n, n), interpolation=cv2.INTER_CUBIC)
+    for _ in range(rng.integers(0, 4) if rng.random() < 0.15 else 0):
+        _passer_by(picture, rng)
     for _ in range(rng.integers(0, 14)):
         paint = tuple(float(x) for x in colour(rng))
         (a, b), kind = (tuple(int(x) for x in p) for p in rng.integers(-10, n + 10, (2, 2))), rng.random()
@@ -117,17 +122,29 @@ def background(rng: np.random.Generator, size: int, noise: np.ndarray) -> np.nda
     return np.clip(picture, 0, 1.5) * np.float32(rng.uniform(0.3, 1.3))
 
 
+def _passer_by(picture: np.ndarray, rng: np.random.Generator) -> None:
+    """Another person behind, as far as a blurred picture of 60 px shows one."""
+    x, y, r = int(rng.integers(0, 60)), int(rng.integers(8, 40)), int(rng.integers(4, 14))
+    tone = TONES[rng.integers(len(TONES))] * np.exp(rng.normal(0, 0.15))
+    hair, shirt = HAIR[rng.integers(len(HAIR))], colour(rng)
+    parts = ((shirt, (x, y + 3 * r), (2 * r, int(1.7 * r))), (hair, (x, y - r // 4), (r, int(1.2 * r))),
+             (tone, (x, y + r // 4), (int(0.8 * r), r)))  # fmt: skip
+    for paint, middle, axes in parts:
+        cv2.ellipse(picture, middle, axes, 0, 0, 360, tuple(float(c) for c in paint), -1)
+
+
 def develop(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Linear light to (H, W, 3) uint8: white balance, shoulder, defocus, motion, contrast, grey, few pixels, noise."""
-    x = np.clip(x * np.exp(rng.normal(0, 0.06, 3)).astype(np.float32), 0, None)
+    cast = 0.05 if rng.random() < 0.7 else 0.16  # lamps, dusk, old pictures
+    x = np.clip(x * np.exp(rng.normal(0, cast, 3)).astype(np.float32), 0, None)
     x = x / (1 + 0.25 * x) * 1.2
     if rng.random() < 0.55:
         x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.3, 1.6)))
     if rng.random() < 0.08:
         x = _smeared(x, int(rng.integers(3, 11)), rng.uniform(0, np.pi))
     x = _GAMMA[(np.clip(x, 0, 1) * 4095).astype(np.int32)]
-    x = (x - 0.45) * np.float32(rng.uniform(0.75, 1.25)) + np.float32(0.45 + rng.normal(0, 0.04))
-    saturation = 0.0 if rng.random() < 0.07 else rng.uniform(0.5, 1.25)
+    x = (x - 0.45) * np.float32(rng.uniform(0.7, 1.45)) + np.float32(0.45 + rng.normal(0, 0.05))
+    saturation = 0.0 if rng.random() < 0.12 else rng.uniform(0.4, 1.4)
     grey = x.mean(2, keepdims=True)
     x = grey + (x - grey) * np.float32(saturation)
     if rng.random() < 0.12:

@@ -20,15 +20,17 @@ class Brow:
         """line: (5, 2), the default brow; ``rng`` makes it a person's own."""
         line, n = line.astype(float), np.zeros(6) if rng is None else rng.standard_normal(6)
         line[:, 1] += 0.022 * n[0] + 0.05 * n[1] * (line[:, 0] - 0.32) + 0.018 * n[2] * np.array([-1, 0, 1, 0, -1])
-        line[:, 0] = 0.325 + (line[:, 0] - 0.325) * (1 + 0.06 * n[3]) + 0.012 * n[4]
+        if rng is not None:  # the rule is of plucked brows: as they grow, they go on at both ends
+            ends = np.clip((0.018 + 0.022 * n[3], 0.02 + 0.025 * n[4]), -0.04, 0.07)
+            line[:, 0] += np.array([-1, -0.5, 0, 0.5, 1]) * np.where(np.arange(5) < 2, *ends)
         self.x = np.linspace(line[0, 0], line[-1, 0], 33)
         self.y = np.polyval(np.polyfit(line[:, 0], line[:, 1], 3), self.x)
         shape = np.interp(np.linspace(0, 1, 33), [0, 0.12, 0.6, 1], [0.7, 1, 0.85, 0.2])
-        self.half = float(np.clip(0.036 + 0.012 * n[5], 0.014, 0.07)) * shape
+        self.half = float(np.clip(0.036 * np.exp(0.35 * n[5]), 0.013, 0.08)) * shape
 
     def points(self, height: float) -> np.ndarray:
         """(5, 2) even steps from inner to outer end, at -1 the lower edge, 1 the upper."""
-        x = np.linspace(self.x[0] + 0.01, self.x[-1] - 0.005, 5)
+        x = np.linspace(self.x[0] + 0.016, self.x[-1] - 0.018, 5)  # where its ends are seen to be
         return np.stack([x, np.interp(x, self.x, self.y + height * self.half)], 1)
 
     def for68(self) -> np.ndarray:

@@ -70,7 +70,10 @@ def person(rng: np.random.Generator) -> Person:
     brow = hair * rng.uniform(0.3, 0.9) if hair.mean() > 0.03 else hair * 0.8
     q = np.array([4 + 6 * dark, 4 + 3 * dark, 2, 1.2 * light, 1.5 * light, 1.5 * light, 0.6 * light]) + 0.02
     iris = IRISES[rng.choice(7, p=q / q.sum())] * np.exp(rng.normal(0, 0.1, 3))
-    return Person(age, male, race, tone, hair, brow, hair * rng.uniform(0.5, 1.0), iris)
+    beard = hair * rng.uniform(0.5, 1.0)
+    if rng.random() < 1.6 * max(0, age - 0.5):
+        beard = HAIR[8 + rng.integers(2)] * rng.uniform(0.5, 1.1)  # grey before the hair is
+    return Person(age, male, race, tone, hair, brow, beard, iris)
 
 
 @functools.cache
@@ -80,6 +83,11 @@ def _sigmas(mesh: Mesh) -> np.ndarray:
         sigma = 0.22 if re.search("trans|angle|scale", name) else 0.28
         found.append(0.2 if name.startswith(("head/head-", "ears/l-ear-shape", "neck/")) else sigma)
     return np.array(found)
+
+
+@functools.cache
+def _lips(mesh: Mesh) -> np.ndarray:
+    return np.array([re.search("lip-(height|volume)", name) is not None for name, _ in mesh.sliders])
 
 
 def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
@@ -98,6 +106,7 @@ def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
     # sliders are made for adults: on a child's face their whole range crumples it
     spread = SPREAD * float(np.interp(who.age, [0, 0.1875, 0.5], [0.35, 0.6, 1]))
     values = np.clip(rng.normal(0, _sigmas(mesh)), -0.85, 0.85)
+    values[_lips(mesh)] -= 0.35 * rng.random() * (1 - who.race[0]) + 0.5 * max(0, who.age - 0.5)  # thinner with age
     values = np.clip(values[:, None] + rng.normal(0, 0.06, (len(values), 2)), -1, 1) * spread
     for (_, sides), pair in zip(mesh.sliders, values.tolist()):
         for (low, high), x in zip(sides, pair):
@@ -169,8 +178,16 @@ def _laugh(face: Face, a: float, rng) -> None:
     face.both(mouthSmile=0.3 + 0.5 * rng.random(), mouthUpperUp=0.6 * a, eyeSquint=0.6 * a, cheekSquint=0.6 * a)
 
 
-_MOODS = {_smile: 0.2, _teeth: 0.2, _talk: 0.1, _surprise: 0.06, _anger: 0.05, _sad: 0.05, _pucker: 0.05, _laugh: 0.05}
-_CALM, _MIXED = 0.16, 0.08  # no mood at all; a few units of any kind
+def _shout(face: Face, a: float, rng) -> None:
+    face.one(jawOpen=0.5 + 0.5 * a, tongueOut=max(0.0, rng.normal(-0.3, 0.5)))
+    face.both(mouthUpperUp=0.5 * rng.random(), mouthLowerDown=0.4 * rng.random(), eyeSquint=0.7 * rng.random())
+
+
+_MOODS = {
+    _smile: 0.17, _teeth: 0.21, _talk: 0.1, _surprise: 0.06, _anger: 0.05, _sad: 0.05, _pucker: 0.05, _laugh: 0.09,
+    _shout: 0.03,
+}  # fmt: skip
+_CALM, _MIXED = 0.13, 0.06  # no mood at all; a few units of any kind
 
 
 def expression(mesh: Mesh, rng: np.random.Generator) -> tuple[dict[str, float], tuple[float, float]]:

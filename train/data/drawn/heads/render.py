@@ -158,7 +158,7 @@ def _style(who: people.Person, beard: float, curly: bool, painted: bool, rng: np
         "shadow_red": 0.4 * u(0, 1) ** 2,
         "shadow_green": 0.4 * u(0, 0.6) ** 2,
         "shadow_blue": 0.4 * u(0, 1) ** 2,
-        "lips": u(0.5, 0.95),
+        "lips": u(0.25, 0.95),
         "gloss": u(0.05, 0.6) ** 1.5,
         "wet": u(0, 1),
         "brows": u(0.35, 1.15),
@@ -184,7 +184,8 @@ def _style(who: people.Person, beard: float, curly: bool, painted: bool, rng: np
 
 
 def _colours(who: people.Person, painted: bool, rng: np.random.Generator) -> np.ndarray:
-    lip = who.tone * (0.95, 0.55, 0.58) * rng.uniform(0.7, 1.1)
+    pale = rng.random()
+    lip = who.tone * (0.95, 0.5 + 0.25 * pale, 0.53 + 0.25 * pale) * rng.uniform(0.65, 1.1)
     if painted and rng.random() < 0.8:
         lip = linear(*(np.array([150, 30, 45]) + rng.normal(0, 35, 3)).clip(10, 240)) * rng.uniform(0.7, 1.5)
     cloth = [people.colour(rng) for _ in range(3)]
@@ -228,6 +229,7 @@ def _gathered(m: Mesh, v, who, marks_v, paint, cam, body, painted: bool, rng) ->
     parts.columns[0][:, 5 + shading.SCALP] = worn.scalp
     made = [sheets.mask(m, marks_v, rng)] if rng.random() < 0.04 else []
     hair = sheets.hair(m, v, worn, rng) if hat != "scarf" else []
+    worn.hidden = bool(hat)
     if hat:  # hair below the hat only
         high = m.places(t, "hair")[..., 1].ravel() > 7.7
         hair = hair[:2]
@@ -269,6 +271,7 @@ def draw(rng: np.random.Generator, pose: tuple[float, float, float] | None = Non
     grown, beard, out = _beard(who, rng)
     paint, marks_v = f.paint.copy(), v
     paint[:, shading.BEARD] = grown
+    paint[:, shading.OCCLUSION] **= rng.uniform(0.8, 2.2)  # how dark nostrils, folds and corners are
     if out:  # hair stands out from the skin that the landmarks are of
         away = normals(v, m.triangles[m.kind == SKIN]) * (grown * (m.arrays["lips"] < 77))[:, None]
         v = v + away * out
@@ -279,7 +282,8 @@ def draw(rng: np.random.Generator, pose: tuple[float, float, float] | None = Non
     style, colours = _style(who, beard, worn.curly, painted, rng), _colours(who, painted, rng)
     lit = camera.lights(rng)
     small, head, things = _rendered(m, parts, brow, cam, style, colours, lit)
-    return _photographed(small, head, things, m, marks_v, centres, marks, cam, who, lit, units, gaze, rng)
+    lock = None if worn.style in ("bald", "buzz") or worn.hidden else sheets.hairline(m, v, worn)
+    return _photographed(small, head, things, m, marks_v, centres, marks, cam, who, lit, units, gaze, lock, rng)
 
 
 def _rendered(m: Mesh, parts: Parts, brow: Brow, cam, style: Style, colours: np.ndarray, lit: np.ndarray):
@@ -307,23 +311,25 @@ def _rendered(m: Mesh, parts: Parts, brow: Brow, cam, style: Style, colours: np.
     return small, *nearest
 
 
-def _photographed(small, head, things, m, v, centres, marks, cam, who, lit, units, gaze, rng) -> Scene:
+def _photographed(small, head, things, m, v, centres, marks, cam, who, lit, units, gaze, lock, rng) -> Scene:
     """Background, exposure, what is before the face, and the camera."""
     f, cam = fixed(), cam.resized(SIZE / _OVER)
     cover = small[..., 3:]
     picture = camera.background(rng, SIZE, f.noise[..., 0]) * (1 - cover) + small[..., :3]
     face = small[..., :3][small[..., 3] > 0.9]
     level = np.percentile(face[::7], 60) if len(face) else 0.3
-    gain = float(
-        np.exp(rng.normal(np.log(0.3 / max(level, 0.02)) * 0.9, 0.22))
-    )  # exposed for the face, with some error
+    # exposed for the face, with some error
+    gain = float(np.exp(rng.normal(np.log(0.3 / max(level, 0.02)) * 0.9, 0.27)))
     covered = np.zeros((SIZE, SIZE), np.float32)
+    bright = float(lit[2, 3] * 0.6 + lit[0, 3] * 0.6)
+    if lock is not None and rng.random() < 0.4:
+        fringe = bool(rng.random() < 0.35)
+        picture = before.locks(picture, covered, lock, cam, who.hair * bright, fringe, rng)
     if rng.random() < 0.2:
         picture = before.glasses(picture, covered, m, v, centres, cam, np.maximum(head, things), gain, rng)
-    if rng.random() < 0.1:
+    if rng.random() < 0.13:
         points = cam.project(marks.points("300w-68", cam.project, cam.pose[2]))[:, :2]
-        light = float(lit[2, 3] * 0.6 + lit[0, 3] * 0.6)
         box = geometry.landmark_box(points)
-        picture = before.thing(picture, covered, box, who.tone, light, gain, f.noise[..., 0], rng)
+        picture = before.thing(picture, covered, box, who.tone, bright, gain, f.noise[..., 0], rng)
     image = camera.develop((picture * gain).astype(np.float32), rng)
     return Scene(image, marks, cam, head, things, covered, units, gaze)

@@ -278,7 +278,7 @@ def _light(k, m, made, lights, depth, to_light, style):
     nx, ny, nz = nx / length, ny / length, nz / length
     if k >= 4 and nz < 0:
         nx, ny, nz = -nx, -ny, -nz
-    f, ao = 0.5 + 0.5 * ny, occ if k == 2 or k == 3 else 0.25 + 0.75 * occ
+    f, ao = 0.5 + 0.5 * ny, occ if k == 2 or k == 3 else 0.08 + 0.92 * occ if k == 0 else 0.25 + 0.75 * occ
     er = (lights[0, 3] * f + lights[1, 3] * (1 - f)) * ao
     eg = (lights[0, 4] * f + lights[1, 4] * (1 - f)) * ao
     eb = (lights[0, 5] * f + lights[1, 5] * (1 - f)) * ao
@@ -291,7 +291,7 @@ def _light(k, m, made, lights, depth, to_light, style):
             continue
         seen = 1 - style.cast * _shadow(m, d, depth, to_light) if i == 2 else 1.0
         red = 1 + 0.25 * _smooth(0.45, 0.1, lit) * style.depth if k == 0 else 1.0
-        lit *= seen * (0.6 + 0.4 * occ)
+        lit *= seen * (0.25 + 0.75 * occ if k == 0 else 0.6 + 0.4 * occ)
         er += lights[i, 3] * lit * red
         eg += lights[i, 4] * lit
         eb += lights[i, 5] * lit

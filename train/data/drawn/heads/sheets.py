@@ -85,6 +85,7 @@ class Cut:
     wave: np.ndarray
     scalp: np.ndarray
     curly: bool = False
+    hidden: bool = False  # the hairline, by a hat
 
 
 def cut(who: Person, rng: np.random.Generator) -> Cut:
@@ -109,6 +110,14 @@ def cut(who: Person, rng: np.random.Generator) -> Cut:
         scalp = np.clip(above / 0.10 + 0.3, 0, 1) * (m.arrays["ears"] < 76) * (m.part == 0)
         scalp *= rng.uniform(0.45, 0.85) if style == "buzz" else 0.9
     return Cut(style, line, wave, scalp, bool(rng.random() < 0.15 + 0.5 * who.race[0]))
+
+
+def hairline(m: Mesh, v: np.ndarray, worn: Cut) -> np.ndarray:
+    """(n, 3) where hair begins, from the person's right ear over the forehead to the left one."""
+    height = m.places(m.template, "hair")[..., 1]
+    found = _between(m.places(v, "hair"), _until(height, worn.line)[:, None])[:, 0]
+    front = np.flatnonzero(ANGLE <= 78)
+    return found[front[np.argsort((_TURN[front] + np.pi) % (2 * np.pi))]]
 
 
 def _ends(worn: Cut, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
