@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass
 
 from edgewing.contract import Contract
-from train.data.catalogue import IMAGENET, is_research_only
+from train.data.catalogue import DRAWN_HEADS, IMAGENET, is_research_only
 
 RESEARCH = (
     "Trained on photographs and labels whose owners allow research use only; so are these weights: no commercial use."
 )
 FREE = "Trained on faces drawn by edgewing itself; no terms of others apply."
+OWN = "These weights are under Apache-2.0, as edgewing is."  # of what learnt from drawn heads alone
 _TERMS = "Terms of"  # how a sentence about sources begins that the catalogue does not know
 ENCODER = "Its encoder started from ImageNet weights that their makers give out under Apache-2.0."
 
@@ -39,7 +40,7 @@ class Credits:
     def of(cls, contract: Contract) -> Credits:
         """What weights with that contract hand on."""
         training, rest = contract.training, contract.training.data_terms
-        for sentence in (RESEARCH, FREE, ENCODER):
+        for sentence in (RESEARCH, FREE, OWN, ENCODER):
             rest = rest.replace(sentence, "")
         notes = [sentence for sentence in re.split(r"(?<=[.!?]) ", " ".join(rest.split())) if sentence]
         # Terms that an older contract states and its sources do not show still count.
@@ -52,6 +53,8 @@ class Credits:
         told = [note for note in self.notes if note.startswith(_TERMS)]
         kinds = [is_research_only(name) for name in self.trained_on]
         found = [RESEARCH] if True in kinds else [FREE] if None not in kinds and RESEARCH not in self.notes else []
+        if found == [FREE] and set(self.trained_on) == {DRAWN_HEADS}:
+            found.append(OWN)
         unknown = [name for name, kind in zip(self.trained_on, kinds) if kind is None]
         if unknown := [name for name in unknown if not any(name in note for note in told)]:
             found.append(f"{_TERMS} {', '.join(unknown)}: {stated.rstrip('.') if stated else 'not stated'}.")

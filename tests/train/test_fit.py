@@ -11,7 +11,7 @@ import pytest
 
 from edgewing import notices
 from train import checkpoint
-from train.credits import FREE
+from train.credits import FREE, OWN
 from train.data.catalogue import is_research_only
 from train.data.drawn.heads.mesh import FILE
 
@@ -61,7 +61,7 @@ def test_nothing_was_opened_that_could_be_a_photograph(trained):
 
 def test_its_contract_names_drawn_heads_and_nobody_s_terms(trained):
     training = checkpoint.load_model(trained[0]).contract.training
-    assert training.trained_on == ["drawn heads"] and training.teachers == [] and training.data_terms == FREE
+    assert training.trained_on == ["drawn heads"] and training.teachers == [] and training.data_terms == f"{FREE} {OWN}"
     assert not any(map(is_research_only, training.trained_on))
     assert notices._terms(checkpoint.load_model(trained[0]).contract) == ""
 

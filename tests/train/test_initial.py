@@ -7,7 +7,7 @@ import torch
 
 from edgewing.errors import InputError
 from train import checkpoint, recipes
-from train.credits import FREE, RESEARCH, Credits
+from train.credits import FREE, OWN, RESEARCH, Credits
 from train.describe import describe
 from train.initial import start
 from train.model import build
@@ -101,3 +101,13 @@ def test_terms_of_ones_own_pictures_are_what_is_stated():
     assert own.terms("CC-BY 4.0, ask me.") == "Terms of mine/cats: CC-BY 4.0, ask me."
     assert Credits(trained_on=("drawn",)).terms() == FREE
     assert RESEARCH in (own + Credits(trained_on=("lfpw/trainset",))).terms()
+
+
+def test_weights_of_drawn_heads_alone_are_free_until_they_learn_from_anything_else():
+    heads = Credits(trained_on=("drawn heads",))
+    assert heads.terms() == f"{FREE} {OWN}"
+    handed_on = Credits.of(describe(build(NARROW), NARROW, "free", heads))
+    assert handed_on == heads
+    for other in ("drawn", "mine/cats", "lfpw/trainset"):
+        assert OWN not in (handed_on + Credits(trained_on=(other,))).terms()
+    assert RESEARCH in (handed_on + Credits(trained_on=("lfpw/trainset",))).terms()

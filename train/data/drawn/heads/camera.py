@@ -17,7 +17,8 @@ _GAMMA = (np.arange(4096, dtype=np.float32) / 4095) ** np.float32(1 / 2.2)
 def sample_pose(rng: np.random.Generator) -> tuple[float, float, float]:
     """Yaw, pitch, roll in radians: mostly near the camera's axis, to profiles either way."""
     yaw = rng.normal(0, 20) if rng.random() < 0.85 else rng.uniform(-YAW, YAW)
-    pitch, roll = rng.normal(1, 10), rng.normal(0, 10)
+    pitch = rng.normal(1, 10)
+    roll = rng.normal(0, 10) if rng.random() < 0.98 else rng.uniform(-ROLL, ROLL)
     return tuple(np.deg2rad(np.clip((yaw, pitch, roll), (-YAW, -PITCH, -ROLL), (YAW, PITCH, ROLL))))
 
 
@@ -137,6 +138,12 @@ def develop(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Linear light to (H, W, 3) uint8: white balance, shoulder, defocus, motion, contrast, grey, few pixels, noise."""
     cast = 0.05 if rng.random() < 0.7 else 0.16  # lamps, dusk, old pictures
     x = np.clip(x * np.exp(rng.normal(0, cast, 3)).astype(np.float32), 0, None)
+    look = rng.random()
+    if look < 0.03:  # infrared: one band, in which skin is bright
+        x = np.repeat(x[..., :1], 3, 2)
+    night = look > 0.95
+    if night:
+        x *= np.float32(rng.uniform(0.1, 0.5))
     x = x / (1 + 0.25 * x) * 1.2
     if rng.random() < 0.55:
         x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.3, 1.6)))
@@ -150,7 +157,7 @@ def develop(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.12:
         n = int(x.shape[0] * rng.uniform(0.35, 0.8))
         x = cv2.resize(cv2.resize(x, (n, n), interpolation=cv2.INTER_AREA), x.shape[1::-1])
-    x = x + rng.standard_normal(x.shape, np.float32) * np.float32(abs(rng.normal(0, 0.02)))
+    x = x + rng.standard_normal(x.shape, np.float32) * np.float32(abs(rng.normal(0, 0.02)) + 0.04 * night)
     made = np.clip(np.rint(x * 255), 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]
