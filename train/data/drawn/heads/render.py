@@ -18,7 +18,7 @@ from train.data.drawn.heads.people import linear
 from train.data.drawn.heads.shading import Style
 
 SIZE = 240  # px of a picture's side
-_OVER = 300  # px that are drawn, then shrunk
+_OVER = 276  # px that are drawn, then shrunk
 _MATERIAL = np.array([0, 1, 1, 2, 2, 3, 4, 5, 6])  # of each part of the mesh
 _SHADOW, _SHADOW_SCALE = 200, 55.0  # px of the shadow map's side, px of a dm in it
 _LOUD = (linear(150, 190, 215), linear(235, 235, 235), linear(30, 30, 34))  # masks as they are sold
