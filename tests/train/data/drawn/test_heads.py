@@ -118,7 +118,7 @@ def test_a_mirrored_head_has_mirrored_points(name, yaw):
 def test_points_behind_the_head_are_told_from_those_before_it_and_count_all_the_same():
     """Outer corners of the eyes are 60 and 72, of the mouth 76 and 82, image left and right."""
     for number in range(8):
-        faces = [head(number, "wflw-98", (yaw, 0, 0)) for yaw in (78, -78, 0)]
+        faces = [head(number, "wflw-98", (yaw, 0, 0)) for yaw in (88, -88, 0)]
         right, left, ahead = (face.behind for face in faces)
         assert right[72] and not right[[60, 76]].any(), number
         assert left[60] and not left[[72, 82]].any(), number
