@@ -22,7 +22,7 @@ from compress.quantize import RANGES
 from edgewing import files, hints
 from edgewing.errors import InputError
 from targets import graph, parity, ranges
-from targets.__main__ import quantization
+from targets.export import quantization
 from targets.progress import silence
 from train import checkpoint, runs
 from train.checkpoint import Loaded, load_model, run_folder

@@ -44,7 +44,7 @@ MOST_FLOAT = 0.5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", help=runs.ABOUT)
-    parser.add_argument("--data", metavar="DIR", help=f"{parity.ABOUT_DATA} (default: the run's own)")
+    parser.add_argument("--data", metavar="DIR", help=f"{table.ABOUT_DATA} (default: the run's own)")
     parser.add_argument(
         "--to", default="tflite", metavar="TARGET", help="where int8 is measured (default: %(default)s)"
     )

@@ -22,7 +22,7 @@ from edgewing import build, containers, cuda, engines, files, hints
 from edgewing.commands import command
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
-from targets import gate, graph, parity
+from targets import gate, graph, parity, table
 from targets.tensorrt import FORMAT, INTERFACE
 from train import runs
 
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("run", metavar="RUN", help=runs.ABOUT)
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of the network (default: fp16)")
-    parser.add_argument("--data", metavar="DIR", help=f"{parity.ABOUT_DATA} (default: the run's own)")
+    parser.add_argument("--data", metavar="DIR", help=f"{table.ABOUT_DATA} (default: the run's own)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     with command(parser, argv) as typed:
         path, made_for, result = export(runs.find(typed.run), typed.precision, typed.data)

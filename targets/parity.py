@@ -19,6 +19,7 @@ from edgewing import containers, contract, face_set, formats, geometry, metrics,
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from targets import delegation
+from targets.table import DRAWN
 from train.data.crops import cut, evenly
 from train.data.drawn import LAYOUTS
 from train.evaluate import CALIBRATION, VALIDATION
@@ -35,8 +36,6 @@ MOST_FACES = 500  # of a folder: evenly spaced over it
 LEAST_FACES = metrics.LEAST_FACES  # of fewer the 99th percentile is one landmark's bad luck, and a broken file passes
 FEWEST_OWN = 10  # of a layout that nobody draws: fewer say too little, however they are turned
 TURN, SCALE = np.deg2rad(10), 0.1  # of such views
-DRAWN = "drawn"  # as --data
-ABOUT_DATA = f"check on a labelled folder, or on `{DRAWN}` faces"
 STILL = 1e-3  # px: an artefact whose landmarks move less than this over all faces answers nothing
 
 

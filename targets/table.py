@@ -14,6 +14,8 @@ from edgewing.formats import PRECISIONS
 OUTPUTS = ("landmarks", "heatmaps")
 IOS = (16, 18)  # oldest that a CoreML file must run on
 MOST = 64  # images at a time
+DRAWN = "drawn"  # as --data
+ABOUT_DATA = f"check on a labelled folder, or on `{DRAWN}` faces"
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def test_a_file_system_that_takes_nothing(things, full):
     assert os.listdir(place) == []
 
 
-@pytest.mark.parametrize("room", ["train", "compress", "bench"])
+@pytest.mark.parametrize("room", ["train", "targets", "compress", "bench"])
 def test_help_waits_for_no_library(room):
     """It is there at once, as what takes long to import is imported by the verb that is typed."""
     code = """if True:

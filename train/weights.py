@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from edgewing import models
 from edgewing.errors import InputError
 
 MODEL, SUFFIX = "model.safetensors", ".safetensors"
 LARGEST_FILE = 1 << 30  # bytes of weights; the paper's network has 97 MB
 RUNS = Path("runs")
+ABOUT = "a run's folder, a .safetensors file, or a name: edgewing-m"  # for --help
 SHIPPED = Path(__file__).resolve().parent.parent / "models"  # float weights of what ships, and of the README's run
 
 
@@ -24,6 +24,8 @@ def weights(run: str | Path) -> Path:
 
     InputError: there is no such run, or a name stands for two that differ.
     """
+    from edgewing import models  # numpy, which no --help needs
+
     given = Path(run)
     bare = len(given.parts) == 1
     own, shipped = RUNS / given.name / MODEL, SHIPPED / f"{given.name.removesuffix(SUFFIX)}{SUFFIX}"

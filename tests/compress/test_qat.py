@@ -10,7 +10,7 @@ from compress import __main__ as command
 from compress import qat, quantize
 from edgewing import layouts
 from targets import ranges
-from targets.__main__ import quantization
+from targets.export import quantization
 from train import checkpoint, recipes
 from train.data import cache as caches
 from train.data.drawn import faces

@@ -12,7 +12,7 @@ from compress import quantize
 from compress.fakequant import FakeQuantized
 from edgewing.errors import InputError
 from targets import graph, parity, ranges
-from targets.__main__ import quantization
+from targets.export import quantization
 from tests.targets.discs import LAYOUT, fit, write_run
 from train.model import build
 from train.recipes import Recipe

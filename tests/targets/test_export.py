@@ -14,7 +14,7 @@ import pytest
 from edgewing import containers, contract, layouts, rows, runtimes
 from edgewing.errors import InputError
 from targets import __main__ as command
-from targets import coreml_evaluator, flatbuffer, graph, parity, ranges, table, tensorrt, tflite
+from targets import coreml_evaluator, export, flatbuffer, graph, parity, ranges, table, tensorrt, tflite
 from tests.targets.discs import RECIPE, discs, run_contract, write_run
 
 MADE = table.plan(list(table.TABLE), None)
@@ -182,12 +182,12 @@ def test_a_broken_artefact_is_rejected_and_a_good_one_takes_its_place(run, netwo
 
 def test_measured_choices_of_a_run_are_used(run, tmp_path, capfd):
     (tmp_path / "quantization.json").write_text(json.dumps({"ranges": "min-max", "float_layers": ["head"]}))
-    assert command.quantization(tmp_path) == {"ranges": "min-max", "float_layers": ["head"]}
-    assert command.quantization(run / "export")["ranges"] == "moving-average"  # no such file there
+    assert export.quantization(tmp_path) == {"ranges": "min-max", "float_layers": ["head"]}
+    assert export.quantization(run / "export")["ranges"] == "moving-average"  # no such file there
     for text, said in (('{"ranges": "min-mx", "float_layers": []}', "did you mean"), ("{", "cannot be read")):
         (tmp_path / "quantization.json").write_text(text)
         with pytest.raises(InputError, match=said):
-            command.quantization(tmp_path)
+            export.quantization(tmp_path)
 
 
 def test_a_missing_library_is_one_line_and_the_others_go_on(run, tmp_path, monkeypatch, capfd):
