@@ -30,6 +30,7 @@ VERBS = {
         "bench.steadiness",
         "Jitter and lag of tracked landmarks, as the model gives them and as they are shown.",
     ),
+    "web": ("bench.web", "Speed of the camera page in headless Chromium."),
     "memory": (
         "bench.memory",
         "Resident memory of edgewing camera over an hour of a looped video; exit code 1 where it grows.",
@@ -37,6 +38,15 @@ VERBS = {
     "detectors": (
         "bench.boxes",
         "NME with the boxes of face detectors against NME with true boxes, on the same faces.",
+    ),
+    "detection": ("bench.detectors", "Fit the boxes of face detectors, or count what each finds."),
+    "gate-proof": ("bench.gate_proof", "Does the gate say what is true? Counted on files whose answer is known."),
+    "ladder": ("bench.ladder", "One table from the teacher to the smallest file, and which to ship."),
+    "sweep": ("bench.sweep", "Accuracy, time and size of many runs: a Pareto plot and its knee."),
+    "shapes": ("bench.shapes", "Untrained networks in one race: which shape of network is fast."),
+    "ablate": (
+        "bench.ablate",
+        "The paper's ablation table, or what each departure from it brings, over several seeds.",
     ),
     "report": ("bench.report", "Print the table of one or more runs and write the HTML report."),
     "card": ("bench.card", "Write the card of shipped models from their contract and committed rows."),
@@ -50,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     with commands.command(parser, argv) as options:
         if getattr(options, "threads", 1) < 1:
             raise InputError(f"--threads {options.threads}: give 1 or more")
-        return options.main(options) or 0
+        return verbs.run(options)
 
 
 if __name__ == "__main__":

@@ -71,27 +71,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
 
 
-def main(options: argparse.Namespace) -> None:
-    row = score_both(options, options.typed)
+def main(model: str, plot: str | None, jitter: str | None, seed: int, to: str | None, json: str | None, **how) -> None:
+    row = score_both(model, plot=plot, jitter=_jitter(jitter, seed), **how)
     print(describe(row))
-    if options.plot:
-        print(f"wrote {options.plot}")
-    rows.keep([row], options.to, options.json)
-    print(hints.next_line("python -m bench latency --model", options.model))
+    if plot:
+        print(f"wrote {plot}")
+    rows.keep([row], to, json)
+    print(hints.next_line("python -m bench latency --model", model))
 
 
-def score(arguments: argparse.Namespace, command: str) -> dict:
-    """The accuracy row for parsed arguments. command: what reproduces it."""
-    model = models.find(arguments.model)
-    about = measure.artefact(model)
-    runtime = runtimes.open(model, threads=arguments.threads)
+def score(
+    model: str | Path, data: str | Path, *, layout: str = "", normaliser: str = "", crop: str = "gtbox",
+    split: str = "test", points_frame: str = "upright", jitter: Jitter | None = None, threads: int = 1,
+    pictures: str | None = None, command: str = "",
+) -> dict:  # fmt: skip
+    """The accuracy row of a model on the faces under ``data``. command: what reproduces it.
+
+    Raises: InputError where either cannot be read, or one has nothing to do with the other.
+    """
+    path = models.find(model)
+    about, runtime = measure.artefact(path), runtimes.open(path, threads=threads)
     contract = runtime.contract
-    jitter = _jitter(arguments.jitter, arguments.seed)
-    wanted = arguments.crop, jitter, arguments.split, arguments.points_frame
     # the model brings its own layout: of one's own, the file need not be at hand
-    own = arguments.layout == contract.layout.name
-    faces = open_faces(arguments.data, contract.layout if own else arguments.layout, contract.crop, *wanted)
-    layout, from_model, from_data = shared_points(contract.layout, faces.layout)
+    known = contract.layout if layout == contract.layout.name else layout
+    faces = open_faces(data, known, contract.crop, crop, jitter, split, points_frame)
+    scored, from_model, from_data = shared_points(contract.layout, faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
     predicted, scores, labelled, boxes, indices, kinds, seen = [], [], [], [], [], [], []
@@ -110,66 +114,62 @@ def score(arguments: argparse.Namespace, command: str) -> dict:
         indices.append(index)
         seen.append((face.name, face.labels, face.pixels))
     if not indices:
-        raise InputError(f"{arguments.data}: nothing could be read; first problem: {'; '.join(faces.problems[:1])}")
+        raise InputError(f"{data}: nothing could be read; first problem: {'; '.join(faces.problems[:1])}")
 
     predicted, labelled = np.array(predicted), np.array(labelled)
     true = labelled[:, from_data]
     known_boxes = None if any(box is None for box in boxes) else np.array(boxes)
-    normaliser = arguments.normaliser or _known_to_all(true, layout)
-    distance = metrics.normaliser(true, layout, normaliser, known_boxes)
+    normaliser = normaliser or _known_to_all(true, scored)
+    distance = metrics.normaliser(true, scored, normaliser, known_boxes)
     errors = metrics.errors(predicted, true, distance)
     per_point = np.linalg.norm(predicted - true, axis=-1) / distance[:, None]
     summary = metrics.summarise(errors)
     protocol = {
         **faces.protocol,
         "layout": faces.layout.name,
-        "scored_points": layout.name,
+        "scored_points": scored.name,
         "size": contract.crop.size,
         "normaliser": normaliser,
         "faces": summary.faces,
         "skipped": len(faces.problems),
         **_digests(seen),
-        "threads": arguments.threads,
+        "threads": threads,
     }
     visible = np.array([visibility for _, visibility in kinds])[:, from_data]
     told = visibility.by_visibility(np.array(scores), visible, per_point, [names for names, _ in kinds])
     thresholds = np.linspace(0.0, CED_END, CED_STEPS + 1)
     row = {
         **rows.header("accuracy", about, protocol, command),
-        "model": {
-            "name": contract.model.name,
-            "format": contract.model.format,
-            "precision": contract.model.precision,
-            "layout": contract.layout.name,
-            "size": contract.crop.size,
-        },
+        "model": measure.model_of(contract),
         "runtime": str(runtime.description),
         **vars(summary),
-        **({"pck": pck} if (pck := metrics.correct_keypoints(predicted, true, distance, layout.pck)) else {}),
+        **({"pck": pck} if (pck := metrics.correct_keypoints(predicted, true, distance, scored.pck)) else {}),
         "parts": _parts(faces, labelled, errors, kinds),
         **({"visibility": told} if told else {}),
-        **point_errors.figures(per_point[np.isfinite(errors)], visible[np.isfinite(errors)], layout),
+        **point_errors.figures(per_point[np.isfinite(errors)], visible[np.isfinite(errors)], scored),
         "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
         "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
         "problems": faces.problems[:PROBLEMS_KEPT],
     }
-    if arguments.pictures:
-        _keep_pictures(Path(arguments.pictures), faces, np.array(indices), errors, predicted, layout, from_data)
-        row["pictures"] = arguments.pictures
+    if pictures:
+        _keep_pictures(Path(pictures), faces, np.array(indices), errors, predicted, scored, from_data)
+        row["pictures"] = pictures
     return rows.finite(row)
 
 
-def score_both(arguments: argparse.Namespace, command: str) -> dict:
-    """The row of --model, with ``against``: the other model, and the change of NME from it to this one."""
-    row = score(arguments, command)
+def score_both(
+    model: str | Path, *, against: str | None = None, plot: str | None = None, pictures: str | None = None, **how
+) -> dict:
+    """The row of a model, with ``against``: the other model, and the change of NME from it to this one. how: of
+    ``score``. plot: where the curves of both go, an SVG."""
+    row = score(model, pictures=pictures, **how)
     scored = [row]
-    if arguments.against:
-        words = {**vars(arguments), "model": arguments.against, "pictures": None}
-        old = score(argparse.Namespace(**words), command)
+    if against:
+        old = score(against, **how)
         row["against"] = {"artefact": old["artefact"], "nme": old["nme"], **vars(compare(row, old))}
         scored.insert(0, old)
-    if arguments.plot:
-        files.write(Path(arguments.plot), _curves(scored).encode())
+    if plot:
+        files.write(Path(plot), _curves(scored).encode())
     return row
 
 
@@ -291,8 +291,6 @@ def _jitter(text: str | None, seed: int) -> Jitter | None:
         shift, scale = (float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"--jitter {text!r}: give two numbers, SHIFT,SCALE, such as 0.05,0.1") from None
-    if not (0 <= shift <= 1 and 0 <= scale < 1):
-        raise InputError(f"--jitter {text!r}: shift must be in 0..1 and scale in 0..1, as shares of the crop's side")
     return Jitter(shift, scale, seed)
 
 

@@ -1,7 +1,5 @@
 """How far a model's landmarks are from its teacher's on faces without landmarks, by age and by sex.
 
-    python -m bench agreement --model edgewing-s --teacher runs/large --data utkface --to rows.jsonl
-
 For UTKFace: 200 x 200 px pictures aligned by their eyes, with age and sex in their names (`age_sex_..._time.jpg`), in a
 folder or in tar files. Agreement is not accuracy: where the teacher is wrong, so is who agrees with it. What it shows
 is whether making a model small cost one group of people more than another.
@@ -49,22 +47,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
-def main(options: argparse.Namespace) -> None:
-    row = compare(options, options.typed)
+def main(model: str, to: str | None, json: str | None, **how) -> None:
+    row = compare(model, **how)
     print(describe(row))
-    rows.keep([row], options.to, options.json)
-    print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", options.model))
+    rows.keep([row], to, json)
+    print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", model))
 
 
-def compare(arguments: argparse.Namespace, command: str) -> dict:
-    """The agreement row for parsed arguments. InputError where no face can be compared."""
-    files = {"model": models.find(arguments.model), "teacher": _teacher(arguments.teacher)}
-    model, teacher = (runtimes.open(path) for path in files.values())
-    of_model, of_teacher = (runtime.contract.layout for runtime in (model, teacher))
+def compare(model: str | Path, teacher: str | Path, data: str | Path, *, command: str = "") -> dict:
+    """The agreement row of a model and its teacher. Raises: InputError where no face can be compared."""
+    files = {"model": models.find(model), "teacher": _teacher(teacher)}
+    student, teacher = (runtimes.open(path) for path in files.values())
+    of_model, of_teacher = (runtime.contract.layout for runtime in (student, teacher))
     layout, from_model, from_teacher = shared_points(of_model, of_teacher)
 
     ours, theirs, names, problems = [], [], [], []
-    found = pictures.read(arguments.data)
+    found = pictures.read(data)
     for item in track(found, description="agreement", transient=True, disable=not os.isatty(1)):
         if isinstance(item, InputError):
             problems.append(str(item))
@@ -76,18 +74,18 @@ def compare(arguments: argparse.Namespace, command: str) -> dict:
             problems.append(str(error))
             continue
         theirs.append(_landmarks(teacher, image, box)[from_teacher])
-        ours.append(_landmarks(model, image, box)[from_model])
+        ours.append(_landmarks(student, image, box)[from_model])
         names.append(name)
     if not names:
-        raise InputError(f"{arguments.data}: no face could be compared; first problem: {'; '.join(problems[:1])}")
+        raise InputError(f"{data}: no face could be compared; first problem: {'; '.join(problems[:1])}")
 
     ours, theirs = np.array(ours), np.array(theirs)
     distance = metrics.normaliser(theirs, layout)
     errors = metrics.errors(ours, theirs, distance)
     ages, sexes = zip(*(labels(name) for name in names))
-    contract = model.contract
+    contract = student.contract
     protocol = {
-        "data": arguments.data,
+        "data": str(data),
         "crop": "gtbox of the teacher's landmarks on a fixed square",
         "first_box": list(FIRST_BOX),
         "factor": contract.crop.factor,
@@ -100,14 +98,13 @@ def compare(arguments: argparse.Namespace, command: str) -> dict:
         "skipped": len(problems),
         "unlabelled": ages.count(""),
         # pictures that the model learnt from, with this teacher's labels, flatter the agreement
-        "trained_on_these": any(Path(s).name == Path(arguments.data).name for s in contract.training.trained_on),
+        "trained_on_these": any(Path(s).name == Path(data).name for s in contract.training.trained_on),
     }
     return rows.finite(
         {
             **rows.header("agreement", measure.artefact(files["model"]), protocol, command),
-            "model": {"name": contract.model.name, "format": contract.model.format}
-            | {"precision": contract.model.precision, "layout": of_model.name, "size": contract.crop.size},
-            "runtime": str(model.description),
+            "model": measure.model_of(contract),
+            "runtime": str(student.description),
             "teacher": measure.artefact(files["teacher"])
             | {"name": teacher.contract.model.name, "precision": teacher.contract.model.precision},
             **vars(metrics.summarise(errors)),

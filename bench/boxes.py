@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from bench.detectors import FOUND, crop_shift
 from edgewing import detection, geometry, hints, layouts, measure, metrics, models, rows
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Rows
-from train import data
+from train.data import load, read
 
 EXAMPLE = "--model edgewing-m --data lfpw/testset --layout 300w-68 --to rows.jsonl"
 
@@ -36,27 +37,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(options: argparse.Namespace) -> None:
-    made = cost(options, options.typed)
-    rows.keep(made, options.to)
+def main(to: str | None, **how) -> None:
+    made = cost(**how)
+    rows.keep(made, to)
     print(hints.next_line("edgewing run IMAGE --detector", made[0]["detector"]))
 
 
-def cost(arguments: argparse.Namespace, command: str) -> list[dict]:
+def cost(
+    model: str | Path, data: str, layout: str, *, detector: Sequence[str] = detection.AUTO, command: str = ""
+) -> list[dict]:
     """A row for each detector."""
-    path = models.find(arguments.model)
-    detectors = {name: detection.open(name) for name in arguments.detector}
+    path = models.find(model)
+    detectors = {name: detection.open(name) for name in detector}
     landmarker = Landmarker(path)
     model_layout = landmarker.contract.layout
-    layout, from_model, from_data = shared_points(model_layout, layouts.get(arguments.layout))
+    scored, from_model, from_data = shared_points(model_layout, layouts.get(layout))
     found = {name: {"true": [], "detector": [], "again": [], "shift": []} for name in detectors}
-    samples = data.read([arguments.data], arguments.layout, "test").samples
-    normaliser = metrics.normaliser_of_all(np.stack([sample.landmarks[from_data] for sample in samples]), layout)
+    samples = read([data], layout, "test").samples
+    normaliser = metrics.normaliser_of_all(np.stack([sample.landmarks[from_data] for sample in samples]), scored)
     for index in track(range(len(samples)), description="detectors", transient=True, disable=not os.isatty(1)):
         sample = samples[index]
-        image, true_box = data.load(sample), geometry.landmark_box(sample.landmarks)
+        image, true_box = load(sample), geometry.landmark_box(sample.landmarks)
         truth = sample.landmarks[from_data][None]
-        distance = metrics.normaliser(truth, layout, normaliser, true_box[None])
+        distance = metrics.normaliser(truth, scored, normaliser, true_box[None])
 
         def error(face, truth=truth, distance=distance) -> float:
             return float(metrics.errors(face.landmarks[from_model][None], truth, distance)[0])
@@ -75,9 +78,9 @@ def cost(arguments: argparse.Namespace, command: str) -> list[dict]:
                 found[name][key].append(value)
             found[name]["shift"].append(crop_shift(box, true_box))
     protocol = {
-        "data": "/".join(Path(arguments.data).parts[-2:]),
-        "layout": arguments.layout,
-        "scored_points": layout.name,
+        "data": "/".join(Path(data).parts[-2:]),
+        "layout": layout,
+        "scored_points": scored.name,
         "normaliser": normaliser,
         "faces": len(samples),
         "found": f"IoU with the true landmark box >= {FOUND}",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,21 +64,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default=str(ROOT / "models"), metavar="DIR", help="where NAME.sh is and NAME.md goes")
 
 
-def main(options: argparse.Namespace) -> None:
-    written = write(options)
+def main(names: list[str], rows: str | None, out: str) -> None:
+    written = write(names, rows, out)
     for path in written:
         print(f"wrote {path}")
     print(hints.next_line("git add", *written))
 
 
-def write(arguments: argparse.Namespace) -> list[Path]:
-    """Write the card of every model named. InputError: no such model, rows that are not committed, no commands."""
-    written = []
-    for name in arguments.names:
+def write(names: Sequence[str], measured: str | None = None, out: str | Path = ROOT / "models") -> list[Path]:
+    """Write the card of every model named. measured: the file of their rows.
+
+    Raises: InputError: no such model, rows that are not committed, no commands.
+    """
+    written, out = [], Path(out)
+    for name in names:
         if name not in models.SHIPPED:
             raise unknown("model", name, models.SHIPPED)
-        out = Path(arguments.out)
-        source = Path(arguments.rows or ROOT / "bench" / "results" / f"{name}.jsonl")
+        source = Path(measured or ROOT / "bench" / "results" / f"{name}.jsonl")
         made = out / f"{name}.sh"
         if not made.is_file():
             raise InputError(f"{made}: no such file; write there, one to a line, the commands that made {name}")

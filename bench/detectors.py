@@ -1,27 +1,27 @@
 """Face detectors: the affine of each one's box, fitted on annotated faces, and how well each finds faces.
 
-python -m bench.detectors fit lfpw/trainset helen/trainset            -> edgewing/detection.json
-python -m bench.detectors score lfpw/testset --json rows.jsonl        -> a row for each detector
+python -m bench detection fit lfpw/trainset helen/trainset            -> edgewing/detection.json
+python -m bench detection score lfpw/testset --json rows.jsonl        -> a row for each detector
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 import edgewing
 from edgewing import detection, files, geometry, hints, images, measure, repository, rows
-from edgewing.commands import command
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train import data
+
+EXAMPLE = "score lfpw/testset --json rows.jsonl"
 
 FITS = Path(edgewing.__file__).parent / "detection.json"
 FOUND = 0.5  # intersection over union of mapped and true landmark box from which a face counts as found
@@ -29,22 +29,39 @@ MATCH = 0.2  # the same of the detector's own box, from which a pair is fitted
 LEAST_PAIRS = 50
 
 
-def main(argv: list[str] | None = None) -> None:
-    argv = sys.argv[1:] if argv is None else argv
-    with command(_parser(), argv) as arguments:
-        arguments.verb(arguments, shlex.join(["python", "-m", "bench.detectors", *argv]))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    example = "example: python -m bench detection"
+    fitting = actions.add_parser("fit", help="fit the boxes", epilog=f"{example} fit lfpw/trainset")
+    fitting.add_argument(
+        "--out", type=Output, metavar="JSON", help="the data file (default: edgewing's own, or beside the .onnx)"
+    )
+    scoring = actions.add_parser("score", help="recall and ms", epilog=f"{example} {EXAMPLE}")
+    scoring.add_argument("--json", required=True, type=Rows, metavar="OUT", help="rows are appended here")
+    for one in (fitting, scoring):
+        one.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
+        one.add_argument("--layout", default="300w-68", help="their layout (default: %(default)s)")
+        one.add_argument("--detector", metavar="FILE", help="a YuNet's .onnx (default: all that are installed)")
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def fit(arguments: argparse.Namespace, text: str) -> None:
+def main(action: str, json: str | None = None, **how) -> None:
+    if action == "fit":
+        fit(**how)
+    else:
+        score(to=json, **how)
+
+
+def fit(folders: Sequence[str], layout: str, detector: str | None, out: str | None, command: str = "") -> None:
     """Fit every detector that is installed and write the data file."""
     pairs: dict[str, list[np.ndarray]] = {}
-    detectors = _wanted(arguments.detector)
+    detectors = _wanted(detector)
     faces = 0
-    for path, true in pictures(arguments.folders, arguments.layout, "train"):
+    for path, true in pictures(folders, layout, "train"):
         image = images.read(path)
         faces += len(true)
-        for name, (detector, _) in detectors.items():
-            boxes = np.array([d.box for d in detector.find(image)]).reshape(-1, 4)
+        for name, (one, _) in detectors.items():
+            boxes = np.array([d.box for d in one.find(image)]).reshape(-1, 4)
             for box in true:
                 overlaps = detection.overlap(box, boxes) if len(boxes) else np.zeros(1)
                 if overlaps.max() > MATCH:
@@ -58,15 +75,14 @@ def fit(arguments: argparse.Namespace, text: str) -> None:
     about = {
         "what": "landmark box: centre = box centre + shift * box size, size = scale * box size; medians over pairs",
         "spread": "standard deviation (1.4826 MAD) of what is left, in units of the landmark box",
-        "command": text,
+        "command": command,
         "faces": faces,
         "commit": repository.commit()["commit"],
         "versions": rows.versions(),
     }
-    beside = arguments.detector and Path(arguments.detector).with_suffix(".json")
-    out = arguments.out or beside or FITS
+    out = out or (detector and Path(detector).with_suffix(".json")) or FITS
     files.write(out, (json.dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
-    print(f"wrote {out}\n{hints.next_line('python -m bench.detectors score DIR --json rows.jsonl')}")
+    print(f"wrote {out}\n{hints.next_line('python -m bench detection score DIR --json rows.jsonl')}")
 
 
 def affine(pairs: np.ndarray) -> dict:
@@ -82,16 +98,16 @@ def affine(pairs: np.ndarray) -> dict:
     return {name: [round(float(v), 4) for v in value] for name, value in values.items()}
 
 
-def score(arguments: argparse.Namespace, text: str) -> None:
+def score(folders: Sequence[str], layout: str, detector: str | None, to: str, command: str = "") -> None:
     """Recall, false finds and milliseconds of every detector; one row each."""
-    faces = list(pictures(arguments.folders, arguments.layout, "test"))
-    for name, (detector, description) in _wanted(arguments.detector).items():
+    faces = list(pictures(folders, layout, "test"))
+    for name, (one, description) in _wanted(detector).items():
         found = false = labelled = 0
         times, shifts = [], []
         for path, true in faces:
             image = images.read(path)
             start = time.process_time()
-            boxes = np.array([d.box for d in detector(image)]).reshape(-1, 4)
+            boxes = np.array([d.box for d in one(image)]).reshape(-1, 4)
             times.append(time.process_time() - start)
             labelled += len(true)
             overlaps = np.array([detection.overlap(box, boxes) for box in true])
@@ -103,14 +119,14 @@ def score(arguments: argparse.Namespace, text: str) -> None:
         row = {
             "kind": "detection",
             "date": measure.now(),
-            "command": text,
+            "command": command,
             **repository.commit(),
             "versions": rows.versions(),
             "machine": measure.machine(),
             "detector": name,
             "runtime": description,
             "protocol": f"one thread; found: IoU with the true landmark box >= {FOUND}; cpu_ms: median per picture",
-            "data": ["/".join(Path(folder).parts[-2:]) for folder in arguments.folders],
+            "data": ["/".join(Path(folder).parts[-2:]) for folder in folders],
             "pictures": len(faces),
             "faces": labelled,
             "recall": found / labelled,
@@ -118,14 +134,14 @@ def score(arguments: argparse.Namespace, text: str) -> None:
             "cpu_ms": 1000 * float(np.median(times)),
             "crop_shift_p50": float(np.median(shifts)) if shifts else None,
         }
-        with open(arguments.json, "a") as stream:
+        with open(to, "a") as stream:
             stream.write(json.dumps(row, allow_nan=False) + "\n")
         print(
             f"{name}: recall {row['recall']:.3f} of {labelled}, {false} unmatched, {row['cpu_ms']:.1f} CPU ms,"
             f" crop shift {row['crop_shift_p50']:.3f}",
             flush=True,
         )
-    print(f"wrote {arguments.json}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
+    print(f"wrote {to}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
 
 
 def crop_shift(found: np.ndarray, true: np.ndarray) -> float:
@@ -134,7 +150,7 @@ def crop_shift(found: np.ndarray, true: np.ndarray) -> float:
     return float(np.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) / b.side)
 
 
-def pictures(folders: list[str], layout: str, split: str) -> Iterator[tuple[Path, np.ndarray]]:
+def pictures(folders: Sequence[str], layout: str, split: str) -> Iterator[tuple[Path, np.ndarray]]:
     """Each picture with the (F, 4) tight landmark boxes of its labelled faces."""
     boxes: dict[Path, list[np.ndarray]] = {}
     for sample in data.read(folders, layout, split).samples:
@@ -156,31 +172,3 @@ def _wanted(asked: str | None) -> dict[str, tuple[detection.Detector, str]]:
             continue
         made[detector.name] = detector, str(getattr(detector.find, "description", "OpenCV"))
     return made
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.detectors", description=__doc__.splitlines()[0])
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    verbs = parser.add_subparsers(required=True)
-    fitting = verbs.add_parser(
-        "fit", help="fit the boxes", epilog="example: python -m bench.detectors fit lfpw/trainset"
-    )
-    fitting.add_argument(
-        "--out", type=Output, metavar="JSON", help="the data file (default: edgewing's own, or beside the .onnx)"
-    )
-    scoring = verbs.add_parser(
-        "score",
-        help="recall and ms",
-        epilog="example: python -m bench.detectors score lfpw/testset --json rows.jsonl",
-    )
-    scoring.add_argument("--json", required=True, type=Rows, metavar="OUT", help="rows are appended here")
-    for verb, run in ((fitting, fit), (scoring, score)):
-        verb.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
-        verb.add_argument("--layout", default="300w-68", help="their layout (default: %(default)s)")
-        verb.add_argument("--detector", metavar="FILE", help="a YuNet's .onnx (default: all that are installed)")
-        verb.set_defaults(verb=run)
-    return parser
-
-
-if __name__ == "__main__":
-    main()

@@ -18,7 +18,7 @@ import numpy as np
 
 from edgewing import geometry, layouts
 from edgewing.contract import CropPart
-from edgewing.errors import InputError
+from edgewing.errors import InputError, unknown
 from edgewing.face_set import Faces
 from train.data import crops, load, read
 from train.runs import crop_of, layout_of
@@ -58,6 +58,11 @@ class Jitter:
     shift: float
     scale: float
     seed: int
+
+    def __post_init__(self):
+        if not (0 <= self.shift <= 1 and 0 <= self.scale < 1):
+            what = f"--jitter {self.shift:g},{self.scale:g}"
+            raise InputError(f"{what}: shift must be in 0..1 and scale in 0..1, as shares of the crop's side")
 
     def moved(self, crop: geometry.Crop, index: int) -> geometry.Crop:
         """The same for the same face and seed, whatever was read before it."""
@@ -119,6 +124,8 @@ class PhotographFaces:
     ):
         if not layout:
             raise InputError(f"{folder}: photographs need --layout; known: {', '.join(layouts.table())}")
+        if crop not in BOXES:
+            raise unknown("crop", crop, BOXES)
         self.layout = layouts.get(layout)
         listing = read(folder, layout, split, points_frame)
         self.samples, self.problems = listing.samples, list(listing.problems)
@@ -166,14 +173,9 @@ def digest(*parts: np.ndarray | None) -> str:
 
 
 def open_faces(
-    data: str,
-    layout: str,
-    square: CropPart,
-    crop: str = "gtbox",
-    jitter: Jitter | None = None,
-    split: str = "test",
+    data: str, layout: str, square: CropPart, crop: str = "gtbox", jitter: Jitter | None = None, split: str = "test",
     points_frame: str = "upright",
-):
+):  # fmt: skip
     """The faces under ``data``: a run folder (has faces/validation.npz) or a dataset folder or list.
 
     square: the crop of the model's contract."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bench import accuracy, gate_text, latency, pairs, race
-from bench.faces import VALIDATION
+from bench.faces import VALIDATION, Jitter
 from edgewing import containers, measure, metrics, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
@@ -33,6 +33,7 @@ passes, and the summary says 'undecided'. With fewer than {metrics.LEAST_FACES} 
 baseline with: python -m bench accuracy --model OLD --data DIR --layout NAME --to baseline.jsonl
 """
 WORSE, NOT_WORSE = "worse", "not worse"  # and pairs.UNDECIDED
+WORSE_LIMIT, SLOWER_LIMIT = 0.01, 0.05  # growth that passes, of NME and of time
 # How far the file in use may be from its row when it is scored again, on another processor: of the NME, relative; of a
 # face's error, as a fraction of the normaliser.
 REPEATS_NME, REPEATS_FACE = 0.002, 0.01
@@ -74,10 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", metavar="DIR", help="where the baseline's data lie here (default: as its row says)")
     parser.add_argument(
-        "--worse", type=float, default=0.01, metavar="SHARE", help="growth of NME that passes (default: %(default)s)"
+        "--worse",
+        type=float,
+        default=WORSE_LIMIT,
+        metavar="SHARE",
+        help="growth of NME that passes (default: %(default)s)",
     )
     parser.add_argument(
-        "--slower", type=float, default=0.05, metavar="SHARE", help="growth of time that passes (default: %(default)s)"
+        "--slower",
+        type=float,
+        default=SLOWER_LIMIT,
+        metavar="SHARE",
+        help="growth of time that passes (default: %(default)s)",
     )
     parser.add_argument(
         "--summary", type=Output, metavar="MD", help="append the summary, Markdown, as to $GITHUB_STEP_SUMMARY"
@@ -86,50 +95,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each file to this JSON-lines file")
 
 
-def main(arguments: argparse.Namespace) -> int:
+def main(
+    worse: float, slower: float, summary: str | None, pytest_json: str | None, to: str | None, command: str, **how
+) -> int:
     """Judge every file, print the summary and write what was asked for. 0: all passed. 1: not all."""
-    for name in ("worse", "slower"):
-        if not 0 <= getattr(arguments, name) < 1:
-            raise InputError(f"--{name} {getattr(arguments, name):g}: give a share such as 0.05, for 5 %")
-    if arguments.against and len(arguments.files) > 1:
-        raise InputError("--against names one file in use; give one FILE with it")
-    known, problems = rows.read(arguments.baseline)
-    if problems:
-        raise InputError(problems[0])
-    paths = [models.find(name) for name in arguments.files]
-    chosen = [_baseline(path, known, arguments) for path in paths]  # all, before minutes are spent on the first
-    verdicts = [judge(path, *baseline, arguments) for path, baseline in zip(paths, chosen)]
-    text = gate_text.summary(verdicts, arguments.worse, arguments.slower, arguments.typed)
+    verdicts = judge(worse=worse, slower=slower, **how)
+    text = gate_text.summary(verdicts, worse, slower, command)
     print(f"\n{text}")
-    if arguments.summary:
-        gate_text.add(arguments.summary, text)
-        print(f"wrote {arguments.summary}")
-    if arguments.pytest_json:
-        gate_text.write_pytest(arguments.pytest_json, verdicts)
-        print(f"wrote {arguments.pytest_json}")
-    if arguments.to:
-        for verdict in verdicts:
-            rows.append(arguments.to, row(verdict, arguments.worse, arguments.slower, arguments.typed))
-        print(f"wrote {arguments.to}")
+    if summary:
+        gate_text.add(summary, text)
+        print(f"wrote {summary}")
+    if pytest_json:
+        gate_text.write_pytest(pytest_json, verdicts)
+        print(f"wrote {pytest_json}")
+    rows.keep([row(verdict, worse, slower, command) for verdict in verdicts], to)
     failed = [v.about["path"] for v in verdicts if not v.passed]
     print(f"gate failed: {', '.join(failed)}" if failed else "gate passed")
     return 1 if failed else 0
 
 
-def judge(path: Path, old: Path, scored: dict, arguments: argparse.Namespace) -> Verdict:
+def judge(
+    files: Sequence[str | Path], baseline: str | Path, *, against: str | Path | None = None, data: str | None = None,
+    worse: float = WORSE_LIMIT, slower: float = SLOWER_LIMIT,
+) -> list[Verdict]:  # fmt: skip
+    """Each file against the one in use, whose row is in ``baseline``. Raises: InputError: nothing can be said."""
+    for name, share in (("worse", worse), ("slower", slower)):
+        if not 0 <= share < 1:
+            raise InputError(f"--{name} {share:g}: give a share such as 0.05, for 5 %")
+    if against and len(files) > 1:
+        raise InputError("--against names one file in use; give one FILE with it")
+    known, problems = rows.read(baseline)
+    if problems:
+        raise InputError(problems[0])
+    paths = [models.find(name) for name in files]
+    in_use = [_in_use(path, known, baseline, against, data) for path in paths]  # before minutes go into the first
+    return [_judge(path, *one, baseline, data, worse, slower) for path, one in zip(paths, in_use)]
+
+
+def _judge(
+    path: Path, old: Path, scored: dict, baseline: str | Path, data: str | None, worse: float, slower: float
+) -> Verdict:
     """Score and time one file against the one in use. scored: the latter's accuracy row."""
     contract = containers.read(path)
     if lacking := latency.needs(path, contract):
         raise InputError(f"{path}: not run: {lacking}; gate it there")
     clock = "wall" if contract.model.format == "tensorrt" else "processor"
-    again, new = repeated(old, scored, arguments), score(path, scored, arguments.data)
+    again, new = repeated(old, scored, baseline, data), score(path, scored, data)
     changed = accuracy.compare(new, again)
     if changed.faces < metrics.LEAST_FACES:
         raise InputError(
             f"{path}: {changed.faces} to compare; a gate needs {metrics.LEAST_FACES}, give more with --data"
         )
     in_use, changed_file = (_opener(file, of["artefact"]["sha256"]) for file, of in ((old, scored), (path, new)))
-    timing = pairs.compare(in_use, changed_file, arguments.slower, clock)
+    timing = pairs.compare(in_use, changed_file, slower, clock)
     return Verdict(
         about=new["artefact"],
         model=new["model"],
@@ -140,7 +158,7 @@ def judge(path: Path, old: Path, scored: dict, arguments: argparse.Namespace) ->
         clock=clock,
         runtime=new["runtime"],
         protocol=new["protocol"],
-        points=points_verdict(changed, arguments.worse),
+        points=points_verdict(changed, worse),
     )
 
 
@@ -151,9 +169,9 @@ def points_verdict(changed: metrics.Change, limit: float) -> str:
     return NOT_WORSE if changed.high <= limit else pairs.UNDECIDED
 
 
-def repeated(old: Path, scored: dict, arguments: argparse.Namespace) -> dict:
+def repeated(old: Path, scored: dict, baseline: str | Path, data: str | None) -> dict:
     """The accuracy row of the file in use, made again. InputError where it is not the row of the baseline."""
-    again = score(old, scored, arguments.data)
+    again = score(old, scored, data)
     now, then = accuracy.paired_errors(again, scored)
     both = np.isfinite(now)
     apart = float(np.abs(now[both] - then[both]).max(initial=0))
@@ -161,7 +179,7 @@ def repeated(old: Path, scored: dict, arguments: argparse.Namespace) -> dict:
     near = known and abs(again["nme"] - scored["nme"]) <= REPEATS_NME * again["nme"]
     if not near or apart > REPEATS_FACE or scored["faces"] != len(then):
         raise InputError(
-            f"{arguments.baseline}: its row of {old} has NME {accuracy.percent(scored['nme'])}, and that file gives "
+            f"{baseline}: its row of {old} has NME {accuracy.percent(scored['nme'])}, and that file gives "
             f"{accuracy.percent(again['nme'])} here, single faces up to {accuracy.percent(apart)} otherwise: other "
             "photographs or labels than then, or an edited row; make a new baseline"
         )
@@ -183,15 +201,17 @@ def _opener(path: Path, sha256: str) -> Callable[[], race.Entrant]:
 def score(path: Path, scored: dict, data: str | None) -> dict:
     """The accuracy row of a file, measured as another row was. data: where its faces lie here, None for as it says."""
     p = scored["protocol"]
-    words = ["--model", str(path), "--data", data or p["data"].removesuffix(f"/{VALIDATION}")]
-    words += ["--layout", p["layout"], "--normaliser", p["normaliser"], "--crop", p["crop"]]
-    words += ["--split", p["split"]] if p["split"] != "validation" else []  # which a run's own faces are
-    words += ["--points-frame", p["points_frame"]] if "points_frame" in p else []
-    if moved := p.get("jitter"):
-        words += ["--jitter", f"{moved['shift']},{moved['scale']}", "--seed", str(moved["seed"])]
-    parser = argparse.ArgumentParser()
-    accuracy.add_arguments(parser)
-    return accuracy.score(parser.parse_args(words), "")
+    moved = p.get("jitter")
+    return accuracy.score(
+        path,
+        data or p["data"].removesuffix(f"/{VALIDATION}"),
+        layout=p["layout"],
+        normaliser=p["normaliser"],
+        crop=p["crop"],
+        split="test" if p["split"] == "validation" else p["split"],  # which a run's own faces are
+        points_frame=p.get("points_frame", "upright"),
+        jitter=moved and Jitter(moved["shift"], moved["scale"], moved["seed"]),
+    )
 
 
 def row(verdict: Verdict, worse: float, slower: float, command: str) -> dict:
@@ -238,28 +258,30 @@ def time_figures(timing: pairs.Timing) -> dict:
     }
 
 
-def _baseline(path: Path, known: list[dict], arguments: argparse.Namespace) -> tuple[Path, dict]:
+def _in_use(
+    path: Path, known: list[dict], baseline: str | Path, against: str | Path | None, data: str | None
+) -> tuple[Path, dict]:
     """The file in use and its accuracy row, for a changed file: same format and precision, or --against."""
     contract = containers.read(path)
     scored = [row for row in known if row["kind"] == "accuracy" and row.get("face_errors")]
-    if arguments.against:
-        old = models.find(arguments.against)
+    if against:
+        old = models.find(against)
         sha256 = measure.artefact(old)["sha256"]
         fit = [row for row in scored if row["artefact"]["sha256"] == sha256]
         if not fit:
             raise InputError(
-                f"{arguments.baseline}: no accuracy row of {old} (sha256 {sha256[:12]}); "
-                f"make one with: python -m bench accuracy --model {old} --data DIR --to {arguments.baseline}"
+                f"{baseline}: no accuracy row of {old} (sha256 {sha256[:12]}); "
+                f"make one with: python -m bench accuracy --model {old} --data DIR --to {baseline}"
             )
-        return old, _nearest(fit, arguments.data)
+        return old, _nearest(fit, data)
     fit = [row for row in scored if _kind(row["model"]) == _kind(vars(contract.model))]
     if not fit:
         had = sorted({" ".join(_kind(row["model"])) for row in scored}) or ["none"]
         raise InputError(
-            f"{arguments.baseline}: no accuracy row of a {' '.join(_kind(vars(contract.model)))} file, only "
+            f"{baseline}: no accuracy row of a {' '.join(_kind(vars(contract.model)))} file, only "
             f"{', '.join(had)}; make one with: python -m bench accuracy, or name the file in use with --against"
         )
-    chosen = _nearest(fit, arguments.data)
+    chosen = _nearest(fit, data)
     return _file_of(chosen, contract), chosen
 
 

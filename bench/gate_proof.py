@@ -1,4 +1,4 @@
-"""Does the gate say what is true? `python -m bench.gate_proof FILE --data DIR --layout NAME --to ROWS`
+"""Does the gate say what is true?
 
 Three things are counted, with the gate's own functions and its own limits:
 - unchanged: a file timed against itself. The gate should find it not slower: at most 1 false alarm in 100.
@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,12 +25,12 @@ import numpy as np
 from bench import accuracy, gate, pairs, race
 from bench.faces import open_faces
 from edgewing import containers, files, measure, metrics, models, rows, runtimes
-from edgewing.commands import command
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 
+EXAMPLE = "edgewing-s --data lfpw/testset --layout 300w-68 --to gate.jsonl"
+
 SLOWED, WORSE = 0.10, 0.05  # what is injected
-WORSE_LIMIT, SLOWER_LIMIT = 0.01, 0.05  # the gate's defaults
 FALSE_ALARMS, CAUGHT = 0.01, 0.95  # shares of the runs: at most, at least
 EXACT = 0.004  # how far above WORSE the NME of a disturbed file may be
 
@@ -40,7 +38,7 @@ EXACT = 0.004  # how far above WORSE the NME of a disturbed file may be
 def prove_time(path: Path, case: str) -> dict:
     """The figures of one timing, of case ``unchanged`` or ``slowed``."""
     open_it = {"unchanged": race.enter, "slowed": slowed}[case]
-    timing = pairs.compare(lambda: race.enter(path), lambda: open_it(path), SLOWER_LIMIT)
+    timing = pairs.compare(lambda: race.enter(path), lambda: open_it(path), gate.SLOWER_LIMIT)
     return {"time": gate.time_figures(timing), "alarm": timing.verdict == pairs.SLOWER}
 
 
@@ -68,10 +66,7 @@ class Worse:
         if containers.format_of(path) != "onnx":
             raise InputError(f"{path}: weights are disturbed in ONNX files; give one, or a shipped model by name")
         self.path, self.data = path, data
-        parser = argparse.ArgumentParser()
-        accuracy.add_arguments(parser)
-        words = ["--model", str(path), "--data", data] + (["--layout", layout] if layout else [])
-        self.scored = accuracy.score(parser.parse_args(words), "")
+        self.scored = accuracy.score(path, data, layout=layout)
         self._faces = open_faces(data, layout, containers.read(path).crop)
         self._crops = [self._faces.face(i) for i in range(len(self._faces))]
 
@@ -92,7 +87,7 @@ class Worse:
                 raise InputError(f"{self.path}: no noise of seed {seed} makes it {100 * WORSE:g} % worse; other faces?")
             changed = accuracy.compare(gate.score(file, self.scored, self.data), self.scored)
         figures = {"seed": seed, "noise": middle, **vars(changed)}
-        return {"accuracy": figures, "alarm": gate.points_verdict(changed, WORSE_LIMIT) == gate.WORSE}
+        return {"accuracy": figures, "alarm": gate.points_verdict(changed, gate.WORSE_LIMIT) == gate.WORSE}
 
     def disturb(self, out: Path, seed: int, noise: float) -> Path:
         """Write the file with every weight multiplied by 1 + noise times a seeded normal number."""
@@ -127,14 +122,7 @@ def holds(case: str, alarms: int, runs: int) -> bool:
     return alarms >= (CAUGHT if case == "slowed" else 1) * runs
 
 
-def main(argv: list[str] | None = None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.gate_proof",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: python -m bench.gate_proof edgewing-s --data lfpw/testset --layout 300w-68 --to gate.jsonl",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="what is timed: an artefact or a shipped model")
     parser.add_argument("--worse-of", metavar="ONNX", help="what is disturbed (default: the shipped model's ONNX file)")
     parser.add_argument("--data", required=True, metavar="DIR", help="faces to score the disturbed files on")
@@ -142,38 +130,41 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=100, help="timings, unchanged and slowed (default: %(default)s)")
     parser.add_argument("--models", type=int, default=20, help="disturbed files (default: %(default)s)")
     parser.add_argument("--to", required=True, type=Rows, metavar="ROWS", help="append a row for each run to this file")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    with command(parser, argv) as arguments:
-        return _prove(arguments, shlex.join(["python", "-m", "bench.gate_proof", *argv]))
 
 
-def _prove(arguments: argparse.Namespace, text: str) -> int:
-    path = models.find(arguments.file)
-    disturbed = Path(arguments.worse_of) if arguments.worse_of else path
-    if not arguments.worse_of and arguments.file in models.SHIPPED:
-        disturbed = models.path(arguments.file, "onnx")
-    wanted = {"unchanged": arguments.runs, "slowed": arguments.runs, "worse": arguments.models}
-    about = {"unchanged": measure.artefact(path), "worse": measure.artefact(disturbed)}
+def main(runs: int, models: int, **how) -> int:
+    return prove({"unchanged": runs, "slowed": runs, "worse": models}, **how)
+
+
+def prove(
+    wanted: dict[str, int], file: str, data: str, to: str, layout: str = "", worse_of: str | None = None,
+    command: str = "",
+) -> int:  # fmt: skip
+    """Append a row for each run that is not in the file ``to``. wanted: how many of each case. 1: one does not hold."""
+    path, source = models.find(file), models.find(worse_of or file)
+    if not worse_of and file in models.SHIPPED:
+        source = models.path(file, "onnx")
+    about = {"unchanged": measure.artefact(path), "worse": measure.artefact(source)}
     about["slowed"] = about["unchanged"]
-    done = _done(Path(arguments.to), about)
-    worse = Worse(disturbed, arguments.data, arguments.layout) if len(done["worse"]) < wanted["worse"] else None
-    prove: dict[str, Callable[[int], dict]] = {
+    done = _done(Path(to), about)
+    worse = Worse(source, data, layout) if len(done["worse"]) < wanted["worse"] else None
+    provers: dict[str, Callable[[int], dict]] = {
         "unchanged": lambda number: prove_time(path, "unchanged"),
         "slowed": lambda number: prove_time(path, "slowed"),
         "worse": lambda number: worse.prove(number),
     }
-    protocol = {"slowed": SLOWED, "worse": WORSE, "limits": {"worse": WORSE_LIMIT, "slower": SLOWER_LIMIT}}
+    protocol = {"slowed": SLOWED, "worse": WORSE, "limits": {"worse": gate.WORSE_LIMIT, "slower": gate.SLOWER_LIMIT}}
     for number in range(max(wanted.values())):
         for case in wanted:  # by turns, so that a change of the machine's load meets all of them
             if len(done[case]) <= number < wanted[case]:
-                figures = {"case": case, "run": number, **prove[case](number)}
-                rows.append(arguments.to, {**rows.header("gate-proof", about[case], protocol, text), **figures})
+                figures = {"case": case, "run": number, **provers[case](number)}
+                rows.append(to, {**rows.header("gate-proof", about[case], protocol, command), **figures})
                 done[case].append(figures["alarm"])
                 print(_line(case, number, figures), flush=True)
     failed = [case for case in wanted if not holds(case, sum(done[case]), len(done[case]))]
     for case in wanted:
         print(f"{case}: {sum(done[case])} alarms in {len(done[case])} runs{' - NOT GOOD ENOUGH' * (case in failed)}")
-    print(f"wrote {arguments.to}")
+    print(f"wrote {to}")
     return 1 if failed else 0
 
 
@@ -193,7 +184,3 @@ def _line(case: str, number: int, figures: dict) -> str:
     took = f", {found['turns']} turns, {found['seconds']:.0f} s" if "turns" in found else ""
     said = "alarm" if figures["alarm"] else "silent"
     return f"{case} {number}: {change:+.1f} % ({low:+.1f} to {high:+.1f}){took}: {said}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -47,33 +47,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
 
 
-def main(options: argparse.Namespace) -> None:
-    row = time_artefact(options, options.typed)
+def main(model: str, to: str | None, json: str | None, **how) -> None:
+    row = time_artefact(model, **how)
     print(describe(row))
-    rows.keep([row], options.to, options.json)
-    print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", options.model))
+    rows.keep([row], to, json)
+    print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", model))
 
 
-def time_artefact(arguments: argparse.Namespace, command: str) -> dict:
-    """The latency row for parsed arguments. InputError with the reason where this machine cannot run the format."""
-    model = models.find(arguments.model)
-    lacking = needs(model, containers.read(model))
-    if lacking:
-        raise InputError(f"{model}: not run: {lacking}; measure it there with python -m bench devices")
+def time_artefact(
+    model: str | Path, *, mode: str = "quick", threads: int = 1, faces: str | None = None, command: str = ""
+) -> dict:
+    """The latency row of a model. faces: crops to time it on. Raises: InputError where it cannot be run here."""
+    path = models.find(model)
+    if lacking := needs(path, containers.read(path)):
+        raise InputError(f"{path}: not run: {lacking}; measure it there with python -m bench devices")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "row.json"
-        call = [sys.executable, "-m", "edgewing.measure", "--model", str(model), "--json", str(out)]
-        call += ["--threads", str(arguments.threads), "--mode", arguments.mode]
-        call += ["--faces", arguments.faces] if arguments.faces else []
+        call = [sys.executable, "-m", "edgewing.measure", "--model", str(path), "--json", str(out)]
+        call += ["--threads", str(threads), "--mode", mode] + (["--faces", faces] if faces else [])
         child = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
         if child.returncode:
             lines = child.stderr.strip().splitlines() or [f"ended with code {child.returncode} and no word"]
-            raise InputError(f"{model}: not measured: {lines[-1].removeprefix('error: ')}")
+            raise InputError(f"{path}: not measured: {lines[-1].removeprefix('error: ')}")
         row = json.loads(out.read_text(encoding="utf-8"))
     return {**row, **rows.header("latency", row["artefact"], row["protocol"], command)}
 
 
-def not_run(kind: str, model: str, reason: str, command: str) -> dict:
+def not_run(kind: str, model: Path, reason: str, command: str) -> dict:
     """A row that says why it has no figure: ``not_run``."""
     return {**rows.header(kind, measure.artefact(model), {}, command), "not_run": reason}
 

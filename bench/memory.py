@@ -25,35 +25,40 @@ EXAMPLE = "--model edgewing-s --source single_face.mp4 --to rows.jsonl"
 
 LIMIT_MIB, GROWTH_MIB = 200, 5
 GROWTH_MINUTES = 5  # from which growth is judged
+MINUTES = 60.0
 PERIOD = 0.5  # s between readings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an artefact, or a shipped model")
     parser.add_argument("--source", required=True, metavar="VIDEO", help="a video with a face")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of video, at its own pace (default: %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=MINUTES, help="of video, at its own pace (default: %(default)s)"
+    )
     parser.add_argument("--save", type=Output, metavar="OUT.mp4", help="save the video too")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
-def main(options: argparse.Namespace) -> int:
-    row = watch(options, options.typed)
+def main(model: str, to: str | None, **how) -> int:
+    row = watch(model, **how)
     print(describe(row))
-    rows.keep([row], options.to)
-    print(hints.next_line("edgewing camera --model", options.model))
+    rows.keep([row], to)
+    print(hints.next_line("edgewing camera --model", model))
     return 0 if row["accepted"] else 1
 
 
-def watch(arguments: argparse.Namespace, command: str) -> dict:
-    """The row; InputError where the command fails."""
+def watch(
+    model: str | Path, source: str, *, minutes: float = MINUTES, save: str | None = None, command: str = ""
+) -> dict:
+    """The row. Raises: InputError where `edgewing camera` fails."""
     if not Path("/proc/self/status").is_file():
         raise InputError("resident memory is read from /proc; run this on Linux")
-    path = models.find(arguments.model)
-    video = sources.open(arguments.source)
-    frames = max(1, round(60 * arguments.minutes * video.fps))
+    path = models.find(model)
+    video = sources.open(source)
+    frames = max(1, round(60 * minutes * video.fps))
     video.close()
-    words = ["camera", "--model", str(path), "--source", arguments.source, "--loop", "--no-window"]
-    words += ["--frames", str(frames)] + (["--save", arguments.save] if arguments.save else [])
+    words = ["camera", "--model", str(path), "--source", source, "--loop", "--no-window"]
+    words += ["--frames", str(frames)] + (["--save", save] if save else [])
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "edgewing", *words],
@@ -70,25 +75,22 @@ def watch(arguments: argparse.Namespace, command: str) -> dict:
     if process.returncode:
         raise InputError(f"edgewing camera ended with {process.returncode}: {err.splitlines()[-1:]}")
     counted = re.search(r"^(\d+) frames in", out, re.MULTILINE)
-    return rows.finite(
-        {
-            **rows.header("memory", measure.artefact(path), protocol(arguments, frames), command),
-            "frames": int(counted[1]),
-            "seconds": time.perf_counter() - begun,
-            **figures([reading for reading in readings if reading], arguments.minutes >= GROWTH_MINUTES),
-        }
-    )
-
-
-def protocol(arguments: argparse.Namespace, frames: int) -> dict:
-    return {
-        "source": Path(arguments.source).name,
-        "minutes": arguments.minutes,
+    protocol = {
+        "source": Path(source).name,
+        "minutes": minutes,
         "frames": frames,
-        "saved": bool(arguments.save),
+        "saved": bool(save),
         "period_s": PERIOD,
         "unit": "MiB resident, edgewing camera --loop --no-window",
     }
+    return rows.finite(
+        {
+            **rows.header("memory", measure.artefact(path), protocol, command),
+            "frames": int(counted[1]),
+            "seconds": time.perf_counter() - begun,
+            **figures([reading for reading in readings if reading], minutes >= GROWTH_MINUTES),
+        }
+    )
 
 
 def figures(readings: list[float], judge_growth: bool = True) -> dict:

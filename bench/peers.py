@@ -1,8 +1,5 @@
 """Our artefacts beside landmark models of others: the same faces, one core, one run, the points that all of them have.
 
-    python -m bench peers edgewing-s edgewing-m dlib FOLDER --reference face_landmark.tflite --data lfpw/testset \\
-        --layout 300w-68 --to rows.jsonl --plot peers.svg --table peers.md
-
 A peer is a file that ships here by name, an artefact, a .tflite or .onnx of others, a folder of those, or the word
 ``dlib`` (bench.dlib68). What models of others need around them (crop, colours, what their numbers mean, which of their
 points are the 68 of 300-W) is bench.adapters'; a file that nothing is known of, or that cannot run here, costs its row,
@@ -72,63 +69,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks")
     parser.add_argument("--layout", default=LAYOUT, metavar="NAME", help="layout of the data (default: %(default)s)")
     parser.add_argument("--offsets", metavar="DIR", help="faces of a training set to learn each model's offsets from")
-    parser.add_argument("--rounds", type=int, default=120, help="of five recorded calls each (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=race.ROUNDS, help="of five recorded calls each (default: %(default)s)"
+    )
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each peer to this JSON-lines file")
     parser.add_argument("--plot", type=Output, metavar="SVG", help="draw NME against time, with bytes as area")
     parser.add_argument("--table", type=Output, metavar="MD", help="write the table as a Markdown page")
 
 
-def main(options: argparse.Namespace) -> None:
+def main(plot: str | None, table: str | None, to: str | None, **how) -> None:
     from bench import peers_page
 
-    made = compare(options, options.typed)
+    made = compare(**how)
     peers_page.print_table(made)
-    rows.keep(made, options.to)
-    for path in peers_page.write(made, options.plot, options.table):
+    rows.keep(made, to)
+    for path in peers_page.write(made, plot, table):
         print(f"wrote {path}")
-    print(hints.next_line("python -m bench report RUN --peers", options.to or "ROWS"))
+    print(hints.next_line("python -m bench report RUN --peers", to or "ROWS"))
 
 
-def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
-    """A row per peer, the reference first, those without figures last. InputError: no face, no peer that runs."""
-    if arguments.rounds < 1:
-        raise InputError(f"--rounds {arguments.rounds}: give 1 or more")
-    reference = [arguments.reference] if arguments.reference else []
-    names = list(dict.fromkeys(name for given in reference + arguments.files for name in _files(given)))
-    to_shared = layouts.get(arguments.layout).map_to(LAYOUT)
-    faces = PhotographFaces(Path(arguments.data), arguments.layout, crop_part(1))
+def compare(
+    files: Sequence[str], data: str, *, layout: str = LAYOUT, reference: str | None = None, offsets: str | None = None,
+    rounds: int = race.ROUNDS, command: str = "",
+) -> list[dict]:  # fmt: skip
+    """A row per peer, the reference first, those without figures last.
+
+    Raises: InputError where there is no face, or no peer that runs.
+    """
+    if rounds < 1:
+        raise InputError(f"--rounds {rounds}: give 1 or more")
+    given = [reference, *files] if reference else files
+    names = list(dict.fromkeys(name for one in given for name in _files(one)))
+    to_shared = layouts.get(layout).map_to(LAYOUT)
+    faces = PhotographFaces(Path(data), layout, crop_part(1))
     peers, refused = [], []
     for name in names:
         try:
             peers.append(enter(name))
         except InputError as error:
             refused.append((name, str(error)))
-    if refused and refused[0][0] in (arguments.reference, names[0]):
+    if refused and refused[0][0] in (reference, names[0]):
         raise InputError(refused[0][1])  # nothing to divide by
     print("\n".join(faces.protocol["list"]), flush=True)
     predicted, true, inputs = see(peers, faces.samples, to_shared, faces.problems)
-    offsets = _offsets(peers, arguments, to_shared) if arguments.offsets else None
+    moves = _offsets(peers, offsets, layout, to_shared) if offsets else None
     cpu, wall = race.take_turns(
-        [race.Entrant(p.about, p.model, p.runtime, views, p.call) for p, views in zip(peers, inputs)], arguments.rounds
+        [race.Entrant(p.about, p.model, p.runtime, views, p.call) for p, views in zip(peers, inputs)], rounds
     )
-    layout = layouts.get(LAYOUT)
-    normaliser = metrics.normaliser_of_all(true, layout)
-    distance = metrics.normaliser(true, layout, normaliser)
+    scored = layouts.get(LAYOUT)
+    normaliser = metrics.normaliser_of_all(true, scored)
+    distance = metrics.normaliser(true, scored, normaliser)
     shared = np.all([peer.has for peer in peers], axis=0)
-    inner = shared & (np.arange(layout.points) >= CONTOUR)
+    inner = shared & (np.arange(scored.points) >= CONTOUR)
     protocol = {
         **{name: value for name, value in faces.protocol.items() if name not in ("factor", "least")},
         "crop": "each peer's own",
         "box_source": BOXES,
-        "layout": arguments.layout,
+        "layout": layout,
         "scored_points": LAYOUT,
         "left_out_points": np.flatnonzero(~shared).tolist(),
         "normaliser": normaliser,
         "faces": len(true),
         "skipped": len(faces.problems),
-        "offsets": arguments.offsets and f"first {OFFSET_FACES} faces of {arguments.offsets}",
+        "offsets": offsets and f"first {OFFSET_FACES} faces of {offsets}",
         "clock": CLOCK,
-        **race.turns(arguments.rounds),
+        **race.turns(rounds),
         "input": f"the first {race.INPUTS} faces",
         "interval": f"{race.INTERVAL:.0%} bootstrap: of NME over faces, of the ratio over rounds",
         "in_turn": [peer.about["path"] for peer in peers],
@@ -136,7 +141,7 @@ def compare(arguments: argparse.Namespace, command: str) -> list[dict]:
     made = []
     for i, peer in enumerate(peers):
         errors = metrics.errors(predicted[i][:, shared], true[:, shared], distance)
-        moved = None if offsets is None else aligned(predicted[i], offsets[i])
+        moved = None if moves is None else aligned(predicted[i], moves[i])
         row = {
             **rows.header("peer", peer.about, protocol, command),
             "model": peer.model,
@@ -218,8 +223,8 @@ def _axes(predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return along, np.stack([-along[..., 1], along[..., 0]], axis=-1)
 
 
-def _offsets(peers: list[Peer], arguments: argparse.Namespace, to_shared: np.ndarray) -> list[np.ndarray]:
-    learnt = read(arguments.offsets, arguments.layout, split="train")
+def _offsets(peers: list[Peer], folder: str, layout: str, to_shared: np.ndarray) -> list[np.ndarray]:
+    learnt = read(folder, layout, split="train")
     samples = [learnt.samples[i] for i in range(min(OFFSET_FACES, len(learnt.samples)))]
     predicted, true, _ = see(peers, samples, to_shared, learnt.problems)
     return [mean_offset(found, true) for found in predicted]

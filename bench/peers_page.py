@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from bench import charts
+from bench import charts, tables
 from bench.accuracy import percent
 from edgewing import files
 
@@ -27,7 +23,7 @@ COLUMNS = (
     "time, reference = 1",
     "trained on",
 )
-NUMBERS = range(1, 10)  # columns that are
+TEXTS = 0, 10  # columns that are no figures
 
 
 def told(made: list[dict]) -> list[list[str]]:
@@ -66,12 +62,7 @@ def refusals(made: list[dict]) -> list[str]:
 
 
 def print_table(made: list[dict]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if number in NUMBERS else "left", no_wrap=number in NUMBERS)
-    for line in told(made):
-        table.add_row(*map(Text, line))
-    Console(width=None if os.isatty(1) else 200, highlight=False).print(table)
+    tables.show(COLUMNS, told(made), TEXTS)
     for line in [*refusals(made), *protocol(made)]:
         print(line)
 
@@ -115,11 +106,7 @@ def page(made: list[dict], picture: str | None) -> str:
     """The Markdown page. picture: its path from the page, or None."""
     lines = ["# Beside models of others", "", "Written by `python -m bench peers`; not to be edited.", ""]
     lines += [f"![NME against processor time, bytes as area]({picture})", ""] if picture else []
-    lines += [
-        f"| {' | '.join(COLUMNS)} |",
-        "|" + "".join("---:|" if i in NUMBERS else "---|" for i in range(len(COLUMNS))),
-    ]
-    lines += [f"| {' | '.join(line)} |" for line in told(made)]
+    lines += tables.markdown(COLUMNS, told(made), TEXTS)
     lines += ["", *(f"- {line}" for line in refusals(made) + protocol(made))]
     lines += ["", "Models of others and their terms, points and crops:", ""]
     for row in measured(made):

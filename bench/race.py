@@ -1,7 +1,5 @@
 """Several artefacts timed in one process, in turn, so that whatever else the machine does hits all of them alike.
 
-    python -m bench race runs/first-s/export/*.tflite --reference face_landmark.tflite --to rows.jsonl
-
 Round by round every model makes one unrecorded call, which brings its weights back into the caches, and five recorded
 ones, on one thread. Processor time of the process is the figure to compare; wall-clock stands beside it. For our
 artefacts the clock covers uint8 crop to landmarks and scores, decode included; for files without a contract
@@ -14,25 +12,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
-from bench import graphs, latency
+from bench import graphs, latency, tables
 from edgewing import containers, hints, measure, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 
 RECORDED, UNRECORDED = 5, 1  # calls of a model in a round
+ROUNDS = 120
 WARMUP_ROUNDS = 3
+COLUMNS = ("file", "runtime", "bytes", "CPU ms p10 / p50 / p90", "wall p50 / p90", "ratio", "95 %", "sha256")
 INPUTS = 16  # crops of noise that a model goes round
 RESAMPLES, INTERVAL = 2000, 0.95
 CLOCK = (
@@ -60,34 +56,39 @@ class Entrant:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="artefacts, shipped models by name, models of others")
     parser.add_argument("--reference", metavar="FILE", help="what the others' time is divided by (default: the first)")
-    parser.add_argument("--rounds", type=int, default=120, help="of five recorded calls each (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of five recorded calls each (default: %(default)s)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each file to this JSON-lines file")
 
 
-def main(options: argparse.Namespace) -> None:
-    made = race(options, options.typed)
+def main(to: str | None, **how) -> None:
+    made = race(**how)
     print_table(made)
-    rows.keep(made, options.to)
+    rows.keep(made, to)
     ours = [row for row in made if row["model"]["contract"]]
     if ours:
         fastest = min(ours, key=lambda row: row["cpu_ms"])["artefact"]["path"]
         print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", fastest))
 
 
-def race(arguments: argparse.Namespace, command: str) -> list[dict]:
-    """One row per file, the reference first. InputError where a file cannot be timed here or is named twice."""
-    if arguments.rounds < 1:
-        raise InputError(f"--rounds {arguments.rounds}: give 1 or more")
-    named = [models.find(name) for name in arguments.files]
-    reference = models.find(arguments.reference) if arguments.reference else named[0]
-    paths = [reference, *(path for path in named if path != reference)]
+def race(
+    files: Sequence[str | Path], *, reference: str | Path | None = None, rounds: int = ROUNDS, command: str = ""
+) -> list[dict]:
+    """One row per file, the reference (None: the first of them) before the others.
+
+    Raises: InputError where a file cannot be timed here or is named twice.
+    """
+    if rounds < 1:
+        raise InputError(f"--rounds {rounds}: give 1 or more")
+    named = [models.find(name) for name in files]
+    first = models.find(reference) if reference else named[0]
+    paths = [first, *(path for path in named if path != first)]
     if len(set(paths)) < len(named):
         raise InputError("a file is named twice; name each once")
     entrants = [enter(path) for path in paths]
-    cpu, wall = take_turns(entrants, arguments.rounds)
+    cpu, wall = take_turns(entrants, rounds)
     protocol = {
         "clock": CLOCK,
-        **turns(arguments.rounds),
+        **turns(rounds),
         "input": f"{INPUTS} inputs of noise, seed 0",
         "interval": f"{INTERVAL:.0%} bootstrap over rounds, {RESAMPLES} resamples",
         "in_turn": [entrant.about["path"] for entrant in entrants],
@@ -127,26 +128,20 @@ def ratio_interval(times: np.ndarray, reference: np.ndarray) -> tuple[float, flo
 def print_table(made: list[dict]) -> None:
     """The race as a table, fastest first."""
     p = made[0]["protocol"]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("file", "runtime", "bytes", "CPU ms p10 / p50 / p90", "wall p50 / p90", "ratio", "95 %", "sha256"):
-        table.add_column(name, justify="left" if name in ("file", "runtime", "sha256") else "right", no_wrap=True)
-    for row in sorted(made, key=lambda row: row["cpu_ms"]):
-        table.add_row(
-            *(
-                Text(cell)
-                for cell in (
-                    row["model"]["file"],
-                    row["runtime"].split(",")[0],
-                    f"{row['artefact']['bytes']:,}",
-                    " / ".join(f"{row[name]:.3f}" for name in ("cpu_p10_ms", "cpu_ms", "cpu_p90_ms")),
-                    f"{row['wall_ms']:.3f} / {row['wall_p90_ms']:.3f}",
-                    f"{row['ratio']:.3f}",
-                    f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}",
-                    row["artefact"]["sha256"][:12],
-                )
-            )
+    lines = [
+        (
+            row["model"]["file"],
+            row["runtime"].split(",")[0],
+            f"{row['artefact']['bytes']:,}",
+            " / ".join(f"{row[name]:.3f}" for name in ("cpu_p10_ms", "cpu_ms", "cpu_p90_ms")),
+            f"{row['wall_ms']:.3f} / {row['wall_p90_ms']:.3f}",
+            f"{row['ratio']:.3f}",
+            f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}",
+            row["artefact"]["sha256"][:12],
         )
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+        for row in sorted(made, key=lambda row: row["cpu_ms"])
+    ]
+    tables.show(COLUMNS, lines, left=(0, 1, 7))
     machine = made[0]["machine"]
     print(
         f"protocol: {p['clock']}; {p['rounds']} rounds of {p['recorded_calls']} calls, in turn, 1 thread; {p['input']}"
@@ -168,8 +163,7 @@ def enter(path: Path) -> Entrant:
         raise InputError(f"{path}: not run: {lacking}; leave it out of the race")
     runtime, size, batch = runtimes.open(path), contract.crop.size, contract.input.shape[0]
     crops = np.random.default_rng(0).integers(0, 256, (INPUTS, batch, size, size, 3), np.uint8)
-    model = {"file": path.name, "name": contract.model.name, "format": form, "precision": contract.model.precision}
-    model |= {"layout": contract.layout.name, "size": size, "contract": True}
+    model = {"file": path.name, **measure.model_of(contract), "format": form, "contract": True}
     return Entrant(about, model, str(runtime.description), list(crops), runtime, batch)
 
 

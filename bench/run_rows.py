@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from bench import accuracy, artefacts, latency
 from bench.faces import VALIDATION
@@ -26,46 +27,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
 
 
-def main(arguments: argparse.Namespace) -> None:
-    run = runs.find(arguments.run)
+def main(run: str, data: str | None, layout: str, mode: str, threads: int) -> None:
+    folder = runs.find(run)
+    log = measure_run(folder, data=data, layout=layout, mode=mode, threads=threads)
+    print(f"\nwrote {log}")
+    print(hints.next_line("python -m bench report", folder))
+
+
+def measure_run(run: Path, *, data: str | None = None, layout: str = "", mode: str = "quick", threads: int = 1) -> Path:
+    """The file of the run's rows, with two more for each artefact. Raises: InputError: nothing can be measured."""
     found, problems = artefacts.find(run)
     for problem in problems:
         print(f"passed over: {problem}", file=sys.stderr)
     if not found:
         raise InputError(f"{run}/export: no artefact; make some with: python -m targets {run}")
-    log, faces, rows_made = run / "rows.jsonl", run / VALIDATION, 0
+    log, faces, measured = run / "rows.jsonl", run / VALIDATION, 0
+    time = {"mode": mode, "faces": str(faces) if faces.is_file() else None, "threads": threads}
     for path, contract in found:
         print(f"\n{path}", flush=True)
         pictures = run / "bench" / f"{path.name}-faces.npz"
         pictures.parent.mkdir(exist_ok=True)
-        score = ["accuracy", "--model", str(path), "--data", arguments.data or str(run), "--pictures", str(pictures)]
-        score += ["--layout", arguments.layout] if arguments.layout else []
-        time = ["latency", "--model", str(path), "--mode", arguments.mode]
-        time += ["--faces", str(faces)] if faces.is_file() else []
-        for words in (score, time):
-            words += ["--threads", str(arguments.threads)]
-            kind, command = words[0], shlex.join(["python", "-m", "bench", *words])
+        score = {"data": data or str(run), "pictures": str(pictures), "layout": layout, "threads": threads}
+        for kind, make, how, describe in (
+            ("accuracy", accuracy.score, score, accuracy.describe),
+            ("latency", latency.time_artefact, time, latency.describe),
+        ):
+            given = [str(word) for name, value in how.items() if value for word in (f"--{name}", value)]
+            command = shlex.join(["python", "-m", "bench", kind, "--model", str(path), *given])
             try:
                 # ONNX Runtime can score a TensorRT package's graph, but its time says nothing about TensorRT's.
                 lacking = latency.needs(path, contract)
                 if lacking and (kind == "latency" or not formats.TABLE[contract.model.format].runtime):
                     raise InputError(lacking)
-                row, text = _row(kind, words[1:], command)
-                rows_made += 1
+                row = make(path, **how, command=command)
+                text, measured = describe(row), measured + 1
             except InputError as error:
-                row, text = latency.not_run(kind, str(path), str(error), command), f"{kind}: not run: {error}"
+                row, text = latency.not_run(kind, path, str(error), command), f"{kind}: not run: {error}"
             print(text, flush=True)
             rows.append(log, row)
-    if not rows_made:
+    if not measured:
         raise InputError(f"{run}: nothing could be measured; the reasons stand above and in {log}")
-    print(f"\nwrote {log}")
-    print(hints.next_line("python -m bench report", run))
-
-
-def _row(kind: str, words: list[str], command: str) -> tuple[dict, str]:
-    """One measurement and how it reads on a terminal."""
-    parser, module = argparse.ArgumentParser(), {"accuracy": accuracy, "latency": latency}[kind]
-    module.add_arguments(parser)
-    parsed = parser.parse_args(words)
-    row = accuracy.score_both(parsed, command) if kind == "accuracy" else latency.time_artefact(parsed, command)
-    return row, module.describe(row)
+    return log

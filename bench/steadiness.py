@@ -15,7 +15,7 @@ M frames, N landmarks.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +28,12 @@ from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Output, Rows
 from edgewing.tracking import Filter, OneEuro, Tracker
-from train import data
+from train.data import load, read
 
 EXAMPLE = "--model edgewing-m --data lfpw/testset --clips single_face.mp4 --to rows.jsonl"
 
 FPS, FRAMES, SETTLE = 30, 75, 15  # frames of each motion, and those before figures are taken
+STILLS = 6
 FRAME, SIDE = (480, 360), 120.0  # px of the frame, and of the mean side of the face's landmark box in it
 NOISE, QUALITY = 3.0, 85  # sensor noise, standard deviation of 255; JPEG quality of each frame
 REFERENCE = 256  # px of the crop that figures are given in
@@ -62,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an artefact, or a shipped model")
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks, to be moved")
     parser.add_argument("--layout", default="300w-68", metavar="NAME", help="their layout (default: %(default)s)")
-    parser.add_argument("--stills", type=int, default=6, metavar="N", help="how many of them (default: %(default)s)")
+    parser.add_argument(
+        "--stills", type=int, default=STILLS, metavar="N", help="how many of them (default: %(default)s)"
+    )
     parser.add_argument("--clips", nargs="*", default=[], metavar="VIDEO", help="videos of one face each")
     parser.add_argument(
         "--plot", type=Output, metavar="SVG", help="draw lag against jitter for other constants of the filter"
@@ -70,38 +73,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
-def main(options: argparse.Namespace) -> None:
-    row = measure_all(options, options.typed)
+def main(model: str, plot: str | None, to: str | None, **how) -> None:
+    row = measure_all(model, plot=plot, **how)
     print(describe(row))
-    if options.plot:
-        print(f"wrote {options.plot}")
-    rows.keep([row], options.to)
-    print(hints.next_line("edgewing camera --model", options.model))
+    if plot:
+        print(f"wrote {plot}")
+    rows.keep([row], to)
+    print(hints.next_line("edgewing camera --model", model))
 
 
-def measure_all(arguments: argparse.Namespace, command: str) -> dict:
+def measure_all(
+    model: str | Path, data: str, *, layout: str = "300w-68", stills: int = STILLS, clips: Sequence[str] = (),
+    plot: str | None = None, command: str = "",
+) -> dict:  # fmt: skip
     """The row. Needs the detector, which finds the first face of every motion and clip."""
-    path = models.find(arguments.model)
+    path = models.find(model)
     landmarker = Landmarker(path)
     recorded = {kind: [] for kind in MOTIONS}
     names = []
-    for name, image, box in stills(arguments.data, arguments.layout, arguments.stills):
+    for name, image, box in spread(data, layout, stills):
         names.append(name)
         for kind in MOTIONS:
             recorded[kind].append(follow(Tracker(landmarker), moved(image, box, kind, len(names)), name))
+    protocol = {
+        "data": "/".join(Path(data).parts[-2:]),
+        "stills": len(names),
+        "names": names,
+        "fps": FPS,
+        "frames": FRAMES,
+        "face_px": SIDE,
+        "noise": NOISE,
+        "jpeg_quality": QUALITY,
+        "unit": f"px of a {REFERENCE} px crop, distances",
+    }
     constants = tracking.settings().filter
     moving = {kind: figures(recorded, kind, constants) for kind in MOTIONS}
     row = {
-        **rows.header("steadiness", measure.artefact(path), protocol(arguments, names), command),
+        **rows.header("steadiness", measure.artefact(path), protocol, command),
         "runtime": str(landmarker.runtime.description),
         "filter": vars(constants),
         "motions": moving,
         "still": {"limit": LIMIT, "worst": max(shown_jitter(one, rest_of(one), constants) for one in recorded["rest"])},
-        "clips": {Path(clip).name: clip_figures(landmarker, clip) for clip in arguments.clips},
+        "clips": {Path(clip).name: clip_figures(landmarker, clip) for clip in clips},
     }
-    if arguments.plot:
+    if plot:
         row["sweep"] = sweep(recorded)
-        files.write(arguments.plot, plot(row).encode())
+        files.write(plot, chart(row).encode())
     return rows.finite(row)
 
 
@@ -118,28 +135,14 @@ def describe(row: dict) -> str:
     return "\n".join(lines)
 
 
-def protocol(arguments: argparse.Namespace, names: list[str]) -> dict:
-    return {
-        "data": "/".join(Path(arguments.data).parts[-2:]),
-        "stills": len(names),
-        "names": names,
-        "fps": FPS,
-        "frames": FRAMES,
-        "face_px": SIDE,
-        "noise": NOISE,
-        "jpeg_quality": QUALITY,
-        "unit": f"px of a {REFERENCE} px crop, distances",
-    }
-
-
-def stills(folder: str, layout: str, count: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def spread(folder: str, layout: str, count: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Name, RGB picture and landmark box of faces spread over the set."""
-    samples = data.read([folder], layout, "test").samples
+    samples = read([folder], layout, "test").samples
     if len(samples) < count or count < 1:
         raise InputError(f"{folder}: {len(samples)} faces; --stills {count} are asked for")
     for number in range(count):
         sample = samples[number * (len(samples) // count)]
-        yield sample.name, data.load(sample), geometry.landmark_box(sample.landmarks)
+        yield sample.name, load(sample), geometry.landmark_box(sample.landmarks)
 
 
 def moved(image: np.ndarray, box: np.ndarray, kind: str, seed: int) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
@@ -303,7 +306,7 @@ def cost(recorded: dict[str, list], constants: Filter) -> tuple[float, float]:
     return float(np.mean(lags)), float(np.mean(jitters))
 
 
-def plot(row: dict) -> str:
+def chart(row: dict) -> str:
     """The sweep of a row as an SVG file of its own; a ring marks what ships."""
     lines = []
     for name, found in row["sweep"].items():

@@ -1,7 +1,5 @@
 """What training costs: images a second of whole steps, and ground truth and augmentation against a per-sample pipeline.
 
-    python -m bench training --to training.jsonl
-
 Steps are those of train.loop, from a cache of drawn faces to updated weights. Each way adds to the one before: fp32 as
 torch does it by default (on a GPU with TF32 allowed), channels_last, bf16, compile; the ways take turns, so that what
 else the machine does falls on all of them. Waiting is the share of the loop's time in which it has no batch on the
@@ -16,6 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from edgewing.outputs import Output, Rows
 EXAMPLE = "--to training.jsonl"
 
 ROUNDS, FACES = 9, 8  # of the comparison with bench.reference
+STEPS, SPEED_ROUNDS = 3, 5
 WAYS = {
     "eager fp32": {"channels_last": False, "precision": "fp32", "compile": False},
     "+ channels_last": {"channels_last": True, "precision": "fp32", "compile": False},
@@ -52,8 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names, runs or .safetensors (default: %(default)s)",
     )
     parser.add_argument("--ways", type=int, default=len(WAYS), help=f"the first so many of: {', '.join(WAYS)}")
-    parser.add_argument("--steps", type=int, default=3, help="steps a round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each way, in turn (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=STEPS, help="steps a round (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=SPEED_ROUNDS, help="rounds of each way, in turn (default: %(default)s)"
+    )
     parser.add_argument(
         "--batch", type=int, default=0, help=f"faces a step (default: the recipe's; {CPU_BATCH} on a CPU)"
     )
@@ -62,25 +64,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the rows here (default: print only)")
 
 
-def main(options: argparse.Namespace) -> None:
-    made = measure(options, options.typed)
+def main(to: str | None, json: str | None, **how) -> None:
+    made = measure(**how)
     for row in made:
         print(describe(row))
-    rows.keep(made, options.to, getattr(options, "json", None))
+    rows.keep(made, to, json)
     print(hints.next_line("python -m train fit drawn --layout 300w-68 --recipe demo --run demo"))
 
 
-def measure(arguments: argparse.Namespace, command: str) -> list[dict]:
+def measure(
+    recipes: Sequence[str] = RECIPES, *, ways: int = len(WAYS), steps: int = STEPS, rounds: int = SPEED_ROUNDS,
+    batch: int = 0, threads: int = 1, command: str = "",
+) -> list[dict]:  # fmt: skip
     """A row for the cost of ground truth and augmentation, and one of images a second for each recipe."""
     import torch
 
-    if min(arguments.steps, arguments.rounds, arguments.ways) < 1 or arguments.batch < 0:
+    if min(steps, rounds, ways) < 1 or batch < 0:
         raise InputError("--steps, --rounds, --ways: give 1 or more; --batch: 0 or more")
     torch.set_num_threads(1)
-    found = [_recipe(name) for name in arguments.recipes]
+    found = [_recipe(name) for name in recipes]
     made = [cost(found[0], command)]
-    torch.set_num_threads(arguments.threads)
-    return made + [speed(recipe, name, arguments, command) for recipe, name in zip(found, arguments.recipes)]
+    torch.set_num_threads(threads)
+    how = {"ways": ways, "steps": steps, "rounds": rounds, "batch": batch, "threads": threads, "command": command}
+    return made + [speed(recipe, name, **how) for recipe, name in zip(found, recipes)]
 
 
 def _recipe(name: str):
@@ -153,7 +159,9 @@ class _Way:
     waited: list[float]
 
 
-def speed(recipe, name: str, arguments: argparse.Namespace, command: str) -> dict:
+def speed(
+    recipe, name: str, *, ways: int, steps: int, rounds: int, batch: int = 0, threads: int = 1, command: str = ""
+) -> dict:
     """The row of one recipe: images a second and waiting of each way."""
     import torch
 
@@ -166,35 +174,35 @@ def speed(recipe, name: str, arguments: argparse.Namespace, command: str) -> dic
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = True
-    batch = arguments.batch or (recipe.batch if device.type == "cuda" else CPU_BATCH)
+    batch = batch or (recipe.batch if device.type == "cuda" else CPU_BATCH)
     recipe = recipes.replace(recipe, batch=batch, steps=1, epochs=1.0)
-    steps = arguments.steps * arguments.rounds
-    ways = []
-    for way, fields in list(WAYS.items())[: arguments.ways]:
-        ways.append(_Way(way, Trainer(recipes.replace(recipe, **fields), 10 * steps, Workers(device=device)), [], []))
+    tried = []
+    for way, fields in list(WAYS.items())[:ways]:
+        trainer = Trainer(recipes.replace(recipe, **fields), 10 * steps * rounds, Workers(device=device))
+        tried.append(_Way(way, trainer, [], []))
     with tempfile.TemporaryDirectory() as folder:
         layout, size = layouts.get(recipe.layout), caches.dense_enough(recipe.input_size)
         cache = caches.build(faces(DRAWN, recipe.layout, 0), Path(folder) / "drawn", layout, size)
         augment = Augment(recipe, cache.meta["size"], cache.meta["context"])
-        for number in range(-1, arguments.rounds):  # the first round warms up, and compiles
-            for way in ways:
-                seconds, waited = _steps(way.trainer, cache, augment, arguments.steps)
+        for number in range(-1, rounds):  # the first round warms up, and compiles
+            for way in tried:
+                seconds, waited = _steps(way.trainer, cache, augment, steps)
                 if number >= 0:
-                    way.seconds.append(seconds / arguments.steps)
+                    way.seconds.append(seconds / steps)
                     way.waited.append(waited / seconds)
-    macs = model.macs(ways[0].trainer.network, recipe.input_size)
+    macs = model.macs(tried[0].trainer.network, recipe.input_size)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     peak = next((peak for part, peak in PEAKS.items() if part in on), None)
-    first = np.array(ways[0].seconds)
+    first = np.array(tried[0].seconds)
     protocol = {
         "clock": "wall clock of whole steps: reading, augmentation, ground truth, network, loss, update; ways in turn",
-        "steps": arguments.steps, "rounds": arguments.rounds, "batch": batch, "input_size": recipe.input_size,
+        "steps": steps, "rounds": rounds, "batch": batch, "input_size": recipe.input_size,
         "layout": recipe.layout, "stacks": recipe.stacks, "network": recipe.network, "macs": macs,
-        "threads": arguments.threads, "device": on, "torch": torch.__version__,
+        "threads": threads, "device": on, "torch": torch.__version__,
         "tf32": "allowed in eager fp32" if device.type == "cuda" else "not on a CPU",
     }  # fmt: skip
     measured = []
-    for way in ways:
+    for way in tried:
         rates = batch / np.array(way.seconds)
         gain = first / np.array(way.seconds)
         half = peak is not None and "bf16" in WAYS[way.name]["precision"]

@@ -1,7 +1,5 @@
 """The camera page in headless Chromium, with a fake camera that plays a clip: frames a second, ms end to end, ms model.
 
-    python -m bench.web --model edgewing-m edgewing-s --to bench/results/web.jsonl
-
 Needs Chromium, Node and `make web`. The figures are the page's own: what a person reads there. End to end is from the
 camera's frame reaching the browser to the points being drawn, without the frames in which the detector ran, which are
 apart; model is one run of the network, input and output copied. A run is cut into parts of equal length; each figure
@@ -13,24 +11,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shlex
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from edgewing import children, containers, measure, models, rows, web
-from edgewing.commands import command
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 from train.data import drawn
+
+EXAMPLE = "--model edgewing-m edgewing-s --to bench/results/web.jsonl"
 
 APP = Path(__file__).parents[1] / "apps/web"
 PARTS = 5
@@ -38,37 +35,46 @@ WARMUP = 4  # s: the page tries where the model runs best in the first of them
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
-def main(argv: list[str] | None = None) -> None:
-    argv = sys.argv[1:] if argv is None else argv
-    with command(_parser(), argv) as arguments:
-        if arguments.seconds < PARTS:
-            raise InputError(f"--seconds {arguments.seconds}: give {PARTS} or more")
-        chromium, node = program("chromium"), program("node")
-        if not (APP / "node_modules/playwright-core").is_dir():
-            raise InputError(f"{APP}: its npm packages are not installed; type: make web")
-        frames = clip(90) if arguments.video is None else video(arguments.video)
-        source = "a drawn face that moves, seed 0" if arguments.video is None else Path(arguments.video).name
-        source += f"; {len(frames)} frames of {frames[0].shape[1]} x {frames[0].shape[0]} px, 30 fps"
-        with tempfile.TemporaryDirectory() as folder:
-            camera = write_mjpeg(Path(folder) / "camera.mjpeg", frames)
-            for name in arguments.model:
-                with serving(web.site(name)) as url:
-                    plan = {"chromium": chromium, "url": url, "camera": str(camera)}
-                    plan |= {"warmup": WARMUP, "seconds": arguments.seconds}
-                    call = [node, APP / "measure.mjs", json.dumps(plan)]
-                    done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
-                if done.returncode:
-                    raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
-                seen = json.loads(done.stdout.splitlines()[-1])
-                made = row(name, seen, arguments.seconds, source)
-                made |= {"command": shlex.join(["python", "-m", "bench.web", *argv])}
-                print(describe(made), flush=True)
-                if arguments.to:
-                    rows.append(arguments.to, made)
-        print(f"wrote {arguments.to}" if arguments.to else "next: the same with --to bench/results/web.jsonl")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    shipped = models.default()
+    parser.add_argument("--model", nargs="+", default=[shipped], metavar="NAME|FILE", help="(default: %(default)s)")
+    parser.add_argument("--video", metavar="FILE", help="what the camera shows (default: a drawn face that moves)")
+    parser.add_argument("--seconds", type=int, default=20, help="of looking, after the start (default: %(default)s)")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each model to this JSON-lines file")
 
 
-def row(name: str, seen: dict, seconds: float, source: str) -> dict:
+def main(to: str | None, **how) -> None:
+    for made in measure_all(**how):
+        print(describe(made), flush=True)
+        if to:
+            rows.append(to, made)
+    print(f"wrote {to}" if to else "next: the same with --to bench/results/web.jsonl")
+
+
+def measure_all(model: Sequence[str], video: str | None = None, seconds: int = 20, command: str = "") -> Iterator[dict]:
+    """A row for each model. video: what the camera shows; None: a drawn face that moves."""
+    if seconds < PARTS:
+        raise InputError(f"--seconds {seconds}: give {PARTS} or more")
+    chromium, node = program("chromium"), program("node")
+    if not (APP / "node_modules/playwright-core").is_dir():
+        raise InputError(f"{APP}: its npm packages are not installed; type: make web")
+    frames = clip(90) if video is None else frames_of(video)
+    source = "a drawn face that moves, seed 0" if video is None else Path(video).name
+    source += f"; {len(frames)} frames of {frames[0].shape[1]} x {frames[0].shape[0]} px, 30 fps"
+    with tempfile.TemporaryDirectory() as folder:
+        camera = write_mjpeg(Path(folder) / "camera.mjpeg", frames)
+        for name in model:
+            with serving(web.site(name)) as url:
+                plan = {"chromium": chromium, "url": url, "camera": str(camera)}
+                plan |= {"warmup": WARMUP, "seconds": seconds}
+                call = [node, APP / "measure.mjs", json.dumps(plan)]
+                done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
+            if done.returncode:
+                raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
+            yield row(name, json.loads(done.stdout.splitlines()[-1]), seconds, source, command)
+
+
+def row(name: str, seen: dict, seconds: float, source: str, command: str = "") -> dict:
     """One measurement of a model, from what measure.mjs saw."""
     path = web.model_file(name)
     protocol = {
@@ -80,7 +86,7 @@ def row(name: str, seen: dict, seconds: float, source: str) -> dict:
         "clock": "performance.now() in the page; end to end from captureTime of the frame to drawn points",
         "detector": web.DETECTOR,
     }
-    found = rows.header("web", measure.artefact(path), protocol, "")
+    found = rows.header("web", measure.artefact(path), protocol, command)
     about = containers.read(path).model
     return found | {
         "model": {"name": about.name, "precision": about.precision},
@@ -168,7 +174,7 @@ def clip(count: int, seed: int = 0, width: int = 640, height: int = 480) -> list
     return frames
 
 
-def video(path: str | Path, most: int = 300) -> list[np.ndarray]:
+def frames_of(path: str | Path, most: int = 300) -> list[np.ndarray]:
     """The first frames of a video file, (H, W, 3) uint8 RGB. InputError where it cannot be read."""
     capture, frames = cv2.VideoCapture(str(path)), []
     while len(frames) < most:
@@ -187,22 +193,3 @@ def write_mjpeg(path: Path, frames: list[np.ndarray]) -> Path:
     encoded = [cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), JPEG)[1] for frame in frames]
     path.write_bytes(b"".join(data.tobytes() for data in encoded))
     return path
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.web",
-        description="Speed of the camera page in headless Chromium.",
-        epilog="example: python -m bench.web --model edgewing-m edgewing-s --to bench/results/web.jsonl",
-    )
-    shipped = models.default()
-    parser.add_argument("--model", nargs="+", default=[shipped], metavar="NAME|FILE", help="(default: %(default)s)")
-    parser.add_argument("--video", metavar="FILE", help="what the camera shows (default: a drawn face that moves)")
-    parser.add_argument("--seconds", type=int, default=20, help="of looking, after the start (default: %(default)s)")
-    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each model to this JSON-lines file")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
-
-
-if __name__ == "__main__":
-    main()

@@ -14,9 +14,6 @@ VERBS = {
     "prune": ("compress.finetune", "remove channels and fine-tune, the run itself as teacher"),
     "quantize": ("compress.quantize", "choose the ranges of int8, and what stays in float"),
     "qat": ("compress.qat", "fine-tune a run in int8, the run itself as teacher"),
-    "ladder": ("compress.ladder", "one table from the teacher to the smallest file, and which to ship"),
-    "sweep": ("compress.sweep", "accuracy, time and size of many runs: a Pareto plot and its knee"),
-    "shapes": ("compress.shapes", "untrained networks in one race: which shape of network is fast"),
 }
 
 
@@ -24,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     argv = sys.argv[1:] if arguments is None else arguments
     parser = verbs.parser("compress", "Make a run smaller, and faster on a device.", VERBS, argv)
     with commands.command(parser, argv) as options:
-        sys.exit(options.main(options) or 0)
+        sys.exit(verbs.run(options))
 
 
 if __name__ == "__main__":

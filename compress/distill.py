@@ -76,18 +76,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fields(parser)
 
 
-def main(options: argparse.Namespace) -> None:
-    teachers, data = _apart(options.sources)
-    recipe = from_options(
-        recipes.get(options.recipe),
-        options,
-        layout=layouts.given(options.layout),
-        data=tuple(data),
-        unlabelled=tuple(options.unlabelled),
-        corrected=tuple(options.correct),
-    )
-    given = {name for name in recipes.NETWORK if getattr(options, name, None) is not None}
-    run(teachers, recipe, run_folder(options.run), options.cache, options.consistency, options.initial, given)
+def main(
+    sources: list[str], run: str, recipe: str, layout: str, correct: list[str], consistency: float, initial: str | None,
+    cache: Path, **fields,
+) -> None:  # fmt: skip
+    teachers, data = _apart(sources)
+    given = {name for name in recipes.NETWORK if fields.get(name) is not None}
+    fields |= {"layout": layouts.given(layout), "data": data, "corrected": correct}
+    wanted = from_options(recipes.get(recipe), fields)
+    distill(teachers, wanted, run_folder(run), cache, consistency, initial, given)
 
 
 def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
@@ -101,15 +98,10 @@ def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
     return teachers, data
 
 
-def run(
-    teachers: list[str],
-    recipe: Recipe,
-    folder: Path,
-    root: Path,
-    consistency: float,
-    initial: str | None = None,
+def distill(
+    teachers: list[str], recipe: Recipe, folder: Path, root: Path, consistency: float, initial: str | None = None,
     given: Collection[str] = (),
-) -> None:
+) -> None:  # fmt: skip
     """Label what needs labels, build the cache, train, write ``folder``. initial, given: as train.initial has them."""
     from train.initial import start
     from train.loop import fit

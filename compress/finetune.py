@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from compress import importance as importances
@@ -62,18 +62,22 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(options: argparse.Namespace) -> None:
-    wanted = Wanted(options.macs, options.latency, options.importance, options.rounds)
-    run(runs.find(options.source), run_folder(options.run), wanted, options.cache, changes(options))
+def main(
+    source: str, run: str, cache: Path, macs: float | None, latency: float | None, importance: str, rounds: int,
+    **fields,
+) -> None:  # fmt: skip
+    wanted = Wanted(macs, latency, importance, rounds)
+    fine_tune(runs.find(source), run_folder(run), wanted, cache, changes(fields))
 
 
-def changes(options: argparse.Namespace) -> Callable[[Recipe], Recipe]:
+def changes(fields: Mapping[str, object]) -> Callable[[Recipe], Recipe]:
     """What the command line changes in the recipe of the fine-tuning."""
 
     def changed(recipe: Recipe) -> Recipe:
-        if options.epochs is not None and options.steps is None:
-            options.steps = 0  # or the recipe's own steps would win
-        return from_options(recipe, options, data=tuple(options.data or recipe.data))
+        own = {"data": fields["data"] or recipe.data}
+        if fields["epochs"] is not None and fields["steps"] is None:
+            own["steps"] = 0  # or the recipe's own steps would win
+        return from_options(recipe, {**fields, **own})
 
     return changed
 
@@ -131,7 +135,7 @@ class Wanted:
         return MACS if self.macs is None else self.macs
 
 
-def run(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Callable[[Recipe], Recipe]) -> None:
+def fine_tune(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Callable[[Recipe], Recipe]) -> None:
     """Prune the run ``source``, fine-tune, write ``folder``.
 
     root: of the caches. recipe_of: what the command line changes in the recipe of the fine-tuning.
@@ -222,13 +226,7 @@ def shortened(recipe: Recipe) -> Recipe:
 
 
 def start(
-    source: Path,
-    folder: Path,
-    loaded: Loaded,
-    before: Loaded,
-    wanted: Wanted,
-    number: int,
-    say: Callable[[str], None],
+    source: Path, folder: Path, loaded: Loaded, before: Loaded, wanted: Wanted, number: int, say: Callable[[str], None]
 ) -> None:
     """Write the pruned network that a round's fine-tuning starts from, unless an interrupted run has left it.
 

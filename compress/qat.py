@@ -48,20 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fields(parser)
 
 
-def main(options: argparse.Namespace) -> int:
-    limit, folder = quantize.limit_of(options), run_folder(options.run)
-    return run(runs.find(options.source), folder, options.ranges, limit, options.cache, changes(options), options.debug)
+def main(
+    source: str, run: str, cache: Path, ranges: str | None, limit: float | None, nme: float | None, debug: bool,
+    **fields,
+) -> int:  # fmt: skip
+    reach, folder = quantize.limit_of(limit, nme), run_folder(run)
+    return tune(runs.find(source), folder, ranges, reach, cache, changes(fields), debug)
 
 
-def run(
-    source: Path,
-    folder: Path,
-    name: str | None,
-    limit: quantize.Limit,
-    root: Path,
-    recipe_of: Callable[[Recipe], Recipe],
-    debug: bool = False,
-) -> int:
+def tune(
+    source: Path, folder: Path, name: str | None, limit: quantize.Limit, root: Path,
+    recipe_of: Callable[[Recipe], Recipe], debug: bool = False,
+) -> int:  # fmt: skip
     """Fine-tune the run ``source`` in int8 with ranges of that name (None: its own), write and quantize ``folder``.
 
     root: of the caches. recipe_of: what the command line changes in the recipe. Returns the exit code.

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """The options that ``limit_of`` reads."""
+    """The options that ``limit_of`` takes."""
     parser.add_argument(
         "--limit",
         type=float,
@@ -68,16 +68,18 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def limit_of(options: argparse.Namespace) -> Limit:
-    return Limit(options.limit, None if options.nme is None else options.nme / 100)
+def limit_of(limit: float | None, nme: float | None) -> Limit:
+    return Limit(limit, None if nme is None else nme / 100)
 
 
-def main(options: argparse.Namespace) -> int:
-    limit = limit_of(options)
+def main(
+    source: str, to: str, data: str | None, limit: float | None, nme: float | None, sensitivity: bool, debug: bool
+) -> int:
+    reach = limit_of(limit, nme)
     with Progress("quantize") as say:
         say("loading the run")
-        bench = Bench(runs.find(options.source), options.to, options.data)
-    return decide(bench, limit, options.sensitivity, options.debug)[0]
+        bench = Bench(runs.find(source), to, data)
+    return decide(bench, reach, sensitivity, debug)[0]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ newest frame is taken and those it overtook are dropped (edgewing.sources.Newest
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import signal
 import statistics
@@ -18,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import hints, images, models, overlay, recording, sources, window
+from edgewing import images, overlay, recording, sources, window
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.overlay import VIEWS, Figures, Look, Painter
@@ -31,29 +30,32 @@ RECENT = 300  # frames that figures are taken over; nothing grows with the lengt
 NOTE_SECONDS = 4.0  # for which a remark stays in the picture
 
 
-def run(landmarker: Landmarker, arguments: argparse.Namespace) -> None:
+def run(
+    landmarker: Landmarker, source: str = "0", *, view: str = VIEWS[0], mirror: bool = False,
+    no_smoothing: bool = False, showing: bool = True, save: str | None = None, json: str | None = None,
+    loop: bool = False, frames: int | None = None, threads: int = 1,
+) -> None:  # fmt: skip
     """The command, with the options of `edgewing camera`.
 
     InputError where it cannot begin, or where the source fails later: what was done until then is kept.
     KeyboardInterrupt likewise, after the files are finished.
     """
-    look = Look(arguments.view, arguments.mirror, not arguments.no_smoothing)
-    showing, keeping = not arguments.no_window, bool(arguments.save or arguments.json)
+    look, keeping = Look(view, mirror, not no_smoothing), bool(save or json)
     overlay.refuse_view(look.view, landmarker.contract)
-    cv2.setNumThreads(arguments.threads)  # as the runtime: threads that wait for one another cost more than they give
-    source = sources.open(arguments.source, arguments.loop, paced=showing and not keeping)
-    feed = sources.Newest(source) if source.live else source
+    cv2.setNumThreads(threads)  # as the runtime: threads that wait for one another cost more than they give
+    shown = sources.open(source, loop, paced=showing and not keeping)
+    feed = sources.Newest(shown) if shown.live else shown
     with contextlib.closing(feed), contextlib.closing(Session(landmarker, look, feed, showing)) as session:
-        say(f"{source.name}: {session.name}, {landmarker.runtime.description}; {landmarker.detector.name}")
+        say(f"{shown.name}: {session.name}, {landmarker.runtime.description}; {landmarker.detector.name}")
         if note := whole_note(landmarker):
             say(note)
         if showing:
             say(f"keys: {KEYS}")
-        picture = isinstance(source, sources.Pictures) and len(source.paths) == 1
-        outputs = Outputs(arguments.save, arguments.json, source.fps, picture)
+        picture = isinstance(shown, sources.Pictures) and len(shown.paths) == 1
+        outputs = Outputs(save, json, shown.fps, picture)
         try:
             with asked_to_stop() as asked:
-                session.run(outputs, arguments.frames, asked)
+                session.run(outputs, frames, asked)
         except (InputError, KeyboardInterrupt):
             with contextlib.suppress(InputError):  # the first is what it began with
                 outputs.close()
@@ -62,11 +64,10 @@ def run(landmarker: Landmarker, arguments: argparse.Namespace) -> None:
             outputs.discard()
             raise
         outputs.close()
-        for line in session.summary(source.live):
+        for line in session.summary(shown.live):
             say(line)
         if asked:
             raise KeyboardInterrupt
-        say(hints.next_line("edgewing info", arguments.model or models.default()))
 
 
 def say(line: str) -> None:

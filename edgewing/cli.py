@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 
-from edgewing import __version__, hints
+from edgewing import __version__, hints, verbs
 from edgewing.commands import command
 from edgewing.errors import printable
 from edgewing.outputs import Output, Place
@@ -37,21 +37,21 @@ class DefaultsAndLines(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescr
 def main(argv: list[str] | None = None) -> None:
     """Exit codes: 0 done, 2 the input was wrong, 130 interrupted."""
     with command(_parser(), argv) as arguments:
-        if code := arguments.verb(arguments):
+        if code := verbs.run(arguments):
             sys.exit(code)
 
 
-def info(arguments: argparse.Namespace) -> None:
+def info(file: str | None, as_json: bool) -> None:
     from edgewing import containers, models, notices
 
-    if arguments.file is None:
-        _shipped(arguments.json)
+    if file is None:
+        _shipped(as_json)
         return
-    path = models.find(arguments.file)
+    path = models.find(file)
     if path.is_dir() and not containers.is_package(path):
         path = path / "model.safetensors"  # a run folder
     contract = containers.read(path)
-    if arguments.json:
+    if as_json:
         print(json.dumps(dataclasses.asdict(contract), indent=1))
         return
     for name, value in _lines(contract):
@@ -137,46 +137,47 @@ def _lines(c) -> Iterator[tuple[str, str]]:
     yield "NME", f"float {100 * p.nme_float:.2f} %, this file {100 * p.nme_artefact:.2f} %"
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(images: list[str], **how) -> int:
     from edgewing import pictures
 
-    return pictures.run(arguments)
+    return pictures.run(images, **how)
 
 
-def doctor(arguments: argparse.Namespace) -> None:
+def doctor() -> None:
     from edgewing import doctor as checks
 
     for line in checks.report():
         print(line)
 
 
-def camera(arguments: argparse.Namespace) -> None:
+def camera(model: str | None, detector: str, threads: int, no_window: bool, **how) -> None:
     from edgewing import camera as session
     from edgewing import models, window
     from edgewing.landmarker import Landmarker
 
-    if not arguments.no_window:
+    if not no_window:
         window.refuse_without()
-    landmarker = Landmarker(arguments.model or models.default(), arguments.detector, arguments.threads)
-    session.run(landmarker, arguments)
+    model = model or models.default()
+    session.run(Landmarker(model, detector, threads), threads=threads, showing=not no_window, **how)
+    session.say(hints.next_line("edgewing info", model))
 
 
-def web(arguments: argparse.Namespace) -> None:
+def web(model: str | None, host: str, port: int, cert: str | None, build: str | None) -> None:
     from edgewing import containers, models, notices
     from edgewing import web as page
 
-    model = arguments.model or models.default()
+    model = model or models.default()
     site, contract = page.site(model), containers.read(page.model_file(model))
-    if arguments.build:
-        page.build(site, arguments.build)
+    if build:
+        page.build(site, build)
         notices.tell(page.model_file(model), contract)
-        print(f"wrote {arguments.build}: {len(site)} files, {sum(map(len, site.values())) / 1e6:.0f} MB")
-        print(f"next: copy {arguments.build} to a host with https, and open it on a phone")
+        print(f"wrote {build}: {len(site)} files, {sum(map(len, site.values())) / 1e6:.0f} MB")
+        print(f"next: copy {build} to a host with https, and open it on a phone")
         return
-    server = page.server(site, arguments.host, arguments.port, arguments.cert)
+    server = page.server(site, host, port, cert)
     notices.tell(page.model_file(model), contract)
     print(f"the camera page with {model}; Ctrl-C ends it")
-    print("\n".join(page.advice(server.server_address[0], server.server_port, bool(arguments.cert))), flush=True)
+    print("\n".join(page.advice(server.server_address[0], server.server_port, bool(cert))), flush=True)
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 
@@ -188,18 +189,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    verbs = parser.add_subparsers(required=True, metavar="info | run | camera | web | doctor")
+    added = parser.add_subparsers(required=True, metavar="info | run | camera | web | doctor")
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(
+        one = added.add_parser(
             function.__name__, help=text, description=text, epilog=f"example: {example}", formatter_class=how
         )
-        added.set_defaults(verb=function)
-        return added
+        one.set_defaults(main=function)
+        return one
 
     one = verb(info, "Show what a model says of itself, or which models there are.", "edgewing info edgewing-s --json")
     one.add_argument("file", nargs="?", help="a shipped model, an exported file, or a run; without it the shipped ones")
-    one.add_argument("--json", action="store_true", help="print the whole contract as JSON")
+    one.add_argument("--json", dest="as_json", action="store_true", help="print the whole contract as JSON")
 
     example = "edgewing run portrait.jpg --save points.png"
     one = verb(run, "Find the landmarks of faces, or of what the model was trained on, in pictures.", example)

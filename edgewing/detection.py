@@ -290,7 +290,7 @@ def open(name: str = "auto", threads: int = 1, of: str = FACE) -> Detector:
     """The detector of that name, or a YuNet from its .onnx file; ``auto`` is the first of DETECTORS for a face, and
     ``whole`` for all that no detector knows. of: a layout's object.
 
-    A file's fit is read from the ``.json`` beside it, which ``python -m bench.detectors fit --detector FILE`` writes;
+    A file's fit is read from the ``.json`` beside it, which ``python -m bench detection fit --detector FILE`` writes;
     without one the detector's box counts as the landmark box. InputError where there is none.
     """
     if name.endswith(".onnx"):
@@ -307,7 +307,7 @@ def open(name: str = "auto", threads: int = 1, of: str = FACE) -> Detector:
 
 @functools.cache
 def fits() -> dict[str, Fit]:
-    """The fitted affine of every detector, from detection.json (made by ``python -m bench.detectors``)."""
+    """The fitted affine of every detector, from detection.json (made by ``python -m bench detection``)."""
     return _fits((resources.files("edgewing") / "detection.json").read_bytes(), "detection.json")
 
 
@@ -319,5 +319,5 @@ def _fits(data: bytes, where: str) -> dict[str, Fit]:
     except (ValueError, KeyError, TypeError, AttributeError):
         good = False
     if not good:
-        raise InputError(f"{where}: not the fits of detectors; make it with: python -m bench.detectors fit")
+        raise InputError(f"{where}: not the fits of detectors; make it with: python -m bench detection fit")
     return {name: Fit((dx, dy), (width, height)) for name, ((dx, dy), (width, height)) in made.items()}

@@ -28,6 +28,7 @@ import numpy as np
 
 from edgewing import containers, device, files, geometry, models, outputs, trial
 from edgewing.commands import command
+from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.face_set import Faces
 from edgewing.outputs import Output
@@ -169,6 +170,12 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def model_of(contract: Contract) -> dict:
+    """What a row says of the model itself."""
+    names = {name: getattr(contract.model, name) for name in ("name", "format", "precision")}
+    return names | {"layout": contract.layout.name, "size": contract.crop.size}
+
+
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -236,13 +243,7 @@ def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = N
         "kind": "latency",
         "date": now(),
         "artefact": about,
-        "model": {
-            "name": contract.model.name,
-            "format": contract.model.format,
-            "precision": contract.model.precision,
-            "layout": contract.layout.name,
-            "size": size,
-        },
+        "model": model_of(contract),
         "runtime": str(runtime.description),
         "delegation": runtime.description.delegation,
         "fallback": runtime.description.fallback,

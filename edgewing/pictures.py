@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import sys
@@ -18,38 +17,41 @@ from edgewing.landmarker import Face, Landmarker
 WHERE = "with --box x0,y0,x1,y1"
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(
+    pictures: Sequence[str], model: str | None = None, *, box: Sequence[str] | None = None, detector: str = "auto",
+    threads: int = 1, json: str | None = None, save: str | None = None,
+) -> int:  # fmt: skip
     """One picture after the other; 2 where one of several cannot be read, after the others are done."""
-    boxes = None if arguments.box is None else [_box(text) for text in arguments.box]
-    save = _names(arguments.save, arguments.images)
-    if boxes is not None and len(arguments.images) > 1:
+    boxes = None if box is None else [_box(text) for text in box]
+    places = _names(save, pictures)
+    if boxes is not None and len(pictures) > 1:
         raise InputError("--box says where to look in one picture; name one")
-    model, failed = arguments.model or models.default(), 0
-    landmarker = Landmarker(model, arguments.detector, arguments.threads)
+    model, failed = model or models.default(), 0
+    landmarker = Landmarker(model, detector, threads)
     if boxes is None and (note := whole_note(landmarker)):
         print(f"{note}, or say where it is {WHERE}")
     with contextlib.ExitStack() as stack:
         lines = None
-        if arguments.json:
+        if json:
             from edgewing import recording
 
-            lines = recording.Lines(arguments.json)
+            lines = recording.Lines(json)
             stack.callback(lines.discard)
-        for name in arguments.images:
+        for name in pictures:
             try:
-                line = _find(landmarker, str(model), name, boxes, save.get(name))
+                line = _find(landmarker, str(model), name, boxes, places.get(name))
             except InputError as error:
-                if len(arguments.images) == 1:
+                if len(pictures) == 1:
                     raise
                 print(f"passed over: {printable(str(error))}", file=sys.stderr)
                 failed += 1
                 continue
             if lines:
                 lines.write(line)
-        if failed == len(arguments.images):
+        if failed == len(pictures):
             raise InputError(f"none of the {failed} pictures can be read; copy them again")
         if lines and lines.close():
-            print(f"wrote {arguments.json}")
+            print(f"wrote {json}")
     print(hints.next_line("edgewing info", model))
     return 2 if failed else 0
 
@@ -61,7 +63,7 @@ def whole_note(landmarker: Landmarker) -> str:
     return f"the whole picture is taken as the {landmarker.contract.layout.object}'s box: let it fill the picture"
 
 
-def _names(save: str | None, pictures: list[str]) -> dict[str, Path]:
+def _names(save: str | None, pictures: Sequence[str]) -> dict[str, Path]:
     """Where each picture is drawn to: --save, or that folder with the picture's own name."""
     if save is None:
         return {}

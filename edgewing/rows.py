@@ -114,7 +114,7 @@ def append(path: str | Path, row: dict) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from None
 
 
-def keep(made: Sequence[dict], to: str | None, json: str | None = None) -> None:
+def keep(made: Sequence[dict], to: str | Path | None, json: str | None = None, tell: bool = True) -> None:
     """Rows to where --to says, the first to where --json says, and the lines that tell of it."""
     if json:
         measure.write(json, made[0])
@@ -122,7 +122,8 @@ def keep(made: Sequence[dict], to: str | None, json: str | None = None) -> None:
     if to:
         for row in made:
             append(to, row)
-        print(f"wrote {to}")
+        if tell:
+            print(f"wrote {to}")
 
 
 def read(path: str | Path) -> tuple[list[dict], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -13,8 +14,8 @@ def parser(
 ) -> argparse.ArgumentParser:
     """Of ``python -m ROOM VERB``. verbs: name -> its module, and its purpose in a line.
 
-    A module has EXAMPLE, add_arguments(parser) and main(options) -> exit code or None; what else its help says is its
-    docstring, or MORE. Options get ``main``, and ``typed``: the whole command.
+    A module has EXAMPLE, add_arguments(parser) and main, a function of its options by name, which gives an exit code or
+    None; what else its help says is its docstring, or MORE. Options get ``main``, and ``command``: what was typed.
     """
     program = f"python -m {room}"
     whole = argparse.ArgumentParser(program, description=purpose)
@@ -37,5 +38,15 @@ def parser(
             one.add_argument(
                 "--debug", action="store_true", help="show what libraries say, and the traceback of an error"
             )
-        one.set_defaults(main=module.main, typed=shlex.join(["python", "-m", room, *argv]))
+        one.set_defaults(main=module.main, command=shlex.join(["python", "-m", room, *argv]))
     return whole
+
+
+def run(options: argparse.Namespace) -> int:
+    """The verb's exit code. Its main gets the options that it names, and with ``**`` the others too, but --debug."""
+    given, kinds = dict(vars(options)), inspect.signature(options.main).parameters
+    if not any(kind.kind is kind.VAR_KEYWORD for kind in kinds.values()):
+        given = {name: value for name, value in given.items() if name in kinds}
+    for name in {"main", "verb", "debug"} - kinds.keys():
+        given.pop(name, None)
+    return options.main(**given) or 0

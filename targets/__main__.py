@@ -66,30 +66,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def export(
-    run: str,
-    to: list[str],
-    precision: list[str] | None = None,
-    output: str = table.OUTPUTS[0],
-    batch: int = 1,
-    ios: int = table.IOS[0],
-    data: str | None = None,
-    layout: str | None = None,
-    bisect: bool = False,
-    debug: bool = False,
-    command: str = "",
-) -> int:
+    run: str, to: list[str], precision: list[str] | None = None, output: str = table.OUTPUTS[0], batch: int = 1,
+    ios: int = table.IOS[0], data: str | None = None, layout: str | None = None, bisect: bool = False,
+    debug: bool = False, command: str = "",
+) -> int:  # fmt: skip
     """Make and check every file asked for; exit code 0, 1 where a gate failed, 2 where a file could not be made."""
     options = table.Options(output, batch, ios)
     todo = table.plan(to, precision, options)
     from targets import export, gate  # torch, which takes seconds
-    from targets.progress import Progress, silence
     from train import runs
 
     found = runs.find(run)
-    with Progress("targets") as say:
-        say("loading the run")
-        with silence(debug):
-            opened = export.opened(found, options, data, layout)
+    opened = export.opened(found, options, data, layout, debug)
     if bisect:
         from targets import bisect as search
 

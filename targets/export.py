@@ -40,8 +40,17 @@ class Made:
     seconds: float
 
 
-def opened(run: Path, options: table.Options, data: str | None = None, layout: str | None = None) -> Opened:
+def opened(
+    run: Path, options: table.Options, data: str | None = None, layout: str | None = None, debug: bool = False
+) -> Opened:
     """Load the run, and the faces to check on: those of ``data``, labelled by ``layout``, or its own."""
+    with Progress("targets") as say:
+        say("loading the run")
+        with silence(debug):
+            return _opened(run, options, data, layout)
+
+
+def _opened(run: Path, options: table.Options, data: str | None, layout: str | None) -> Opened:
     network, _, contract = checkpoint.load_model(run)
     if layout and not data:
         raise InputError("--layout says how --data is labelled; give --data DIR too")

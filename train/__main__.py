@@ -8,16 +8,12 @@ from edgewing import commands, verbs
 
 VERBS = {
     "fit": ("train.fit", "train a network on folders of labelled pictures"),
-    "ablate": (
-        "train.ablate",
-        "the paper's ablation table, or what each departure from it brings, over several seeds",
-    ),
     "pack": ("train.pack", "a run's weights as one small file"),
     "offsets": (
         "train.offsets",
         "how far the labels of data sets lie from where a run says, to one side and by point",
     ),
-    "data": ("train.check_data", "what lies in folders of public sets, and what is missing"),
+    "data": ("train.data.check", "what lies in folders of public sets, and what is missing"),
     "layout": ("train.layout_new", "propose a layout of your own points, or show one"),
 }
 
@@ -27,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     argv = sys.argv[1:] if arguments is None else arguments
     purpose = "Train networks for landmarks, of faces or of your own objects."
     with commands.command(verbs.parser("train", purpose, VERBS, argv), argv) as options:
-        return options.main(options) or 0
+        return verbs.run(options)
 
 
 if __name__ == "__main__":

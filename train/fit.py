@@ -16,6 +16,7 @@ from train.options import add_fields, from_options
 from train.recipes import Recipe
 from train.runs import run_folder
 
+LAYOUT = "300w-68"
 EXAMPLE = """drawn --layout 300w-68 --recipe demo --run demo
   python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run first --steps 3000"""
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folders of a public set (docs/datasets.md) or of .pts files, or `drawn`, or `heads`",
     )
-    parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    parser.add_argument("--layout", default=LAYOUT, help=f"{', '.join(layouts.table())} (default: %(default)s)")
     parser.add_argument(
         "--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
     )
@@ -41,14 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fields(parser)
 
 
-def main(options: argparse.Namespace) -> None:
-    layout = layouts.given(options.layout)
-    recipe = from_options(recipes.get(options.recipe), options, data=tuple(options.data), layout=layout)
-    given = {name for name in recipes.NETWORK if getattr(options, name, None) is not None}
-    run(recipe, run_folder(options.run), options.cache, options.initial, given)
+def main(recipe: str, layout: str, run: str, initial: str | None, cache: Path, **fields) -> None:
+    given = {name for name in recipes.NETWORK if fields.get(name) is not None}
+    wanted = from_options(recipes.get(recipe), {**fields, "layout": layouts.given(layout)})
+    train(wanted, run_folder(run), cache, initial, given)
 
 
-def run(recipe: Recipe, folder: Path, root: Path, initial: str | None = None, given: Collection[str] = ()) -> None:
+def train(recipe: Recipe, folder: Path, root: Path, initial: str | None = None, given: Collection[str] = ()) -> None:
     """Read, cache, train; from the weights of the run ``initial`` where one is named, whose network comes along but for
     the fields ``given``."""
     from train.initial import start

@@ -186,11 +186,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def main(options: argparse.Namespace) -> None:
-    if options.action == "show":
-        show(options.layout)
+def main(action: str, **how) -> None:
+    if action == "show":
+        show(how["layout"])
     else:
-        new(options.annotations, options.out, options.category)
+        new(how["annotations"], how["out"], how["category"])
 
 
 def _categories(path: Path, content: dict) -> list[dict]:

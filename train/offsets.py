@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Output, metavar="FILE", help="write each point's x and y here, for --offsets")
 
 
-def main(options: argparse.Namespace) -> None:
-    tell(options.source, options.data, options.out and Path(options.out))
+def main(source: str, data: list[str], out: str | None) -> None:
+    tell(source, data, out and Path(out))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgewing import files
@@ -72,11 +73,12 @@ def _default(value: object) -> str:
     return f" ({' '.join(v if isinstance(v, str) else format(v, 'g') for v in values)})"
 
 
-def from_options(recipe: Recipe, options: argparse.Namespace, **fields) -> Recipe:
-    """The recipe with the fields that were given on the command line."""
+def from_options(recipe: Recipe, options: Mapping[str, object]) -> Recipe:
+    """The recipe with the fields that were given on the command line; what else is among the options is none of its."""
+    fields = {}
     for field in dataclasses.fields(Recipe):
-        value = getattr(options, field.name, None)
-        if value is None or field.name in NO_OPTION:
+        value = options.get(field.name)
+        if value is None:
             continue
         if field.name in ("weights", "offsets"):
             value = dict(_pair(text, of_points=field.name == "offsets") for text in value)

@@ -19,12 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Output, required=True, metavar="FILE", help="written here; loads as a run does")
 
 
-def main(options: argparse.Namespace) -> None:
-    pack(options.source, Path(options.out))
-
-
-def pack(source: str, out: Path) -> None:
+def main(source: str, out: str) -> None:
     """The weights in half precision, called as their file is; the contract's sha256 is that of the rounded weights."""
+    out = Path(out)
     network, recipe, contract = load_model(source)
     network = network.half()
     # The folders of the machine that trained are nobody else's; the last two parts are the sources' names.

@@ -194,7 +194,7 @@ def _ours(name: str, layout: str, **fields) -> Recipe:
     )
     # Not taken, since they were no better: AdamW with a cosine (+0.40 +- 0.48), averaged weights (0.00 +- 0.17),
     # sub-pixel targets (+0.15 +- 1.07 on top of the centroid), the coordinate loss (+1.35 +- 0.74), light and colour
-    # (+0.64 +- 0.43). What only pays late in a training may yet: `python -m train ablate --table departures`, longer.
+    # (+0.64 +- 0.43). What only pays late in a training may yet: `python -m bench ablate --table departures`, longer.
 
 
 RECIPES: dict[str, Recipe] = {

@@ -1,4 +1,4 @@
-// What the page's own reports say while a fake camera plays: called by `python -m bench.web`, which has the words.
+// What the page's own reports say while a fake camera plays: called by `python -m bench web`, which has the words.
 //
 //   node measure.mjs '{"chromium": FILE, "url": URL, "camera": FILE, "warmup": s, "seconds": s}'   one line of JSON
 

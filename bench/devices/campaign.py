@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,32 +85,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark-model", metavar="FILE", help="LiteRT's program, run on adb:// in Python's place")
 
 
-def main(arguments: argparse.Namespace) -> int:
-    """A row for each file on each device. 0: rows were written, some of them perhaps 'unsupported'."""
-    reached = [
-        devices.open(address, folder=arguments.folder, python=arguments.python, ssh_config=arguments.ssh_config)
-        for address in arguments.on
-    ]
-    jobs = [_job(models.find(name), arguments) for name in arguments.model]
-    program = Path(arguments.benchmark_model) if arguments.benchmark_model else None
+def main(to: str, **how) -> None:
+    measured = 0
+    for job, row in measure_all(Path(to), **how):
+        rows.append(to, row)
+        measured += "not_run" not in row
+        print(_line(job, row), flush=True)
+    print(f"{measured} measured")
+    print(f"wrote {to}")
+
+
+def measure_all(
+    log: Path, on: Sequence[str], model: Sequence[str | Path], *, mode: str = "quick", threads: int = 1,
+    clock: str = "model", python: str = "", folder: str = "", wheel: str | None = None, ssh_config: str = "",
+    benchmark_model: str | None = None, command: str = "",
+) -> Iterator[tuple[Job, dict]]:  # fmt: skip
+    """A row for each file on each device, some of them perhaps 'unsupported', but those that are in ``log``."""
+    reached = [devices.open(address, folder=folder, python=python, ssh_config=ssh_config) for address in on]
+    paths = [models.find(name) for name in model]
+    jobs = [Job(path, measure.artefact(path), containers.read(path), mode, threads, clock) for path in paths]
+    program = Path(benchmark_model) if benchmark_model else None
     if program and not program.is_file():
         raise InputError(f"{program}: no such file; give LiteRT's benchmark_model for the device")
-    known = rows.read(arguments.to)[0] if Path(arguments.to).exists() else []
-    measured = 0
-    with tempfile.TemporaryDirectory() as folder:
-        wheel = Path(arguments.wheel) if arguments.wheel else None
+    known = rows.read(log)[0] if log.exists() else []
+    with tempfile.TemporaryDirectory() as place:
+        built = Path(wheel) if wheel else None
         for device in reached:
             left = [job for job in jobs if not _is_done(device, job, known)]
             print(f"{device.address}: {len(left)} to measure, {len(jobs) - len(left)} measured before", flush=True)
-            if left and wheel is None and not (program and isinstance(device, Adb)):
-                wheel = build_wheel(Path(folder))
-            for job, row in visit(device, left, wheel, program, arguments.typed):
-                rows.append(arguments.to, row)
-                measured += "not_run" not in row
-                print(_line(job, row), flush=True)
-    print(f"{measured} measured")
-    print(f"wrote {arguments.to}")
-    return 0
+            if left and built is None and not (program and isinstance(device, Adb)):
+                built = build_wheel(Path(place))
+            yield from visit(device, left, built, program, command)
 
 
 def visit(
@@ -226,11 +231,9 @@ def _by_program(device: Adb, job: Job) -> dict:
     after = _sensors(device)
     props = {"name": "ro.product.model", "chip": "ro.soc.model", "android": "ro.build.version.release"}
     about = {key: _say(device, f"getprop {name}") for key, name in props.items()}
-    c = job.contract
-    model = {"name": c.model.name, "format": "tflite", "precision": c.model.precision, "layout": c.layout.name}
     return row | {
         "artefact": dict(job.about),
-        "model": model | {"size": c.crop.size},
+        "model": measure.model_of(job.contract),
         "device": {
             "name": about["name"],
             "chip": about["chip"],
@@ -342,11 +345,6 @@ def _is_done(device: devices.Device, job: Job, known: list[dict]) -> bool:
         if row["kind"] == "latency" and "not_run" not in row and same and clock and there:
             return True
     return False
-
-
-def _job(path: Path, arguments: argparse.Namespace) -> Job:
-    about = measure.artefact(path)
-    return Job(path, about, containers.read(path), arguments.mode, arguments.threads, arguments.clock)
 
 
 def _line(job: Job, row: dict) -> str:

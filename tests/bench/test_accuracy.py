@@ -18,9 +18,14 @@ from .conftest import SIZE, template
 
 
 def score(*words):
+    """Of options, as the command has them."""
     parser = argparse.ArgumentParser()
     accuracy.add_arguments(parser)
-    return accuracy.score(parser.parse_args([str(w) for w in words]), "python -m bench accuracy")
+    how = vars(parser.parse_args([str(word) for word in words]))
+    jitter = accuracy._jitter(how.pop("jitter"), how.pop("seed"))
+    for name in ("json", "to", "plot", "against"):
+        del how[name]
+    return accuracy.score(**how, jitter=jitter)
 
 
 def test_figures_known_by_hand(artefact, run_folder, tmp_path):
@@ -240,11 +245,8 @@ def test_two_files_face_by_face(artefact, run_folder, tmp_path):
     """The first misses every face by 0.25 px more than the second, which misses them by 1, 2 and 3 px."""
     run = run_folder([(1, 0), (2, 0), (3, 0)])
     new, old = artefact(tmp_path / "new.onnx", template() - [0.25, 0]), artefact(tmp_path / "old.onnx", template())
-    words = argparse.ArgumentParser()
-    accuracy.add_arguments(words)
     svg = tmp_path / "ced.svg"
-    typed = ["--model", new, "--data", run, "--against", old, "--plot", svg]
-    row = accuracy.score_both(words.parse_args([str(word) for word in typed]), "python -m bench accuracy")
+    row = accuracy.score_both(new, against=old, plot=svg, data=run)
     against = row["against"]
     assert against["change"] == pytest.approx(0.25 / 2, rel=1e-4) and against["faces"] == 3 and against["lost"] == 0
     assert 0.25 / 3 - 1e-4 <= against["low"] < against["change"] < against["high"] <= 0.25 + 1e-4

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench import detectors
+from bench.__main__ import main
 from edgewing.detection import Fit
 
 
@@ -27,6 +28,6 @@ def test_crop_shift_is_a_share_of_the_crop():
 
 def test_fit_refuses_an_empty_folder(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
-        detectors.main(["fit", str(tmp_path), "--out", str(tmp_path / "out.json")])
+        main(["detection", "fit", str(tmp_path), "--out", str(tmp_path / "out.json")])
     assert caught.value.code == 2 and not (tmp_path / "out.json").exists()
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")

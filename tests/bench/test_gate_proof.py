@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench import gate_proof, race
+from bench.__main__ import main
 from bench.faces import VALIDATION
 from edgewing import geometry, models, rows
 from train.data import drawn
@@ -55,9 +56,20 @@ def test_the_committed_rows_hold():
 
 
 def test_a_file_against_itself_and_slowed_and_no_run_twice(drawn_run, tmp_path, capsys):
-    words = ["edgewing-s", "--data", str(drawn_run), "--runs", "1", "--models", "0", "--to", str(tmp_path / "r.jsonl")]
-    first = gate_proof.main(words)  # how often it must be right is for the whole proof
-    assert gate_proof.main(words) == first
+    words = [
+        "gate-proof",
+        "edgewing-s",
+        "--data",
+        str(drawn_run),
+        "--runs",
+        "1",
+        "--models",
+        "0",
+        "--to",
+        str(tmp_path / "r.jsonl"),
+    ]
+    first = main(words)  # how often it must be right is for the whole proof
+    assert main(words) == first
     made = rows.read(tmp_path / "r.jsonl")[0]  # and none again
     assert [row["case"] for row in made] == ["unchanged", "slowed"]
     assert all(row["alarm"] == (row["time"]["low"] > 0.05) for row in made)
@@ -81,15 +93,5 @@ def test_a_slowed_file_works_a_tenth_longer(monkeypatch):
 @pytest.mark.full
 @pytest.mark.timeout(7200)
 def test_the_whole_proof(drawn_run, tmp_path):
-    words = [
-        "edgewing-s",
-        "--data",
-        str(drawn_run),
-        "--runs",
-        "100",
-        "--models",
-        "5",
-        "--to",
-        str(tmp_path / "r.jsonl"),
-    ]
-    assert gate_proof.main(words) == 0
+    words = ["gate-proof", "edgewing-s", "--data", str(drawn_run), "--runs", "100", "--models", "5", "--to"]
+    assert main([*words, str(tmp_path / "r.jsonl")]) == 0

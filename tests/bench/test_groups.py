@@ -1,6 +1,5 @@
 """Yaw of drawn heads, whose pose is known exactly; figures of groups by hand."""
 
-import argparse
 import json
 
 import numpy as np
@@ -63,16 +62,11 @@ def test_sizes_fall_into_their_groups():
 def test_accuracy_has_both_parts_of_photographs_and_pose_of_a_run(artefact, photographs, run_folder, tmp_path):
     model = artefact(tmp_path / "a.onnx", template())
 
-    def score(*words):
-        parser = argparse.ArgumentParser()
-        accuracy.add_arguments(parser)
-        return accuracy.score(parser.parse_args(["--model", str(model), *map(str, words)]), "command")
-
-    row = score("--data", photographs(3), "--layout", "300w-68")
+    row = accuracy.score(model, photographs(3), layout="300w-68")
     side = np.ptp(geometry.landmark_box(template() * 2).reshape(2, 2), axis=0).max()
     (name,) = row["parts"]["size"]["groups"]
     assert name == "96-128" and 96 <= side < 128 and row["parts"]["size"]["groups"][name]["nme"] == row["nme"]
     assert sum(g["faces"] for g in row["parts"]["pose"]["groups"].values()) == 3
     assert "by size (longer side" in accuracy.describe(row) and "96-128" in accuracy.describe(row)
     json.dumps(row, allow_nan=False)
-    assert set(score("--data", run_folder([(0, 0)]))["parts"]) == {"pose"}
+    assert set(accuracy.score(model, run_folder([(0, 0)]))["parts"]) == {"pose"}

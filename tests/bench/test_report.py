@@ -12,6 +12,7 @@ import pytest
 
 from bench import artefacts, charts, report
 from bench.__main__ import main
+from bench.tables import cell
 from edgewing import measure, rows
 
 from .conftest import parity, template
@@ -264,7 +265,7 @@ def test_markdown_is_one_line_a_row(with_rows):
     assert "| format | precision | size | NME |" in tables and "| onnx | fp32 |" in tables and "4.69 %" in tables
     assert "python -m bench latency" in tables and "rejected: " in tables
     assert "<script" not in tables
-    assert report._cell("a|b\n<i>") == "a\\|b &lt;i>"
+    assert cell("a|b\n<i>") == "a\\|b &lt;i>"
 
 
 def test_parts_distribution_and_pareto_are_drawn(with_rows):

@@ -1,7 +1,6 @@
 """The contract keeps its promise: a loader of less than 60 lines, which knows docs/contract.md and nothing of us, gets
 the NME of `bench accuracy` to 1e-4, of every file that runs here (CoreML's run on Apple's systems alone)."""
 
-import argparse
 import ast
 import subprocess
 import sys
@@ -77,10 +76,7 @@ def strangers(folder: Path, layout: str, paths: list[Path]) -> dict[str, float]:
 
 
 def ours(folder: Path, layout: str, path: Path) -> float:
-    parser = argparse.ArgumentParser()
-    accuracy.add_arguments(parser)
-    words = ["--model", str(path), "--data", str(folder), "--layout", layout]
-    return accuracy.score(parser.parse_args(words), "python -m bench accuracy")["nme"]
+    return accuracy.score(path, folder, layout=layout)["nme"]
 
 
 def compare(folder: Path, layout: str, paths: list[Path]) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench import ablate
 from edgewing.errors import InputError
-from train import ablate, recipes
+from train import recipes
 from train.model import build
 from train.recipes import Recipe
 from train.trainer import Trainer

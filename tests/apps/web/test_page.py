@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.web import clip, serving, video, write_mjpeg
+from bench.web import clip, frames_of, serving, write_mjpeg
 from edgewing import images, models, web
 from edgewing.landmarker import Landmarker
 from edgewing.tracking import Tracker
@@ -87,7 +87,7 @@ def test_points_of_real_faces_are_the_desktops(node, page, tmp_path):
     source = SHARED / "media/WolfgangLanger_Pexels.mp4"
     if not source.is_file():
         pytest.skip("needs ../shared/data (a video of a person, not in the repository)")
-    camera = write_mjpeg(tmp_path / "camera.mjpeg", video(source, 48))
+    camera = write_mjpeg(tmp_path / "camera.mjpeg", frames_of(source, 48))
     with serving(web.site(MODEL)) as url:
         check_points(drive(node, {"scene": "live", "url": url, "camera": str(camera), "frames": FRAMES})["frames"])
 

@@ -5,14 +5,13 @@ import os
 import sys
 import threading
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from bench.__main__ import main
 from bench.devices import campaign
-from edgewing import measure, rows
+from edgewing import containers, measure, rows
 from edgewing.errors import InputError
 from tests.bench.conftest import artefact, template  # noqa: F401
 from tests.bench.devices.conftest import free_port
@@ -51,7 +50,7 @@ def test_a_row_and_what_was_lost_on_the_way(visit, host, artefact, tmp_path, cap
     fetches it, and measures what is left."""
     first = artefact(tmp_path / "first.onnx", template())
     second = artefact(tmp_path / "second.onnx", template() + 1)
-    job = campaign._job(first, Namespace(mode="quick", threads=1, clock="model"))
+    job = campaign.Job(first, measure.artefact(first), containers.read(first), "quick", 1, "model")
     killed = threading.Event()
 
     def kill():

@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import commands, hints, images
+from edgewing import commands, hints, images, verbs
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train import data
@@ -45,30 +45,30 @@ def sheet(layout_name: str, seed: int, kind: str = "cartoons", marks: bool = Tru
     return np.vstack([np.hstack(tiles[k : k + 8]) for k in range(0, len(tiles), 8)])
 
 
-def _sheet(options: argparse.Namespace) -> None:
-    picture = sheet(options.layout, options.seed, options.kind, marks=not options.plain)
-    images.write(options.file, picture)
-    print(f"wrote {options.file}: {picture.shape[1]} x {picture.shape[0]} px, {options.kind}, {options.layout}")
-    print(hints.next_line(f"python -m train fit drawn --layout {options.layout} --recipe demo --run demo"))
+def _sheet(file: str, layout: str, seed: int, kind: str, plain: bool) -> None:
+    picture = sheet(layout, seed, kind, marks=not plain)
+    images.write(file, picture)
+    print(f"wrote {file}: {picture.shape[1]} x {picture.shape[0]} px, {kind}, {layout}")
+    print(hints.next_line(f"python -m train fit drawn --layout {layout} --recipe demo --run demo"))
 
 
-def _folder(options: argparse.Namespace) -> None:
-    if options.count < 1:
-        raise InputError(f"{options.count} faces: draw one at least")
+def _folder(folder: Path, count: int, layout: str, seed: int, workers: int) -> None:
+    if count < 1:
+        raise InputError(f"{count} faces: draw one at least")
     begin = time.perf_counter()
-    faces = drawn.faces(options.count, options.layout, options.seed, options.workers, kind="heads")
-    from train.data.drawn import folder  # numba
+    faces = drawn.faces(count, layout, seed, workers, kind="heads")
+    from train.data.drawn.folder import write  # numba
 
-    count = folder.write(options.folder, faces, options.layout)
-    print(f"wrote {options.folder}: {count} faces, {count / (time.perf_counter() - begin):.1f} a second")
-    print(hints.next_line(f"python -m train fit {options.folder} --layout {options.layout} --run heads"))
+    written = write(folder, faces, layout)
+    print(f"wrote {folder}: {written} faces, {written / (time.perf_counter() - begin):.1f} a second")
+    print(hints.next_line(f"python -m train fit {folder} --layout {layout} --run heads"))
 
 
-def _compare(options: argparse.Namespace) -> None:
-    real = data.read(options.folder, options.layout)
+def _compare(folder: Path, layout: str, seed: int) -> None:
+    real = data.read(folder, layout)
     marks = np.stack([face.landmarks for face in real.samples])
-    mine = drawn.shapes(3000, options.layout, options.seed)
-    print("\n".join(real.summary + agreement(mine, marks, options.layout)))
+    mine = drawn.shapes(3000, layout, seed)
+    print("\n".join(real.summary + agreement(mine, marks, layout)))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -77,20 +77,20 @@ def main(argv: list[str] | None = None) -> None:
         description="Drawn faces: a contact sheet, a folder of them, or their mean shape beside real faces'.",
         epilog="example: python -m train.data.drawn sheet faces.png --layout wflw-98 --seed 3",
     )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    added = parser.add_subparsers(required=True, metavar="VERB")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--layout", default="300w-68", help=f"one of {', '.join(drawn.LAYOUTS)}")
     shared.add_argument("--seed", type=int, default=0, help="another number, other faces")
 
     def verb(name: str, work, text: str) -> argparse.ArgumentParser:
-        made = verbs.add_parser(
+        made = added.add_parser(
             name,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
             parents=[shared],
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
-        made.set_defaults(work=work)
+        made.set_defaults(main=work)
         return made
 
     made = verb("sheet", _sheet, "write a contact sheet")
@@ -104,7 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     made = verb("compare", _compare, "compare 3000 shapes with the real faces of a folder")
     made.add_argument("folder", type=Path, metavar="DIR", help="of labelled photographs")
     with commands.command(parser, argv) as options:
-        options.work(options)
+        verbs.run(options)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from bench import ablate
+from bench.__main__ import main
 from edgewing import layouts
 from edgewing.errors import InputError
-from train import ablate, recipes
-from train.__main__ import main
+from train import recipes
 from train.data import cache as caches
 from train.data.drawn import faces
 

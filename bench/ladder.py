@@ -1,8 +1,8 @@
-"""`python -m compress ladder`: teacher, distilled, pruned, int8, QAT in one table, and which file to ship.
+"""`python -m bench ladder`: teacher, distilled, pruned, int8, QAT in one table, and which file to ship.
 
 Takes runs in the order of the ladder. Each is exported to TFLite fp16 and int8 where that is missing; all files are
 scored on the same faces (the runs' validation faces, or --data) and timed in one race, on one thread. The
-recommendation is the knee of the files that passed their gate and that no other beats (compress.pareto says how).
+recommendation is the knee of the files that passed their gate and that no other beats (bench.pareto says how).
 Writes ladder.md and ladder.jsonl into the last run.
 """
 
@@ -12,34 +12,34 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from compress import finetune, measuring, pareto, qat
-from compress.measuring import How, Point
+from bench import measuring, pareto, tables
+from bench.measuring import How, Point
+from compress import finetune, qat
 from edgewing import files, hints
-from train import runs
 from train.checkpoint import load_model
+from train.runs import ABOUT, find
 
 EXAMPLE = "runs/first runs/first-s --data ../shared/data/lfpw/trainset --layout 300w-68"
+TEXTS = 0, 1, 9
 HEAD = ("rung", "precision", "NME", "FR10", "AUC10", "ms", "ratio", "bytes", "against the first", "verdict")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="+", help=f"in the order of the ladder; each {runs.ABOUT}")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=f"in the order of the ladder; each {ABOUT}")
     measuring.add_arguments(parser)
 
 
-def main(options: argparse.Namespace) -> int:
-    rungs = [runs.find(run) for run in options.runs]
+def main(runs: list[str], **how) -> int:
+    rungs = [find(run) for run in runs]
     last = rungs[-1]
-    rows = last / "ladder.jsonl"
-    how = How(rows, options.data, options.layout, options.reference, options.rounds)
+    how = How(last / "ladder.jsonl", **how)
     points = measuring.points(rungs, how)
-    lines = table(points)
-    advice = recommendation(points)
-    print("\n".join(aligned(lines)))
+    lines, advice = table(points), recommendation(points)
+    tables.show(HEAD, lines, TEXTS)
     print(advice)
     out = last / "ladder.md"
     files.write(out, markdown(lines, advice, how).encode())
-    print(f"wrote {rows}")
+    print(f"wrote {how.rows}")
     print(f"wrote {out}")
     print(hints.next_line("python -m bench report", last))
     return 0 if any(point.accepted for point in points) else 1
@@ -55,10 +55,10 @@ def stage(run: Path) -> str:
 
 
 def table(points: Sequence[Point]) -> list[tuple[str, ...]]:
-    """HEAD, and a line for each file, in order."""
+    """A line of HEAD for each file, in order."""
     first, accepted = points[0], [p for p in points if p.accepted]
     best = pareto.front(accepted)
-    lines = [HEAD]
+    lines = []
     for p in points:
         if not p.accepted:
             verdict = "rejected by its gate"
@@ -91,21 +91,10 @@ def recommendation(points: Sequence[Point]) -> str:
     return "\n".join([*lines, f"recommended: {best.run} {best.precision} ({figures}), {why} {count}"])
 
 
-def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """For a terminal: columns of equal width, figures to the right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    left = {0, 1, len(widths) - 1}
-    return [
-        "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip()
-        for line in lines
-    ]
-
-
 def markdown(lines: Sequence[Sequence[str]], advice: str, how: How) -> str:
     """The same as a Markdown page, with what it was measured on."""
-    table_ = [f"| {' | '.join(line)} |" for line in lines]
-    table_.insert(1, f"|{' --- |' * len(lines[0])}")
     faces = f"faces of {how.data} ({how.layout})" if how.data else "validation faces of the runs"
     about = f"NME over {faces}; ms: processor time on one thread, decode included, files in turn, {how.rounds} rounds."
     advised = [f"- {line}" for line in advice.splitlines()]
-    return "\n".join(["# Ladder", "", *table_, "", about, f"Rows: {how.rows.name}.", "", *advised]) + "\n"
+    shown = tables.markdown(HEAD, lines, TEXTS)
+    return "\n".join(["# Ladder", "", *shown, "", about, f"Rows: {how.rows.name}.", "", *advised, ""])

@@ -1,4 +1,4 @@
-"""Runs into measured files: exported by `python -m targets`, scored and timed by `python -m bench`, by command line.
+"""Runs into measured files: exported by targets.export, scored by bench.accuracy, timed by bench.race.
 
 Every file of a table is scored on the same faces and timed in one race, so that its figures may be compared. Rows are
 appended to one file; a score that is there for the same file and the same faces is not taken again, times always are:
@@ -8,23 +8,22 @@ only those of one race go together.
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import children, containers, measure
+from bench import accuracy, race
+from edgewing import containers, measure, rows
 from edgewing.errors import InputError
+from targets import export as targets
 from targets import table
 from train.checkpoint import load_model
 from train.evaluate import VALIDATION, Faces
 
 PRECISIONS = ("fp16", "int8")
+ROUNDS = 60
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", metavar="NAME", help="layout of --data")
     parser.add_argument("--reference", metavar="FILE", help="what times are divided by (default: the first file)")
     parser.add_argument(
-        "--rounds", type=int, default=60, metavar="N", help="of the race that times them (default: %(default)s)"
+        "--rounds", type=int, default=ROUNDS, metavar="N", help="of the race that times them (default: %(default)s)"
     )
 
 
 @dataclass(frozen=True)
 class How:
-    """What to measure with, as ``add_arguments`` has it. rows: the file that rows are appended to."""
+    """What to measure with, as ``add_arguments`` has it. rows: the file that rows are appended to. command: theirs."""
 
     rows: Path
     data: str | None = None
     layout: str | None = None
     reference: str | None = None
-    rounds: int = 60
+    rounds: int = ROUNDS
+    command: str = ""
 
 
 def points(runs: Sequence[Path], how: How, say: Callable[[str], None] = print) -> list[Point]:
@@ -72,19 +72,19 @@ def points(runs: Sequence[Path], how: How, say: Callable[[str], None] = print) -
         raise InputError("--data needs --layout NAME, which says how the photographs are labelled")
     if not how.data:
         _same_faces(runs)
-    found = [(run, precision, path) for run in runs for precision, path in export(run, say).items()]
-    scores = [accuracy(path, run, how, say) for run, _, path in found]
-    times = race([path for _, _, path in found], how, say)
+    found = [(run, precision, path) for run in runs for precision, path in export(run, how, say).items()]
+    scores = [accuracy_of(path, run, how, say) for run, _, path in found]
+    timed = times([path for _, _, path in found], how, say)
     return [
         Point(
             run.resolve().name, precision, path, score["nme"], score["fr10"], score["auc10"], time["cpu_ms"],
             time["ratio"], path.stat().st_size, not table.is_rejected(path),
         )
-        for (run, precision, path), score, time in zip(found, scores, times)
+        for (run, precision, path), score, time in zip(found, scores, timed)
     ]  # fmt: skip
 
 
-def export(run: Path, say: Callable[[str], None]) -> dict[str, Path]:
+def export(run: Path, how: How, say: Callable[[str], None]) -> dict[str, Path]:
     """precision -> TFLite file with the run's weights; made where it is not there yet, rejected ones included."""
     weights = load_model(run).contract.provenance.weights_sha256
     target = table.TABLE["tflite"]
@@ -99,66 +99,34 @@ def export(run: Path, say: Callable[[str], None]) -> dict[str, Path]:
     missing = [precision for precision in PRECISIONS if there(precision) is None]
     if missing:
         say(f"exporting {run}: {', '.join(missing)}")
-        # 1: a file failed its gate, and is there under the name of one that did
-        command(["targets", str(run), "--to", "tflite", "--precision", *missing], may_end=(0, 1))
+        opened = targets.opened(run, table.Options())
+        for precision in missing:
+            say(f"  {targets.make(opened, 'tflite', precision, command=how.command).result}")
     return {precision: path for precision in PRECISIONS if (path := there(precision)) is not None}
 
 
-def accuracy(path: Path, run: Path, how: How, say: Callable[[str], None]) -> dict:
-    """The accuracy row of a file, from how.rows where it is there already."""
-    sha256 = measure.artefact(path)["sha256"]
-    words = ["bench", "accuracy", "--model", str(path), "--data", how.data or str(run), "--to", str(how.rows)]
-    words += ["--layout", how.layout] if how.layout else []
-
-    def known() -> dict | None:
-        """The newest row of this very file that this very command wrote."""
-        typed = shlex.join(["python", "-m", *words])
-        ours = (r for r in reversed(rows_of(how.rows)) if r.get("command") == typed)
-        return next((row for row in ours if row.get("artefact", {}).get("sha256") == sha256), None)
-
-    row = known()
-    if row is None:
+def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> dict:
+    """The accuracy row of a file, from how.rows where it is there already, for the same bytes and the same faces."""
+    sha256, data = measure.artefact(path)["sha256"], str(how.data or run / VALIDATION)
+    for row in reversed(rows.read(how.rows)[0] if how.rows.is_file() else []):
+        if row["kind"] == "accuracy" and row["artefact"]["sha256"] == sha256 and row["protocol"]["data"] == data:
+            break
+    else:
         say(f"scoring {path}")
-        command(words)
-        row = known()
+        row = accuracy.score(path, how.data or run, layout=how.layout or "", command=how.command)
+        rows.append(how.rows, row)
     if row["nme"] is None:
         raise InputError(f"{path}: nothing has a prediction; it cannot be compared")
     return row
 
 
-def race(paths: Sequence[Path], how: How, say: Callable[[str], None]) -> list[dict]:
-    """The race rows of files, in their order; all timed in one process, in turn."""
+def times(paths: Sequence[Path], how: How, say: Callable[[str], None]) -> list[dict]:
+    """The race rows of files, in their order; all timed in this process, in turn."""
     say(f"timing {len(paths)} files in turn, {how.rounds} rounds")
-    before = len(rows_of(how.rows))
-    words = ["bench", "race", *map(str, paths), "--rounds", str(how.rounds), "--to", str(how.rows)]
-    command(words + (["--reference", how.reference] if how.reference else []))
-    new = {row["artefact"]["sha256"]: row for row in rows_of(how.rows)[before:] if row.get("kind") == "race"}
-    return [new[measure.artefact(path)["sha256"]] for path in paths]
-
-
-def command(words: Sequence[str], may_end: tuple[int, ...] = (0,)) -> None:
-    """`python -m WORDS`; InputError with its last words where it ends otherwise."""
-    call = [sys.executable, "-m", *words]
-    done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
-    if done.returncode not in may_end:
-        lines = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()
-        typed = shlex.join(["python", "-m", *words[:3]])
-        raise InputError(f"{typed} ... ended with {done.returncode}: {lines[-1].removeprefix('error: ')}")
-
-
-def rows_of(path: Path) -> list[dict]:
-    """The rows of a file, oldest first; lines that a killed process left half are passed over."""
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text().splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            found.append(row)
-    return found
+    made = race.race(paths, reference=how.reference, rounds=how.rounds, command=how.command)
+    rows.keep(made, how.rows, tell=False)
+    found = {row["artefact"]["sha256"]: row for row in made}
+    return [found[measure.artefact(path)["sha256"]] for path in paths]
 
 
 def _same_faces(runs: Sequence[Path]) -> None:

@@ -1,11 +1,10 @@
 """Two tiny networks through the command line: converted as runs are, and raced."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from compress.__main__ import main
+from bench.__main__ import main
 from edgewing import containers
 from tests.bench.test_race import foreign
 from train import recipes
@@ -17,16 +16,14 @@ TINY = "--input-size 64 --width 0.25 --features 16"
 
 def test_rows_of_two_shapes(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     reference = foreign(tmp_path / "theirs.onnx")
     (tmp_path / "list.txt").write_text(
         f"# a remark\n\nplain: {TINY}  # small\nfused: {TINY} --fused 1 --maps 16 24\nleft-out: {TINY}\n"
     )
     words = ["shapes", "list.txt", "--reference", str(reference), "--only", "plain", "fused"]
-    with pytest.raises(SystemExit, match="0"):
-        main([*words, *END])
+    assert main([*words, *END]) == 0
     first, plain, fused = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
-    assert {row["command"] for row in (first, plain, fused)} == {" ".join(["python -m compress", *words, *END])}
+    assert {row["command"] for row in (first, plain, fused)} == {" ".join(["python -m bench", *words, *END])}
     assert first["ratio"] == 1 and "shape" not in first
     assert [row["model"]["name"] for row in (plain, fused)] == ["plain", "fused"]
     assert plain["artefact"]["path"] == "runs/shapes/plain.tflite" and plain["model"]["precision"] == "int8"

@@ -1,26 +1,28 @@
-"""`python -m compress sweep`: the plane of accuracy, time and size: rows, a Pareto plot, and its knee.
+"""`python -m bench sweep`: the plane of accuracy, time and size: rows, a Pareto plot, and its knee.
 
 Over runs that are there, and over variants trained for it: --train DIR... with every pair of --width and --input-size,
-each an ordinary run in the sweep's folder (w0.5-128) by `python -m train fit`. Every run is exported to TFLite fp16 and
+each an ordinary run in the sweep's folder (w0.5-128). Every run is exported to TFLite fp16 and
 int8, scored, and timed on one core, in turn. An interrupted sweep goes on with the same command: what is trained,
 exported or scored is not done again; times are taken anew, because only those of one race go together.
 
 The knee is the point of the Pareto front with the largest distance below the chord between its ends, in logarithms of
-milliseconds and NME, each scaled to 0..1 over the front. Writes sweep.jsonl and sweep.png into the folder.
+milliseconds and NME, each scaled to 0..1 over the front. Writes sweep.jsonl and sweep.svg into the folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from compress import ladder, measuring, pareto
-from compress.measuring import How
-from edgewing import hints
+from bench import ladder, measuring, pareto, tables
+from bench.measuring import How
+from edgewing import files, hints, layouts
 from edgewing.errors import InputError
-from train import checkpoint
+from train import checkpoint, fit, recipes
+from train.options import from_options
+from train.recipes import Recipe
 from train.runs import ABOUT, find, run_folder
 
 EXAMPLE = "--run plane --train ../shared/data/lfpw/trainset --layout 300w-68 --width 0.5 0.75 --input-size 112 128"
@@ -41,46 +43,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     measuring.add_arguments(parser)
 
 
-def main(options: argparse.Namespace) -> int:
-    folder = run_folder(options.run)
-    runs = [find(run) for run in options.runs]
-    if options.train:
-        runs += variants(options, folder, print)
-    if not runs:
+def main(
+    runs: list[str], run: str, train: list[str] | None, recipe: str, width: list[float], input_size: list[int],
+    steps: int | None, cache: str, layout: str | None, data: str | None, **how,
+) -> int:  # fmt: skip
+    folder = run_folder(run)
+    found = [find(one) for one in runs]
+    if train:
+        wanted = {"data": train, "layout": layouts.given(layout or fit.LAYOUT), "steps": steps}
+        found += variants(from_options(recipes.get(recipe), wanted), width, input_size, folder, Path(cache), print)
+    if not found:
         raise InputError("nothing to sweep; give RUN..., or --train DIR... with --width and --input-size")
     folder.mkdir(parents=True, exist_ok=True)
-    rows, picture = folder / "sweep.jsonl", folder / "sweep.png"
-    how = How(rows, options.data, options.layout if options.data else None, options.reference, options.rounds)
-    points = measuring.points(runs, how)
-    lines = [tuple(line[i] for i in COLUMNS) for line in ladder.table(points)]
-    print("\n".join(ladder.aligned(lines)))
+    picture = folder / "sweep.svg"
+    how = How(folder / "sweep.jsonl", data, layout if data else None, **how)
+    points = measuring.points(found, how)
+    head, *lines = ([line[i] for i in COLUMNS] for line in (ladder.HEAD, *ladder.table(points)))
+    tables.show(head, lines, left=(0, 1, len(COLUMNS) - 1))
     accepted = [point for point in points if point.accepted]
-    faces = options.data or "the runs' validation faces"
-    pareto.draw(points, picture, f"{len(points)} files, NME on {faces}")
+    faces = data or "the runs' validation faces"
+    files.write(picture, pareto.picture(points, f"{len(points)} files, NME on {faces}").encode())
     if accepted:
         best = pareto.knee(accepted)
         print(f"knee: {best.run} {best.precision}, {100 * best.nme:.2f} %, {best.ms:.3f} ms, {best.bytes:,} bytes")
     else:
         print("knee: none; every file failed its gate")
-    print(f"wrote {rows}")
+    print(f"wrote {how.rows}")
     print(f"wrote {picture}")
-    print(hints.next_line("python -m compress ladder", *runs))
+    print(hints.next_line("python -m bench ladder", *found))
     return 0 if accepted else 1
 
 
-def variants(options: argparse.Namespace, folder: Path, say: Callable[[str], None]) -> list[Path]:
-    """A trained run for every width and input size; those that are finished stay as they are."""
+def variants(
+    recipe: Recipe, widths: Sequence[float], sizes: Sequence[int], folder: Path, root: Path, say: Callable[[str], None]
+) -> list[Path]:
+    """A run of the recipe for every width and input size; those that are finished stay as they are. root: of caches."""
     found = []
-    for width, size in itertools.product(options.width, options.input_size):
+    for width, size in itertools.product(widths, sizes):
         run = folder / f"w{width:g}-{size}"
         found.append(run)
         if (run / checkpoint.MODEL).exists():
             say(f"{run}: trained already")
             continue
         say(f"training {run}")
-        words = ["train", "fit", *options.train, "--recipe", options.recipe, "--run", str(run)]
-        words += ["--width", f"{width:g}", "--input-size", str(size), "--cache", options.cache]
-        words += ["--layout", options.layout] if options.layout else []
-        words += ["--steps", str(options.steps)] if options.steps else []
-        measuring.command(words)
+        fit.train(recipes.replace(recipe, width=width, input_size=size), run, root)
     return found

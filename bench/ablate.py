@@ -1,4 +1,4 @@
-"""`python -m train ablate`: the paper's table, or our departures from it, cell by cell and seed by seed.
+"""`python -m bench ablate`: the paper's table, or our departures from it, cell by cell and seed by seed.
 
 A cell is a recipe with a few other fields; all cells of a seed see the same faces in the same order with the same
 augmentation and are scored on the same held-out faces, so cells are compared seed by seed. Every finished cell is a row
@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import tables
 from edgewing import files, hints, layouts, rows
 from edgewing.errors import InputError, unknown
 from edgewing.outputs import Rows
@@ -28,7 +29,7 @@ from train.recipes import Recipe
 from train.runs import run_folder
 
 EXAMPLE = """data/WFLW --layout wflw-98 --recipe paper-wflw --run ablation --seeds 3
-  python -m train ablate data/lfpw/trainset --recipe paper-300w --run tried --table departures --steps 500 --batch 8"""
+  python -m bench ablate data/lfpw/trainset --recipe paper-300w --run tried --table departures --steps 500 --batch 8"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ TABLES: dict[str, tuple[Cell, ...]] = {
 # other cells are for its authors to quote.
 PAPER = {"wflw-98": 4.21, "300w-68": 3.07, "cofw-29": 4.94}
 WHOLE = "aw+map+both"
+HEAD = ("cell", "NME %, mean of seeds", "each", "against", "change, 95 % over seeds", "", "paper")
+TEXTS = 0, 2, 3, 5
 LARGEST_METRICS = 64 * files.MIB
 
 
@@ -94,22 +97,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fields(parser)
 
 
-def main(options: argparse.Namespace) -> None:
+def main(
+    recipe: str, layout: str, table: str, cells: list[str] | None, seeds: int, run: str, to: str | None, cache: Path,
+    command: str, **fields,
+) -> None:  # fmt: skip
     """Run what is not finished, then the table, ablation.md and ablation.png in the run's folder."""
-    recipe = recipes.get(options.recipe)
-    recipe = from_options(recipe, options, data=tuple(options.data), layout=layouts.given(options.layout))
-    folder, cells = run_folder(options.run), chosen(options.table, options.cells)
-    if options.seeds < 1:
-        raise InputError(f"--seeds {options.seeds}: give 1 or more")
-    to = Path(options.to or folder / "ablation.jsonl")
-    seeds = range(recipe.seed, recipe.seed + options.seeds)
-    wanted = [(cell, recipes.replace(recipe, seed=seed, **cell.fields)) for seed in seeds for cell in cells]
-    head = run(wanted, folder, options.cache, to, options.typed)
-    if not head:
+    recipe = from_options(recipes.get(recipe), {**fields, "layout": layouts.given(layout)})
+    folder, cells = run_folder(run), chosen(table, cells)
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds}: give 1 or more")
+    to = Path(to or folder / "ablation.jsonl")
+    each = range(recipe.seed, recipe.seed + seeds)
+    wanted = [(cell, recipes.replace(recipe, seed=seed, **cell.fields)) for seed in each for cell in cells]
+    if not train(wanted, folder, cache, to, command):
         return
     results = collect(finished(to), wanted)
-    show(cells, results, recipe)
-    files.write(folder / "ablation.md", (markdown(cells, results, recipe) + "\n").encode())
+    found = lines(cells, results, recipe)
+    tables.show(HEAD, found, TEXTS)
+    files.write(folder / "ablation.md", ("\n".join(tables.markdown(HEAD, found, TEXTS)) + "\n").encode())
     print(f"wrote {to}\nwrote {folder / 'ablation.md'}")
     if plot(cells, results, recipe, folder / "ablation.png"):
         print(f"wrote {folder / 'ablation.png'}")
@@ -137,7 +142,7 @@ def finished(to: Path) -> list[dict]:
     return [row for row in rows.read(to)[0] if row["kind"] == "ablation"] if to.is_file() else []
 
 
-def run(wanted: list[tuple[Cell, Recipe]], folder: Path, root: Path, to: Path, command: str) -> bool:
+def train(wanted: list[tuple[Cell, Recipe]], folder: Path, root: Path, to: Path, command: str) -> bool:
     """Train the cells that have no row in ``to`` yet and append theirs; whether this is the first worker."""
     from train.loop import Workers, fit
     from train.sources import open_cache
@@ -224,8 +229,8 @@ def change(results: dict[str, dict[int, float]], cell: Cell) -> Change | None:
 
 
 def lines(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Recipe) -> list[list[str]]:
-    """The table as text: a header, then a line for each cell."""
-    table = [["cell", "NME %, mean of seeds", "each", "against", "change, 95 % over seeds", "", "paper"]]
+    """The table as text: a line of HEAD for each cell."""
+    table = []
     for cell in cells:
         values = [100 * v for _, v in sorted(results.get(cell.name, {}).items())]
         found = change(results, cell)
@@ -242,18 +247,6 @@ def lines(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: R
             ]
         )
     return table
-
-
-def show(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Recipe) -> None:
-    table = lines(cells, results, recipe)
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    for row in table:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
-
-
-def markdown(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Recipe) -> str:
-    head, *body = lines(cells, results, recipe)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
 
 
 def plot(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Recipe, path: Path) -> bool:
