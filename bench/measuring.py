@@ -17,8 +17,8 @@ import numpy as np
 from bench import accuracy, race
 from edgewing import containers, measure, rows
 from edgewing.errors import InputError
-from targets import export as targets
 from targets import table
+from targets.export import make, opened
 from train.checkpoint import load_model
 from train.evaluate import VALIDATION, Faces
 
@@ -99,9 +99,9 @@ def export(run: Path, how: How, say: Callable[[str], None]) -> dict[str, Path]:
     missing = [precision for precision in PRECISIONS if there(precision) is None]
     if missing:
         say(f"exporting {run}: {', '.join(missing)}")
-        opened = targets.opened(run, table.Options())
+        source = opened(run, table.Options())
         for precision in missing:
-            say(f"  {targets.make(opened, 'tflite', precision, command=how.command).result}")
+            say(f"  {make(source, 'tflite', precision, command=how.command).result}")
     return {precision: path for precision in PRECISIONS if (path := there(precision)) is not None}
 
 

@@ -1,9 +1,9 @@
 """`python -m bench sweep`: the plane of accuracy, time and size: rows, a Pareto plot, and its knee.
 
 Over runs that are there, and over variants trained for it: --train DIR... with every pair of --width and --input-size,
-each an ordinary run in the sweep's folder (w0.5-128). Every run is exported to TFLite fp16 and
-int8, scored, and timed on one core, in turn. An interrupted sweep goes on with the same command: what is trained,
-exported or scored is not done again; times are taken anew, because only those of one race go together.
+each an ordinary run in the sweep's folder (w0.5-128). Every run is exported to TFLite fp16 and int8, scored, and timed
+on one core, in turn. An interrupted sweep goes on with the same command: what is trained, exported or scored is not
+done again; times are taken anew, because only those of one race go together.
 
 The knee is the point of the Pareto front with the largest distance below the chord between its ends, in logarithms of
 milliseconds and NME, each scaled to 0..1 over the front. Writes sweep.jsonl and sweep.svg into the folder.

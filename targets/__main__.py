@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from edgewing import commands, hints
 from edgewing.errors import InputError
@@ -94,28 +95,28 @@ def export(
             print(f"error: {key} {precision}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
             code = 2
             continue
-        path, made = one.path, [*made, one]
-        size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
-        print(
-            f"{key:{width}} {precision:8} {one.seconds:5.1f} s  {size / 1e6:6.2f} MB  {path}\n  {one.result}",
-            flush=True,
-        )
+        made.append(one)
+        print(f"{key:{width}} {precision:8} {one.seconds:5.1f} s  {_size(one.path) / 1e6:6.2f} MB  {one.path}")
+        print(f"  {one.result}")
         if one.result.reasons:
             print(f"  rejected: {'; '.join(one.result.reasons)}; try, in order:")
-            for number, remedy in enumerate(gate.remedies(found, key, precision, path), 1):
-                print(f"  {number}. {remedy}", flush=True)
+            for number, remedy in enumerate(gate.remedies(found, key, precision, one.path), 1):
+                print(f"  {number}. {remedy}")
             code = max(code, 1)
         else:
-            print(f"  {hints.next_line(table.TABLE[key].next.format(file=shlex.quote(str(path))))}", flush=True)
+            print(f"  {hints.next_line(table.TABLE[key].next.format(file=shlex.quote(str(one.path))))}")
+        sys.stdout.flush()
     if made:
         bad = sum(bool(one.result.reasons) for one in made)
-        count = f"{len(made)} file{'s' * (len(made) > 1)}"
-        print(
-            f"wrote {count} to {found / 'export'}, parity to {found / 'rows.jsonl'}"
-            + (f"; {bad} rejected" if bad else "")
-        )
+        said = f"{len(made)} file{'s' * (len(made) > 1)} to {found / 'export'}, parity to {found / 'rows.jsonl'}"
+        print(f"wrote {said}" + (f"; {bad} rejected" if bad else ""))
         print(hints.next_line("python -m bench report", found))
     return code
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all in a package."""
+    return sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
 
 
 if __name__ == "__main__":
