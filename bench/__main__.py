@@ -8,48 +8,57 @@ from edgewing import commands, verbs
 from edgewing.errors import InputError
 
 VERBS = {
-    "accuracy": ("bench.accuracy", "NME, FR and AUC of one artefact on one set of pictures, or of two, one by one."),
-    "latency": ("bench.latency", "Latency, load time and peak memory of one artefact on this machine."),
-    "agreement": ("bench.agreement", "A model's landmarks against its teacher's on UTKFace, by age and by sex."),
+    "accuracy": (
+        "bench.accuracy.accuracy",
+        "NME, FR and AUC of one artefact on one set of pictures, or of two, one by one.",
+    ),
+    "latency": ("bench.time.latency", "Latency, load time and peak memory of one artefact on this machine."),
+    "agreement": (
+        "bench.accuracy.agreement",
+        "A model's landmarks against its teacher's on UTKFace, by age and by sex.",
+    ),
     "race": (
-        "bench.race",
+        "bench.time.race",
         "Processor time of several files in one process, in turn, against a reference; also models of others.",
     ),
     "peers": (
-        "bench.peers",
+        "bench.peers.peers",
         "Our files beside models of others: the same faces, one core, one run; rows and a picture.",
     ),
-    "measure": ("bench.run_rows", "Accuracy and latency of every artefact in RUN/export, appended to RUN/rows.jsonl."),
+    "measure": (
+        "bench.report.run_rows",
+        "Accuracy and latency of every artefact in RUN/export, appended to RUN/rows.jsonl.",
+    ),
     "training": (
-        "bench.training",
+        "bench.training.training",
         "Images a second of training, and ground truth and augmentation against a per-sample pipeline.",
     ),
-    "gate": ("bench.gate", "For CI: is a changed file worse or slower than the one in use? Exit code 1 if it is."),
+    "gate": ("bench.gate.gate", "For CI: is a changed file worse or slower than the one in use? Exit code 1 if it is."),
     "devices": ("bench.devices.campaign", "Latency of artefacts on boards and phones: here, over ssh, over adb."),
     "steadiness": (
-        "bench.steadiness",
+        "bench.accuracy.steadiness",
         "Jitter and lag of tracked landmarks, as the model gives them and as they are shown.",
     ),
-    "web": ("bench.web", "Speed of the camera page in headless Chromium."),
+    "web": ("bench.time.web", "Speed of the camera page in headless Chromium."),
     "memory": (
-        "bench.memory",
+        "bench.time.memory",
         "Resident memory of edgewing camera over an hour of a looped video; exit code 1 where it grows.",
     ),
     "detectors": (
-        "bench.boxes",
+        "bench.accuracy.boxes",
         "NME with the boxes of face detectors against NME with true boxes, on the same faces.",
     ),
-    "detection": ("bench.detectors", "Fit the boxes of face detectors, or count what each finds."),
-    "gate-proof": ("bench.gate_proof", "Does the gate say what is true? Counted on files whose answer is known."),
+    "detection": ("bench.accuracy.detectors", "Fit the boxes of face detectors, or count what each finds."),
+    "gate-proof": ("bench.gate.gate_proof", "Does the gate say what is true? Counted on files whose answer is known."),
     "ladder": ("bench.ladder", "One table from the teacher to the smallest file, and which to ship."),
     "sweep": ("bench.sweep", "Accuracy, time and size of many runs: a Pareto plot and its knee."),
     "shapes": ("bench.shapes", "Untrained networks in one race: which shape of network is fast."),
     "ablate": (
-        "bench.ablate",
+        "bench.training.ablate",
         "The paper's ablation table, or what each departure from it brings, over several seeds.",
     ),
-    "report": ("bench.report", "Print the table of one or more runs and write the HTML report."),
-    "card": ("bench.card", "Write the card of shipped models from their contract and committed rows."),
+    "report": ("bench.report.report", "Print the table of one or more runs and write the HTML report."),
+    "card": ("bench.report.card", "Write the card of shipped models from their contract and committed rows."),
 }
 
 

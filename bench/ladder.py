@@ -12,8 +12,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import measuring, pareto, tables
+from bench import measuring, pareto
 from bench.measuring import How, Point
+from bench.report import tables
 from compress import finetune, qat
 from edgewing import files, hints
 from train.checkpoint import load_model

@@ -1,4 +1,4 @@
-"""Runs into measured files: exported by targets.export, scored by bench.accuracy, timed by bench.race.
+"""Runs into measured files: exported by targets.export, scored by bench.accuracy.accuracy, timed by bench.time.race.
 
 Every file of a table is scored on the same faces and timed in one race, so that its figures may be compared. Rows are
 appended to one file; a score that is there for the same file and the same faces is not taken again, times always are:
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import accuracy, race
+from bench.accuracy import accuracy
+from bench.time import race
 from edgewing import containers, measure, rows
 from edgewing.errors import InputError
 from targets import table

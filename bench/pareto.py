@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench import charts
 from bench.measuring import Point
+from bench.report import charts
 
 
 def front(points: Sequence[Point]) -> list[Point]:

@@ -14,7 +14,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import race, tables
+from bench.report import tables
+from bench.time import race
 from compress.speed import convert
 from edgewing import files, hints, models, rows
 from edgewing.errors import InputError

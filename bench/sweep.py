@@ -16,8 +16,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import ladder, measuring, pareto, tables
+from bench import ladder, measuring, pareto
 from bench.measuring import How
+from bench.report import tables
 from edgewing import files, hints, layouts
 from edgewing.errors import InputError
 from train import checkpoint, fit, recipes

@@ -271,7 +271,7 @@ def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / np.maximum(union, 1e-12)
 
 
-# name -> make(threads); the first is what ``auto`` takes for a face. Measured by bench.detectors (bench/results): of
+# name -> make(threads); the first is what ``auto`` takes for a face. Measured by `bench detection` (bench/results): of
 # WFLW's hard faces `back` finds 93 %, `short` 88; and it alone finds everybody in the group photographs. `short` is
 # many times faster and good for one close face.
 DETECTORS: dict[str, Callable[[int], Callable[[np.ndarray], list[Detection]]]] = {

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import report
 from bench.__main__ import main
+from bench.report import report
 from edgewing import row_fields, rows
+from tests.bench.report.test_report import measured, with_rows  # noqa: F401
 
-from .test_report import measured, with_rows  # noqa: F401
-
-RESULTS = Path(report.__file__).parent / "results"
+RESULTS = Path(report.__file__).parents[1] / "results"
 VALUES = (
     None,
     True,

@@ -12,8 +12,7 @@ import pytest
 from edgewing import geometry, measure, runtimes
 from edgewing.errors import InputError
 from edgewing.face_set import Faces
-
-from .conftest import SIZE, template
+from tests.bench.conftest import SIZE, template
 
 CROPS = np.zeros((3, 8, 8, 3), np.uint8)
 

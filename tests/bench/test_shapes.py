@@ -6,7 +6,7 @@ import pytest
 
 from bench.__main__ import main
 from edgewing import containers
-from tests.bench.test_race import foreign
+from tests.bench.time.test_race import foreign
 from train import recipes
 from train.model import build, macs
 

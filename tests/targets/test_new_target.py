@@ -32,7 +32,8 @@ try:
     main([str(run), "--to", "plaything"])
 except SystemExit as end:
     assert not end.code, end.code
-from bench import artefacts, latency
+from bench.report import artefacts
+from bench.time import latency
 from edgewing import cli, models, runtimes
 path = models.find(run / "export" / f"{run.name}-fp32.toy")
 (contract,) = [about for file, about in artefacts.find(run)[0] if file == path]

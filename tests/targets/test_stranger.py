@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import accuracy
+from bench.accuracy import accuracy
 from edgewing import layouts
 from targets import __main__ as command
 from tests.targets.discs import RECIPE, discs, fit, write_run

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import ablate
+from bench.training import ablate
 from edgewing.errors import InputError
 from train import recipes
 from train.model import build

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.web import clip
+from bench.time.web import clip
 from edgewing import detection, layouts, web
 
 

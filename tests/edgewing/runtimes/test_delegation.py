@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from bench import latency
+from bench.time import latency
 from edgewing import cli, measure, models, runtimes
 from edgewing.runtimes import PICTURE_CAST, Description, tflite
 

@@ -1,0 +1,341 @@
+"""NME, FR and AUC of one artefact on one set of faces: the exported file itself is run, not the model it came from.
+
+`python -m bench accuracy --model face-int8.tflite --data lfpw/testset --layout 300w-68 --json OUT` prints the protocol
+and the figures; the JSON has them as fractions, with the error of every face by name (for paired comparisons) and of
+every point; and the same figures by pose and by size of the face (bench.accuracy.groups).
+
+F: faces, N: landmarks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from bench.accuracy import groups, point_errors, visibility
+from bench.accuracy.faces import Face, Jitter, open_faces
+from bench.report import charts
+from edgewing import files, geometry, hints, layouts, measure, metrics, models, rows, runtimes
+from edgewing.errors import InputError
+from edgewing.outputs import Output, Rows
+from train.data import samples
+from train.data.crops import CROPS
+from train.data.frames import FRAMES
+
+EXAMPLE = "--model face-int8.tflite --data lfpw/testset --layout 300w-68 --json accuracy.json"
+
+CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
+CED_STEPS = 150
+SHOWN = 3  # pictures of the best, of the median and of the worst faces
+PROBLEMS_KEPT = 20
+
+
+# What a protocol knows the faces by beside their names: contents, because names say nothing.
+DIGESTS = ("labels_sha256", "pixels_sha256")
+# What must be the same for errors of two rows to be compared face by face.
+SAME = ("crop", "box_source", "jitter", "layout", "scored_points", "normaliser", *DIGESTS)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="FILE", help="an exported artefact, or a shipped model")
+    parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks, a list, or a run")
+    parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
+    parser.add_argument("--json", type=Output, metavar="OUT", help="write the row here (default: print only)")
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
+    parser.add_argument(
+        "--pictures", type=Output, metavar="NPZ", help="keep the best, median and worst crops for the report"
+    )
+    parser.add_argument(
+        "--normaliser", default="", metavar="NAME", help="distance to divide by (default: the layout's own)"
+    )
+    parser.add_argument(
+        "--crop", choices=tuple(CROPS), default="gtbox", help="box that the crop is made from (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--split", default="test", metavar="NAME",
+        help="or a subset: common, challenging, private (300W), pose ... blur (WFLW), frontal (AFLW); default: test",
+    )  # fmt: skip
+    parser.add_argument(
+        "--points-frame", choices=FRAMES, default="upright",
+        help="stored: points of the pixels before EXIF turns a picture (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--jitter", metavar="SHIFT,SCALE", help="move and scale crops by up to these shares")
+    parser.add_argument("--seed", type=int, default=0, help="of the jitter (default: %(default)s)")
+    parser.add_argument("--against", metavar="FILE", help="score this model too, and say how far the first differs")
+    parser.add_argument("--plot", type=Output, metavar="SVG", help="draw the cumulative errors of what was scored")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+
+
+def main(model: str, plot: str | None, jitter: str | None, seed: int, to: str | None, json: str | None, **how) -> None:
+    row = score_both(model, plot=plot, jitter=_jitter(jitter, seed), **how)
+    print(describe(row))
+    if plot:
+        print(f"wrote {plot}")
+    rows.keep([row], to, json)
+    print(hints.next_line("python -m bench latency --model", model))
+
+
+def score(
+    model: str | Path, data: str | Path, *, layout: str = "", normaliser: str = "", crop: str = "gtbox",
+    split: str = "test", points_frame: str = "upright", jitter: Jitter | None = None, threads: int = 1,
+    pictures: str | None = None, command: str = "",
+) -> dict:  # fmt: skip
+    """The accuracy row of a model on the faces under ``data``. command: what reproduces it.
+
+    Raises: InputError where either cannot be read, or one has nothing to do with the other.
+    """
+    path = models.find(model)
+    about, runtime = measure.artefact(path), runtimes.open(path, threads=threads)
+    contract = runtime.contract
+    # the model brings its own layout: of one's own, the file need not be at hand
+    known = contract.layout if layout == contract.layout.name else layout
+    faces = open_faces(data, known, contract.crop, crop, jitter, split, points_frame)
+    scored, from_model, from_data = shared_points(contract.layout, faces.layout)
+    print("\n".join(faces.protocol["list"]), flush=True)
+
+    predicted, scores, labelled, boxes, indices, kinds, seen = [], [], [], [], [], [], []
+    for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
+        try:
+            face = faces.face(index)
+        except InputError as error:
+            faces.problems.append(str(error))
+            continue
+        points, confidence = predict(runtime, face)
+        predicted.append(points[from_model])
+        scores.append(confidence[from_model])
+        labelled.append(face.landmarks)
+        boxes.append(face.box)
+        kinds.append((face.attributes, samples.seen(face.landmarks) if face.visibility is None else face.visibility))
+        indices.append(index)
+        seen.append((face.name, face.labels, face.pixels))
+    if not indices:
+        raise InputError(f"{data}: nothing could be read; first problem: {'; '.join(faces.problems[:1])}")
+
+    predicted, labelled = np.array(predicted), np.array(labelled)
+    true = labelled[:, from_data]
+    known_boxes = None if any(box is None for box in boxes) else np.array(boxes)
+    normaliser = normaliser or _known_to_all(true, scored)
+    distance = metrics.normaliser(true, scored, normaliser, known_boxes)
+    errors = metrics.errors(predicted, true, distance)
+    per_point = np.linalg.norm(predicted - true, axis=-1) / distance[:, None]
+    summary = metrics.summarise(errors)
+    protocol = {
+        **faces.protocol,
+        "layout": faces.layout.name,
+        "scored_points": scored.name,
+        "size": contract.crop.size,
+        "normaliser": normaliser,
+        "faces": summary.faces,
+        "skipped": len(faces.problems),
+        **_digests(seen),
+        "threads": threads,
+    }
+    visible = np.array([visibility for _, visibility in kinds])[:, from_data]
+    told = visibility.by_visibility(np.array(scores), visible, per_point, [names for names, _ in kinds])
+    thresholds = np.linspace(0.0, CED_END, CED_STEPS + 1)
+    row = {
+        **rows.header("accuracy", about, protocol, command),
+        "model": measure.model_of(contract),
+        "runtime": str(runtime.description),
+        **vars(summary),
+        **({"pck": pck} if (pck := metrics.correct_keypoints(predicted, true, distance, scored.pck)) else {}),
+        "parts": _parts(faces, labelled, errors, kinds),
+        **({"visibility": told} if told else {}),
+        **point_errors.figures(per_point[np.isfinite(errors)], visible[np.isfinite(errors)], scored),
+        "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
+        "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
+        "problems": faces.problems[:PROBLEMS_KEPT],
+    }
+    if pictures:
+        _keep_pictures(Path(pictures), faces, np.array(indices), errors, predicted, scored, from_data)
+        row["pictures"] = pictures
+    return rows.finite(row)
+
+
+def score_both(
+    model: str | Path, *, against: str | None = None, plot: str | None = None, pictures: str | None = None, **how
+) -> dict:
+    """The row of a model, with ``against``: the other model, and the change of NME from it to this one. how: of
+    ``score``. plot: where the curves of both go, an SVG."""
+    row = score(model, pictures=pictures, **how)
+    scored = [row]
+    if against:
+        old = score(against, **how)
+        row["against"] = {"artefact": old["artefact"], "nme": old["nme"], **vars(compare(row, old))}
+        scored.insert(0, old)
+    if plot:
+        files.write(Path(plot), _curves(scored).encode())
+    return row
+
+
+def compare(new: dict, old: dict) -> metrics.Change:
+    """The change of NME between two accuracy rows, face by face. InputError: other faces, or measured otherwise."""
+    second, first = paired_errors(new, old)
+    return metrics.paired_change(second, first)
+
+
+def paired_errors(new: dict, old: dict) -> tuple[np.ndarray, np.ndarray]:
+    """(F,) errors of the same faces by two accuracy rows, infinite without a prediction. InputError as for compare."""
+    names = list(old["face_errors"])
+    missing = set(names) ^ set(new["face_errors"])
+    if missing:
+        raise InputError(
+            f"{len(missing)} names are in one of {old['protocol']['data']} and {new['protocol']['data']} only, such "
+            f"as {min(missing)}; compare on the same pictures, or make a new baseline"
+        )
+    for key in SAME:
+        one, other = old["protocol"].get(key), new["protocol"].get(key)
+        if key in DIGESTS and (one is None or one == other):
+            continue  # a row from before they were written
+        if key in DIGESTS:
+            what = {"labels_sha256": "landmarks or boxes", "pixels_sha256": "pixels"}[key]
+            raise InputError(f"the pictures have other {what} than when the baseline was made, under the same names")
+        if one != other:
+            raise InputError(f"{key} of the two rows is {one} and {other}; only rows of one protocol can be compared")
+    both = (np.array([row["face_errors"][name] for name in names], float) for row in (new, old))
+    return tuple(np.where(np.isnan(errors), np.inf, errors) for errors in both)
+
+
+def _curves(scored: list[dict]) -> str:
+    """The CED of each row as an SVG file."""
+    lines = [
+        charts.Curve(
+            f"{Path(row['artefact']['path']).name}, NME {percent(row['nme'])}",
+            [100 * value for value in row["ced"]["thresholds"]],
+            [100 * value for value in row["ced"]["share"]],
+            colour,
+        )
+        for row, colour in zip(scored, ("#6b7785", "#c2410c") if len(scored) > 1 else ("#1f5fa8",))
+    ]
+    title = f"Cumulative error on {scored[0]['protocol']['data']}"
+    x_label = f"error, % of the {scored[0]['protocol']['normaliser']} distance"
+    y_label = f"{layouts.several(scored[0]['protocol']['layout'])}, %"
+    return charts.alone(charts.curves(lines, title, x_label, y_label, 100), lines)
+
+
+def describe(row: dict) -> str:
+    """The protocol and the figures of an accuracy row, in lines for a terminal."""
+    p, what = row["protocol"], layouts.several(row["protocol"]["layout"])
+    jitter = f", jitter {p['jitter']}" if "jitter" in p else ""
+    square = f"factor {p['factor']:g}, at least {p['least']:g} of the longer side, " if "factor" in p else ""
+    lines = [
+        f"protocol: {p['crop']} crop (box of {p['box_source']}), "
+        f"{square}{p['size']} px{jitter}; normaliser {p['normaliser']}; points {p['scored_points']}; "
+        f"{p['faces']} {what} of {p['data']} ({p['split']}), {p['skipped']} skipped",
+        f"runtime: {row['runtime']}",
+    ]
+    lines += [f"skipped: {problem}" for problem in row["problems"]]
+    lines.append(
+        f"NME {percent(row['nme'])}  FR08 {percent(row['fr08'])}  FR10 {percent(row['fr10'])}  "
+        f"AUC08 {row['auc08']:.4f}  AUC10 {row['auc10']:.4f}  without a prediction: {row['failed']}"
+    )
+    if pck := row.get("pck"):
+        limit = f"{pck['threshold']:g}"
+        lines.append(f"PCK@{limit} {percent(pck['share'])}: points within {limit} of the normaliser {p['normaliser']}")
+    lines += point_errors.describe(row)
+    lines += groups.describe(row["parts"])
+    lines += visibility.lines_of(row["visibility"]) if "visibility" in row else []
+    if other := row.get("against"):
+        low, high = 100 * other["low"], 100 * other["high"]
+        lost = f"; {other['lost']} have lost their prediction" if other["lost"] else ""
+        lines.append(
+            f"against {other['artefact']['path']} (NME {percent(other['nme'])}): NME {100 * other['change']:+.2f} % "
+            f"({low:+.2f} to {high:+.2f}, 95 %, paired bootstrap over {other['faces']} {what}){lost}"
+        )
+    return "\n".join(lines)
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction of a file as the percent of a table; an NME over no face at all has none."""
+    return "none" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _digests(seen: list[tuple[str, str, str]]) -> dict[str, str]:
+    """Of names with labels, and of names with pixels, in the order of the names."""
+    columns = zip(*((f"{name} {labels}", f"{name} {pixels}") for name, labels, pixels in sorted(seen)))
+    return {key: hashlib.sha256("\n".join(lines).encode()).hexdigest() for key, lines in zip(DIGESTS, columns)}
+
+
+def _known_to_all(true: np.ndarray, layout: layouts.Layout) -> str:
+    """The layout's own normaliser, or the box of the points where a face lacks a point that it needs."""
+    name = metrics.normaliser_of_all(true, layout)
+    if name != layout.default_normaliser:
+        print(
+            f"some {layout.several} lack points that the normaliser {layout.default_normaliser} needs: "
+            f"errors are divided by {name}, the root of the area of the box of the points"
+        )
+    return name
+
+
+def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, np.ndarray]]) -> dict[str, dict]:
+    """Figures by subset, by occlusion, by pose and by size, as far as these faces let them be told apart."""
+    turned = groups.by_yaw(labelled, faces.layout, errors)
+    subsets = groups.by_attribute([attributes for attributes, _ in kinds], errors)
+    hidden = np.array([(visibility == 1).sum() for _, visibility in kinds])
+    covered = groups.by_occlusion(hidden, errors) if hidden.any() else None
+    found = {name: part for name, part in (("subset", subsets), ("occlusion", covered), ("pose", turned)) if part}
+    if faces.in_pictures:  # a run's crops are all of one size
+        found["size"] = groups.by_size(labelled, errors)
+    return found
+
+
+def _jitter(text: str | None, seed: int) -> Jitter | None:
+    if text is None:
+        return None
+    try:
+        shift, scale = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--jitter {text!r}: give two numbers, SHIFT,SCALE, such as 0.05,0.1") from None
+    return Jitter(shift, scale, seed)
+
+
+def shared_points(model: layouts.Layout, data: layouts.Layout) -> tuple[layouts.Layout, np.ndarray, np.ndarray]:
+    """The layout that is scored, and for each of its points the index in the model's and in the data's layout."""
+    if data.name in (model.name, *model.maps):
+        return data, model.map_to(data.name), np.arange(data.points)
+    if model.name in data.maps:
+        return model, np.arange(model.points), data.map_to(model.name)
+    raise InputError(f"the model's layout is {model.name}, the data's is {data.name}, and there is no map between them")
+
+
+def predict(runtime, face: Face) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 2) landmarks in image px, (N,) scores; NaN stays NaN and counts as a face without a prediction."""
+    points = runtime(face.crop[None])
+    return geometry.apply(face.to_image, points.landmarks[0]), points.scores[0]
+
+
+def _keep_pictures(path: Path, faces, indices, errors, predicted, layout, from_data) -> None:
+    """Crops of a few faces with true and predicted points in crop px, for the report."""
+    order = np.argsort(errors, kind="stable")
+    count = max(1, min(SHOWN, len(order) // 3))  # of few faces, none is shown twice
+    middle = (len(order) - count) // 2
+    ranks = {"best": order[:count], "median": order[middle : middle + count], "worst": order[::-1][:count]}
+    crops, true, guessed, kinds, names, shown_errors = [], [], [], [], [], []
+    for kind, chosen in ranks.items():
+        for i in chosen:
+            face = faces.face(int(indices[i]))
+            to_crop = geometry.invert(face.to_image)
+            crops.append(face.crop)
+            true.append(geometry.apply(to_crop, face.landmarks[from_data]))
+            guessed.append(geometry.apply(to_crop, predicted[i]))
+            kinds.append(kind)
+            names.append(face.name)
+            shown_errors.append(errors[i])
+    packed = io.BytesIO()
+    np.savez_compressed(
+        packed,
+        crops=np.array(crops),
+        true=np.array(true, np.float32),
+        predicted=np.array(guessed, np.float32),
+        kinds=np.array(kinds),
+        names=np.array(names),
+        errors=np.array(shown_errors),
+        layout=np.array(layout.name),
+    )
+    files.write(path, packed.getvalue())

@@ -1,0 +1,1 @@
+"""Our files beside models of others."""

@@ -1,0 +1,310 @@
+"""The card of a shipped model, from its contract and from rows that are committed: no figure is typed by hand.
+
+    python -m bench card edgewing-s edgewing-m        -> models/edgewing-s.md, models/edgewing-m.md
+
+Read are the files in edgewing/models, bench/results/NAME.jsonl (rows that `bench accuracy`, `agreement`, `race`,
+`latency` wrote with --to) and models/NAME.sh, the commands that made the model. A row counts if it is of the very bytes
+that ship; of several rows that say the same thing of the same file the newest does. What no row says reads "not
+measured".
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.accuracy.accuracy import percent
+from bench.report import artefacts
+from edgewing import containers, files, hints, measure, models, repository, rows
+from edgewing.contract import Contract
+from edgewing.errors import InputError, unknown
+
+ROOT = Path(__file__).parents[2]
+FOR = (
+    "research on face landmarks, and trying out this runtime: faces in photographs and video, whose box a detector "
+    "or the caller gives"
+)
+NOT_FOR = (
+    "products (see the terms below); telling who somebody is, or what they feel or intend; any decision about a "
+    "person. Where the tables below have few faces or none, nothing is known"
+)
+
+EXAMPLE = "edgewing-s"
+# Faces here of that name are a part of its official test list (the folder's own README says so).
+OF_TEST_LISTS = {"wflw": "WFLW"}
+PARTS = {
+    "subset": "| subset | faces | NME | 95 % | FR10 | AUC10 |",
+    "occlusion": "| covered points | faces | NME | 95 % | FR10 | AUC10 |",
+    "pose": "| yaw, degrees | faces | NME | 95 % | FR10 | AUC10 |",
+    "size": "| face, px | faces | NME | 95 % | FR10 | AUC10 |",
+    "age": "| age | faces | difference | 95 % | above 10 % | AUC10 |",
+    "sex": "| sex | faces | difference | 95 % | above 10 % | AUC10 |",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that ships. label: what tables call it, such as ``tflite int8``."""
+
+    path: Path
+    contract: Contract
+    about: dict
+
+    @property
+    def label(self) -> str:
+        return f"{self.contract.model.format} {self.contract.model.precision}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="NAME", help="shipped models, such as edgewing-s")
+    parser.add_argument("--rows", metavar="FILE", help="their committed rows (default: bench/results/NAME.jsonl)")
+    parser.add_argument("--out", default=str(ROOT / "models"), metavar="DIR", help="where NAME.sh is and NAME.md goes")
+
+
+def main(names: list[str], rows: str | None, out: str) -> None:
+    written = write(names, rows, out)
+    for path in written:
+        print(f"wrote {path}")
+    print(hints.next_line("git add", *written))
+
+
+def write(names: Sequence[str], measured: str | None = None, out: str | Path = ROOT / "models") -> list[Path]:
+    """Write the card of every model named. measured: the file of their rows.
+
+    Raises: InputError: no such model, rows that are not committed, no commands.
+    """
+    written, out = [], Path(out)
+    for name in names:
+        if name not in models.SHIPPED:
+            raise unknown("model", name, models.SHIPPED)
+        source = Path(measured or ROOT / "bench" / "results" / f"{name}.jsonl")
+        made = out / f"{name}.sh"
+        if not made.is_file():
+            raise InputError(f"{made}: no such file; write there, one to a line, the commands that made {name}")
+        for path in (source, made):
+            _need_committed(path)
+        text = card(name, *rows.read(source), made.read_text(encoding="utf-8"))
+        files.write(out / f"{name}.md", text.encode())
+        written.append(out / f"{name}.md")
+    return written
+
+
+def card(name: str, measured: list[dict], problems: list[str], commands: str) -> str:
+    """The card's Markdown. measured: rows, oldest first. commands: what made the model. InputError: a broken row."""
+    if problems:
+        raise InputError(problems[0])
+    shipped = [_file(path) for path in models.SHIPPED[name].present.values()]
+    if not shipped:
+        raise InputError(f"{name} is not in {models.FOLDER}; put its files there first")
+    first = shipped[0].contract
+    ours = [row for row in measured if any(row["artefact"].get("sha256") == f.about["sha256"] for f in shipped)]
+    used: list[dict] = []
+    sections = [
+        _head(name, shipped),
+        _data(first),
+        _accuracy(shipped, _newest(ours, "accuracy", used)),
+        _agreement(shipped, _newest(ours, "agreement", used)),
+        _time(shipped, _newest(ours, "race", used), _newest(ours, "latency", used)),
+        _made(commands, used, first),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def _head(name: str, shipped: list[File]) -> list[str]:
+    c = shipped[0].contract
+    lines = [
+        f"# {name}",
+        "",
+        "Written by `python -m bench card` from the model's contract and committed rows; not to be edited.",
+        "",
+        f"{c.layout.points} landmarks ({c.layout.name}) of a {c.crop.size} px crop; {c.model.parameters:,} parameters, "
+        f"{c.model.macs / 1e6:.1f} M multiply-accumulates.",
+        "",
+        f"- **For**: {FOR}.",
+        f"- **Not for**: {NOT_FOR}.",
+        "",
+        "| file | precision | bytes | sha256 | shift against float, p99 px of 256 | NME against float |",
+        "|---|---|---|---|---|---|",
+    ]
+    for file in shipped:
+        p = file.contract.parity
+        parity = (
+            f"{p.p99:.3f} | {artefacts.change(p.nme_artefact, p.nme_float)}" if p else "not measured | not measured"
+        )
+        precision = file.contract.model.precision
+        about = f"{file.about['bytes']:,} | `{file.about['sha256'][:16]}`"
+        lines.append(f"| `{file.path.name}` | {precision} | {about} | {parity} |")
+    return lines
+
+
+def _data(c: Contract) -> list[str]:
+    lines = ["## Data and terms", "", f"- Trained on: {', '.join(c.training.trained_on) or 'not stated'}."]
+    lines += [f"- Teachers: {', '.join(c.training.teachers)}."] if c.training.teachers else []
+    lines += [f"- Terms: {c.training.data_terms}"] if c.training.data_terms else ["- Terms: not stated."]
+    for folder, name in OF_TEST_LISTS.items():
+        learnt = any(folder in Path(source).parts for source in c.training.trained_on)
+        if learnt and name not in c.training.data_terms:  # else the contract says it itself
+            lines.append(
+                f"- The {name} faces it learnt from belong to {name}'s official test list: it must not be scored on it."
+            )
+    return lines
+
+
+def _accuracy(shipped: list[File], found: list[dict]) -> list[str]:
+    lines = ["## Accuracy", ""]
+    if not found:
+        return [*lines, "Not measured."]
+    lines += ["| faces | crop | file | NME | FR08 | FR10 | AUC08 | AUC10 |", "|---|---|---|---|---|---|---|---|"]
+    for row in found:
+        areas = f"{row['auc08']:.3f} | {row['auc10']:.3f}"
+        shares = f"{percent(row['nme'])}{_growth(row, found)} | {percent(row['fr08'])} | {percent(row['fr10'])}"
+        lines.append(f"| {_faces(row)} | {_crop(row)} | {_label(row, shipped)} | {shares} | {areas} |")
+    exact = [row for row in found if "jitter" not in row["protocol"] and _label(row, shipped) == shipped[0].label]
+    for row in exact:
+        for part, division in row.get("parts", {}).items():
+            lines += ["", f"By {part}, {_faces(row)}, {_label(row, shipped)} ({division['how']}):", ""]
+            lines += _groups(part, division)
+    return lines
+
+
+def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
+    lines = ["## By age and by sex", ""]
+    if not found:
+        return [*lines, "Not measured."]
+    row = found[-1]
+    p, teacher = row["protocol"], row["teacher"]
+    lines.append(
+        f"Distance from the landmarks of its teacher ({teacher['name']} {teacher['precision']}, "
+        f"`{teacher['sha256'][:16]}`) on {p['faces']} faces of {_short(p['data'])}, whose names give age and sex and "
+        f"which have no landmarks, divided by {p['normaliser']}; {_label(row, shipped)}. "
+        f"Overall {percent(row['nme'])}. "
+        "Agreement is not accuracy: where the teacher is wrong, so is who agrees with it."
+    )
+    if p["trained_on_these"]:
+        lines.append("The model was trained on these pictures with labels of teachers, which flatters the figures.")
+    for part, division in row["parts"].items():
+        lines += ["", *_groups(part, division)]
+    return lines
+
+
+def _time(shipped: list[File], races: list[dict], latencies: list[dict]) -> list[str]:
+    lines = ["## Time and size", ""]
+    if races:
+        lines += [
+            "| file | processor time against | ratio | 95 % | CPU ms p50 | machine |",
+            "|---|---|---|---|---|---|",
+        ]
+    for row in races:
+        interval = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
+        reference = f"{Path(row['reference']['path']).name} (`{row['reference']['sha256'][:12]}`)"
+        lines.append(
+            f"| {_label(row, shipped)} | {reference} | {row['ratio']:.2f} | {interval} | {row['cpu_ms']:.2f} | "
+            f"{row['machine']['cpu']}, load {row['machine']['load']:g} |"
+        )
+    timed = [row for row in latencies if "not_run" not in row]
+    if timed:
+        lines += [""] * bool(races) + ["| file | p50 / p90 / p99 ms | peak memory | machine |", "|---|---|---|---|"]
+    for row in timed:
+        peak = f"{row['peak_bytes'] / 1e6:.0f} MB" if row["peak_bytes"] else "not told"
+        machine = f"{row['machine']['cpu']}, {row['protocol']['threads']} thread(s), load {row['machine']['load']:g}"
+        lines.append(f"| {_label(row, shipped)} | {artefacts.percentiles(row)} | {peak} | {machine} |")
+    if not races and not timed:
+        lines.append("Not measured.")
+    return lines
+
+
+def _made(commands: str, used: list[dict], c: Contract) -> list[str]:
+    measured = dict.fromkeys(row["command"] for row in used)
+    made_with = ", ".join(f"{name} {version}" for name, version in c.provenance.versions.items())
+    return [
+        "## Made by",
+        "",
+        f"Commit {c.provenance.commit or 'not stated'}; {made_with or 'versions not stated'}; float weights sha256 "
+        f"`{c.provenance.weights_sha256[:16]}`.",
+        "",
+        "```sh",
+        *commands.strip().splitlines(),
+        "```",
+        "",
+        "Measured by:",
+        "",
+        "```sh",
+        *measured,
+        "```",
+    ]
+
+
+def _groups(part: str, division: dict) -> Iterator[str]:
+    yield PARTS[part]
+    yield "|" + "---|" * (PARTS[part].count("|") - 1)
+    for name, g in division["groups"].items():
+        interval = "none" if g["nme"] is None else f"{100 * g['nme_low']:.2f} to {100 * g['nme_high']:.2f}"
+        yield f"| {name} | {g['faces']} | {percent(g['nme'])} | {interval} | {percent(g['fr10'])} | {g['auc10']:.3f} |"
+
+
+def _newest(ours: list[dict], kind: str, used: list[dict]) -> list[dict]:
+    """Rows of a kind in the order of the file, the last of those that measured the same; they go into ``used``."""
+    last: dict[tuple, dict] = {}
+    for row in ours:
+        if row["kind"] == kind:
+            p = row["protocol"]
+            what = (p.get("data"), p.get("crop"), str(p.get("jitter")), p.get("threads"), p.get("normaliser"))
+            against = (row.get("reference") or row.get("teacher") or {}).get("sha256"), row["machine"]["cpu"]
+            key = (row["artefact"]["sha256"], what, against if kind != "accuracy" else None)
+            last.pop(key, None)
+            last[key] = row
+    used += last.values()
+    return list(last.values())
+
+
+def _growth(row: dict, found: list[dict]) -> str:
+    """How much moved boxes cost, where the same file was scored on the same faces with true ones."""
+    if "jitter" not in row["protocol"]:
+        return ""
+    for other in found:
+        same = _faces(row) == _faces(other) and row["protocol"]["crop"] == other["protocol"]["crop"]
+        if same and "jitter" not in other["protocol"] and other["artefact"]["sha256"] == row["artefact"]["sha256"]:
+            return f" ({artefacts.change(row['nme'], other['nme'])})"
+    return ""
+
+
+def _crop(row: dict) -> str:
+    moved = row["protocol"].get("jitter")
+    box = {"gtbox": "true landmark box"}.get(row["protocol"]["crop"], row["protocol"]["crop"])
+    return f"{box}, shifted {moved['shift']:g}, scaled {moved['scale']:g} at most" if moved else box
+
+
+def _faces(row: dict) -> str:
+    """lfpw/testset (224 faces, 300w-68, inter-ocular): which faces, which points, what errors are divided by."""
+    p = row["protocol"]
+    return f"{_short(p['data'])} ({p['faces']} faces, {p['scored_points']}, {p['normaliser']})"
+
+
+def _short(data: str) -> str:
+    """lfpw/testset of ../data/lfpw/testset; wflw of ../data/wflw: a folder ``data`` is where the sets are."""
+    parts = Path(data).parts[-2:]
+    return "/".join(part for part in parts if part not in ("data", "..", "/"))
+
+
+def _label(row: dict, shipped: list[File]) -> str:
+    return next(file.label for file in shipped if file.about["sha256"] == row["artefact"]["sha256"])
+
+
+def _file(path: Path) -> File:
+    return File(path, containers.read(path), measure.artefact(path))
+
+
+def _need_committed(path: Path) -> None:
+    """InputError unless the file is in git as it is on disk: others must be able to look a figure up."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; write rows there with the option --to of the other verbs")
+    try:
+        known = repository.git(path.parent, "ls-files", "--error-unmatch", path.name).returncode == 0
+        changed = repository.git(path.parent, "status", "--porcelain", path.name).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        raise InputError("git is not installed; a card is made from committed rows") from None
+    if not known or changed:
+        raise InputError(f"{path}: not committed as it is; commit it first, so that others can look the figures up")

@@ -1,0 +1,33 @@
+"""The fit of a detector's box, on boxes whose map is known."""
+
+import numpy as np
+import pytest
+
+from bench.__main__ import main
+from bench.accuracy import detectors
+from edgewing.detection import Fit
+
+
+def test_affine_recovers_a_known_map_in_spite_of_a_few_wrong_pairs():
+    random = np.random.default_rng(0)
+    corner, side = random.uniform(0, 500, (200, 2)), random.uniform(20, 200, (200, 2))
+    found = np.hstack([corner, corner + side])
+    known = Fit((0.05, -0.1), (0.9, 1.2))
+    true = np.array([known(box) for box in found])
+    true[:20] += 300
+    fitted = detectors.affine(np.stack([found, true], axis=1))
+    assert fitted["shift"] == pytest.approx([0.05, -0.1], abs=1e-3)
+    assert fitted["scale"] == pytest.approx([0.9, 1.2], abs=1e-3)
+    assert max(fitted["spread_shift"] + fitted["spread_scale"]) < 1e-3
+
+
+def test_crop_shift_is_a_share_of_the_crop():
+    shift = detectors.crop_shift(np.array([10, 0, 110, 100.0]), np.array([0, 0, 100, 100.0]))
+    assert shift == pytest.approx(10 / 134.4)
+
+
+def test_fit_refuses_an_empty_folder(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["detection", "fit", str(tmp_path), "--out", str(tmp_path / "out.json")])
+    assert caught.value.code == 2 and not (tmp_path / "out.json").exists()
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
