@@ -40,10 +40,6 @@ def some(value) -> bool:
     return count(value) and value >= 1
 
 
-def anything(value) -> bool:
-    return True
-
-
 def maybe(kind) -> Callable:
     """None, or of that kind."""
     return lambda value: value is None or fault(value, kind) is None

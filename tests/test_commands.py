@@ -1,6 +1,8 @@
 """Every command of every room, where it cannot write: one line, exit code 2, nothing left behind."""
 
 import ast
+import importlib
+import inspect
 import json
 import os
 import re
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewing import images
+from edgewing import images, verbs
 from tests.bench.conftest import artefact, photographs, run_folder, template  # noqa: F401  fixtures
 
 ROOT = Path(__file__).parent.parent
@@ -143,6 +145,17 @@ def test_help_waits_for_no_library(room):
     done = subprocess.run([sys.executable, "-c", code, room, "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith(f"usage: python -m {room}"), done.stderr
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("room", ["train", "compress", "bench"])
+def test_every_verb_has_the_options_that_its_main_names(room):
+    table = importlib.import_module(f"{room}.__main__").VERBS
+    for verb, (place, _) in table.items():
+        one = verbs.parser(room, "", table, [verb])._subparsers._group_actions[0].choices[verb]
+        parsers = [one, *(one._subparsers._group_actions[0].choices.values() if one._subparsers else ())]
+        options = {action.dest for parser in parsers for action in parser._actions} | {"command", "debug"}
+        kinds = inspect.signature(importlib.import_module(place).main).parameters.values()
+        assert {kind.name for kind in kinds if kind.kind is not kind.VAR_KEYWORD} <= options, verb
 
 
 @pytest.mark.parametrize("words", [("bench", "accuracy"), ("bench", "report"), ("bench", "race"), ("train", "data")])

@@ -44,7 +44,12 @@ def main(to: str | None, **how) -> None:
 
 
 def cost(
-    model: str | Path, data: str, layout: str, *, detector: Sequence[str] = detection.AUTO, command: str = ""
+    model: str | Path,
+    data: str,
+    layout: str,
+    *,
+    detector: Sequence[str] = tuple(detection.DETECTORS),
+    command: str = "",
 ) -> list[dict]:
     """A row for each detector."""
     path = models.find(model)
