@@ -15,7 +15,7 @@ from train import data
 from train.data import drawn
 from train.data.catalogue import is_research_only
 from train.data.drawn import folder
-from train.data.drawn.heads import SIZE, head
+from train.data.drawn.heads import SIZE, before, head
 from train.data.drawn.heads.camera import Camera
 from train.data.drawn.heads.marks import LEFT_CORNER, RIGHT_CORNER, Brow, Marks, seen
 from train.data.drawn.heads.mesh import FILE, mesh
@@ -221,3 +221,17 @@ def test_a_kind_or_layout_that_is_not_drawn_is_refused():
         next(drawn.faces(1, "300w-68", kind="photographs"))
     with pytest.raises(InputError, match="cannot be drawn"):
         next(drawn.faces(1, "cofw-29", kind="heads"))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_strands_and_things_say_where_nothing_is_seen_through_them(seed):
+    """What has not changed is not covered, but for a pixel between strands."""
+    turned, box, rng = camera(10.0), np.array([70.0, 70.0, 170.0, 190.0]), np.random.default_rng(seed)
+    line = np.stack([np.linspace(-0.6, 0.6, 21), np.full(21, 7.9), np.full(21, 0.9)], 1)
+    plain, noise = np.full((240, 240, 3), 0.9, np.float32), rng.random((256, 256)).astype(np.float32)
+    strands, things = np.zeros((2, 240, 240), np.float32)
+    made = before.locks(plain, strands, line, turned, np.full(3, 0.02), seed % 2 == 0, rng)
+    held = before.thing(plain, things, box, np.full(3, 0.2), 1.0, 1.0, noise, rng)
+    for picture, covered in ((made, strands), (held, things)):
+        changed = cv2.dilate((np.abs(picture - plain).max(2) > 0.02).astype(np.uint8), np.ones((3, 3))) > 0
+        assert changed.any() and not (covered > 0.5)[~changed].any()
