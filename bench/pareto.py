@@ -36,7 +36,8 @@ def knee(points: Sequence[Point]) -> Point:
 
 
 def picture(points: Sequence[Point], title: str) -> str:
-    """NME against milliseconds with bytes as area, as SVG: those that passed their gate, or all where none did."""
+    """NME against milliseconds with bytes as area, as SVG: those that passed their gate, or all where none did.
+    A dashed line through those that no other beats; the knee full, its name in bold."""
     accepted = [p for p in points if p.accepted]
     best = knee(accepted) if accepted else None
     marks = [
@@ -45,5 +46,4 @@ def picture(points: Sequence[Point], title: str) -> str:
         )
         for p in accepted or points
     ]
-    label = "processor ms on one core, decode included; area: bytes; dashed: nothing better; full: the knee"
-    return charts.alone(charts.discs(marks, title, label, "NME, %"))
+    return charts.alone(charts.discs(marks, title, "processor ms on one core; area: bytes", "NME, %"))

@@ -180,7 +180,7 @@ def discs(marks: Sequence[Disc], title: str, x_label: str, y_label: str, referen
     both, another at ``reference`` of x. The largest are drawn first, so that none is covered."""
     low, high = min(m.x for m in marks) / 1.3, max(m.x for m in marks) * 1.3
     least, most = min(m.y for m in marks), max(m.y for m in marks)
-    step = next((s for s, span in ((1.0, 2.0), (0.5, 0.8), (0.2, 0.3)) if most - least > span), 0.1)
+    step = next((s for s, span in ((10, 40), (5, 10), (1.0, 2.0), (0.5, 0.8), (0.2, 0.3)) if most - least > span), 0.1)
     bottom, top = step * math.floor(least / step - 0.2), step * math.ceil(most / step + 0.3)
     marked = (1, 2, 3, 5) if high / low > 4 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     across, down = WIDTH - LEFT - RIGHT, TALL - TOP - BOTTOM
