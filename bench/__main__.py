@@ -39,7 +39,7 @@ VERBS = {
         "bench.accuracy.steadiness",
         "Jitter and lag of tracked landmarks, as the model gives them and as they are shown.",
     ),
-    "web": ("bench.time.web", "Speed of the camera page in headless Chromium."),
+    "web": ("bench.time.browser", "Speed of the camera page in headless Chromium."),
     "memory": (
         "bench.time.memory",
         "Resident memory of edgewing camera over an hour of a looped video; exit code 1 where it grows.",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import measuring, pareto
 from bench.measuring import How, Point
-from bench.report import tables
+from bench.report import columns
 from compress import finetune, qat
 from edgewing import files, hints
 from train.checkpoint import load_model
@@ -36,7 +36,7 @@ def main(runs: list[str], **how) -> int:
     how = How(last / "ladder.jsonl", **how)
     points = measuring.points(rungs, how)
     lines, advice = table(points), recommendation(points)
-    tables.show(HEAD, lines, TEXTS)
+    columns.show(HEAD, lines, TEXTS)
     print(advice)
     out = last / "ladder.md"
     files.write(out, markdown(lines, advice, how).encode())
@@ -97,5 +97,5 @@ def markdown(lines: Sequence[Sequence[str]], advice: str, how: How) -> str:
     faces = f"faces of {how.data} ({how.layout})" if how.data else "validation faces of the runs"
     about = f"NME over {faces}; ms: processor time on one thread, decode included, files in turn, {how.rounds} rounds."
     advised = [f"- {line}" for line in advice.splitlines()]
-    shown = tables.markdown(HEAD, lines, TEXTS)
+    shown = columns.markdown(HEAD, lines, TEXTS)
     return "\n".join(["# Ladder", "", *shown, "", about, f"Rows: {how.rows.name}.", "", *advised, ""])

@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.report import tables
+from bench.report import columns
 from bench.time import race
 from compress.speed import convert
 from edgewing import files, hints, models, rows
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(to: str | None, **how) -> None:
     first, *made = raced(**how)
-    tables.show(HEAD, table(first, made), left=(0,))
+    columns.show(HEAD, table(first, made), left=(0,))
     rows.keep([first, *made], to)
     fastest = min(made, key=lambda row: row["cpu_ms"])
     print(hints.next_line("python -m train fit DIR --run NAME", *shlex.split(fastest["shape"]["options"])))

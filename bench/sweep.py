@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench import ladder, measuring, pareto
 from bench.measuring import How
-from bench.report import tables
+from bench.report import columns
 from edgewing import files, hints, layouts
 from edgewing.errors import InputError
 from train import checkpoint, fit, recipes
@@ -60,7 +60,7 @@ def main(
     how = How(folder / "sweep.jsonl", data, layout if data else None, **how)
     points = measuring.points(found, how)
     head, *lines = ([line[i] for i in COLUMNS] for line in (ladder.HEAD, *ladder.table(points)))
-    tables.show(head, lines, left=(0, 1, len(COLUMNS) - 1))
+    columns.show(head, lines, left=(0, 1, len(COLUMNS) - 1))
     accepted = [point for point in points if point.accepted]
     faces = data or "the runs' validation faces"
     files.write(picture, pareto.picture(points, f"{len(points)} files, NME on {faces}").encode())

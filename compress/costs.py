@@ -1,7 +1,7 @@
 """Multiply-accumulates of a network as its channels go, without running anything.
 
 costs = Costs(network, recipe)
-costs.remove(group.members, [3, 5])  # channels of a group (compress.groups)
+costs.remove(group.members, [3, 5])  # channels of a group (compress.channels)
 costs.total() / costs.initial
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from compress.groups import Member
+from compress.channels import Member
 from train.recipes import Recipe
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compress.groups import Group
+from compress.channels import Group
 from edgewing.errors import InputError, unknown
 from train.data.crops import evenly
 from train.evaluate import Faces

@@ -15,8 +15,8 @@ import numpy as np
 from torch import nn
 
 from compress import importance as importances
+from compress.channels import Graph, Group
 from compress.costs import Costs
-from compress.groups import Graph, Group
 from edgewing.errors import InputError
 from train import recipes
 from train.evaluate import Faces

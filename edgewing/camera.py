@@ -21,8 +21,8 @@ from edgewing import images, overlay, recording, sources, window
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.overlay import VIEWS, Figures, Look, Painter
-from edgewing.pictures import as_json, whole_note
 from edgewing.sources import Frame
+from edgewing.stills import as_json, whole_note
 from edgewing.tracking import Track, Tracker
 
 KEYS = "1 points, 2 mesh, 3 heatmap, 4 boundary, m mirror, s smoothing, c screenshot, q quit"

@@ -138,9 +138,9 @@ def _lines(c) -> Iterator[tuple[str, str]]:
 
 
 def run(images: list[str], **how) -> int:
-    from edgewing import pictures
+    from edgewing import stills
 
-    return pictures.run(images, **how)
+    return stills.run(images, **how)
 
 
 def doctor() -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from bench.accuracy.accuracy import percent
-from bench.report import charts, tables
+from bench.report import charts, columns
 from edgewing import files
 
 OURS, OTHERS = "#1f5fa8", "#8a6d3b"
@@ -62,7 +62,7 @@ def refusals(made: list[dict]) -> list[str]:
 
 
 def print_table(made: list[dict]) -> None:
-    tables.show(COLUMNS, told(made), TEXTS)
+    columns.show(COLUMNS, told(made), TEXTS)
     for line in [*refusals(made), *protocol(made)]:
         print(line)
 
@@ -106,7 +106,7 @@ def page(made: list[dict], picture: str | None) -> str:
     """The Markdown page. picture: its path from the page, or None."""
     lines = ["# Beside models of others", "", "Written by `python -m bench peers`; not to be edited.", ""]
     lines += [f"![NME against processor time, bytes as area]({picture})", ""] if picture else []
-    lines += tables.markdown(COLUMNS, told(made), TEXTS)
+    lines += columns.markdown(COLUMNS, told(made), TEXTS)
     lines += ["", *(f"- {line}" for line in refusals(made) + protocol(made))]
     lines += ["", "Models of others and their terms, points and crops:", ""]
     for row in measured(made):

@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.text import Text
 
 from bench.peers import peers_page
-from bench.report import page, tables
+from bench.report import columns, page
 from bench.report.artefacts import COLUMNS, Run, collect, protocol_line
-from bench.report.tables import cell
+from bench.report.columns import cell
 from edgewing import files, hints, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Output
@@ -45,13 +45,13 @@ def as_markdown(runs: list[Run], peers: list[dict]) -> str:
     """The tables of the page, for a pull request or a README."""
     lines = []
     for run in runs:
-        lines += [f"## {cell(run.path.name)}", "", *tables.markdown(COLUMNS, list(map(run.cells, run.entries)), TEXTS)]
+        lines += [f"## {cell(run.path.name)}", "", *columns.markdown(COLUMNS, list(map(run.cells, run.entries)), TEXTS)]
         lines += ["", *(f"- {cell(line)}" for line in _notes(run) + [f"rejected: {r}" for r in run.rejections]), ""]
         for name, found in page.device_lines(run):
-            lines += [f"### {cell(name)}", "", *tables.markdown(page.DEVICE_COLUMNS, found, TEXTS), ""]
+            lines += [f"### {cell(name)}", "", *columns.markdown(page.DEVICE_COLUMNS, found, TEXTS), ""]
         lines += ["```sh", *dict.fromkeys(row["command"].replace("`", "") for row in run.rows), "```", ""]
     if peers:
-        shown = tables.markdown(peers_page.COLUMNS, peers_page.told(peers), peers_page.TEXTS)
+        shown = columns.markdown(peers_page.COLUMNS, peers_page.told(peers), peers_page.TEXTS)
         lines += ["## Beside models of others", "", *shown, ""]
         lines += [f"- {cell(line)}" for line in peers_page.refusals(peers) + peers_page.protocol(peers)]
         lines += ["", "```sh", peers[0]["command"], "```", ""]
@@ -88,9 +88,9 @@ def main(runs: Sequence[str], html: str | None, markdown: str | None, peers: str
     for run in collected:
         rejected = [i for i, entry in enumerate(run.entries) if entry.rejected]
         print()
-        tables.show(COLUMNS, list(map(run.cells, run.entries)), TEXTS, title=str(run.path), red=rejected)
+        columns.show(COLUMNS, list(map(run.cells, run.entries)), TEXTS, title=str(run.path), red=rejected)
         for line in _notes(run):
-            tables.console().print(Text(line), style="dim", soft_wrap=True)
+            columns.console().print(Text(line), style="dim", soft_wrap=True)
         for problem in run.problems:
             print(f"passed over: {problem}", file=sys.stderr)
     files.write(out, page.render(collected, command, beside).encode())

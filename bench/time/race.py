@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench.report import tables
+from bench.report import columns
 from bench.time import graphs, latency
 from edgewing import containers, hints, measure, models, rows, runtimes
 from edgewing.errors import InputError
@@ -142,7 +142,7 @@ def print_table(made: list[dict]) -> None:
         )
         for row in sorted(made, key=lambda row: row["cpu_ms"])
     ]
-    tables.show(COLUMNS, lines, left=(0, 1, 7))
+    columns.show(COLUMNS, lines, left=(0, 1, 7))
     machine = made[0]["machine"]
     print(
         f"protocol: {p['clock']}; {p['rounds']} rounds of {p['recorded_calls']} calls, in turn, 1 thread; {p['input']}"

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.report import tables
+from bench.report import columns
 from edgewing import files, hints, layouts, rows
 from edgewing.errors import InputError, unknown
 from edgewing.outputs import Rows
@@ -113,8 +113,8 @@ def main(
         return
     results = collect(finished(to), wanted)
     found = lines(cells, results, recipe)
-    tables.show(HEAD, found, TEXTS)
-    files.write(folder / "ablation.md", ("\n".join(tables.markdown(HEAD, found, TEXTS)) + "\n").encode())
+    columns.show(HEAD, found, TEXTS)
+    files.write(folder / "ablation.md", ("\n".join(columns.markdown(HEAD, found, TEXTS)) + "\n").encode())
     print(f"wrote {to}\nwrote {folder / 'ablation.md'}")
     if plot(cells, results, recipe, folder / "ablation.png"):
         print(f"wrote {folder / 'ablation.png'}")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from compress import conventions, distill, importance
+from compress.channels import Graph
 from compress.fakequant import FakeQuantized
-from compress.groups import Graph
 from compress.pseudo import Labeller, Picture, label
 from edgewing import layouts
 from targets import ranges

@@ -2,8 +2,8 @@
 
 import pytest
 
+from compress.channels import Graph
 from compress.costs import Costs
-from compress.groups import Graph
 from train import recipes
 from train.model import build, macs
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from compress import importance
 from compress import prune as pruning
-from compress.groups import Graph
+from compress.channels import Graph
 from compress.prune import ROUND_TO, Pruned
 from edgewing import layouts
 from edgewing.errors import InputError

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench import __main__ as bench
-from bench.time.web import serving
+from bench.time.browser import serving
 from edgewing import containers, images, layouts, runtimes, web
 from edgewing.landmarker import Landmarker
 from targets import __main__ as command

@@ -37,8 +37,8 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data.contents import Contents
 from train.data.crops import square as square_of
-from train.data.groups import group_id, split
 from train.data.samples import Samples, file_of, load, visibility_of
+from train.data.split import group_id, split
 
 CONTEXT = 1.5
 _FORMAT = 2  # 2: with visibility

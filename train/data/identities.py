@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from train.data import ibug, splits
-from train.data.groups import group_id
+from train.data.split import group_id
 from train.data.tables import Table, one_photograph, persons
 from train.data.walk import OF_PICTURES, OF_POINTS
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.time.web import clip
+from bench.time.browser import clip
 from edgewing import detection, layouts, web
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.time.web import serving, write_mjpeg
+from bench.time.browser import serving, write_mjpeg
 from edgewing import images, web
 from edgewing.landmarker import Landmarker
 from edgewing.tracking import Tracker

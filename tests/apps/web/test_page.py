@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.time.web import clip, frames_of, serving, write_mjpeg
+from bench.time.browser import clip, frames_of, serving, write_mjpeg
 from edgewing import images, models, web
 from edgewing.landmarker import Landmarker
 from edgewing.tracking import Tracker

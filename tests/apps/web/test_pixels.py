@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.time.web import clip
+from bench.time.browser import clip
 from edgewing import detection, geometry
 
 RNG = np.random.default_rng(7)

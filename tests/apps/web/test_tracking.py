@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bench.time.web import clip
+from bench.time.browser import clip
 from edgewing import detection, layouts, tracking, web
 from edgewing.landmarker import Landmarker
 from tests.apps.web.test_detector import outputs

@@ -12,7 +12,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.report import artefacts, charts, report
-from bench.report.tables import cell
+from bench.report.columns import cell
 from edgewing import measure, rows
 from tests.bench.conftest import parity, template
 

@@ -17,7 +17,7 @@ from tests.train.data.folders import face, write_faces, write_picture, write_pts
 from train import data
 from train.data import cache
 from train.data.drawn import Drawn
-from train.data.groups import group_id, split
+from train.data.split import group_id, split
 
 ROOT = Path(__file__).parents[3]
 LAYOUT = layouts.get("300w-68")
