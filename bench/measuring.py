@@ -50,9 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="labelled photographs to score on (default: those held out)")
     parser.add_argument("--layout", metavar="NAME", help="layout of --data")
     parser.add_argument("--reference", metavar="FILE", help="what times are divided by (default: the first file)")
-    parser.add_argument(
-        "--rounds", type=int, default=ROUNDS, metavar="N", help="of the race that times them (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="of the race (default: %(default)s)")
 
 
 @dataclass(frozen=True)

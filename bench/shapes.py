@@ -40,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("list", type=Path, metavar="LIST", help="text file, a line for each network: NAME: options")
     parser.add_argument("--reference", required=True, metavar="FILE", help="what the others' time is divided by")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the list, only these")
-    parser.add_argument(
-        "--rounds", type=int, default=race.ROUNDS, help="of five recorded calls each (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, default=race.ROUNDS, help="of five recorded calls (default: %(default)s)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each network to this JSON-lines file")
 
 

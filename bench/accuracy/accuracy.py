@@ -86,10 +86,7 @@ def score(
     split: str = "test", points_frame: str = "upright", jitter: Jitter | None = None, threads: int = 1,
     pictures: str | None = None, command: str = "",
 ) -> dict:  # fmt: skip
-    """The accuracy row of a model on the faces under ``data``. command: what reproduces it.
-
-    Raises: InputError where either cannot be read, or one has nothing to do with the other.
-    """
+    """The accuracy row of a model on the faces under ``data``. command: what reproduces it."""
     path = models.find(model)
     about, runtime = measure.artefact(path), runtimes.open(path, threads=threads)
     contract = runtime.contract

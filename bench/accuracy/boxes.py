@@ -32,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector", nargs="+", default=list(detection.DETECTORS), metavar="NAME", help="(default: all)"
     )
-    parser.add_argument(
-        "--to", type=Rows, metavar="ROWS", help="append a row for each detector to this JSON-lines file"
-    )
+    parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each detector to this file")
 
 
 def main(to: str | None, **how) -> None:

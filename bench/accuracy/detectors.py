@@ -7,10 +7,10 @@ python -m bench detection score lfpw/testset --json rows.jsonl        -> a row f
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from json import dumps
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def main(action: str, json: str | None = None, **how) -> None:
-    if action == "fit":
-        fit(**how)
-    else:
-        score(to=json, **how)
+def main(action: str, **how) -> None:
+    {"fit": fit, "score": score}[action](**how)
 
 
 def fit(folders: Sequence[str], layout: str, detector: str | None, out: str | None, command: str = "") -> None:
@@ -71,7 +68,7 @@ def fit(folders: Sequence[str], layout: str, detector: str | None, out: str | No
         if len(found) < LEAST_PAIRS:
             raise InputError(f"{name} finds {len(found)} of {faces} faces; {LEAST_PAIRS} are needed for a fit")
         fitted[name] = affine(np.stack(found)) | {"pairs": len(found)}
-        print(f"{name}: {json.dumps(fitted[name])}")
+        print(f"{name}: {dumps(fitted[name])}")
     about = {
         "what": "landmark box: centre = box centre + shift * box size, size = scale * box size; medians over pairs",
         "spread": "standard deviation (1.4826 MAD) of what is left, in units of the landmark box",
@@ -81,7 +78,7 @@ def fit(folders: Sequence[str], layout: str, detector: str | None, out: str | No
         "versions": rows.versions(),
     }
     out = out or (detector and Path(detector).with_suffix(".json")) or FITS
-    files.write(out, (json.dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
+    files.write(out, (dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
     print(f"wrote {out}\n{hints.next_line('python -m bench detection score DIR --json rows.jsonl')}")
 
 
@@ -98,7 +95,7 @@ def affine(pairs: np.ndarray) -> dict:
     return {name: [round(float(v), 4) for v in value] for name, value in values.items()}
 
 
-def score(folders: Sequence[str], layout: str, detector: str | None, to: str, command: str = "") -> None:
+def score(folders: Sequence[str], layout: str, detector: str | None, json: str, command: str = "") -> None:
     """Recall, false finds and milliseconds of every detector; one row each."""
     faces = list(pictures(folders, layout, "test"))
     for name, (one, description) in _wanted(detector).items():
@@ -134,14 +131,14 @@ def score(folders: Sequence[str], layout: str, detector: str | None, to: str, co
             "cpu_ms": 1000 * float(np.median(times)),
             "crop_shift_p50": float(np.median(shifts)) if shifts else None,
         }
-        with open(to, "a") as stream:
-            stream.write(json.dumps(row, allow_nan=False) + "\n")
+        with open(json, "a") as stream:
+            stream.write(dumps(row, allow_nan=False) + "\n")
         print(
             f"{name}: recall {row['recall']:.3f} of {labelled}, {false} unmatched, {row['cpu_ms']:.1f} CPU ms,"
             f" crop shift {row['crop_shift_p50']:.3f}",
             flush=True,
         )
-    print(f"wrote {to}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
+    print(f"wrote {json}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
 
 
 def crop_shift(found: np.ndarray, true: np.ndarray) -> float:

@@ -63,9 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an artefact, or a shipped model")
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks, to be moved")
     parser.add_argument("--layout", default="300w-68", metavar="NAME", help="their layout (default: %(default)s)")
-    parser.add_argument(
-        "--stills", type=int, default=STILLS, metavar="N", help="how many of them (default: %(default)s)"
-    )
+    parser.add_argument("--stills", type=int, default=STILLS, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--clips", nargs="*", default=[], metavar="VIDEO", help="videos of one face each")
     parser.add_argument(
         "--plot", type=Output, metavar="SVG", help="draw lag against jitter for other constants of the filter"

@@ -72,9 +72,7 @@ class Job:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on", nargs="+", required=True, metavar="DEVICE", help="local, ssh://USER@HOST, adb://SERIAL")
     parser.add_argument("--model", nargs="+", required=True, metavar="FILE", help="artefacts, or shipped models")
-    parser.add_argument(
-        "--to", required=True, type=Rows, metavar="ROWS", help="append the rows to this JSON-lines file"
-    )
+    parser.add_argument("--to", required=True, type=Rows, metavar="ROWS", help="append the rows to this file")
     parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
     parser.add_argument("--clock", choices=measure.CLOCKS, default="model", help="what is timed (default: %(default)s)")

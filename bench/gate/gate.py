@@ -77,18 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", metavar="DIR", help="where the baseline's data lie here (default: as its row says)")
     parser.add_argument(
-        "--worse",
-        type=float,
-        default=WORSE_LIMIT,
-        metavar="SHARE",
-        help="growth of NME that passes (default: %(default)s)",
+        "--worse", type=float, default=WORSE_LIMIT, metavar="SHARE", help="growth of NME that passes (%(default)s)"
     )
     parser.add_argument(
-        "--slower",
-        type=float,
-        default=SLOWER_LIMIT,
-        metavar="SHARE",
-        help="growth of time that passes (default: %(default)s)",
+        "--slower", type=float, default=SLOWER_LIMIT, metavar="SHARE", help="growth of time that passes (%(default)s)"
     )
     parser.add_argument(
         "--summary", type=Output, metavar="MD", help="append the summary, Markdown, as to $GITHUB_STEP_SUMMARY"

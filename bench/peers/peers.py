@@ -71,9 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="DIR", help="photographs with landmarks")
     parser.add_argument("--layout", default=LAYOUT, metavar="NAME", help="layout of the data (default: %(default)s)")
     parser.add_argument("--offsets", metavar="DIR", help="faces of a training set to learn each model's offsets from")
-    parser.add_argument(
-        "--rounds", type=int, default=race.ROUNDS, help="of five recorded calls each (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, default=race.ROUNDS, help="of five recorded calls (default: %(default)s)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each peer to this JSON-lines file")
     parser.add_argument("--plot", type=Output, metavar="SVG", help="draw NME against time, with bytes as area")
     parser.add_argument("--table", type=Output, metavar="MD", help="write the table as a Markdown page")
@@ -94,10 +92,7 @@ def compare(
     files: Sequence[str], data: str, *, layout: str = LAYOUT, reference: str | None = None, offsets: str | None = None,
     rounds: int = race.ROUNDS, command: str = "",
 ) -> list[dict]:  # fmt: skip
-    """A row per peer, the reference first, those without figures last.
-
-    Raises: InputError where there is no face, or no peer that runs.
-    """
+    """A row per peer, the reference first, those without figures last. InputError: no face, no peer that runs."""
     if rounds < 1:
         raise InputError(f"--rounds {rounds}: give 1 or more")
     given = [reference, *files] if reference else files

@@ -72,10 +72,7 @@ def main(names: list[str], rows: str | None, out: str) -> None:
 
 
 def write(names: Sequence[str], measured: str | None = None, out: str | Path = ROOT / "models") -> list[Path]:
-    """Write the card of every model named. measured: the file of their rows.
-
-    Raises: InputError: no such model, rows that are not committed, no commands.
-    """
+    """Write the card of every model named. measured: the file of their rows. InputError: they are not committed."""
     written, out = [], Path(out)
     for name in names:
         if name not in models.SHIPPED:

@@ -32,9 +32,7 @@ PERIOD = 0.5  # s between readings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="an artefact, or a shipped model")
     parser.add_argument("--source", required=True, metavar="VIDEO", help="a video with a face")
-    parser.add_argument(
-        "--minutes", type=float, default=MINUTES, help="of video, at its own pace (default: %(default)s)"
-    )
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of video, at its pace (default: %(default)s)")
     parser.add_argument("--save", type=Output, metavar="OUT.mp4", help="save the video too")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 

@@ -74,10 +74,7 @@ def main(to: str | None, **how) -> None:
 def race(
     files: Sequence[str | Path], *, reference: str | Path | None = None, rounds: int = ROUNDS, command: str = ""
 ) -> list[dict]:
-    """One row per file, the reference (None: the first of them) before the others.
-
-    Raises: InputError where a file cannot be timed here or is named twice.
-    """
+    """One row per file, the reference (None: the first) before. InputError: one cannot be timed, or is named twice."""
     if rounds < 1:
         raise InputError(f"--rounds {rounds}: give 1 or more")
     named = [models.find(name) for name in files]

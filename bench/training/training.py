@@ -44,20 +44,12 @@ OPERATIONS = 3 * 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--recipes",
-        nargs="+",
-        default=RECIPES,
-        metavar="RECIPE",
-        help="names, runs or .safetensors (default: %(default)s)",
+        "--recipes", nargs="+", default=RECIPES, metavar="RECIPE", help="names, runs or weights (default: %(default)s)"
     )
     parser.add_argument("--ways", type=int, default=len(WAYS), help=f"the first so many of: {', '.join(WAYS)}")
     parser.add_argument("--steps", type=int, default=STEPS, help="steps a round (default: %(default)s)")
-    parser.add_argument(
-        "--rounds", type=int, default=SPEED_ROUNDS, help="rounds of each way, in turn (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--batch", type=int, default=0, help=f"faces a step (default: the recipe's; {CPU_BATCH} on a CPU)"
-    )
+    parser.add_argument("--rounds", type=int, default=SPEED_ROUNDS, help="of each way, in turn (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=0, help=f"faces a step (the recipe's; {CPU_BATCH} on a CPU)")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch on a CPU (default: %(default)s)")
     parser.add_argument("--json", type=Output, metavar="OUT", help="write the first row here")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the rows here (default: print only)")
