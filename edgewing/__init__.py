@@ -1,6 +1,6 @@
 """edgewing: face landmarks on the edge. numpy and OpenCV; never torch.
 
->>> faces = edgewing.Landmarker("edgewing-s")(edgewing.read("portrait.jpg"))
+>>> faces = edgewing.Landmarker()("portrait.jpg")
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what _LAZY gives, for editors and type checkers
+    from edgewing.faces import Face, Faces
     from edgewing.images import read
     from edgewing.landmarker import Landmarker
+    from edgewing.streams import stream
     from edgewing.tracking import Tracker
 
 __version__ = "0.1.0"
@@ -21,8 +23,15 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Imported when they are asked for: `edgewing info` reads a contract without OpenCV.
-_LAZY = {"Landmarker": "edgewing.landmarker", "Tracker": "edgewing.tracking", "read": "edgewing.images"}
-__all__ = ["Landmarker", "Tracker", "read"]
+_LAZY = {
+    "Face": "edgewing.faces",
+    "Faces": "edgewing.faces",
+    "Landmarker": "edgewing.landmarker",
+    "Tracker": "edgewing.tracking",
+    "read": "edgewing.images",
+    "stream": "edgewing.streams",
+}
+__all__ = ["Face", "Faces", "Landmarker", "Tracker", "read", "stream"]
 
 
 def __getattr__(name: str) -> object:

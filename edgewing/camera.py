@@ -22,7 +22,7 @@ from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.overlay import VIEWS, Figures, Look, Painter
 from edgewing.sources import Frame
-from edgewing.stills import as_json, whole_note
+from edgewing.stills import whole_note
 from edgewing.tracking import Track, Tracker
 
 KEYS = "1 points, 2 mesh, 3 heatmap, 4 boundary, m mirror, s smoothing, c screenshot, q quit"
@@ -223,7 +223,7 @@ class Session:
             "end_to_end_ms": round(1000 * (ready - frame.read), 3),
             self.landmarker.contract.layout.several: [
                 {"track": track.id, "age": round(track.age, 4), "confidence": round(track.confidence, 4)}
-                | as_json(track.face, track.landmarks if self.look.smoothing else None)
+                | (track.steady if self.look.smoothing else track.face).to_dict()
                 for track in tracks
             ],
         }

@@ -204,7 +204,12 @@ def _parser() -> argparse.ArgumentParser:
 
     example = "edgewing run portrait.jpg --save points.png"
     one = verb(run, "Find the landmarks of faces, or of what the model was trained on, in pictures.", example)
-    one.add_argument("images", nargs="+", metavar="IMAGE", help="JPEG, PNG, WebP or BMP; several, one after the other")
+    one.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="JPEG, PNG, WebP or BMP, a folder of them, - for standard input; several, one after the other",
+    )
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
     text = "where the points are, in image px; of a face brows to chin. Again for another (--box=-9,... if negative)"
     one.add_argument("--box", metavar="x0,y0,x1,y1", action="append", help=text)

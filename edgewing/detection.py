@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from edgewing import files, trial
+from edgewing import files, geometry, trial
 from edgewing.errors import InputError, unknown
 from edgewing.layouts import FACE
 
@@ -31,10 +31,14 @@ SAME_FACE = 0.3  # intersection over union from which two finds are one face (Me
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """box: (4,) float64 x0, y0, x1, y1 in image px. score: the detector's own, in [0, 1]."""
+    """box: (4,) float64 x0, y0, x1, y1 in image px. score: the detector's own, in [0, 1]. turn: radians by which the
+    face, and its box about its middle, are turned, clockwise; 0 where the detector does not say. own: the
+    detector's box, where ``box`` is that of the landmarks."""
 
     box: np.ndarray
     score: float
+    turn: float = 0.0
+    own: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,10 @@ class Fit:
     shift: tuple[float, float]
     scale: tuple[float, float]
 
-    def __call__(self, box: np.ndarray) -> np.ndarray:
-        """(4,) box to (4,) box, image px."""
+    def __call__(self, box: np.ndarray, turn: float = 0.0) -> np.ndarray:
+        """(4,) box to (4,) box, image px, both turned about their middles."""
         side = box[2:] - box[:2]
-        centre = (box[:2] + box[2:]) / 2 + side * self.shift
+        centre = (box[:2] + box[2:]) / 2 + geometry.rotation(turn) @ (side * self.shift)
         half = side * self.scale / 2
         return np.concatenate([centre - half, centre + half])
 
@@ -61,8 +65,13 @@ class Detector:
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> the landmark boxes of its faces, largest first. ``find`` gives the detector's own."""
-        found = [Detection(self.fit(d.box), d.score) for d in self.find(image)]
+        found = [self.turned(d, d.turn) for d in self.find(image)]
         return sorted(found, key=lambda d: -np.prod(d.box[2:] - d.box[:2]))
+
+    def turned(self, found: Detection, turn: float) -> Detection:
+        """The landmark box of a find, if its face is turned by so much."""
+        own = found.box if found.own is None else found.own
+        return Detection(self.fit(own, turn), found.score, turn, own)
 
 
 @dataclass(frozen=True)
@@ -152,7 +161,7 @@ class BlazeFace:
         """(H, W, 3) uint8 RGB -> faces in image px, best first."""
         raw, scores, scale = self.raw(image)
         scores = 1 / (1 + np.exp(-np.clip(scores, -80, 80)))
-        return [Detection(edges_to_pixels(d.box, scale), d.score) for d in self.decode(raw, scores)]
+        return [Detection(edges_to_pixels(d.box, scale), d.score, d.turn) for d in self.decode(raw, scores)]
 
     def raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """What the network says of an image, (A, 16) and (A,), and how many image px one px of its input is."""
@@ -162,12 +171,13 @@ class BlazeFace:
     def decode(self, raw: np.ndarray, scores: np.ndarray) -> list[Detection]:
         """(A, 16) outputs and (A,) scores -> boxes in px of the input, counted from its edge, one per face.
 
-        The first four of the 16 are centre x, y from the anchor, width, height; the rest are key points.
+        The first four of the 16 are centre x, y from the anchor, width, height; then come the eye at the left of the
+        picture, that at the right, and four other points.
         """
         sure = scores >= self.anchors.least
         centre = raw[sure, :2] + self.anchors.centres[sure]
-        half = raw[sure, 2:4] / 2
-        return merge(np.hstack([centre - half, centre + half]).astype(np.float64), scores[sure])
+        half, apart = raw[sure, 2:4] / 2, raw[sure, 6:8] - raw[sure, 4:6]
+        return merge(np.hstack([centre - half, centre + half]).astype(np.float64), scores[sure], apart)
 
 
 def attempt() -> Callable[[bytes], Callable[[object], object]]:
@@ -247,8 +257,9 @@ def edges_to_pixels(box: np.ndarray, scale: float) -> np.ndarray:
     return box * scale - 0.5
 
 
-def merge(boxes: np.ndarray, scores: np.ndarray) -> list[Detection]:
+def merge(boxes: np.ndarray, scores: np.ndarray, apart: np.ndarray | None = None) -> list[Detection]:
     """(A, 4) boxes and (A,) scores -> one per face, best first: the mean of those that overlap, weighted by score.
+    apart: (A, 2) from one eye to the other, which says how the face is turned.
 
     BlazeFace's blending in place of suppression (arXiv 1907.05047, section 4.2); its score is the best one's.
     """
@@ -259,7 +270,9 @@ def merge(boxes: np.ndarray, scores: np.ndarray) -> list[Detection]:
         same = overlap(boxes[best], boxes[order]) >= SAME_FACE
         same[0] = True  # a box of no area overlaps nothing, itself included
         group = order[same]
-        found.append(Detection(np.average(boxes[group], axis=0, weights=scores[group]), float(scores[best])))
+        box = np.average(boxes[group], axis=0, weights=scores[group])
+        x, y = (1.0, 0.0) if apart is None else np.average(apart[group], axis=0, weights=scores[group])
+        found.append(Detection(box, float(scores[best]), geometry.crop_turn(float(np.arctan2(y, x)))))
         order = order[~same]
     return found
 

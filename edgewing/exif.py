@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-_TAG, _SHORT = 0x0112, 3
+TAG, _SHORT = 0x0112, 3
 _MOST_BLOCKS, _MOST_BYTES = 10_000, 1 << 16  # of a file that are looked at; of EXIF data, which a JPEG bounds so
 _EXIF = b"Exif\0\0"
 MIRRORED = (2, 4, 5, 7)
@@ -33,9 +33,9 @@ def orientation(file: BinaryIO) -> int:
     return 1
 
 
-def upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """The stored picture (H, W, ...) as a viewer shows it, contiguous."""
-    if orientation >= 5:
+def upright(image: np.ndarray, orientation: int | None) -> np.ndarray:
+    """The stored picture (H, W, ...) as a viewer shows it, contiguous; as it is where that is none of the eight."""
+    if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]
@@ -96,6 +96,6 @@ def _of_exif(data: bytes) -> int:
     (count,) = struct.unpack_from(order + "H", data, at)
     for entry in range(at + 2, at + 2 + 12 * count, 12):
         tag, kind, _, value = struct.unpack_from(order + "HHIH", data, entry)
-        if (tag, kind) == (_TAG, _SHORT):
+        if (tag, kind) == (TAG, _SHORT):
             return value if 1 <= value <= 8 else 1
     return 1

@@ -18,6 +18,7 @@ from edgewing.errors import InputError
 FACTOR = 1.344
 # ... but never so small that the box itself is cut: at least this many times its longer side.
 LEAST = 1.1
+LEVEL = np.radians(25)  # of a face's tilt in its crop; training turns crops by up to 30 degrees
 
 
 @dataclass(frozen=True)
@@ -25,24 +26,51 @@ class Crop:
     """The square of an image that a network sees.
 
     centre: x, y in image pixels. side: image pixels. size: crop pixels (the square is resized to size x size).
+    turn: radians by which it is turned about its centre, clockwise as one sees it.
     """
 
     centre: tuple[float, float]
     side: float
     size: int
+    turn: float = 0.0
 
     @property
     def to_image(self) -> np.ndarray:
         """(2, 3) float64: crop pixels -> image pixels. The square's edge falls on the edge of crop pixel 0, which is
-        half a pixel before its centre: u = left + (c + 0.5) * side / size."""
-        step = self.side / self.size
-        left, top = self.centre[0] - self.side / 2, self.centre[1] - self.side / 2
-        return np.array([[step, 0.0, left + 0.5 * step], [0.0, step, top + 0.5 * step]])
+        half a pixel before its centre: upright, u = left + (c + 0.5) * side / size."""
+        step, first = self.side / self.size, (1 - self.size) / 2
+        linear = step * rotation(self.turn)
+        return np.hstack([linear, np.reshape(linear @ (first, first) + self.centre, (2, 1))])
 
     @property
     def to_crop(self) -> np.ndarray:
         """(2, 3) float64: image pixels -> crop pixels."""
         return invert(self.to_image)
+
+
+def rotation(turn: float) -> np.ndarray:
+    """(2, 2) clockwise as one sees it, for y goes down; radians."""
+    cos, sin = np.cos(turn), np.sin(turn)
+    return np.array([[cos, -sin], [sin, cos]])
+
+
+def turned_box(landmarks: np.ndarray, turn: float) -> np.ndarray:
+    """(4,) the tight box of landmarks that are turned by so much: it has that box's sides, and is to be turned about
+    its own middle. NaN as in landmark_box."""
+    if not turn:
+        return landmark_box(landmarks)
+    back = rotation(turn)
+    box = landmark_box(landmarks @ back)  # the inverse of a rotation is its transpose
+    middle, half = back @ (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+    return np.concatenate([middle - half, middle + half])
+
+
+def crop_turn(found: float, before: float = 0.0) -> float:
+    """How a crop is to be turned, in (-pi, pi], for a face that is turned by ``found``: as it was before while
+    the face is within LEVEL of that. Networks know faces that are tilted so much, and a crop that keeps
+    still shakes less."""
+    away = (found - before + np.pi) % (2 * np.pi) - np.pi
+    return before if abs(away) <= LEVEL else float((found + np.pi) % (2 * np.pi) - np.pi)
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
@@ -62,18 +90,18 @@ def landmark_box(landmarks: np.ndarray) -> np.ndarray:
     return np.concatenate([np.nanmin(landmarks, axis=0), np.nanmax(landmarks, axis=0)])
 
 
-def crop_from_box(box: np.ndarray, size: int, factor: float = FACTOR, least: float = LEAST) -> Crop:
+def crop_from_box(box: np.ndarray, size: int, factor: float = FACTOR, least: float = LEAST, turn: float = 0.0) -> Crop:
     """The square crop around a box, as the protocols ``gtbox`` and ``provided`` have it.
 
     The centre is the box's; the side is ``factor`` times the mean of its width and height, at least ``least`` times
-    the longer of the two. InputError where the box is empty or not finite.
+    the longer of the two; turned as ``turned_box`` has it. InputError where the box is empty or not finite.
     """
     x0, y0, x1, y1 = (float(v) for v in box)
     width, height = x1 - x0, y1 - y0
     if not (np.isfinite([x0, y0, x1, y1]).all() and width > 0 and height > 0):
         raise InputError(f"empty or broken box {x0:g},{y0:g},{x1:g},{y1:g}; expected x0 < x1 and y0 < y1 in pixels")
     side = max(factor * (width + height) / 2, least * max(width, height))
-    return Crop(((x0 + x1) / 2, (y0 + y1) / 2), side, size)
+    return Crop(((x0 + x1) / 2, (y0 + y1) / 2), side, size, turn)
 
 
 def crop_from_landmarks(landmarks: np.ndarray, size: int, factor: float = FACTOR, least: float = LEAST) -> Crop:

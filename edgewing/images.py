@@ -13,19 +13,22 @@ import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from edgewing import exif, files
-from edgewing.errors import InputError
+from edgewing.errors import InputError, unknown
 from edgewing.notices import quiet
 
+COLOURS = ("RGB", "BGR")
 LARGEST_FILE = 64 * files.MIB
 LARGEST_PIXELS = 64_000_000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 # Inside a JPEG scan: 0xFF followed by anything but a stuffed zero, a restart marker or fill is a real marker.
 _JPEG_END, _NOISE = b"\xff\xd9", b"\xa5\x5a\x3c\x96" * 16
+_NUMBERS = re.compile(r"(\D*)(\d*)")
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
@@ -36,6 +39,45 @@ def read(path: str | Path) -> np.ndarray:
     InputError: missing, cut off, not a picture, over 64 MiB or 64 megapixels.
     """
     return decode(files.read(path, LARGEST_FILE), str(path))
+
+
+class Pillow(Protocol):
+    """What is asked of a PIL.Image.Image."""
+
+    def convert(self, mode: str) -> Any: ...
+    def getexif(self) -> Any: ...
+
+
+Picture = np.ndarray | str | Path | bytes | Pillow
+
+
+def given(picture: Picture, colour: str = "RGB") -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a path, the bytes of a file, a Pillow image or an array, whose colours come in the order
+    of ``colour``; upright, where it says how it is turned. InputError for all else."""
+    if colour not in COLOURS:
+        raise unknown("colour", str(colour), COLOURS)
+    if isinstance(picture, (str, Path)):
+        return read(picture)
+    if isinstance(picture, bytes):
+        return decode(picture)
+    if not isinstance(picture, np.ndarray):
+        if not (hasattr(picture, "convert") and hasattr(picture, "getexif")):
+            what = "an array, the path or the bytes of a picture, a Pillow image, or a list of them"
+            raise InputError(f"a frame of type {type(picture).__name__}; expected {what}")
+        return exif.upright(np.asarray(picture.convert("RGB")), picture.getexif().get(exif.TAG))
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+        raise InputError(f"a frame of {picture.dtype} {picture.shape}; expected uint8 {colour} (H, W, 3)")
+    return picture if colour == "RGB" else np.ascontiguousarray(picture[..., ::-1])
+
+
+def in_folder(folder: Path) -> list[Path]:
+    """The pictures of a folder as a person counts: 2.jpg before 10.jpg. InputError where there is none."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if not found:
+        raise InputError(f"{folder}: no picture in this folder; expected {', '.join(SUFFIXES)}")
+    return sorted(
+        found, key=lambda path: [(text, int(digits or 0), digits) for text, digits in _NUMBERS.findall(path.name)]
+    )
 
 
 def decode(data: bytes, where: str = "image") -> np.ndarray:

@@ -9,64 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 
 from edgewing import detection, geometry, images, models, runtimes
 from edgewing.contract import Contract
+from edgewing.detection import WHOLE, Detection
 from edgewing.errors import InputError
+from edgewing.faces import Face, Faces
+from edgewing.images import Picture
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Face:
-    """box: (4,) the box its crop was made from, image px. landmarks: (N, 2) float32 image px. scores: (N,) float32.
-
-    crop: the square that the network saw. seconds: what the network took, decode included. heatmaps: (C, H, W) over the
-    square, where the model gives any: those of the N landmarks, and a boundary last where C is N + 1. least_score: a
-    lower score says that the point is not in the picture; 0 where scores do not say.
-    """
-
-    box: np.ndarray
-    landmarks: np.ndarray
-    scores: np.ndarray
-    crop: geometry.Crop
-    seconds: float
-    heatmaps: np.ndarray | None = None
-    least_score: float = 0.0
-
-    @property
-    def there(self) -> np.ndarray:
-        """(N,) bool: which points are in the picture, as far as scores tell (the contract's decode.least_score)."""
-        return self.scores >= self.least_score
-
-    def shown(self, landmarks: np.ndarray | None = None) -> np.ndarray:
-        """(N, 2) the landmarks, or those given in their place, with NaN for points that are not there."""
-        return np.where(self.there[:, None], self.landmarks if landmarks is None else landmarks, np.nan)
-
-    @property
-    def landmark_box(self) -> np.ndarray:
-        """(4,) tight box of the points that are there, image px; of which there must be one."""
-        return geometry.landmark_box(self.landmarks[self.there])
-
-    @property
-    def confidence(self) -> float:
-        """Mean score of the points that are there."""
-        return float(self.scores[self.there].mean()) if self.there.any() else 0.0
-
-    def __repr__(self) -> str:
-        corners = ", ".join(str(round(v)) for v in self.box)
-        return f"Face(box {corners}; {len(self.landmarks)} landmarks, mean score {self.confidence:.2f})"
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both are the same points in the same crop; what it took does not count."""
-        if not isinstance(other, Face):
-            return NotImplemented
-        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("box", "landmarks", "scores"))
-
-    def __hash__(self) -> int:
-        return hash(self.landmarks.tobytes())
+UNSURE = 0.75  # mean score below which a face may be upside down
+QUARTERS = (np.pi, np.pi / 2, -np.pi / 2)
 
 
 class Landmarker:
@@ -97,34 +53,78 @@ class Landmarker:
                 self._detector = detection.open(self._detector, self._threads, self.contract.layout.object)
             return self._detector
 
-    def __call__(self, frame: np.ndarray | str | Path, boxes: Sequence[np.ndarray] | None = None) -> list[Face]:
-        """Faces of a (H, W, 3) uint8 RGB frame, largest first; in the order of ``boxes`` where those are given.
+    @overload
+    def __call__(
+        self, frame: Picture, boxes: Sequence[np.ndarray] | None = None, colour: str = "RGB"
+    ) -> Faces: ...  # fmt: skip
+    @overload
+    def __call__(
+        self, frame: list[Any] | tuple[Any, ...], boxes: None = None, colour: str = "RGB"
+    ) -> list[Faces]: ...  # fmt: skip
+    def __call__(
+        self,
+        frame: Picture | list[Any] | tuple[Any, ...],
+        boxes: Sequence[np.ndarray] | None = None,
+        colour: str = "RGB",
+    ) -> Faces | list[Faces]:
+        """Faces of a picture, largest first; in the order of ``boxes`` where those are given. Of a list, a list.
 
-        frame: or the path of a picture, which edgewing.read reads.
+        frame: (H, W, 3) uint8, a path, the bytes of a file, a Pillow image, or a list of them.
 
         boxes: x0, y0, x1, y1 in image px, each around where the landmarks are; of a face brows to chin, ear to ear.
+
+        colour: the order in an array, RGB, or BGR as ``cv2.imread`` has it; files say it themselves.
         """
-        if isinstance(frame, (str, Path)):
-            frame = images.read(frame)
-        if not isinstance(frame, np.ndarray):
-            raise InputError(f"a frame of type {type(frame).__name__}; expected an array, or the path of a picture")
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
-            raise InputError(f"a frame of {frame.dtype} {frame.shape}; expected uint8 RGB (H, W, 3)")
+        if isinstance(frame, (list, tuple)):
+            if boxes is not None:
+                raise InputError("boxes say where to look in one picture; give one")
+            return [self(one, colour=colour) for one in frame]
+        image = images.given(frame, colour)
         with self._alone:
             if boxes is None:
-                boxes = [found.box for found in self.detector(frame)]
-            return [self._face(frame, np.asarray(box, np.float64)) for box in boxes]
+                faces = self.find(image, self.detector(image))
+            else:
+                faces = self.look(image, [Detection(np.asarray(box, np.float64), 1.0) for box in boxes], given=True)
+        return Faces(faces, image, self.contract.layout)
 
-    def _face(self, frame: np.ndarray, box: np.ndarray) -> Face:
-        part = self.contract.crop
-        crop = geometry.crop_from_box(box, part.size, part.factor, part.least)
-        pixels = geometry.warp(frame, crop.to_image, part.size)[None]
-        start = time.perf_counter()
-        outputs = self.runtime.raw(pixels)
-        points = runtimes.points(outputs, self.contract)
-        took = time.perf_counter() - start
-        landmarks = geometry.apply(crop.to_image, points.landmarks[0])
-        how = self.contract.decode
+    def find(self, image: np.ndarray, places: Sequence[Detection]) -> list[Face]:
+        """The faces that a detector found, in order. One whose points are unsure is looked at again, turned: detectors
+        take a chin for a brow. One that is turned is looked at again from its first landmarks, for a detector's box and
+        eyes are less sure there."""
+        faces = self.look(image, places)
+        for number, (face, place) in enumerate(zip(faces, places)):
+            if not face.layout.is_face or self.detector.name == WHOLE:
+                continue
+            if face.confidence < UNSURE:
+                turned = [self.detector.turned(place, place.turn + quarter) for quarter in QUARTERS]
+                face = max([face, *(f for f in self.look(image, turned) if f.trusted)], key=lambda f: f.confidence)
+            if face.trusted and face.crop.turn:
+                turn = geometry.crop_turn(face.turn)
+                box = geometry.turned_box(face.landmarks[face.there], turn)
+                (again,) = self.look(image, [Detection(box, place.score, turn)])
+                face = again if again.trusted else face
+            faces[number] = face
+        return faces
+
+    def look(self, image: np.ndarray, places: Sequence[Detection], given: bool = False) -> list[Face]:
+        """The face of each landmark box, image px, turned about its middle. given: whether a user said so."""
+        if not places:
+            return []
+        part, how = self.contract.crop, self.contract.decode
+        crops = [geometry.crop_from_box(p.box, part.size, part.factor, part.least, p.turn) for p in places]
+        pixels = np.stack([geometry.warp(image, crop.to_image, part.size) for crop in crops])
+        with self._alone:
+            start = time.perf_counter()
+            outputs = self.runtime.raw(pixels)
+            points = runtimes.points(outputs, self.contract)
+            took = (time.perf_counter() - start) / len(places)
         maps = None if how.in_graph else self.contract.output("heatmaps")
-        heatmaps = outputs[maps.name][0] if maps else None
-        return Face(box, landmarks, points.scores[0], crop, took, heatmaps, how.least_score)
+        return [
+            Face(
+                place.box, geometry.apply(crop.to_image, landmarks), scores, crop, took,
+                outputs[maps.name][number] if maps else None, how.least_score, self.contract.layout, image, given,
+            )
+            for number, (place, crop, landmarks, scores) in enumerate(
+                zip(places, crops, points.landmarks, points.scores)
+            )
+        ]  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 from edgewing import drawing
 from edgewing.contract import Contract
 from edgewing.errors import InputError
-from edgewing.landmarker import Face
+from edgewing.faces import Face
 from edgewing.tracking import Track
 
 VIEWS = ("points", "mesh", "heatmap", "boundary")

@@ -172,10 +172,7 @@ def open(what: str, loop: bool = False, paced: bool = False) -> Source:
         raise InputError("--source '': is empty; it takes a camera's number, a file, a folder or a URL")
     path = Path(what)
     if path.is_dir():
-        paths = sorted(p for p in path.iterdir() if p.suffix.lower() in images.SUFFIXES and p.is_file())
-        if not paths:
-            raise InputError(f"{path}: no picture in this folder; expected {', '.join(images.SUFFIXES)}")
-        return Pictures(paths, str(path))
+        return Pictures(images.in_folder(path), str(path))
     if not path.exists():
         raise InputError(f"{path}: no such file; --source takes a camera's number, a file, a folder or a URL")
     if path.is_char_device() or path.is_block_device():

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import detection, drawing, geometry, hints, images, models, tracking
+from edgewing import detection, geometry, hints, images, models
 from edgewing.errors import InputError, printable
-from edgewing.landmarker import Face, Landmarker
+from edgewing.faces import Faces
+from edgewing.landmarker import Landmarker
 
+STDIN = "-"
 WHERE = "with --box x0,y0,x1,y1"
 
 
@@ -23,10 +25,11 @@ def run(
 ) -> int:  # fmt: skip
     """One picture after the other; 2 where one of several cannot be read, after the others are done."""
     boxes = None if box is None else [_box(text) for text in box]
-    places = _names(save, pictures)
-    if boxes is not None and len(pictures) > 1:
+    names = _pictures(pictures)
+    places = _names(save, names)
+    if boxes is not None and len(names) > 1:
         raise InputError("--box says where to look in one picture; name one")
-    model, failed = model or models.default(), 0
+    model = model or models.default()
     landmarker = Landmarker(model, detector, threads)
     if boxes is None and (note := whole_note(landmarker)):
         print(f"{note}, or say where it is {WHERE}")
@@ -37,23 +40,47 @@ def run(
 
             lines = recording.Lines(json)
             stack.callback(lines.discard)
-        for name in pictures:
-            try:
-                line = _find(landmarker, str(model), name, boxes, places.get(name))
-            except InputError as error:
-                if len(pictures) == 1:
-                    raise
-                print(f"passed over: {printable(str(error))}", file=sys.stderr)
-                failed += 1
-                continue
-            if lines:
-                lines.write(line)
-        if failed == len(pictures):
-            raise InputError(f"none of the {failed} pictures can be read; copy them again")
+        failed = _each(landmarker, str(model), names, boxes, places, lines)
         if lines and lines.close():
             print(f"wrote {json}")
     print(hints.next_line("edgewing info", model))
     return 2 if failed else 0
+
+
+def _each(landmarker: Landmarker, model: str, names: list[str], boxes, save: dict[str, Path], lines) -> int:
+    """All pictures, and how many cannot be read; InputError where that is all of them."""
+    failed = 0
+    for name in names:
+        try:
+            line = _find(landmarker, model, name, boxes, save.get(name))
+        except InputError as error:
+            if len(names) == 1:
+                raise
+            print(f"passed over: {printable(str(error))}", file=sys.stderr)
+            failed += 1
+            continue
+        if lines:
+            lines.write(line)
+    if failed == len(names):
+        raise InputError(f"none of the {failed} pictures can be read; copy them again")
+    return failed
+
+
+def _pictures(given: Sequence[str]) -> list[str]:
+    """What was typed, with a folder's pictures in its place."""
+    found: list[str] = []
+    for name in given:
+        if "://" in name:
+            raise InputError(f"{name}: is an address, and nothing is fetched; pipe it: curl -s {name} | edgewing run -")
+        folder = name != STDIN and Path(name).is_dir()
+        found += [str(path) for path in images.in_folder(Path(name))] if folder else [name]
+    return found
+
+
+def _read(name: str) -> np.ndarray:
+    if name != STDIN:
+        return images.read(name)
+    return images.decode(sys.stdin.buffer.read(images.LARGEST_FILE + 1), "standard input")
 
 
 def whole_note(landmarker: Landmarker) -> str:
@@ -74,7 +101,7 @@ def _names(save: str | None, pictures: Sequence[str]) -> dict[str, Path]:
         return {pictures[0]: Path(save)}
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder, which --save names for several pictures; make it first")
-    places = {name: folder / Path(name).name for name in pictures}
+    places = {name: folder / ("stdin.png" if name == STDIN else Path(name).name) for name in pictures}
     for name, place in places.items():
         if list(places.values()).count(place) > 1 or (place.exists() and any(_same(place, p) for p in pictures)):
             raise InputError(f"{place}: is {name} itself, or two pictures have that name; choose another folder")
@@ -87,7 +114,7 @@ def _same(place: Path, given: str) -> bool:
 
 def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray] | None, save: Path | None) -> dict:
     """What is in one picture: on the terminal, drawn into ``save``, and as --json has it."""
-    image, layout = images.read(name), landmarker.contract.layout
+    image, layout = _read(name), landmarker.contract.layout
     height, width = image.shape[:2]
     for box in boxes or ():
         if not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
@@ -98,13 +125,10 @@ def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray]
     print(f"{printable(name)}: {width} x {height} px; {found}; {landmarker.runtime.description}")
     if landmarker.runtime.description.fallback:
         print(landmarker.runtime.description.fallback)
-    trust = tracking.settings(layout.is_face).track
-    sure = [detector is None or tracking.trusted(face, image.shape, trust) for face in faces]  # a given box is meant
-    for line in _said(faces, sure, layout.object):
+    for line in _said(faces):
         print(line)
     if save:
-        shown = [face for face, drawn in zip(faces, sure) if drawn]
-        images.write(save, drawing.draw_faces(image, shown, layout.edges))
+        faces.save(save)
         print(f"wrote {save}")
     return {
         "image": str(name),
@@ -115,35 +139,22 @@ def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray]
         "frame": "image px, (0, 0) is the centre of the top-left pixel",
         "detector": detector,
         "runtime": dataclasses.asdict(landmarker.runtime.description),
-        layout.several: [as_json(face) | {"trusted": trusted} for face, trusted in zip(faces, sure)],
+        layout.several: [face.to_dict() for face in faces],
     }
 
 
-def _said(faces: Sequence[Face], sure: list[bool], what: str):
+def _said(faces: Faces) -> Iterator[str]:
     """A line for each face, or whatever the points are on, and one for what to do where that did not go well."""
+    what = faces.layout.object
     for number, face in enumerate(faces):
         corners = ", ".join(str(round(v)) for v in face.box)
         count = len(face.landmarks) if face.there.all() else f"{face.there.sum()} of {len(face.landmarks)}"
-        doubt = "" if sure[number] else "; not trusted, so not drawn"
+        doubt = "" if face.trusted else "; not trusted, so not drawn"
         yield f"{what} {number}: box {corners}; {count} landmarks, mean score {face.confidence:.2f}{doubt}"
     if not faces:
         yield f"no {what} found; say where it is {WHERE}"
-    elif not all(sure):
-        turn = "no face on its side is known; turn the picture, or " if what == detection.FACE else ""
-        yield f"{turn}say where the {what} is {WHERE}"
-
-
-def as_json(face: Face, landmarks: np.ndarray | None = None) -> dict:
-    """What --json has of a face, image px; ``there`` where scores say which points are in the picture. landmarks: those
-    to show in place of the model's."""
-    points = face.landmarks if landmarks is None else landmarks
-    found = {"box": rounded(face.box, 3), "landmarks": rounded(points, 3), "scores": rounded(face.scores, 4)}
-    return found | ({"there": face.there.tolist()} if face.least_score else {})
-
-
-def rounded(values: np.ndarray, digits: int) -> list:
-    """A float array as nested lists for JSON."""
-    return np.round(np.asarray(values, np.float64), digits).tolist()
+    elif not all(face.trusted for face in faces):
+        yield f"say where the {what} is {WHERE}"
 
 
 def _box(text: str) -> np.ndarray:

@@ -9,17 +9,17 @@ N: landmarks. Size of a face: the mean of the sides of its landmark box, image p
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import json
 import math
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 
-from edgewing import detection, geometry
+from edgewing import anatomy, detection, geometry, images
 from edgewing.errors import InputError
-from edgewing.landmarker import Face, Landmarker
+from edgewing.faces import Face, Trust, constants, plausible, trust, trusted
+from edgewing.landmarker import Landmarker
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,6 @@ class Filter:
     own_share: float  # how much a point's own movement within the face counts, against the movement of the whole
     derivative_cutoff: float  # Hz, of the velocity itself
     longest_gap: float  # s without a frame, after which the filter begins anew
-
-
-@dataclass(frozen=True)
-class Trust:
-    """When a find becomes a track, and when a track is lost."""
-
-    least_new: float  # mean score of a face that a detector found
-    least_kept: float  # confidence of a track
-    confidence_seconds: float  # time constant of the confidence: a frame or two of motion blur lose no track
-    least_side: float  # px of the landmark box
-    most_aspect: float  # longer over shorter side of the landmark box
-    most_growth: float  # of its size between two frames, or one over it
-    least_overlap: float  # intersection over union with the frame before
-    least_inside: float  # share of the landmark box that lies in the frame
-    least_there: float  # share of the points that are in the picture, where scores tell; of a profile half are not
-    same: float  # intersection over union from which two tracks are one face: the older one stays
 
 
 @dataclass(frozen=True)
@@ -69,9 +53,8 @@ class Settings:
 @functools.cache
 def settings(face: bool = True) -> Settings:
     """What is in tracking.json; for what is no face with its ``object``: a person who stands is no failed find."""
-    raw = json.loads((resources.files("edgewing") / "tracking.json").read_text())
-    track = raw["track"] if face else raw["track"] | raw["object"]
-    return Settings(Filter(**raw["filter"]), Trust(**track), Search(**raw["search"]))
+    raw = constants()
+    return Settings(Filter(**raw["filter"]), trust(face), Search(**raw["search"]))
 
 
 class OneEuro:
@@ -124,6 +107,11 @@ class Track:
     confidence: float
     age: float
 
+    @property
+    def steady(self) -> Face:
+        """The face with the landmarks held steady."""
+        return dataclasses.replace(self.face, landmarks=self.landmarks)
+
     def __repr__(self) -> str:
         return f"Track({self.id}, confidence {self.confidence:.2f}, age {self.age:.2f} s, {self.face})"
 
@@ -138,6 +126,11 @@ class _Followed:
     filter: OneEuro
     confidence: float = 0.0
     seen: float = 0.0
+    turn: float = 0.0  # of the next crop, and of the box about its middle
+
+    @property
+    def place(self) -> detection.Detection:
+        return detection.Detection(self.box, self.confidence, self.turn)
 
 
 class Tracker:
@@ -146,8 +139,8 @@ class Tracker:
     >>> tracker = Tracker(Landmarker("edgewing-s"))
     >>> for time, frame in frames: tracks = tracker(frame, time)
 
-    A frame costs at most one run of the detector and, of the model, one for each track and each face newly found, at
-    most ``most_faces`` of them.
+    A frame costs at most one run of the detector and, of the model, one for each track and each face newly found (up to
+    five where that is unsure or lies on its side), at most ``most_faces`` of them.
     """
 
     def __init__(self, landmarker: Landmarker, constants: Settings | None = None):
@@ -168,6 +161,7 @@ class Tracker:
 
         A frame of another size begins anew, since nothing says where a face went.
         """
+        frame = images.given(frame)
         if not time >= self._time:
             raise InputError(f"a frame of time {time:g} s after one of {self._time:g} s; times must not go back")
         if frame.shape != self._shape:
@@ -176,7 +170,7 @@ class Tracker:
         search, one = self.settings.search, self.landmarker.detector.name == detection.WHOLE
 
         shown: list[tuple[_Followed, Track]] = []
-        for followed, face in zip(self._tracks, self.landmarker(frame, [followed.box for followed in self._tracks])):
+        for followed, face in zip(self._tracks, self.landmarker.look(frame, [one.place for one in self._tracks])):
             if self._goes_on(followed, face):
                 shown.append((followed, self._advance(followed, face)))
             else:
@@ -194,29 +188,32 @@ class Tracker:
 
     def _goes_on(self, followed: _Followed, face: Face) -> bool:
         """Whether the landmarks are still those of the face. Its confidence is brought up to date."""
-        trust = self.settings.track
-        share = 1 - math.exp(-(self._time - followed.seen) / trust.confidence_seconds)
+        limits = self.settings.track
+        share = 1 - math.exp(-(self._time - followed.seen) / limits.confidence_seconds)
         followed.confidence += share * (face.confidence - followed.confidence)
-        if followed.confidence < trust.least_kept or not _plausible(face, self._shape, trust):
+        if followed.confidence < limits.least_kept or not plausible(face, self._shape, limits):
             return False
         box = face.landmark_box
         growth = size(box) / size(followed.box)
-        same = detection.overlap(followed.box, box[None])[0] >= trust.least_overlap
-        return bool(same and 1 / trust.most_growth <= growth <= trust.most_growth)
+        same = detection.overlap(followed.box, box[None])[0] >= limits.least_overlap
+        return bool(same and 1 / limits.most_growth <= growth <= limits.most_growth)
 
     def _advance(self, followed: _Followed, face: Face) -> Track:
         steady = followed.filter(face.landmarks, self._time, size(face.landmark_box), face.there).astype(np.float32)
         # A crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is.
-        followed.box, followed.seen = geometry.landmark_box(steady[face.there]), self._time
+        # It is turned with a face that lies on its side, and stands still while the face is about as upright in it.
+        tilt = anatomy.turn(steady, face.layout)
+        followed.turn = face.crop.turn if tilt is None else geometry.crop_turn(tilt, face.crop.turn)
+        followed.box, followed.seen = geometry.turned_box(steady[face.there], followed.turn), self._time
         return Track(followed.id, steady, face, followed.confidence, self._time - followed.begun)
 
     def _find(self, frame: np.ndarray, known: list[np.ndarray]) -> list[tuple[_Followed, Track]]:
         """Faces of the detector that are not among the known boxes, as far as there is room for them."""
         search = self.settings.search
         boxes, begun = np.reshape(known, (-1, 4)), []
-        found = [found.box for found in self.landmarker.detector(frame)]
-        fresh = [box for box in found if max(detection.overlap(box, boxes), default=0) < detection.SAME_FACE]
-        for face in self.landmarker(frame, fresh[: search.most_faces - len(known)]):
+        found = self.landmarker.detector(frame)
+        fresh = [one for one in found if max(detection.overlap(one.box, boxes), default=0) < detection.SAME_FACE]
+        for face in self.landmarker.find(frame, fresh[: search.most_faces - len(known)]):
             if trusted(face, frame.shape, self.settings.track):
                 followed, steady = self._lost_near(face.landmark_box), OneEuro(self.settings.filter)
                 if followed is None:
@@ -241,26 +238,6 @@ class Tracker:
             if max(detection.overlap(followed.box, others), default=0) < self.settings.track.same:
                 kept.append((followed, track))
         return kept
-
-
-def trusted(face: Face, shape: tuple[int, ...], trust: Trust | None = None) -> bool:
-    """Whether what a detector found in a picture of this shape is a face, as far as its landmarks tell."""
-    trust = trust or settings().track
-    return face.confidence >= trust.least_new and _plausible(face, shape, trust)
-
-
-def _plausible(face: Face, shape: tuple[int, ...], trust: Trust) -> bool:
-    """Whether this can be a face in a picture of this shape: with enough of its points, finite, neither tiny nor thin,
-    and mostly inside."""
-    if face.there.mean() < trust.least_there:
-        return False
-    box = face.landmark_box
-    sides = box[2:] - box[:2]
-    if not np.isfinite(box).all() or min(sides) < trust.least_side or max(sides) > trust.most_aspect * min(sides):
-        return False
-    height, width = shape[:2]
-    inside = np.clip(np.minimum(box[2:], [width, height]) - np.maximum(box[:2], 0), 0, None)
-    return bool(np.prod(inside) >= trust.least_inside * np.prod(sides))
 
 
 def size(box: np.ndarray) -> float:

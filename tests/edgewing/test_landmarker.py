@@ -75,7 +75,7 @@ def test_the_path_of_a_picture_is_read_and_the_default_model_taken(onnx_file, tm
     assert Landmarker(detector="blazeface-short")(tmp_path / "face.png") == []
     with pytest.raises(InputError, match="no such file"):
         Landmarker(onnx_file)(tmp_path / "none.png")
-    with pytest.raises(InputError, match="a frame of type NoneType; expected an array, or the path"):
+    with pytest.raises(InputError, match="a frame of type NoneType; expected an array, the path"):
         Landmarker(onnx_file)(None)  # cv2.imread gives it where there is no file
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from edgewing import images
 from edgewing.landmarker import Landmarker
 from tests.edgewing.conftest import tiny_contract, write_onnx
-from tests.edgewing.test_cli import PLACE, edgewing, refused
+from tests.edgewing.test_cli import PLACE, ROOT, edgewing, refused
 from tests.edgewing.test_landmarker import frame
 
 SECOND = ((210.0, 120.0), (250.0, 130.0))
@@ -108,3 +110,27 @@ def test_heatmaps_after_the_graph_say_it_too(tmp_path):
     image[..., 2] //= 5
     (face,) = Landmarker(path)(image, [(40, 50, 140, 140)])
     assert face.there.tolist() == [True, False] and face.heatmaps.shape[0] == 3
+
+
+def test_folders_and_standard_input(onnx_file, tmp_path):
+    """A folder's pictures as a person counts, after what was named before it."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in (10, 9, 1):
+        images.write(folder / f"face{number}.png", frame([PLACE]))
+    words = ["--model", onnx_file, "--detector", "whole", "--json", "-"]
+    done = edgewing("run", folder / "face9.png", folder, *words)
+    names = [json.loads(line)["image"].rsplit("/", 1)[1] for line in done.stdout.splitlines()]
+    assert names == ["face9.png", "face1.png", "face9.png", "face10.png"]
+    data = (folder / "face1.png").read_bytes()
+    command = [sys.executable, "-m", "edgewing", "run", "-", *map(str, words), "--save", str(tmp_path / "drawn.png")]
+    done = subprocess.run(command, input=data, capture_output=True, cwd=ROOT)
+    assert json.loads(done.stdout)["image"] == "-" and images.read(tmp_path / "drawn.png").shape == (240, 320, 3)
+    done = subprocess.run(command[:-2], input=data[:500], capture_output=True, cwd=ROOT)
+    assert done.returncode == 2 and b"standard input: the picture is cut off" in done.stderr
+
+
+def test_an_address_is_not_fetched_and_an_empty_folder_is_said(onnx_file, tmp_path):
+    refused(edgewing("run", "https://host/a.jpg"), "nothing is fetched; pipe it: curl -s https://host/a.jpg")
+    (tmp_path / "empty").mkdir()
+    refused(edgewing("run", tmp_path / "empty"), "no picture in this folder")

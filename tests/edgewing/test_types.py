@@ -13,6 +13,9 @@ import edgewing
 landmarker = edgewing.Landmarker("edgewing-s")
 picture = edgewing.read("face.png")
 reveal_type(landmarker(picture)[0].landmarks)
+reveal_type(landmarker([picture, "face.png"]))
+for frame, faces in edgewing.stream(0, landmarker):
+    reveal_type(faces[0].pose)
 reveal_type(edgewing.Tracker(landmarker)(picture, 0.0))
 """
 
@@ -39,4 +42,5 @@ def test_a_program_sees_types_and_its_mistakes(mypy, tmp_path):
     program.write_text(PROGRAM + "landmarker(5)\n")
     said = mypy(str(program))
     assert '"numpy.ndarray[' in said and '"list[edgewing.tracking.Track]"' in said, said
-    assert 'incompatible type "int"' in said and "Found 1 error" in said
+    assert '"list[edgewing.faces.Faces]"' in said and '"edgewing.anatomy.Pose | None"' in said, said
+    assert 'matches argument type "int"' in said and "Found 1 error" in said, said
