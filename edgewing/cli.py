@@ -18,6 +18,7 @@ from edgewing.outputs import Output, Place
 
 
 VIEWS = ("points", "mesh", "heatmap", "boundary")  # of `camera`; drawn by edgewing.overlay
+DEVICE = "what runs the model: auto, cpu, gpu, npu, or a name of `edgewing doctor`; the CPU where there is no such"
 DETECTOR = (
     "one of `edgewing doctor`, a YuNet's .onnx, or whole: the whole picture is the box, as it is for what is no face"
 )
@@ -150,7 +151,7 @@ def doctor() -> None:
         print(line)
 
 
-def camera(model: str | None, detector: str, threads: int, no_window: bool, **how) -> None:
+def camera(model: str | None, detector: str, device: str, threads: int, no_window: bool, **how) -> None:
     from edgewing import camera as session
     from edgewing import models, window
     from edgewing.landmarker import Landmarker
@@ -158,7 +159,7 @@ def camera(model: str | None, detector: str, threads: int, no_window: bool, **ho
     if not no_window:
         window.refuse_without()
     model = model or models.default()
-    session.run(Landmarker(model, detector, threads), threads=threads, showing=not no_window, **how)
+    session.run(Landmarker(model, detector, threads, device), threads=threads, showing=not no_window, **how)
     session.say(hints.next_line("edgewing info", model))
 
 
@@ -214,6 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "where the points are, in image px; of a face brows to chin. Again for another (--box=-9,... if negative)"
     one.add_argument("--box", metavar="x0,y0,x1,y1", action="append", help=text)
     one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
+    one.add_argument("--device", default="auto", metavar="NAME", help=DEVICE)
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument(
         "--json",
@@ -232,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--source", default="0", metavar="WHAT", help=what)
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
     one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
+    one.add_argument("--device", default="auto", metavar="NAME", help=DEVICE)
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
     one.add_argument(
         "--save", type=Output, metavar="OUT.mp4", help="the frames with the points drawn; of one picture, OUT.png"

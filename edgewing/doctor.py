@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import __version__, detection, notices, recording
+from edgewing import __version__, detection, notices, processors, recording
 from edgewing.errors import InputError
 
 # distributions that write into the one folder cv2, those with a window first
@@ -107,6 +107,17 @@ def _tflite() -> str:
     return f"{name} {version}"
 
 
+def _processor(name: str) -> str:
+    """Starts it, and runs the smallest model that came with the package on it."""
+    from edgewing import models
+
+    processor = processors.PROCESSORS[name]
+    files = models.SHIPPED["edgewing-s"].present
+    if name not in processors.here(name, files):
+        raise InputError(f"no runtime here knows it; it comes with {processor.package}")
+    return str(processors.start(name, files).description)
+
+
 def _tensorrt() -> str:
     from edgewing import cuda
     from edgewing.runtimes import tensorrt
@@ -153,6 +164,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "ONNX (.onnx)": _onnx,
     "TensorRT (.engine)": _tensorrt,
     "ExecuTorch (.pte)": _executorch,
+    **{f"--device {name}": functools.partial(_processor, name) for name in processors.PROCESSORS},
     "camera page": _page,
     "window": _window,
     "cameras": _cameras,

@@ -14,7 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from edgewing import detection, geometry, images, models, runtimes
+from edgewing import detection, geometry, images, models, processors, runtimes
 from edgewing.contract import Contract
 from edgewing.detection import WHOLE, Detection
 from edgewing.errors import InputError
@@ -35,16 +35,31 @@ class Landmarker:
     path: a model file, or the name of one that came with the package (edgewing.models); None for the default.
     detector: a name or file that ``edgewing.detection.open`` takes, or a Detector of your own. ``auto``, where the
         model's points are of no face, is ``whole``: the whole picture is the box.
+    device: ``cpu``, ``gpu``, ``npu``, a name of edgewing.processors, or ``auto``: with the first faces the fastest is
+        taken of those whose points agree with the CPU's. One that is not here is a line on stderr, and the CPU runs.
     """
 
-    def __init__(self, path: str | Path | None = None, detector: str | detection.Detector = "auto", threads: int = 1):
-        self.runtime = runtimes.open(models.find(models.default() if path is None else path), threads)
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        detector: str | detection.Detector = "auto",
+        threads: int = 1,
+        device: str = "auto",
+    ):
+        self._files = models.files(models.default() if path is None else path)
+        self.runtime = processors.open(self._files, device, threads)
+        self._undecided = device == "auto" and bool(processors.here(device, self._files))
         self._alone = threading.RLock()  # neither interpreters nor detectors can be used by two threads at once
         self._detector, self._threads = detector, threads
 
     @property
     def contract(self) -> Contract:
         return self.runtime.contract
+
+    @property
+    def ran_on(self) -> str:
+        """What runs the model: library, version, processor, and how many of its nodes that has taken."""
+        return str(self.runtime.description)
 
     @property
     def detector(self) -> detection.Detector:
@@ -114,6 +129,11 @@ class Landmarker:
         crops = [geometry.crop_from_box(p.box, part.size, part.factor, part.least, p.turn) for p in places]
         pixels = np.stack([geometry.warp(image, crop.to_image, part.size) for crop in crops])
         with self._alone:
+            if self._undecided:
+                self.runtime, self._undecided = (
+                    processors.fastest(self.runtime, self._files, pixels, self._threads),
+                    False,
+                )
             start = time.perf_counter()
             outputs = self.runtime.raw(pixels)
             points = runtimes.points(outputs, self.contract)

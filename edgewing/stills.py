@@ -21,7 +21,7 @@ WHERE = "with --box x0,y0,x1,y1"
 
 def run(
     pictures: Sequence[str], model: str | None = None, *, box: Sequence[str] | None = None, detector: str = "auto",
-    threads: int = 1, json: str | None = None, save: str | None = None,
+    device: str = "auto", threads: int = 1, json: str | None = None, save: str | None = None,
 ) -> int:  # fmt: skip
     """One picture after the other; 2 where one of several cannot be read, after the others are done."""
     boxes = None if box is None else [_box(text) for text in box]
@@ -30,7 +30,7 @@ def run(
     if boxes is not None and len(names) > 1:
         raise InputError("--box says where to look in one picture; name one")
     model = model or models.default()
-    landmarker = Landmarker(model, detector, threads)
+    landmarker = Landmarker(model, detector, threads, device)
     if boxes is None and (note := whole_note(landmarker)):
         print(f"{note}, or say where it is {WHERE}")
     with contextlib.ExitStack() as stack:

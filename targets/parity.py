@@ -18,6 +18,7 @@ import numpy as np
 from edgewing import containers, contract, face_set, formats, geometry, metrics, runtimes
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from edgewing.processors import SHIFT_LIMIT
 from targets import delegation
 from targets.table import DRAWN
 from train.data.crops import cut, evenly
@@ -29,7 +30,6 @@ CROP = 256  # px; shifts are scaled to a crop of this side, so that networks of 
 # Where NME itself is tiny, a share of it is less than anybody's marks are worth: no reason to refuse a file.
 NME_FLOOR = 0.0002
 NME_LIMIT = 0.01  # of weights of 8 bits or fewer: how much worse NME may be, as a share of the float model's
-SHIFT_LIMIT = {"integer": 2.0, "float": 0.1}  # px of a 256 px crop, 99th percentile
 FLOATS = ("fp32", "fp16")
 FAILED = 0.10  # NME above which a face counts as failed, as FR10 does
 MOST_FACES = 500  # of a folder: evenly spaced over it

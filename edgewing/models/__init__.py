@@ -85,6 +85,15 @@ def find(text: str | Path) -> Path:
     return path(str(text))
 
 
+def files(text: str | Path) -> dict[str, Path]:
+    """Format -> file of one model, the one for the CPU first: all that came of a shipped one, else the file itself."""
+    first = find(text)
+    form = containers.format_of(first)
+    named = str(text) in SHIPPED or (first.parent == FOLDER and first.stem == str(text))
+    others = SHIPPED[first.stem].present if named else {}
+    return {form: first} | {other: file for other, file in others.items() if other != form}
+
+
 def _has_litert() -> bool:
     """Whether LiteRT is there, under its name or its former one; it is not loaded for the question."""
     return any(importlib.util.find_spec(name) is not None for name in ("ai_edge_litert", "tflite_runtime"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from edgewing import containers, decoding, formats, notices
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 
+On = tuple[str, Mapping[str, str]]  # a runtime's own name of a processor, and its options
 PICTURE_CAST = "CAST of the picture"  # in Description.left: uint8 to float, which XNNPACK never takes
 
 
@@ -162,10 +164,11 @@ def decoded(heatmaps: np.ndarray, contract: Contract) -> Points:
     return Points(*decoding.decode(heatmaps[:, : contract.layout.points], contract.decode.stride, contract.how()))
 
 
-def open(path: str | Path, threads: int = 1, tell: bool = True) -> Runtime:
+def open(path: str | Path, threads: int = 1, tell: bool = True, on: On | None = None) -> Runtime:
     """The runtime for a model file, by its suffix.
 
-    tell: on stderr, once, what its user must know (edgewing.notices); not where it is opened to be checked.
+    tell: on stderr, once, what its user must know (edgewing.notices); not where it is opened to be checked. on: what it
+    runs on in place of the CPU, of .onnx and .tflite files (edgewing.processors).
     InputError: no such file, cut off, no contract, a contract that contradicts its graph, no runtime installed.
     """
     contract = containers.read(path)
@@ -173,7 +176,8 @@ def open(path: str | Path, threads: int = 1, tell: bool = True) -> Runtime:
     if not formats.TABLE[form].runtime:
         raise InputError(f"{path}: {form} files are not run here; use the .onnx or .tflite of the same export")
     with notices.quiet():
-        graph = importlib.import_module(formats.TABLE[form].runtime).load(Path(path), contract, threads)
+        module = importlib.import_module(formats.TABLE[form].runtime)
+        graph = module.load(Path(path), contract, threads, *([on] if on else []))
     problems = contradictions(contract, graph.inputs, graph.outputs)
     if problems:
         raise InputError(f"{path}: the contract contradicts the graph: {'; '.join(problems[:5])}; export it again")

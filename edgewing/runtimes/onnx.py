@@ -1,4 +1,4 @@
-"""ONNX files through ONNX Runtime, on the processor."""
+"""ONNX files through ONNX Runtime, on the processor or on what else it was built for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from edgewing import trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
-from edgewing.runtimes import Description, Tensor, onnx_check
+from edgewing.runtimes import Description, On, Tensor, onnx_check
 
 PROVIDER = "CPUExecutionProvider"
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float16)": "float16", "tensor(float)": "float32"}
@@ -31,10 +31,16 @@ class Session:
         return dict(zip(self._names, self.session.run(self._names, {self.inputs[0].name: tensor})))
 
 
-def load(path: Path, contract: Contract | None, threads: int) -> Session:
-    """InputError where ONNX Runtime is missing or refuses the file, or onnx_check does, or it fails its trial.
+def offered() -> tuple[str, ...]:
+    """The providers of this ONNX Runtime; whether their hardware is here shows when they are started."""
+    return tuple(library().get_available_providers())
 
-    contract: None for a model of others.
+
+def load(path: Path, contract: Contract | None, threads: int, on: On = (PROVIDER, {})) -> Session:
+    """InputError where ONNX Runtime is missing or refuses the file, or onnx_check does, or it fails its trial, or the
+    provider does not start or takes no node.
+
+    contract: None for a model of others. on: provider, and its options.
     """
     onnx_check.check(path)
     with trial.of(path, "onnx", contract.input.shape if contract else ()):
@@ -43,11 +49,14 @@ def load(path: Path, contract: Contract | None, threads: int) -> Session:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
     try:
-        session = _session(onnxruntime, str(path), threads)
+        session = _session(onnxruntime, str(path), threads, on)
     except Exception as error:  # its exception types are private
         refused = f"ONNX Runtime {onnxruntime.__version__} refuses it ({reason(error)})"
         raise InputError(f"{path}: {refused}; install a newer one, or export it again") from None
-    return Session(session, Description("onnxruntime", onnxruntime.__version__, PROVIDER, threads, *_assigned(session)))
+    nodes, left = _assigned(session, on[0])
+    if on[0] not in session.get_providers() or (nodes is not None and nodes == len(left)):
+        raise InputError(f"{on[0]} does not start here")
+    return Session(session, Description("onnxruntime", onnxruntime.__version__, on[0], threads, nodes, left))
 
 
 def attempt() -> Callable[[bytes], Callable[[Sequence[int]], object]]:
@@ -72,23 +81,27 @@ def attempt() -> Callable[[bytes], Callable[[Sequence[int]], object]]:
     return load
 
 
-def _session(onnxruntime: ModuleType, model: str | bytes, threads: int):
+def _session(onnxruntime: ModuleType, model: str | bytes, threads: int, on: On = (PROVIDER, {})):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads sleep
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     options.log_severity_level = 4  # what matters comes as an exception
-    return onnxruntime.InferenceSession(model, options, providers=[PROVIDER])
+    name, settings = on[0], dict(on[1])
+    if name == "OpenVINOExecutionProvider":  # has threads of its own, as many as there are cores
+        settings["num_of_threads"] = str(threads)
+    providers = [PROVIDER] if name == PROVIDER else [(name, settings), PROVIDER]
+    return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
-def _assigned(session) -> tuple[int | None, tuple[str, ...]]:
-    """How many nodes there are and the kinds of those that PROVIDER does not run; versions before 1.24 do not say."""
+def _assigned(session, name: str) -> tuple[int | None, tuple[str, ...]]:
+    """How many nodes there are and the kinds of those that the provider does not run; before 1.24 it does not say."""
     try:
         parts = session.get_provider_graph_assignment_info()
     except AttributeError:
         return None, ()
     kinds = [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
-    return len(kinds), tuple(kind for provider, kind in kinds if provider != PROVIDER)
+    return len(kinds), tuple(kind for provider, kind in kinds if provider != name)
 
 
 def library() -> ModuleType:

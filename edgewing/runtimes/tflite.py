@@ -14,7 +14,7 @@ from edgewing import trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.notices import quiet
-from edgewing.runtimes import PICTURE_CAST, Description, Tensor, tflite_check
+from edgewing.runtimes import PICTURE_CAST, Description, On, Tensor, compiled, tflite_check
 
 # module with Interpreter, distribution whose version counts; the first that is installed is taken
 _LIBRARIES = [
@@ -47,9 +47,17 @@ class Interpreter:
         return {name: self.interpreter.get_tensor(index) for name, index in self._from.items()}
 
 
-def load(path: Path, contract: Contract, threads: int) -> Interpreter:
-    """InputError where no LiteRT is installed, or it or tflite_check refuses the file, or it fails its trial."""
+def offered() -> tuple[str, ...]:
+    """Kinds of processors beside the CPU; whether they are here shows when they are started."""
+    return compiled.KINDS if library()[1] == "ai-edge-litert" else ()
+
+
+def load(path: Path, contract: Contract, threads: int, on: On | None = None) -> Interpreter | compiled.Compiled:
+    """InputError where no LiteRT is installed, or it or tflite_check refuses the file, or it fails its trial, or there
+    is no such processor. on: one of compiled.KINDS, and no options."""
     vet(path)
+    if on:
+        return compiled.load(path, threads, on[0])
     interpreter, description = interpret(path, threads)
     try:
         return Interpreter(interpreter, description)
