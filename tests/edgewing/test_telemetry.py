@@ -4,8 +4,11 @@ since what the library says of itself is not what the system sees."""
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,8 @@ WORDS = {
         "-m", "edgewing", "run", "docs/faces.jpg", "--model", str(models.path("edgewing-s", "onnx")),
         "--detector", "blazeface-short",
     ],
+    "edgewing camera": ["-m", "edgewing", "camera", "--source", "docs/portrait.jpg", "--no-window", "--json", "-"],
+    "edgewing doctor": ["-m", "edgewing", "doctor"],
 }  # fmt: skip
 
 
@@ -50,7 +55,43 @@ def home(tmp_path) -> Path:
 def test_nothing_is_written_for_others(home, words):
     trace = traced(words, home)
     written = [line for line in trace.splitlines() if WRITTEN.search(line) and '"/dev/' not in line]
-    assert not written and not OUTSIDE.search(trace) and not list(home.iterdir())
+    # doctor writes videos, to see that it can, into a folder that it takes away
+    assert not [line for line in written if f'"{tempfile.gettempdir()}/' not in line or "doctor" not in words]
+    assert not OUTSIDE.search(trace) and not list(home.iterdir())
+
+
+@pytest.mark.skipif(not (ROOT / "edgewing/page/index.html").is_file(), reason="the page is not built; make web")
+def test_the_page_has_its_own_socket_and_no_other(home):
+    """The server is asked for its page, and ends: it listened on its address, and called nobody."""
+    trace = home.with_suffix(".trace")
+    words = [sys.executable, "-u", "-m", "edgewing", "web", "--port", "0"]
+    strace = ["strace", "-f", "-qq", "-e", "trace=%network", "-o", str(trace), *words]
+    environment = {**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    served = subprocess.Popen(
+        strace, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        address = next(line for line in served.stdout if "http://" in line).split()[-1]
+        with urllib.request.urlopen(f"{address}/page.json", timeout=60) as answer:
+            assert answer.status == 200
+    finally:
+        os.killpg(served.pid, signal.SIGINT)  # strace itself does not hear it
+        served.wait(60)
+        served.stdout.close()
+    lines = trace.read_text().splitlines()
+    assert not [line for line in lines if OUTSIDE.search(line) or "sendto(" in line and "AF_INET" in line]
+    bound = [line for line in lines if "bind(" in line and "AF_INET" in line]
+    assert len(bound) == 1 and "127.0.0.1" in bound[0]
+
+
+@pytest.mark.parametrize("name", ["edgewing run", "edgewing camera"])
+def test_it_works_without_a_network(name, tmp_path):
+    """In a namespace of its own that has no network at all, not even this machine's own address."""
+    alone = ["unshare", "--map-root-user", "--net"]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this system gives no namespace to a user; try it as root")
+    done = subprocess.run([*alone, sys.executable, *WORDS[name]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_trace_would_show_it(home):
