@@ -11,6 +11,7 @@ from edgewing import contract as contracts
 from edgewing import images
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
+from edgewing.runtimes import Runtime
 from tests.edgewing.conftest import blobs, write_onnx
 
 
@@ -115,3 +116,20 @@ def test_the_notice_is_one_short_line_once_for_each_model(onnx_file, tmp_path, c
 def test_libraries_say_nothing_on_stderr(tflite_file, capfd):
     Landmarker(tflite_file)(frame([]))
     assert "INFO" not in capfd.readouterr().err
+
+
+class Counting(Runtime):
+    """A runtime that says how many crops it was given at a time."""
+
+    def raw(self, crops):
+        self.given = [*getattr(self, "given", []), len(crops)]
+        return super().raw(crops)
+
+
+def test_all_faces_of_a_frame_go_in_at_once(onnx_file):
+    """A file with a batch of eight takes as long for one face as for eight."""
+    landmarker = Landmarker(onnx_file)
+    landmarker.runtime = Counting(landmarker.runtime.graph, landmarker.contract)
+    places = [((70.0, 90.0), (110.0, 100.0)), ((230.5, 120.0), (262.0, 150.25))]
+    faces = landmarker(frame(places), [(40, 50, 140, 140), (200, 80, 300, 180)])
+    assert landmarker.runtime.given == [2] and len(faces) == 2
