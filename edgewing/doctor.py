@@ -35,7 +35,7 @@ def _opencv() -> str:
     try:
         import cv2
     except ImportError:
-        raise InputError("pip install 'opencv-python-headless<5'") from None
+        raise InputError("pip install opencv-python-headless") from None
     return cv2.__version__
 
 

@@ -196,7 +196,7 @@ def in_frame(runtime):
     try:
         import cv2  # noqa: F401, what geometry.warp needs
     except ImportError:
-        raise InputError("--clock crop needs OpenCV; pip install 'opencv-python-headless<5'") from None
+        raise InputError("--clock crop needs OpenCV; pip install opencv-python-headless") from None
 
     def call(frames: np.ndarray) -> np.ndarray:
         part = runtime.contract.crop

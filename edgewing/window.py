@@ -20,7 +20,7 @@ def refuse_without() -> None:
     import cv2
 
     if "GUI:                           NONE" in cv2.getBuildInformation() or not hasattr(cv2, "imshow"):
-        raise InputError(f"this OpenCV has no window; pip install 'opencv-python<5' brings one, or {INSTEAD}")
+        raise InputError(f"this OpenCV has no window; pip install opencv-python brings one, or {INSTEAD}")
     # Qt ends the whole process where it finds no display, so it is not asked
     if sys.platform.startswith("linux") and not (_x_display() or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError(f"no display to open a window on; {INSTEAD}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import importlib
 import os
+import sys
 import weakref
 from importlib import metadata
 from pathlib import Path
@@ -53,6 +56,7 @@ def load(path: Path, threads: int, kind: str) -> Compiled:
         raise InputError("needs LiteRT's CompiledModel; pip install --upgrade ai-edge-litert") from None
     if kind == "GPU":  # it fails where there is none; with an NPU's, the CPU would run all of it and nothing say so
         options.hardware_accelerators |= accelerators.CPU
+    _quiet_end()
     model = None
     with contextlib.suppress(RuntimeError, ValueError):  # freed at once: it talks on stderr while it is
         model = models.CompiledModel.from_file(os.fspath(path), options=options)
@@ -63,6 +67,17 @@ def load(path: Path, threads: int, kind: str) -> Compiled:
     return Compiled(
         model, Description("ai-edge-litert", version, f"CompiledModel {kind}{' and CPU' * shared}", threads)
     )
+
+
+@functools.cache
+def _quiet_end() -> None:
+    """LiteRT's environment talks on stderr when the process ends, after all that Python has to say."""
+
+    def end() -> None:
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+    atexit.register(end)
 
 
 def _close(model, buffers: list) -> None:
