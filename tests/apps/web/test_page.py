@@ -149,8 +149,8 @@ def group() -> np.ndarray:
 
 
 def check_stills(node: str, folder: Path, image: np.ndarray, shots: Path) -> list[int]:
-    """Number of faces drawn on a picture as it is, turned by 45 and by 90 degrees; each of them one that is trusted. The
-    page does not turn its crops, so neither does the Python that it is compared with."""
+    """Number of faces drawn on a picture as it is, turned by 45 and by 90 degrees; each of them one that is trusted.
+    The page does not turn its crops, so neither does the Python that it is compared with."""
     landmarker = Landmarker(MODEL, web.STILLS)
     files, expected = [], []
     for degrees in (0, 45, 90):
