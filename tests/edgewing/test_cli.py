@@ -143,16 +143,18 @@ def test_run_finds_faces_by_itself(onnx_file, media, tmp_path):
 
 
 def test_run_draws_no_face_whose_points_cannot_be_trusted(tmp_path):
-    """A detector finds a face that lies on its side; no network here knows one."""
-    upright = images.read(ROOT / "docs/portrait.jpg")
-    for name, picture in (("upright", upright), ("turned", np.ascontiguousarray(np.rot90(upright)))):
-        images.write(tmp_path / f"{name}.png", picture)
-        out, lines = tmp_path / f"{name}-points.png", tmp_path / f"{name}.json"
-        done = edgewing("run", tmp_path / f"{name}.png", "--model", "edgewing-m", "--save", out, "--json", lines)
-        assert done.returncode == 0 and "found 1;" in done.stdout, done.stderr
-        assert ("not trusted, so not drawn" in done.stdout) == (name == "turned")
-        assert np.array_equal(images.read(out), picture) == (name == "turned")
-        assert [face["trusted"] for face in json.loads(lines.read_text())["faces"]] == [name == "upright"]
+    """Of many small faces one is too unsure; the others are drawn, and that one's place stays as it was."""
+    done = edgewing(
+        "run", ROOT / "docs/faces.jpg", "--model", "edgewing-m", "--save", tmp_path / "points.png",
+        "--json", tmp_path / "faces.json",
+    )  # fmt: skip
+    assert done.returncode == 0 and "not trusted, so not drawn" in done.stdout, done.stderr
+    changed = (images.read(tmp_path / "points.png") != images.read(ROOT / "docs/faces.jpg")).any(axis=2)
+    faces = json.loads((tmp_path / "faces.json").read_text())["faces"]
+    assert {face["trusted"] for face in faces} == {True, False}
+    for face in faces:
+        x0, y0, x1, y1 = np.round(face["box"]).astype(int)
+        assert changed[y0:y1, x0:x1].any() == face["trusted"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
