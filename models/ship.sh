@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# From a trained run to the files that ship, and to the rows of its card: D=FOLDER models/ship.sh NAME [LAYOUT]
+#
+# runs/NAME is the run, and NAME what the model is called. The rows are written anew: those of the model before are of
+# another file, and stay in the history. REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name=$1 layout=${2:-300w-68}
+: "${D:?say where the data are: D=FOLDER $0}" "${PY:=.venv/bin/python}"
+: "${REFERENCE:=cache/mediapipe/modules/face_landmark/face_landmark.tflite}"
+rows=bench/results/$name.jsonl
+
+$PY -m compress quantize "runs/$name" --limit 1 --nme 0.5
+$PY -m targets "runs/$name" --to onnx --precision fp32 fp16
+$PY -m targets "runs/$name" --to tflite --precision int8
+cp "runs/$name/export/$name-int8.tflite" "edgewing/models/$name.tflite"
+cp "runs/$name/export/$name-fp16.onnx" "edgewing/models/$name.onnx"
+
+[ "${ROWS:-1}" = 1 ] || exit 0
+rm -f "$rows"
+score() { $PY -m bench accuracy --model "$1" --data "$2" --layout "$layout" "${@:3}" --to "$rows"; }
+test=lfpw/testset && [ "$layout" = 300w-68 ] || test=wflw
+score "runs/$name/export/$name-fp32.onnx" "$D/$test"
+score "$name" "$D/$test"
+score "$name" "$D/$test" --jitter 0.08,0.15 --seed 0
+score "edgewing/models/$name.onnx" "$D/$test"
+if [ "$layout" = 300w-68 ]; then
+    score "$name" "$D/ytf/test"
+    score "$name" "$D/wflw"
+    score "$name" "$D/aflw68-test"
+fi
+$PY -m bench agreement --model "$name" --teacher "${TEACHER:-runs/$name}" --data "$D/utkface" --to "$rows"
+$PY -m bench latency --model "$name" --to "$rows"
+$PY -m bench latency --model "$name" --threads 2 --to "$rows"
+$PY -m bench race "$name" --reference "$REFERENCE" --to "$rows"
+$PY -m bench card "$name"
