@@ -1,18 +1,9 @@
-# D: a folder with lfpw, helen, ytf, utkface and wflw, as in the list of data of the card. Who labels UTKFace, YouTube Faces
-# and (with WFLW's own points as a hint) WFLW, and what training starts from, are earlier float weights out of this
-# repository's history.
-git show 2907dab:models/edgewing-m.safetensors > cache/m-start.safetensors
-python -m compress distill cache/m-start.safetensors $D/lfpw/trainset $D/ytf/train $D/helen/trainset \
-    --layout 300w-68 --recipe mobile --features 64 --run edgewing-m --initial cache/m-start.safetensors \
-    --unlabelled $D/utkface $D/wflw --correct ytf/train --distillation 0 \
-    --weights lfpw/trainset=3 helen/trainset=3 ytf/train=1 data/utkface=1 data/wflw=4 \
-    --offsets lfpw/trainset=0.0040 helen/trainset=0.0032 --lateral 0.0036 \
-    --coordinate-loss 1 --rotation 30 --steps 2400 --rate 1.2e-3 --evaluate-every 250 \
-    --note 'All WFLW faces here are of its official test list: these weights must not be scored on the official WFLW test.'
-# (Cut short: steps to 1,233 ran under --steps 3200; only the learning rate differs.)
-python -m compress quantize runs/edgewing-m --limit 1 --nme 0.5
-python -m targets runs/edgewing-m --to onnx --precision fp32 fp16
-python -m targets runs/edgewing-m --to tflite --precision int8
-cp runs/edgewing-m/export/edgewing-m-int8.tflite edgewing/models/edgewing-m.tflite
-cp runs/edgewing-m/export/edgewing-m-fp16.onnx edgewing/models/edgewing-m.onnx
-python -m train pack runs/edgewing-m --out models/edgewing-m.safetensors
+# D: a folder with lfpw, helen, aflw68-train, ytf, utkface and wflw, as in the list of data of the card. The two lists that
+# begin with gpu are for a machine with a GPU (models/carry.py makes what is carried there); minutes are theirs, so that no
+# two machines give the same weights to the bit. A finished run is passed over, so each line may be typed again.
+models/queue.sh                                          # teacher-aflw
+TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out    # teacher, m
+PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # m-on
+models/queue.sh                                          # m-3
+cp -r runs/m-3 runs/edgewing-m
+ONLY=files models/ship.sh edgewing-m

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a trained run to the files that ship, and to the rows of its card: D=FOLDER models/ship.sh NAME [LAYOUT]
 #
+# ONLY=files or ONLY=rows for one of the two: rows are for a machine that does nothing else.
 # runs/NAME is the run, and NAME what the model is called. The rows are written anew: those of the model before are of
 # another file, and stay in the history. REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
 set -euo pipefail
@@ -10,13 +11,16 @@ name=$1 layout=${2:-300w-68}
 : "${REFERENCE:=cache/mediapipe/modules/face_landmark/face_landmark.tflite}"
 rows=bench/results/$name.jsonl
 
-$PY -m compress quantize "runs/$name" --limit 1 --nme 0.5
-$PY -m targets "runs/$name" --to onnx --precision fp32 fp16
-$PY -m targets "runs/$name" --to tflite --precision int8
-cp "runs/$name/export/$name-int8.tflite" "edgewing/models/$name.tflite"
-cp "runs/$name/export/$name-fp16.onnx" "edgewing/models/$name.onnx"
+if [ "${ONLY:-files}" = files ]; then
+    $PY -m compress quantize "runs/$name" --limit 1 --nme 0.5
+    $PY -m targets "runs/$name" --to onnx --precision fp32 fp16
+    $PY -m targets "runs/$name" --to tflite --precision int8
+    cp "runs/$name/export/$name-int8.tflite" "edgewing/models/$name.tflite"
+    cp "runs/$name/export/$name-fp16.onnx" "edgewing/models/$name.onnx"
+    $PY -m train pack "runs/$name" --out "models/$name.safetensors"
+fi
+[ "${ONLY:-rows}" = rows ] || exit 0
 
-[ "${ROWS:-1}" = 1 ] || exit 0
 rm -f "$rows"
 score() { $PY -m bench accuracy --model "$1" --data "$2" --layout "$layout" "${@:3}" --to "$rows"; }
 test=lfpw/testset && [ "$layout" = 300w-68 ] || test=wflw
@@ -33,4 +37,4 @@ $PY -m bench agreement --model "$name" --teacher "${TEACHER:-runs/$name}" --data
 $PY -m bench latency --model "$name" --to "$rows"
 $PY -m bench latency --model "$name" --threads 2 --to "$rows"
 $PY -m bench race "$name" --reference "$REFERENCE" --to "$rows"
-$PY -m bench card "$name"
+echo "commit $rows, then: python -m bench card $name"

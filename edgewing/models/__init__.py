@@ -39,12 +39,14 @@ def _shipped(name: str, layout: str) -> Shipped:
 SHIPPED = {
     model.name: model
     for model in (
+        _shipped("edgewing-xs", "300w-68"),
         _shipped("edgewing-s", "300w-68"),
         _shipped("edgewing-m", "300w-68"),
+        _shipped("edgewing-l", "300w-68"),
         _shipped("edgewing-98", "wflw-98"),
     )
 }
-PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-98")  # the first that is there is the default
+PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-l", "edgewing-xs", "edgewing-98")  # the first that is there is the default
 
 
 def path(name: str, form: str = "") -> Path:
