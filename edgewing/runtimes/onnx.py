@@ -54,7 +54,8 @@ def load(path: Path, contract: Contract | None, threads: int, on: On = (PROVIDER
         refused = f"ONNX Runtime {onnxruntime.__version__} refuses it ({reason(error)})"
         raise InputError(f"{path}: {refused}; install a newer one, or export it again") from None
     nodes, left = _assigned(session, on[0])
-    if on[0] not in session.get_providers() or (nodes is not None and nodes == len(left)):
+    # A file of constants alone has no nodes left, and runs all the same.
+    if on[0] not in session.get_providers() or (nodes and nodes == len(left)):
         raise InputError(f"{on[0]} does not start here")
     return Session(session, Description("onnxruntime", onnxruntime.__version__, on[0], threads, nodes, left))
 

@@ -26,12 +26,12 @@ def quarter_turned(image, points, times):
 
 @pytest.mark.parametrize("times", QUARTERS)
 def test_a_drawn_face(landmarker, times):
-    """Its points are within 2 % of the distance of its eyes of where they are upright."""
+    """Its points are within 3 % of the distance of its eyes of where they are upright."""
     (upright,) = landmarker(ROOT / "docs/portrait.jpg")
     image, expected = quarter_turned(upright.image, upright.landmarks, times)
     (face,) = landmarker(image)
     eyes = np.linalg.norm(expected[45] - expected[36])
-    assert face.trusted and np.linalg.norm(face.landmarks - expected, axis=1).mean() < 0.02 * eyes
+    assert face.trusted and np.linalg.norm(face.landmarks - expected, axis=1).mean() < 0.03 * eyes
     assert abs((face.crop.turn - times * np.pi / 2 + np.pi) % (2 * np.pi) - np.pi) < np.radians(25)
     assert upright.crop.turn == 0 and "box_turn" in face.to_dict() and "box_turn" not in upright.to_dict()
 
