@@ -46,7 +46,8 @@ SHIPPED = {
         _shipped("edgewing-98", "wflw-98"),
     )
 }
-PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-l", "edgewing-xs", "edgewing-98")  # the first that is there is the default
+# The first that is there is the default.
+PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-l", "edgewing-xs", "edgewing-98")
 
 
 def path(name: str, form: str = "") -> Path:

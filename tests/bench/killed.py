@@ -23,7 +23,7 @@ from bench import __main__ as bench_command  # noqa: F401
 from compress import quantize  # noqa: F401
 from edgewing import containers, rows
 from targets import coreml, gate, onnx, table, tensorrt, tflite  # noqa: F401
-from targets.__main__ import quantization
+from targets.export import quantization
 from train.evaluate import Faces
 
 
