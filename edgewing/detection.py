@@ -130,7 +130,7 @@ class _LiteRT:
 
 
 class _OpenCV:
-    """The same file in OpenCV, half as fast: for machines that LiteRT has no package for."""
+    """The same file in OpenCV, which is slower: for machines that LiteRT has no package for."""
 
     def __init__(self, path: Path):
         import cv2
@@ -285,8 +285,8 @@ def overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 # name -> make(threads); the first is what ``auto`` takes for a face. Measured by `bench detection` (bench/results): of
-# WFLW's hard faces `back` finds 93 %, `short` 88; and it alone finds everybody in the group photographs. `short` is
-# many times faster and good for one close face.
+# WFLW's hard faces `back` finds 93 %, `short` 88; and it alone finds everybody in the group photographs. `short` takes
+# a quarter of the time and is good for one close face.
 DETECTORS: dict[str, Callable[[int], Callable[[np.ndarray], list[Detection]]]] = {
     name: functools.partial(BlazeFace, anchors) for name, anchors in BLAZEFACE.items()
 }

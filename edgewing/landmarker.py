@@ -130,10 +130,8 @@ class Landmarker:
         pixels = np.stack([geometry.warp(image, crop.to_image, part.size) for crop in crops])
         with self._alone:
             if self._undecided:
-                self.runtime, self._undecided = (
-                    processors.fastest(self.runtime, self._files, pixels, self._threads),
-                    False,
-                )
+                self.runtime = processors.fastest(self.runtime, self._files, pixels, self._threads)
+                self._undecided = False
             start = time.perf_counter()
             outputs = self.runtime.raw(pixels)
             points = runtimes.points(outputs, self.contract)

@@ -8,5 +8,4 @@ models/queue.sh                                          # s-2
 git show b486051:models/edgewing-98.safetensors >cache/98-start.safetensors
 GHOST=pfld_ghostone_112.onnx PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out    # teacher-98, 98
 models/queue.sh                                          # 98-3
-cp -r runs/98-3 runs/edgewing-98
-ONLY=files models/ship.sh edgewing-98 wflw-98
+ONLY=files models/ship.sh edgewing-98 runs/98-3 wflw-98

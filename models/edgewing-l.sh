@@ -5,5 +5,4 @@ models/queue.sh                                          # teacher-aflw
 TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out    # teacher, l
 PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # l-on
 models/queue.sh                                          # l-3
-cp -r runs/l-3 runs/edgewing-l
-ONLY=files models/ship.sh edgewing-l
+ONLY=files models/ship.sh edgewing-l runs/l-3

@@ -6,5 +6,4 @@ TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out  
 models/queue.sh                                          # s-2
 PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # s-on
 models/queue.sh                                          # s-3
-cp -r runs/s-3 runs/edgewing-s
-ONLY=files models/ship.sh edgewing-s
+ONLY=files models/ship.sh edgewing-s runs/s-3

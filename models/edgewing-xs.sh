@@ -5,5 +5,4 @@ models/queue.sh                                          # teacher-aflw
 TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out    # teacher, xs
 PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # xs-on
 models/queue.sh                                          # xs-3
-cp -r runs/xs-3 runs/edgewing-xs
-ONLY=files models/ship.sh edgewing-xs
+ONLY=files models/ship.sh edgewing-xs runs/xs-3

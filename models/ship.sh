@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
-# From a trained run to the files that ship, and to the rows of its card: D=FOLDER models/ship.sh NAME [LAYOUT]
+# From a trained run to the files that ship, and to the rows of its card: D=FOLDER models/ship.sh NAME RUN [LAYOUT]
 #
-# ONLY=files or ONLY=rows for one of the two: rows are for a machine that does nothing else.
-# runs/NAME is the run, and NAME what the model is called. The rows are written anew: those of the model before are of
-# another file, and stay in the history. REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
+# The weights of RUN are rounded to half precision and called NAME; what ships is made of those: models/NAME.safetensors.
+# ONLY=files or ONLY=rows for one of the two: rows are for a machine that does nothing else. They are written anew: those of
+# the model before are of another file, and stay in the history. REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-name=$1 layout=${2:-300w-68}
+name=$1 run=$2 layout=${3:-300w-68}
 : "${D:?say where the data are: D=FOLDER $0}" "${PY:=.venv/bin/python}"
 : "${REFERENCE:=cache/mediapipe/modules/face_landmark/face_landmark.tflite}"
 rows=bench/results/$name.jsonl
 
 if [ "${ONLY:-files}" = files ]; then
+    rm -rf "runs/$name" && mkdir "runs/$name"
+    cp -r "$run/faces" "$run/recipe.json" "runs/$name"
+    $PY -m train pack "$run" --out "models/$name.safetensors"
+    cp "models/$name.safetensors" "runs/$name/model.safetensors"
     $PY -m compress quantize "runs/$name" --limit 1 --nme 0.5
     $PY -m targets "runs/$name" --to onnx --precision fp32 fp16
     $PY -m targets "runs/$name" --to tflite --precision int8
     cp "runs/$name/export/$name-int8.tflite" "edgewing/models/$name.tflite"
     cp "runs/$name/export/$name-fp16.onnx" "edgewing/models/$name.onnx"
-    $PY -m train pack "runs/$name" --out "models/$name.safetensors"
 fi
 [ "${ONLY:-rows}" = rows ] || exit 0
 
