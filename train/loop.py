@@ -197,7 +197,8 @@ class _Losses:
         """Tell what is pending. Raises InputError after BROKEN_IN_A_ROW steps that changed nothing."""
         values = torch.stack([loss for _, loss, _, _ in self.pending]).tolist()
         for value, (step, _, rate, chosen) in zip(values, self.pending):
-            self.broken = 0 if math.isfinite(value) else self.broken + 1
+            # NaN is what a step without finite gradients gives on every worker: all count alike, and give up together.
+            self.broken = self.broken + 1 if math.isnan(value) else 0
             if self.broken:
                 self.skipped += 1
                 self.say(
