@@ -13,7 +13,6 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgewing import __version__, decoding, formats, geometry, layouts
@@ -183,9 +182,9 @@ def dumps(contract: Contract) -> str:
 
 
 def loads(text: str | bytes, where: str = "contract") -> Contract:
-    """Parse and validate a contract of this schema or an older one, which is upgraded.
+    """Parse and validate a contract. Fields it does not know are passed over.
 
-    Fields it does not know are passed over. Every problem is in the one InputError; ``where`` names the file.
+    Every problem is in the one InputError; ``where`` names the file.
     """
     raw = text.encode() if isinstance(text, str) else text
     if len(raw) > LIMIT:
@@ -194,7 +193,7 @@ def loads(text: str | bytes, where: str = "contract") -> Contract:
         value = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: the contract is not JSON ({error}); export the artefact again") from None
-    value = upgraded(value, where)
+    value = _of_this_schema(value, where)
     problems = [] if "seal" in value else ["seal is missing"]
     contract = _build(Contract, value, "", problems)
     if problems:
@@ -202,29 +201,17 @@ def loads(text: str | bytes, where: str = "contract") -> Contract:
     return check(contract, where)
 
 
-def upgraded(value: object, where: str = "contract") -> dict:
-    """Parsed JSON of any known schema as that of SCHEMA. InputError: of a newer schema, or of none at all."""
+def _of_this_schema(value: object, where: str) -> dict:
+    """Parsed JSON, if it is of SCHEMA; InputError with what to do: of an older schema, a newer one, or of none."""
     schema = value.get("schema") if isinstance(value, dict) else None
     if type(schema) is not int or schema < 1:
         found = repr(schema)[:60] if isinstance(value, dict) else type(value).__name__
         raise InputError(f"{where}: contract schema {found}, not a number from 1 on; export the artefact again")
-    if schema > SCHEMA:
-        raise InputError(
-            f"{where}: contract of schema {str(schema)[:9]}; edgewing {__version__} reads up to {SCHEMA}; "
-            "install a newer one: git pull && pip install ."
-        )
-    for old in range(schema, SCHEMA):
-        value = {**UPGRADES[old](value), "schema": old + 1}
+    if schema != SCHEMA:
+        do = "install a newer one: git pull && pip install ."
+        do = do if schema > SCHEMA else "export the file, or train the run, again"
+        raise InputError(f"{where}: contract of schema {str(schema)[:9]}; edgewing {__version__} reads {SCHEMA}; {do}")
     return value
-
-
-def _from_1(value: dict) -> dict:
-    """Schema 2 has a seal, and a reader must look at it. Files of schema 1 had none; one that is there counts."""
-    return {"seal": UNSEALED, **value}
-
-
-# schema -> what makes its JSON that of the next one. An entry stays for as long as files of that schema may exist.
-UPGRADES: dict[int, Callable[[dict], dict]] = {1: _from_1}
 
 
 def check(contract: Contract, where: str = "contract") -> Contract:

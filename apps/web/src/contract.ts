@@ -10,7 +10,7 @@ export interface Output {
 
 export interface Contract {
   schema: number;
-  seal?: string;
+  seal: string;
   layout: {name: string; points: number; edges: [number, number][]};
   input: {name: string; shape: number[]; axes: 'NHWC' | 'NCHW'; dtype: string; colour: 'RGB' | 'BGR'; range: [number, number]};
   crop: {factor: number; least: number; size: number; border: string};
@@ -21,7 +21,7 @@ export interface Contract {
 }
 
 export const KEY = 'edgewing.contract';
-const NEWEST_SCHEMA = 2;
+const SCHEMA = 2;
 const LIMIT = 64 * 1024; // bytes of JSON
 const UNSEALED = '0'.repeat(64);
 
@@ -38,7 +38,7 @@ export async function read(file: Uint8Array): Promise<Contract> {
   const contract = JSON.parse(text) as Contract;
   const problem = objection(contract);
   if (problem) throw new Error(`the model's contract: ${problem}`);
-  await checkSeal(file, contract.seal ?? UNSEALED);
+  await checkSeal(file, contract.seal);
   return contract;
 }
 
@@ -51,7 +51,7 @@ export function output(contract: Contract, meaning: Output['meaning']): Output {
 
 /** Why this page cannot run a model of that contract; undefined where it can. */
 function objection(c: Contract): string | undefined {
-  if (!(c.schema >= 1 && c.schema <= NEWEST_SCHEMA)) return `schema ${c.schema}; this page reads up to ${NEWEST_SCHEMA}`;
+  if (c.schema !== SCHEMA) return `schema ${c.schema}; this page reads ${SCHEMA}`;
   if (!['uint8', 'float32'].includes(c.input.dtype)) return `input ${c.input.dtype}; a browser takes uint8 or float32`;
   if (c.input.shape[0] !== 1) return `a batch of ${c.input.shape[0]}; a camera has one frame at a time`;
   if (c.crop.border !== 'black') return `border ${c.crop.border}; known is black`;
