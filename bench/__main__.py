@@ -12,6 +12,10 @@ VERBS = {
         "bench.accuracy.accuracy",
         "NME, FR and AUC of one artefact on one set of pictures, or of two, one by one.",
     ),
+    "calibrate": (
+        "bench.accuracy.calibrate",
+        "Measure how far points may be off, by score, and write it into a file's contract.",
+    ),
     "latency": ("bench.time.latency", "Latency, load time and peak memory of one artefact on this machine."),
     "agreement": (
         "bench.accuracy.agreement",

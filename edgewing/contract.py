@@ -15,6 +15,8 @@ import types
 import typing
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgewing import __version__, decoding, formats, geometry, layouts
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
@@ -109,11 +111,15 @@ class TrainingPart:
 
 @dataclass(frozen=True)
 class ProvenancePart:
-    """commit: of this repository ('' where unknown). weights_sha256: of the float weights the artefact came from."""
+    """commit: of this repository ('' where unknown). weights_sha256: of the float weights the artefact came from.
+
+    stamped_on: sha256 of the file that this one is but for its contract: what was measured of that is true of this.
+    """
 
     commit: str
     versions: dict[str, str]
     weights_sha256: str
+    stamped_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,8 +141,28 @@ class ParityPart:
 
 
 @dataclass(frozen=True)
+class RadiusPart:
+    """How far points may be off: the true one lies that near in ``share`` of cases, measured on ``faces`` that nobody
+    learnt from (``protocol``, in words).
+
+    sides: shares of the crop's side at each of ``scores``, which rise. points: (N,) what these are multiplied by.
+    """
+
+    share: float
+    scores: list[float]
+    sides: list[float]
+    points: list[float]
+    faces: int
+    protocol: str
+
+    def of(self, scores: np.ndarray) -> np.ndarray:
+        """(..., N) scores -> (..., N) shares of the crop's side: straight lines between what was measured."""
+        return np.interp(scores, self.scores, self.sides) * np.asarray(self.points)
+
+
+@dataclass(frozen=True)
 class Contract:
-    """Everything a loader needs to know. ``parity`` is None until it was measured.
+    """Everything a loader needs to know. ``parity`` and ``radius`` are None until they were measured.
 
     seal: sha256 of the file it was read from, with these 64 characters as zeros; UNSEALED where there is none. It is of
     the bytes and not of the network, so it does not count when contracts are compared, and ``dumps`` leaves it blank:
@@ -152,6 +178,7 @@ class Contract:
     training: TrainingPart
     provenance: ProvenancePart
     parity: ParityPart | None = None
+    radius: RadiusPart | None = None
     schema: int = SCHEMA
     seal: str = dataclasses.field(default=UNSEALED, compare=False)
 
@@ -175,7 +202,12 @@ def crop_part(size: int, protocol: str = "gtbox") -> CropPart:
 
 def dumps(contract: Contract) -> str:
     """The contract as JSON text, validated, not sealed. InputError where it is wrong or longer than 64 KB."""
-    text = json.dumps(dataclasses.asdict(contract.replace(seal=UNSEALED)), separators=(",", ":"), allow_nan=False)
+    value = dataclasses.asdict(contract.replace(seal=UNSEALED))
+    if contract.radius is None:  # these two came later: a contract without them is written as it was before
+        del value["radius"]
+    if not contract.provenance.stamped_on:
+        del value["provenance"]["stamped_on"]
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     if len(text.encode()) > LIMIT:
         raise InputError(f"contract of {len(text.encode())} bytes; the limit is {LIMIT}")
     return text
@@ -256,11 +288,32 @@ def check(contract: Contract, where: str = "contract") -> Contract:
     need(0 <= c.decode.threshold < 1 and 1 <= c.decode.power <= 16, "decode: threshold or power out of range")
     need(0 <= c.decode.least_score <= 1, f"decode.least_score {c.decode.least_score} is not in 0..1")
     need(0 < c.decode.stride <= c.crop.size, f"decode.stride {c.decode.stride} is out of range")
+    problems += _wrong_radius(c.radius, n) if c.radius else []
+    need(
+        re.fullmatch("([0-9a-f]{64})?", c.provenance.stamped_on) is not None,
+        "provenance.stamped_on is not 64 hexadecimal digits",
+    )
     need(re.fullmatch("[0-9a-f]{64}", c.seal) is not None, "seal is not 64 hexadecimal digits")
     need(c.model.format in FORMATS, f"model.format {c.model.format!r} is not one of {', '.join(FORMATS)}")
     if problems:
         raise _broken(where, problems)
     return contract
+
+
+def _wrong_radius(radius: RadiusPart, points: int) -> list[str]:
+    rising = all(a < b for a, b in zip(radius.scores, radius.scores[1:]))
+    sizes = [*radius.sides, *radius.points]
+    told = {
+        f"radius.share {radius.share} is not between 0 and 1": 0 < radius.share < 1,
+        "radius.scores is not 1 to 64 numbers in 0..1 that rise": rising and 1 <= len(radius.scores) <= 64
+        and 0 <= radius.scores[0] and radius.scores[-1] <= 1,
+        f"radius.sides has {len(radius.sides)} numbers, radius.scores {len(radius.scores)}": len(radius.sides)
+        == len(radius.scores),
+        f"radius.points has {len(radius.points)} numbers, not {points}": len(radius.points) == points,
+        "radius: a size is not above 0": all(0 < size < LARGEST_SIDE for size in sizes),
+        "radius.faces is not above 0": radius.faces > 0,
+    }  # fmt: skip
+    return [text for text, right in told.items() if not right]
 
 
 def _broken(where: str, problems: list[str]) -> InputError:

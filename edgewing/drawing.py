@@ -26,11 +26,13 @@ def draw(
     edges: Sequence[Sequence[int]] = (),
     scores: np.ndarray | None = None,
     colour: tuple[int, int, int] | None = None,
+    radii: np.ndarray | None = None,
 ) -> np.ndarray:
     """A copy of a (H, W, 3) uint8 RGB image with one face's (N, 2) landmarks, image px, drawn on it.
 
     edges: pairs of points to join, as a contract's layout has them. scores: (N,) in [0, 1], shown as the points'
-    colour. colour: RGB of the points in place of that. Points that are not finite are left out.
+    colour. colour: RGB of the points in place of that. radii: (N,) px of a thin circle around each. Points that are not
+    finite are left out.
     """
     import cv2
 
@@ -41,7 +43,7 @@ def draw(
     low, high = landmarks[visible].min(axis=0), landmarks[visible].max(axis=0)
     face = float(max(high - low))
     width, radius = max(LINE_WIDTH * face, LEAST_LINE_WIDTH), max(RADIUS * face, LEAST_RADIUS)
-    margin = 2 * radius + 2
+    margin = 2 * radius + 2 + (0 if radii is None else float(max(radii[visible])))
     limits = (image.shape[1], image.shape[0])
     x0, y0 = np.clip(np.floor(low - margin), 0, limits).astype(int)
     x1, y1 = np.clip(np.ceil(high + margin) + 1, 0, limits).astype(int)
@@ -63,16 +65,22 @@ def draw(
     cv2.addWeighted(curves, CURVE_OPACITY, layer, 1 - CURVE_OPACITY, 0, layer)
     for i, point in fixed.items():
         tone = colour or between(UNSURE, SURE, 1.0 if scores is None else float(scores[i]))
+        if radii is not None:
+            around = round(float(radii[i]) * zoom * (1 << _SHIFT))
+            cv2.circle(layer, point, around, tone, max(1, round(width * zoom / 2)), cv2.LINE_AA, _SHIFT)
         for reach, fill in ((1.4 * radius, RIM), (radius, tone)):
             cv2.circle(layer, point, round(reach * zoom * (1 << _SHIFT)), fill, -1, cv2.LINE_AA, _SHIFT)
     drawn[y0:y1, x0:x1] = cv2.resize(layer, (int(x1 - x0), int(y1 - y0)), interpolation=cv2.INTER_AREA)
     return drawn
 
 
-def draw_faces(image: np.ndarray, faces: Sequence, edges: Sequence[Sequence[int]] = ()) -> np.ndarray:
-    """A copy of the image with all faces of a Landmarker on it, the largest on top."""
+def draw_faces(
+    image: np.ndarray, faces: Sequence, edges: Sequence[Sequence[int]] = (), radius: bool = False
+) -> np.ndarray:
+    """A copy of the image with all faces of a Landmarker on it, the largest on top. radius: with circles of each face's
+    own, where the model says how far its points may be off."""
     for face in reversed(faces):
-        image = draw(image, face.shown(), edges, face.scores)
+        image = draw(image, face.shown(), edges, face.scores, radii=face.radius if radius else None)
     return image
 
 

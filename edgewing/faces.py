@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgewing import anatomy, geometry
+from edgewing.contract import RadiusPart
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 
@@ -59,7 +60,8 @@ class Face:
     crop: the square that the network saw. seconds: what the network took, decode included. heatmaps: (C, H, W) over the
     square, where the model gives any: those of the N landmarks, and a boundary last where C is N + 1. least_score: a
     lower score says that the point is not in the picture; 0 where scores do not say. layout: what the points are.
-    image: (H, W, 3) the frame it is in. given: its box was given, not found. id: of a face that is followed.
+    image: (H, W, 3) the frame it is in. error: how far points may be off, where the model says it. given: its box was
+    given, not found. id: of a face that is followed.
     """
 
     box: np.ndarray
@@ -71,6 +73,7 @@ class Face:
     least_score: float = 0.0
     layout: Layout = UNNAMED
     image: np.ndarray | None = field(default=None)
+    error: RadiusPart | None = None
     given: bool = False
     id: int | None = None
 
@@ -85,6 +88,12 @@ class Face:
         width, height = self._size
         inside = ((self.landmarks > -0.5) & (self.landmarks < np.array([width, height]) - 0.5)).all(axis=1)
         return np.where(self.there & inside, 2, 0).astype(np.uint8)
+
+    @property
+    def radius(self) -> np.ndarray | None:
+        """(N,) image px: the true point lies no further from ours in 90 % of cases (the contract's radius.share); None
+        where the model does not say."""
+        return None if self.error is None else (self.crop.side * self.error.of(self.scores)).astype(np.float32)
 
     def shown(self, landmarks: np.ndarray | None = None) -> np.ndarray:
         """(N, 2) the landmarks, or those given in their place, with NaN for points that are not there."""
@@ -157,6 +166,7 @@ class Face:
         found |= {"box_turn": round(math.degrees(self.crop.turn), 2)} if self.crop.turn else {}
         found |= {"landmarks": rounded(self.landmarks, 3)}
         found |= {"scores": rounded(self.scores, 4)} | ({"there": self.there.tolist()} if self.least_score else {})
+        found |= {} if self.radius is None else {"radius": rounded(self.radius, 3)}
         found |= {"trusted": self.trusted}
         if pose := self.pose:
             found["pose"] = {name: round(value, 2) for name, value in vars(pose).items()}
@@ -198,17 +208,18 @@ class Faces(list[Face]):
         super().__init__(faces)
         self.image, self.layout = image, layout
 
-    def plot(self) -> np.ndarray:
-        """The picture with the points of all faces that can be trusted, (H, W, 3) uint8 RGB."""
+    def plot(self, radius: bool = False) -> np.ndarray:
+        """The picture with the points of all faces that can be trusted, (H, W, 3) uint8 RGB. radius: and with a circle
+        around each in which the true point lies, where the model says how large that is."""
         from edgewing import drawing
 
-        return drawing.draw_faces(self.image, [face for face in self if face.trusted], self.layout.edges)
+        return drawing.draw_faces(self.image, [face for face in self if face.trusted], self.layout.edges, radius)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, radius: bool = False) -> None:
         """``plot`` as a picture's file. InputError for a suffix that is not a picture's."""
         from edgewing import images
 
-        images.write(path, self.plot())
+        images.write(path, self.plot(radius))
 
     def show(self) -> None:
         """``plot`` in a window until a key is pressed. InputError where there is no window or display."""

@@ -140,7 +140,8 @@ class Landmarker:
         return [
             Face(
                 place.box, geometry.apply(crop.to_image, landmarks), scores, crop, took,
-                outputs[maps.name][number] if maps else None, how.least_score, self.contract.layout, image, given,
+                outputs[maps.name][number] if maps else None, how.least_score, self.contract.layout, image,
+                self.contract.radius, given,
             )
             for number, (place, crop, landmarks, scores) in enumerate(
                 zip(places, crops, points.landmarks, points.scores)

@@ -92,6 +92,8 @@ GROUP = SUMMARY | {"nme_low": maybe(amount), "nme_high": maybe(amount)}
 PARTS = {...: {"how": text, "groups": {...: GROUP}}}
 VISIBILITY = {"points": dict.fromkeys(("absent", "hidden", "seen"), count)}
 VISIBILITY |= dict.fromkeys(("auroc_there", "auroc_seen", "error_seen", "error_hidden"), maybe(amount))
+COVERED = {"faces": count, "covered": amount, "low": amount, "high": amount}
+COVERAGE = dict.fromkeys(("share", "covered", "centred", "median_radius"), amount) | {"parts": {...: {...: COVERED}}}
 PCK = {"threshold": amount, "share": amount}
 CHANGE = {"change": number, "low": number, "high": number, "faces": count, "lost": count}
 RACED = {"calls": some, "ratio": amount, "ratio_low": amount, "ratio_high": amount}
@@ -164,7 +166,7 @@ FIELDS: dict[str, dict] = {
     | {"per_point": [maybe(amount)], "point_groups?": {...: maybe(amount)}, "visibility?": {...: VISIBILITY}}
     | {"per_point_seen?": [maybe(amount)], "per_point_hidden?": [maybe(amount)]}
     | {"ced": curve, "face_errors": {...: maybe(amount)}, "problems": [text], "pictures?": text}
-    | {"against?": CHANGE | {"artefact": ABOUT, "nme": maybe(amount)}},
+    | {"against?": CHANGE | {"artefact": ABOUT, "nme": maybe(amount)}, "coverage?": COVERAGE},
     "agreement": OF_A_FILE
     | SUMMARY
     | {"model": MODEL, "runtime": text, "teacher": ABOUT | {"name": text, "precision": text}, "parts": PARTS}

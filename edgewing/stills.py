@@ -22,6 +22,7 @@ WHERE = "with --box x0,y0,x1,y1"
 def run(
     pictures: Sequence[str], model: str | None = None, *, box: Sequence[str] | None = None, detector: str = "auto",
     device: str = "auto", threads: int = 1, json: str | None = None, save: str | None = None,
+    radius: bool = False,
 ) -> int:  # fmt: skip
     """One picture after the other; 2 where one of several cannot be read, after the others are done."""
     boxes = None if box is None else [_box(text) for text in box]
@@ -31,6 +32,9 @@ def run(
         raise InputError("--box says where to look in one picture; name one")
     model = model or models.default()
     landmarker = Landmarker(model, detector, threads, device)
+    if radius and not (save and landmarker.contract.radius):
+        unknown = f"is not known of {model}: python -m bench calibrate measures it"
+        raise InputError(f"--radius {unknown if save else 'is drawn with --save OUT'}")
     if boxes is None and (note := whole_note(landmarker)):
         print(f"{note}, or say where it is {WHERE}")
     with contextlib.ExitStack() as stack:
@@ -40,19 +44,21 @@ def run(
 
             lines = recording.Lines(json)
             stack.callback(lines.discard)
-        failed = _each(landmarker, str(model), names, boxes, places, lines)
+        failed = _each(landmarker, str(model), names, boxes, places, lines, radius)
         if lines and lines.close():
             print(f"wrote {json}")
     print(hints.next_line("edgewing info", model))
     return 2 if failed else 0
 
 
-def _each(landmarker: Landmarker, model: str, names: list[str], boxes, save: dict[str, Path], lines) -> int:
+def _each(
+    landmarker: Landmarker, model: str, names: list[str], boxes, save: dict[str, Path], lines, radius: bool
+) -> int:
     """All pictures, and how many cannot be read; InputError where that is all of them."""
     failed = 0
     for name in names:
         try:
-            line = _find(landmarker, model, name, boxes, save.get(name))
+            line = _find(landmarker, model, name, boxes, save.get(name), radius)
         except InputError as error:
             if len(names) == 1:
                 raise
@@ -112,7 +118,9 @@ def _same(place: Path, given: str) -> bool:
     return Path(given).exists() and place.samefile(given)
 
 
-def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray] | None, save: Path | None) -> dict:
+def _find(
+    landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray] | None, save: Path | None, radius: bool
+) -> dict:
     """What is in one picture: on the terminal, drawn into ``save``, and as --json has it."""
     image, layout = _read(name), landmarker.contract.layout
     height, width = image.shape[:2]
@@ -128,7 +136,7 @@ def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray]
     for line in _said(faces):
         print(line)
     if save:
-        faces.save(save)
+        faces.save(save, radius)
         print(f"wrote {save}")
     return {
         "image": str(name),

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from bench.accuracy import groups, point_errors, visibility
+from bench.accuracy import groups, point_errors, radius, visibility
 from bench.accuracy.faces import Face, Jitter, open_faces
 from bench.report import charts
 from edgewing import files, geometry, hints, layouts, measure, metrics, models, rows, runtimes
+from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train.data import samples
@@ -59,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split", default="test", metavar="NAME",
-        help="or a subset: common, challenging, private (300W), pose ... blur (WFLW), frontal (AFLW); default: test",
+        help="or a subset: common, challenging, private (300W), pose ... blur (WFLW), frontal (AFLW); held-out, or "
+        "held-out=SHARE: what training kept of a folder that it learnt from; default: test",
     )  # fmt: skip
     parser.add_argument(
         "--points-frame", choices=FRAMES, default="upright",
@@ -96,7 +98,7 @@ def score(
     scored, from_model, from_data = shared_points(contract.layout, faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
-    predicted, scores, labelled, boxes, indices, kinds, seen = [], [], [], [], [], [], []
+    predicted, scores, labelled, boxes, indices, kinds, seen, radii = [], [], [], [], [], [], [], []
     for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
         try:
             face = faces.face(index)
@@ -106,6 +108,8 @@ def score(
         points, confidence = predict(runtime, face)
         predicted.append(points[from_model])
         scores.append(confidence[from_model])
+        if contract.radius:
+            radii.append((_side(face, contract), contract.radius.of(confidence)[from_model]))
         labelled.append(face.landmarks)
         boxes.append(face.box)
         kinds.append((face.attributes, samples.seen(face.landmarks) if face.visibility is None else face.visibility))
@@ -144,6 +148,7 @@ def score(
         **({"pck": pck} if (pck := metrics.correct_keypoints(predicted, true, distance, scored.pck)) else {}),
         "parts": _parts(faces, labelled, errors, kinds),
         **({"visibility": told} if told else {}),
+        **_coverage(contract, predicted - true, radii, lambda values: _parts(faces, labelled, values, kinds)),
         **point_errors.figures(per_point[np.isfinite(errors)], visible[np.isfinite(errors)], scored),
         "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
         "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
@@ -238,6 +243,7 @@ def describe(row: dict) -> str:
     lines += point_errors.describe(row)
     lines += groups.describe(row["parts"])
     lines += visibility.lines_of(row["visibility"]) if "visibility" in row else []
+    lines += radius.describe(row["coverage"]) if "coverage" in row else []
     if other := row.get("against"):
         low, high = 100 * other["low"], 100 * other["high"]
         lost = f"; {other['lost']} have lost their prediction" if other["lost"] else ""
@@ -251,6 +257,20 @@ def describe(row: dict) -> str:
 def percent(fraction: float | None) -> str:
     """A fraction of a file as the percent of a table; an NME over no face at all has none."""
     return "none" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _side(face: Face, contract: Contract) -> float:
+    """Of the crop, image px."""
+    return float(np.hypot(*face.to_image[:, 0])) * contract.crop.size
+
+
+def _coverage(contract: Contract, offsets: np.ndarray, radii: list, divide) -> dict:
+    """Field of a row: whether points are as near as the contract says; nothing where it does not say."""
+    if contract.radius is None:
+        return {}
+    sides = np.array([side for side, _ in radii])
+    within = np.array([side * shares for side, shares in radii])
+    return {"coverage": radius.coverage(offsets, sides, within, contract.radius.share, divide)}
 
 
 def _digests(seen: list[tuple[str, str, str]]) -> dict[str, str]:

@@ -21,9 +21,13 @@ from edgewing.contract import CropPart
 from edgewing.errors import InputError, unknown
 from edgewing.face_set import Faces
 from train.data import crops, load, read
+from train.data.split import group_id
+from train.data.split import split as halves
+from train.recipes import Recipe
 from train.runs import crop_of, layout_of
 
 VALIDATION = "faces/validation.npz"
+HELD_OUT = "held-out"  # the split of a training folder that `train fit` does not learn from
 BOXES = {
     "gtbox": "true landmarks",
     "provided": "the dataset's own boxes",
@@ -127,8 +131,14 @@ class PhotographFaces:
         if crop not in BOXES:
             raise unknown("crop", crop, BOXES)
         self.layout = layouts.get(layout)
-        listing = read(folder, layout, split, points_frame)
+        share = _held_out(split)
+        listing = read(folder, layout, "train" if share else split, points_frame)
         self.samples, self.problems = listing.samples, list(listing.problems)
+        if share:
+            groups = np.array([group_id(sample.group) for sample in self.samples])
+            self.samples = [self.samples[i] for i in halves(groups, share, 0)[1]]
+            kept = f"{len(self.samples)} held out of training (--seed 0 --validation {share:g})"
+            listing.summary.append(f"{folder}: {kept}")
         self.square, self.crop, self.jitter = square, crop, jitter
         self.names = [sample.name for sample in self.samples]
         self.protocol = {
@@ -159,6 +169,20 @@ class PhotographFaces:
         kinds = sample.box, sample.attributes, sample.visibility
         contents = digest(sample.landmarks, sample.box, sample.visibility), digest(image)
         return Face(self.names[index], pixels, sample.landmarks, crop.to_image, *kinds, *contents)
+
+
+def _held_out(split: str) -> float:
+    """``held-out`` or ``held-out=0.1``: the share that training keeps; 0 for another split."""
+    name, given, share = split.partition("=")
+    if name != HELD_OUT:
+        return 0.0
+    try:
+        found = float(share) if given else Recipe.validation
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1:
+        raise InputError(f"--split {split}: give a share between 0 and 1, such as {HELD_OUT}=0.1")
+    return found
 
 
 def digest(*parts: np.ndarray | None) -> str:

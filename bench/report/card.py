@@ -4,7 +4,8 @@
 
 Read are the files in edgewing/models, bench/results/NAME.jsonl (rows that `bench accuracy`, `agreement`, `race`,
 `latency` wrote with --to) and models/NAME.sh, the commands that made the model. A row counts if it is of the very bytes
-that ship; of several rows that say the same thing of the same file the newest does. What no row says reads "not
+that ship, or of those that they were but for the contract (provenance.stamped_on); of several rows that say the same
+thing of the same file the newest does. What no row says reads "not
 measured".
 """
 
@@ -97,12 +98,13 @@ def card(name: str, measured: list[dict], problems: list[str], commands: str) ->
     if not shipped:
         raise InputError(f"{name} is not in {models.FOLDER}; put its files there first")
     first = shipped[0].contract
-    ours = [row for row in measured if any(row["artefact"].get("sha256") == f.about["sha256"] for f in shipped)]
+    ours = [told for row in measured if (told := _of_shipped(row, shipped))]
     used: list[dict] = []
     sections = [
         _head(name, shipped),
         _data(first),
-        _accuracy(shipped, _newest(ours, "accuracy", used)),
+        _accuracy(shipped, accuracy := _newest(ours, "accuracy", used)),
+        *_coverage(shipped, accuracy),
         _agreement(shipped, _newest(ours, "agreement", used)),
         _time(shipped, _newest(ours, "race", used), _newest(ours, "latency", used)),
         _made(commands, used, first),
@@ -165,6 +167,24 @@ def _accuracy(shipped: list[File], found: list[dict]) -> list[str]:
             lines += ["", f"By {part}, {_faces(row)}, {_label(row, shipped)} ({division['how']}):", ""]
             lines += _groups(part, division)
     return lines
+
+
+def _coverage(shipped: list[File], found: list[dict]) -> list[list[str]]:
+    """The section, where the files say how far points may be off."""
+    told = [(row, row["coverage"]) for row in found if "coverage" in row]
+    said = {file.label: file.contract.radius for file in shipped if file.contract.radius}
+    if not said:
+        return []
+    lines = ["## Error bars", ""]
+    lines += [f"- {label}: {100 * r.share:g} % of points are within it; {r.protocol}." for label, r in said.items()]
+    lines += ["", "| faces | crop | file | within | without the mean offset of each point |", "|---|---|---|---|---|"]
+    for row, c in told:
+        what = f"| {_faces(row)} | {_crop(row)} | {_label(row, shipped)}"
+        lines.append(f"{what} | {100 * c['covered']:.1f} % | {100 * c['centred']:.1f} % |")
+        for part, groups in c["parts"].items():
+            for name, g in groups.items():
+                lines.append(f"| by {part}: {name} ({g['faces']}) | | | {100 * g['covered']:.1f} % | |")
+    return [lines]
 
 
 def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
@@ -248,9 +268,9 @@ def _newest(ours: list[dict], kind: str, used: list[dict]) -> list[dict]:
     for row in ours:
         if row["kind"] == kind:
             p = row["protocol"]
-            what = (p.get("data"), p.get("crop"), str(p.get("jitter")), p.get("threads"), p.get("normaliser"))
+            what = (str(p.get(name)) for name in ("data", "split", "crop", "jitter", "threads", "normaliser"))
             against = (row.get("reference") or row.get("teacher") or {}).get("sha256"), row["machine"]["cpu"]
-            key = (row["artefact"]["sha256"], what, against if kind != "accuracy" else None)
+            key = (row["artefact"]["sha256"], *what, against if kind != "accuracy" else None)
             last.pop(key, None)
             last[key] = row
     used += last.values()
@@ -277,7 +297,8 @@ def _crop(row: dict) -> str:
 def _faces(row: dict) -> str:
     """lfpw/testset (224 faces, 300w-68, inter-ocular): which faces, which points, what errors are divided by."""
     p = row["protocol"]
-    return f"{_short(p['data'])} ({p['faces']} faces, {p['scored_points']}, {p['normaliser']})"
+    split = "" if p.get("split", "test") == "test" else f", {p['split']}"
+    return f"{_short(p['data'])}{split} ({p['faces']} faces, {p['scored_points']}, {p['normaliser']})"
 
 
 def _short(data: str) -> str:
@@ -288,6 +309,15 @@ def _short(data: str) -> str:
 
 def _label(row: dict, shipped: list[File]) -> str:
     return next(file.label for file in shipped if file.about["sha256"] == row["artefact"]["sha256"])
+
+
+def _of_shipped(row: dict, shipped: list[File]) -> dict | None:
+    """A row of a file that ships, or of the one that it was before its contract was written anew, as that file's."""
+    for file in shipped:
+        digests = file.about["sha256"], file.contract.provenance.stamped_on
+        if row["artefact"].get("sha256") in filter(None, digests):
+            return row | {"artefact": row["artefact"] | {"sha256": digests[0]}}
+    return None
 
 
 def _file(path: Path) -> File:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 
@@ -12,6 +13,7 @@ from edgewing import contract as contracts
 from edgewing.errors import InputError
 from tests.edgewing.conftest import tiny_contract
 
+RADIUS = contracts.RadiusPart(0.9, [0.5, 0.9], [0.04, 0.02], [1.0, 2.0], 40, "held out")
 PARITY = contracts.ParityPart("gtbox", "onnxruntime 1.0", 40, 0.1, 0.9, 2.0, 0.04, 0.0401, True)
 
 
@@ -27,8 +29,15 @@ def changed(path: str, value) -> str:
 
 
 def test_round_trip(contract):
-    for one in (contract, contract.replace(parity=PARITY)):
+    for one in (contract, contract.replace(parity=PARITY), contract.replace(radius=RADIUS)):
         assert contracts.loads(contracts.dumps(one)) == one
+
+
+def test_what_came_later_is_written_where_it_is_known(contract):
+    """So a file without it is what it was, to the byte."""
+    assert "radius" not in json.loads(contracts.dumps(contract))
+    assert "stamped_on" not in json.loads(contracts.dumps(contract))["provenance"]
+    assert RADIUS.of(np.array([[0.1, 0.7], [0.9, 1.0]])) == pytest.approx(np.array([[0.04, 0.06], [0.02, 0.04]]))
 
 
 def test_weights_of_this_repository_are_read():
@@ -119,6 +128,9 @@ CONTRADICTIONS = [
     ("outputs.0.dtype", "int8", "dtype 'int8' is not one of float16, float32"),
     ("model.format", "h5", "model.format 'h5'"),
     ("seal", "0" * 63, "seal is not 64"),
+    ("provenance.stamped_on", "abc", "provenance.stamped_on is not 64"),
+    ("radius", vars(RADIUS) | {"points": [1.0]}, "radius.points has 1 numbers, not 2"),
+    ("radius", vars(RADIUS) | {"scores": [0.9, 0.5]}, "radius.scores is not 1 to 64 numbers in 0..1 that rise"),
     ("seal", "A" * 64, "seal is not 64"),
 ]
 

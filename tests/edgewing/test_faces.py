@@ -9,7 +9,9 @@ from PIL import Image
 import edgewing
 from edgewing import images
 from edgewing.errors import InputError
+from tests.edgewing.conftest import tiny_contract, write_onnx
 from tests.edgewing.test_cli import ROOT
+from tests.edgewing.test_landmarker import frame
 
 PORTRAIT = ROOT / "docs/portrait.jpg"
 
@@ -51,6 +53,22 @@ def test_other_wrong_words(landmarker):
         landmarker(PORTRAIT, colour="bgr")
     with pytest.raises(InputError, match="give one"):
         landmarker([PORTRAIT], boxes=[(0, 0, 9, 9)])
+
+
+def test_the_radius_grows_with_the_face(landmarker, faces):
+    pixels, (face,) = images.read(PORTRAIT), faces
+    (large,) = landmarker(np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1), [2 * face.box + 0.5])
+    (again,) = landmarker(pixels, [face.box])
+    assert face.radius.shape == (68,) and face.radius.min() > 0.5
+    assert large.radius == pytest.approx(2 * again.radius, rel=0.1)
+    assert face.to_dict()["radius"] == pytest.approx(face.radius, abs=1e-3)
+    assert not np.array_equal(faces.plot(radius=True), faces.plot())
+
+
+def test_a_model_that_does_not_say_how_far_it_is_off(tmp_path):
+    path = write_onnx(tmp_path / "a.onnx", tiny_contract())
+    (face,) = edgewing.Landmarker(path)(frame([((70.0, 90.0), (110.0, 100.0))]), [(40, 50, 140, 140)])
+    assert face.radius is None and "radius" not in face.to_dict()
 
 
 def test_what_a_face_says(faces):

@@ -134,3 +134,14 @@ def test_an_address_is_not_fetched_and_an_empty_folder_is_said(onnx_file, tmp_pa
     refused(edgewing("run", "https://host/a.jpg"), "nothing is fetched; pipe it: curl -s https://host/a.jpg")
     (tmp_path / "empty").mkdir()
     refused(edgewing("run", tmp_path / "empty"), "no picture in this folder")
+
+
+def test_circles_are_drawn_where_the_model_says_how_large(onnx_file, tmp_path):
+    words = ["run", ROOT / "docs/portrait.jpg", "--radius"]
+    refused(edgewing(*words), "--radius is drawn with --save OUT")
+    words += ["--save", tmp_path / "drawn.png", "--model", onnx_file]
+    refused(edgewing(*words), "python -m bench calibrate measures it")
+    for extra in ([], ["--radius"]):
+        edgewing("run", ROOT / "docs/portrait.jpg", "--save", tmp_path / f"{len(extra)}.png", *extra)
+    plain, circled = (images.read(tmp_path / f"{number}.png") for number in (0, 1))
+    assert not np.array_equal(plain, circled)
