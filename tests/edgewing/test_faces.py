@@ -102,7 +102,7 @@ def test_as_json(faces):
     assert (row["width"], row["height"], row["layout"]) == (512, 512, "300w-68")
     assert row["faces"] == [faces[0].to_dict()] == [json.loads(faces[0].to_json())]
     assert set(row["faces"][0]) == {
-        "box", "landmarks", "scores", "there", "trusted", "pose", "eye_openness", "mouth_openness",
+        "box", "landmarks", "scores", "there", "radius", "trusted", "pose", "eye_openness", "mouth_openness",
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from bench.__main__ import main
 from edgewing import containers, measure, models, runtimes
 from targets import table
-from tests.bench.conftest import SIZE, template
+from tests.bench.conftest import SIZE, parity, template
 
 
 def calibrate(*words):
@@ -18,7 +18,7 @@ def calibrate(*words):
 
 @pytest.fixture
 def model(artefact, tmp_path):
-    return artefact(tmp_path / "a.onnx", template())
+    return artefact(tmp_path / "a.onnx", template(), measured=parity())
 
 
 def test_nine_in_ten_errors_lie_within(model, run_folder, tmp_path, capsys):

@@ -20,10 +20,10 @@ def made_up(faces: int, seed: int):
 
 
 def fitted(share=0.9):
-    offsets, scores = made_up(400, 0)
+    offsets, scores = made_up(3000, 0)
     distances = np.linalg.norm(offsets, axis=-1)
     distances[::3, 4] = np.nan  # a point that many faces do not have
-    return RadiusPart(share, *radius.fit(distances, scores, np.ones(scores.shape), share), 400, "made up")
+    return RadiusPart(share, *radius.fit(distances, scores, np.ones(scores.shape), share), 3000, "made up")
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])
