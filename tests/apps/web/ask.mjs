@@ -71,6 +71,23 @@ const scenes = {
     for (const [image, time] of frames) tracks.push(await tracker.step(image, time));
     return {tracks, asked, searched};
   },
+
+  /** The golden tracks: frame by frame what the detector finds and what the model answers is given. left: answers that
+   * nobody asked for. */
+  async live({contract, settings, width, height, frames}) {
+    let [answers, found] = [[], []];
+    const landmarker = new parts.landmarker.Landmarker(contract, async () => answers.shift());
+    const finder = {one: false, same: 0.3, find: async () => found.map((box) => ({box}))};
+    const tracker = new parts.tracking.Tracker(landmarker, finder, settings);
+    const grey = picture({width, height, rgba: new Uint8Array(width * height * 4)});
+    const given = [];
+    for (const frame of frames) {
+      [answers, found] = [[...frame.asked], frame.found];
+      const tracks = await tracker.step(grey, frame.time);
+      given.push({tracks, left: answers.length, searched: tracker.searched});
+    }
+    return given;
+  },
 };
 
 for await (const line of createInterface({input: process.stdin})) {

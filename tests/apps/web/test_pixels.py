@@ -36,15 +36,6 @@ def test_a_crop_beside_the_picture_is_black(ask, noise):
     assert not ask("pixels.sample", noise, crop).any()
 
 
-def test_points_go_back_into_the_picture(ask):
-    crop = geometry.crop_from_box(np.array([10.5, 20.25, 200, 180]), 160)
-    points = RNG.uniform(0, 160, (68, 2)).astype(np.float32)
-    ours = ask("geometry.cropFromBox", [10.5, 20.25, 200, 180], {"factor": 1.344, "least": 1.1, "size": 160})
-    assert np.allclose(
-        ask("geometry.toImage", ours, points).reshape(-1, 2), geometry.apply(crop.to_image, points), atol=1e-4
-    )
-
-
 @pytest.mark.parametrize("shape", [(480, 640), (360, 640), (640, 480), (720, 1280), (512, 512), (562, 572), (300, 257)])
 def test_the_detector_sees_what_opencv_shrinks(ask, shape):
     image = cv2.GaussianBlur(RNG.integers(0, 256, (*shape, 3), dtype=np.uint8), (0, 0), 2)

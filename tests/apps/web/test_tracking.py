@@ -16,22 +16,6 @@ from tests.edgewing.test_landmarker import frame
 SIZE = {"width": 320, "height": 240}
 
 
-@pytest.mark.parametrize("size", [40.0, 180.0])
-def test_steady_points_are_pythons(ask, size):
-    """At rest, moving, at uneven times, twice at one time, and after a long gap."""
-    rng = np.random.default_rng(1)
-    times = np.cumsum(np.r_[100.0, rng.uniform(0.01, 0.06, 30), 0.0, 0.03, 2.0, 0.03, 0.03])
-    path = np.stack([50 * np.sin(times), 30 * times - 3000], axis=1)[:, None]
-    samples = (path + rng.uniform(0, size, (1, 68, 2)) + rng.normal(0, 0.4, (len(times), 68, 2))).astype(np.float32)
-    settings = tracking.settings().filter
-    filtered = tracking.OneEuro(settings)
-    expected = np.array([filtered(points, time, size) for points, time in zip(samples, times)])
-    sent = [[points.ravel(), time, size] for points, time in zip(samples, times.tolist())]
-    got = np.array(ask("steady", dataclasses.asdict(settings), sent)).reshape(expected.shape)
-    assert np.abs(got - expected).max() < 1e-3
-    assert np.abs(expected - samples).max() > 0.3, "the filter must have something to do"
-
-
 class Listening:
     """Landmark runtime and detector of a real Landmarker, with what they were asked and what they answered."""
 

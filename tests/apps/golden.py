@@ -1,0 +1,296 @@
+"""Golden vectors: what the Python reference answers, for the same code in other languages.
+
+    python -m tests.apps.golden        # writes apps/golden.json
+
+Each language's tests read that file, and are equal to 1e-3 px; crops byte for byte. What is measured in px is stored to
+1e-6. Bytes are base64, (H, W, 3) RGB. Boxes are x0, y0, x1, y1; landmarks x0, y0, x1, y1, ...
+"""
+
+import base64
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from edgewing import contract as contracts
+from edgewing import decoding, detection, geometry, layouts, runtimes, tracking
+from edgewing.landmarker import Landmarker
+
+FILE = Path(__file__).parents[2] / "apps/golden.json"
+SIZE, POINTS = 16, 4
+SHAPE = (20, 24)  # of the picture that crops are cut from: rows, columns
+FRAME = (120, 160)
+FIT = detection.Fit((0.1, 0.2), (0.9, 0.8))
+
+
+def made() -> dict[str, list]:
+    """Kind -> its vectors, each a map of what goes in and what comes out."""
+    rng = np.random.default_rng(7)
+    picture = rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+    kinds = {
+        "contracts": texts(),
+        "crops": crops(),
+        "pixels": pixels(picture),
+        "squares": squares(picture),
+        "inputs": inputs(rng),
+        "decodes": decodes(rng),
+        "points": points(rng),
+        "detections": detections(rng, picture),
+        "steady": steady(rng),
+        "tracks": lives(rng),
+    }
+    return json.loads(json.dumps(kinds, default=plain))
+
+
+def plain(value):
+    """Arrays as JSON has them: bytes in base64, numbers flat."""
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        return base64.b64encode(np.ascontiguousarray(value)).decode()
+    return [round(float(number), 6) for number in np.ravel(value)]
+
+
+def a_contract(dtype="uint8", axes="NHWC", colour="RGB", frame="crop", in_graph=True, least=0.3):
+    """A model of POINTS points in a square of SIZE px; they are of no face that has eyes, so nothing is turned."""
+    shape = [1, SIZE, SIZE, 3] if axes == "NHWC" else [1, 3, SIZE, SIZE]
+    numbers = [0.0, 255.0] if dtype == "uint8" else [-1.0, 1.0]
+    out = [
+        contracts.OutputPart("landmarks", "landmarks", [1, POINTS, 2], frame, "px", "float32"),
+        contracts.OutputPart("scores", "scores", [1, POINTS], "none", "0 to 1", "float32"),
+    ]
+    maps = [contracts.OutputPart("maps", "heatmaps", [1, POINTS, 8, 8], "cell", "0 to 1", "float32")]
+    return contracts.check(
+        contracts.Contract(
+            layout=layouts.Layout("golden-4", POINTS, edges=((0, 1), (1, 2), (2, 3)), object="face"),
+            input=contracts.InputPart("image", shape, axes, dtype, colour, numbers, "inside the graph"),
+            crop=contracts.crop_part(SIZE),
+            outputs=out if in_graph else maps,
+            decode=contracts.DecodePart(in_graph, "centroid", 0.4, 2, 2.0, least),
+            model=contracts.ModelPart("golden", "test", "tflite", "int8", 1, 1),
+            training=contracts.TrainingPart([], "drawn for tests, free", []),
+            provenance=contracts.ProvenancePart("", {}, ""),
+        )
+    )
+
+
+def as_json(contract) -> dict:
+    return json.loads(contracts.dumps(contract))
+
+
+def texts() -> list[dict]:
+    """Contracts as text, and what a loader refuses, with a word that its message has; '' where it takes them."""
+    good, maps = as_json(a_contract()), as_json(a_contract(in_graph=False))
+    newer = good | {
+        "added": {"later": [1, None, True, "\u00e9\n\\ \U0001f600"]},
+        "crop": good["crop"] | {"added": 1e-2},
+    }
+    cases = [(json.dumps(good), ""), (json.dumps(maps, indent=1), ""), (json.dumps(newer), "")]
+    wrong = [
+        (good | {"schema": 1}, "schema"),
+        (good | {"schema": 3}, "schema"),
+        (good | {"crop": good["crop"] | {"border": "mirror"}}, "border"),
+        (good | {"outputs": good["outputs"][1:]}, "landmarks"),
+        (maps | {"outputs": good["outputs"]}, "heatmaps"),
+    ]
+    cases += [(json.dumps(one), word) for one, word in wrong] + [(json.dumps(good)[:200], "JSON"), ("[2]", "schema")]
+    return [{"text": text, "refused": word} for text, word in cases]
+
+
+def crops() -> list[dict]:
+    boxes = [(40, 30, 90, 84), (10.25, 5.5, 150.75, 118.1), (-30, -20, 40, 35), (70, 50, 84, 65), (5, 5, 6, 60)]
+    corners = np.array([[0, 0], [15, 0], [3.5, 12.25]])
+    cases = [(box, turn) for box in boxes for turn in (0.0, 0.5, -2.0)]
+    made = [(box, turn, geometry.crop_from_box(np.array(box, float), SIZE, turn=turn)) for box, turn in cases]
+    part = dataclasses.asdict(contracts.crop_part(SIZE))
+    return [
+        {"part": part, "box": box, "turn": turn, "side": round(crop.side, 6), "crop": plain(corners)}
+        | {"image": geometry.apply(crop.to_image, corners)}
+        for box, turn, crop in made
+    ]
+
+
+def pixels(picture) -> list[dict]:
+    boxes = [(4, 3, 18, 15), (-6.5, -4.25, 9, 8), (15, 12, 40, 33), (9.1, 8.2, 11.9, 10.7), (100, 100, 120, 130)]
+    cases = [(box, turn) for box in boxes[:4] for turn in (0.0, 0.7)] + [(boxes[4], 0.0)]
+    made = [(box, turn, geometry.crop_from_box(np.array(box, float), SIZE, turn=turn)) for box, turn in cases]
+    part = dataclasses.asdict(contracts.crop_part(SIZE))
+    return [
+        {"part": part, "box": box, "turn": turn, "picture": picture, "width": SHAPE[1], "height": SHAPE[0]}
+        | {"pixels": geometry.warp(picture, crop.to_image, SIZE)}
+        for box, turn, crop in made
+    ]
+
+
+def squares(picture) -> list[dict]:
+    """The picture as a detector sees it; values that lie between two levels may be off by one."""
+    made = [
+        (part, side, *detection.fit_into_square(part, side)) for part in (picture, picture[:9]) for side in (8, 12, 30)
+    ]
+    return [
+        {
+            "picture": part,
+            "width": part.shape[1],
+            "height": part.shape[0],
+            "side": side,
+            "pixels": square,
+            "scale": scale,
+        }
+        for part, side, square, scale in made
+    ]
+
+
+def inputs(rng) -> list[dict]:
+    """Pixels to the tensor that a model takes."""
+    crop = rng.integers(0, 256, (1, SIZE, SIZE, 3), dtype=np.uint8)
+    made = [
+        a_contract(*how) for how in (("uint8", "NHWC", "BGR"), ("uint8", "NCHW", "RGB"), ("float32", "NCHW", "BGR"))
+    ]
+    return [
+        {"contract": as_json(contract), "pixels": crop, "tensor": [round(float(v), 6) for v in tensor.ravel()[::7]]}
+        for contract, tensor in ((contract, runtimes.Runtime(None, contract).input(crop)) for contract in made)
+    ]  # every seventh number: enough to tell colours and axes apart
+
+
+def decodes(rng) -> list[dict]:
+    """Heatmaps with a peak, at the border, with a tie, and without any."""
+    maps = rng.normal(0, 0.02, (1, POINTS, 8, 8))
+    maps[0, 0, 3, 4], maps[0, 0, 3, 5], maps[0, 1, 0, 2], maps[0, 3] = 0.9, 0.5, 1.2, 0
+    maps[0, 2, 2, 2] = maps[0, 2, 6, 5] = 0.5
+    maps, made = np.round(maps, 4).astype(np.float32), []
+    for how in (decoding.Decode(), decoding.Decode("centroid", 0.0, 1), decoding.Decode("quarter", 0.0, 1)):
+        contract = a_contract(in_graph=False)
+        contract = contract.replace(decode=dataclasses.replace(contract.decode, **dataclasses.asdict(how)))
+        found = runtimes.points({"maps": maps}, contract)
+        made.append({"contract": as_json(contract), "maps": maps, "landmarks": found.landmarks, "scores": found.scores})
+    return made
+
+
+def points(rng) -> list[dict]:
+    """What a graph that decodes says, to px of the crop and of the picture."""
+    raw = {"landmarks": rng.uniform(0, 8, (1, POINTS, 2)).round(4), "scores": rng.uniform(0, 1, (1, POINTS)).round(4)}
+    box, made = (30.5, 20.25, 90.0, 101.0), []
+    for frame in ("crop", "cell"):
+        contract = a_contract(frame=frame)
+        found = runtimes.points(raw, contract)
+        image = geometry.apply(geometry.crop_from_box(np.array(box), SIZE).to_image, found.landmarks[0])
+        made.append({"contract": as_json(contract), **raw, "box": box, "crop": found.landmarks, "image": image})
+    return made
+
+
+def detections(rng, picture) -> list[dict]:
+    """A small BlazeFace: 8 anchors, of which some are sure, some of one face."""
+    anchors = detection.Anchors("blazeface_short.tflite", 32, ((16, 2),), 0.5)
+    raw = rng.uniform(-3, 3, (8, 16)).round(4).astype(np.float32)
+    raw[:, 2:4] = rng.uniform(8, 14, (8, 2)).round(4)
+    raw[:, 4:8] = [0, 0, 5, 0]  # the eyes are level
+    logits = np.array([2, 1.5, -1, 0.2, 3, -4, -90, 0.1], np.float32)
+    blaze = detection.BlazeFace(anchors)
+    blaze.network = lambda square: (raw, logits)
+    settings = {"side": anchors.side, "cells": anchors.cells, "least": anchors.least, "same": detection.SAME_FACE}
+    found = detection.Detector("small", blaze, FIT)(picture)
+    return [
+        {"settings": settings | {"fit": dataclasses.asdict(FIT)}, "boxes": raw, "logits": logits, "picture": picture}
+        | {"width": SHAPE[1], "height": SHAPE[0]}
+        | {"found": [{"box": plain(one.box), "score": round(one.score, 6)} for one in found]}
+    ]
+
+
+def steady(rng) -> list[dict]:
+    """At rest, moving, at uneven times, twice at one time, after a long gap; with points that are not there."""
+    times = np.cumsum(np.r_[100.0, rng.uniform(0.01, 0.06, 8), 0.0, 0.03, 2.0, 0.03]).round(4)
+    start, settings = rng.uniform(0, 60, (POINTS, 2)), tracking.settings().filter
+    made, filtered = [], tracking.OneEuro(settings)
+    for number, time in enumerate(times):
+        moved = start + max(0, number - 4) * np.array([2.5, -1.0]) + rng.normal(0, 0.4, (POINTS, 2))
+        sample, there = moved.round(3).astype(np.float32), np.array([True, True, number % 3 > 0, True])
+        out = filtered(sample, time, 50.0, there)
+        made.append(
+            {"points": plain(sample), "time": time, "size": 50.0, "there": there.tolist(), "steady": plain(out)}
+        )
+    return [{"settings": dataclasses.asdict(settings), "samples": made}]
+
+
+SHAPE_OF_FACE = np.array([[-12, -9], [12, -9], [9, 11], [-9, 11]], float)
+
+
+class Scripted:
+    """A graph (edgewing.runtimes.Graph) that knows where the faces are. scene: (x, y, score, whether one is hidden)."""
+
+    def __init__(self, rng):
+        self.rng, self.scene, self.crops, self.asked = rng, [], [], []
+
+    def run(self, tensor):
+        del tensor  # the picture is grey
+        crop = self.crops.pop(0)
+        near = [face for face in self.scene if np.hypot(*(np.array(face[:2]) - crop.centre)) < crop.side / 2]
+        x, y, score, hidden = min(
+            near, key=lambda face: np.hypot(*(np.array(face[:2]) - crop.centre)), default=(*crop.centre, 0.1, False)
+        )
+        image = SHAPE_OF_FACE + (x, y) + self.rng.normal(0, 0.3, (POINTS, 2))
+        landmarks = geometry.apply(crop.to_crop, image).round(4).astype(np.float32)
+        scores = np.array([score, score, score, 0.2 if hidden else score], np.float32)
+        self.asked.append({"landmarks": plain(landmarks), "scores": plain(scores)})
+        return {"landmarks": landmarks[None], "scores": scores[None]}
+
+
+class Telling(Landmarker):
+    """Tells its graph where the crops lie, which no network is told."""
+
+    def look(self, image, places, given=False):
+        self.runtime.graph.crops = [geometry.crop_from_box(place.box, SIZE, turn=place.turn) for place in places]
+        return super().look(image, places, given)
+
+
+def scenes() -> list[list[tuple]]:
+    """Found, a point hidden, a moment of doubt, gone, back; a second face, that comes to lie on the first."""
+    made = [[(40.0 + 2 * n, 50.0, 0.5 if n == 4 else 0.9, n == 3)] for n in range(16)]
+    made[6], made[7] = [], []
+    for n in range(9, 16):
+        k = max(0, n - 10)
+        made[n].append((120.0 - 10 * k, 70.0 - 3 * k, 0.85, False))
+    return made
+
+
+def lives(rng) -> list[dict]:
+    """Tracks of the scenes, with what the detector finds and what the model says of each crop that it is asked for."""
+    constants, contract, boxes = tracking.settings(), a_contract(), []
+    constants = dataclasses.replace(constants, search=dataclasses.replace(constants.search, beat=0.2))
+    finder = detection.Detector("known", lambda image: boxes, detection.Fit((0.0, 0.0), (1.0, 1.0)))
+    landmarker = Telling("edgewing-xs", finder)
+    landmarker.runtime = runtimes.Runtime(Scripted(rng), contract)
+    tracker, grey, frames, time = tracking.Tracker(landmarker, constants), np.full((*FRAME, 3), 90, np.uint8), [], 10.0
+    for number, scene in enumerate(scenes()):
+        time = round(time + 0.05 + 0.03 * (number % 3), 4)
+        boxes[:] = [detection.Detection(np.array([x - 13, y - 10, x + 13, y + 12], float), 0.9) for x, y, *_ in scene]
+        landmarker.runtime.graph.scene, landmarker.runtime.graph.asked = scene, []
+        tracks = [
+            {"id": track.id, "landmarks": plain(track.landmarks), "there": track.face.there.tolist()}
+            | {"confidence": round(track.confidence, 6), "age": round(track.age, 6)}
+            for track in tracker(grey, time)
+        ]
+        found = {"time": time, "found": [plain(one.box) for one in boxes], "searched": tracker.searched}
+        frames.append(found | {"asked": landmarker.runtime.graph.asked, "tracks": tracks})
+    settings, size = dataclasses.asdict(constants), {"width": FRAME[1], "height": FRAME[0]}
+    return [{"contract": as_json(contract), "settings": settings, **size, "frames": frames}]
+
+
+def count(vectors: dict[str, list]) -> int:
+    """How many answers there are; samples and frames count singly."""
+    return sum(len(one.get("samples") or one.get("frames") or [one]) for kind in vectors.values() for one in kind)
+
+
+def same(one, other) -> bool:
+    """Equal, numbers to 2e-6."""
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) and isinstance(other, (int, float)):
+        return abs(one - other) <= 2e-6
+    return one == other
+
+
+if __name__ == "__main__":
+    vectors = made()
+    FILE.write_text(json.dumps(vectors, separators=(",", ":")).replace('],"', '],\n"') + "\n")
+    print(f"wrote {FILE}: {count(vectors)} vectors, {FILE.stat().st_size / 1e3:.0f} kB")

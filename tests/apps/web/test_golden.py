@@ -1,0 +1,126 @@
+"""The page's modules give Python's answers to the golden vectors (tests/apps/golden.py)."""
+
+import base64
+import json
+import math
+
+import numpy as np
+import pytest
+
+from edgewing.contract import KEY
+from tests.apps import golden
+
+VECTORS = json.loads(golden.FILE.read_text())
+CLOSE = 1e-3  # px
+
+
+def pixels(text: str, *shape: int) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(*shape, 3)
+
+
+def picture(one: dict) -> np.ndarray:
+    return pixels(one["picture"], one["height"], one["width"])
+
+
+def off(ours, expected) -> float:
+    return float(np.abs(np.ravel(ours).astype(np.float64) - np.ravel(expected)).max())
+
+
+def upright(kind: str) -> list[dict]:
+    """The page turns no crops: faces that lie on their side are left out there (docs/web.md)."""
+    return [one for one in VECTORS[kind] if not one["turn"]]
+
+
+def in_tflite(text: str) -> np.ndarray:
+    """A TFLite file of nothing but a contract."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, entry, buffer = schema.ModelT(), schema.MetadataT(), schema.BufferT()
+    buffer.data, entry.name, entry.buffer = np.frombuffer(text.encode(), np.uint8), KEY, 1
+    model.version, model.buffers, model.metadata = 3, [schema.BufferT(), buffer], [entry]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return np.frombuffer(bytes(builder.Output()), np.uint8)
+
+
+@pytest.mark.parametrize("one", VECTORS["contracts"])
+def test_contracts(ask, one):
+    if one["refused"]:
+        with pytest.raises(RuntimeError, match=one["refused"]):
+            ask("contract.read", in_tflite(one["text"]))
+    else:
+        assert ask("contract.read", in_tflite(one["text"])) == json.loads(one["text"])
+
+
+def test_crops(ask):
+    for one in upright("crops"):
+        crop = ask("geometry.cropFromBox", one["box"], one["part"])
+        assert crop["side"] == pytest.approx(one["side"], abs=1e-6)
+        assert off(ask("geometry.toImage", crop, one["crop"]), one["image"]) < CLOSE
+
+
+def test_pixels(ask):
+    for one in upright("pixels"):
+        crop = ask("geometry.cropFromBox", one["box"], one["part"])
+        assert ask("pixels.sample", picture(one), crop).tobytes() == base64.b64decode(one["pixels"])
+
+
+def test_squares(ask):
+    for one in VECTORS["squares"]:
+        got = ask("pixels.fitIntoSquare", picture(one), one["side"])
+        assert off(got["rgb"], pixels(one["pixels"], one["side"], one["side"])) <= 1
+        assert got["scale"] == pytest.approx(one["scale"], abs=1e-6)
+
+
+def test_inputs(ask):
+    for one in VECTORS["inputs"]:
+        got = ask("landmarker.toInput", pixels(one["pixels"], -1).ravel(), one["contract"])
+        assert got.dtype == one["contract"]["input"]["dtype"]
+        assert off(got[::7], one["tensor"]) < 2e-6
+
+
+def test_heatmaps(ask):
+    for one in VECTORS["decodes"]:
+        got = ask("landmarker.points", {"maps": np.float32(one["maps"])}, one["contract"])
+        assert off(got["landmarks"], one["landmarks"]) < CLOSE and off(got["scores"], one["scores"]) < CLOSE
+
+
+def test_points(ask):
+    for one in VECTORS["points"]:
+        raw = {name: np.float32(one[name]) for name in ("landmarks", "scores")}
+        got = ask("landmarker.points", raw, one["contract"])
+        crop = ask("geometry.cropFromBox", one["box"], one["contract"]["crop"])
+        assert off(got["landmarks"], one["crop"]) < CLOSE
+        assert off(ask("geometry.toImage", crop, got["landmarks"]), one["image"]) < CLOSE
+
+
+def test_detections(ask):
+    for one in VECTORS["detections"]:
+        outputs = {"boxes": np.float32(one["boxes"]), "scores": np.float32(one["logits"])}
+        got = ask("find", one["settings"], outputs, picture(one))
+        assert off([f["box"] for f in got], [f["box"] for f in one["found"]]) < CLOSE
+        assert off([f["score"] for f in got], [f["score"] for f in one["found"]]) < 1e-5
+
+
+def test_steady_points(ask):
+    for one in VECTORS["steady"]:
+        sent = [[np.float32(s["points"]), s["time"], s["size"], s["there"]] for s in one["samples"]]
+        got, raw = ask("steady", one["settings"], sent), [s["points"] for s in one["samples"]]
+        assert off(got, [s["steady"] for s in one["samples"]]) < CLOSE
+        assert off(got, raw) > 0.3, "the filter must have something to do"
+
+
+def test_tracks(ask):
+    for one in VECTORS["tracks"]:
+        frames = [
+            frame | {"asked": [{name: np.float32(v) for name, v in face.items()} for face in frame["asked"]]}
+            for frame in one["frames"]
+        ]
+        for got, frame in zip(ask("live", one | {"frames": frames}), one["frames"], strict=True):
+            assert got["left"] == 0 and got["searched"] == frame["searched"]
+            for track, expected in zip(got["tracks"], frame["tracks"], strict=True):
+                assert track["id"] == expected["id"] and track["there"] == expected["there"]
+                assert off(track["landmarks"], expected["landmarks"]) < CLOSE
+                assert math.isclose(track["confidence"], expected["confidence"], abs_tol=1e-5)
+                assert math.isclose(track["age"], expected["age"], abs_tol=1e-5)
