@@ -10,7 +10,7 @@ PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
 
-.PHONY: help install demo test test-full test-lowest arm web wheel lint tensorrt-rtx fuzz
+.PHONY: help install demo test test-full test-lowest arm kotlin web wheel lint tensorrt-rtx fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,15 @@ test-lowest: $(INSTALLED)  ## the runtime's tests on the oldest versions that py
 
 arm: $(INSTALLED)  ## files of a tiny network on emulated ARM cores (Debian 12; 600 MB in cache/arm)
 	$(PY) -m pytest -q -rs tests/targets/arm
+
+KOTLIN := tests/apps/android
+
+kotlin: $(KOTLIN)/node_modules/.package-lock.json  ## the Kotlin compiler (npm; 100 MB), for the tests of apps/android; they need Java 17
+
+$(KOTLIN)/node_modules/.package-lock.json: $(KOTLIN)/package-lock.json
+	@command -v npm >/dev/null || { echo "error: no npm; apt-get install npm"; exit 2; }
+	cd $(KOTLIN) && npm ci --no-audit --no-fund
+	@touch $@
 
 WEB_PACKAGES := apps/web/node_modules/.package-lock.json
 

@@ -142,9 +142,8 @@ def squares(picture) -> list[dict]:
 def inputs(rng) -> list[dict]:
     """Pixels to the tensor that a model takes."""
     crop = rng.integers(0, 256, (1, SIZE, SIZE, 3), dtype=np.uint8)
-    made = [
-        a_contract(*how) for how in (("uint8", "NHWC", "BGR"), ("uint8", "NCHW", "RGB"), ("float32", "NCHW", "BGR"))
-    ]
+    kinds = (("uint8", "NHWC", "BGR"), ("uint8", "NCHW", "RGB"), ("float32", "NHWC", "RGB"), ("float32", "NCHW", "BGR"))
+    made = [a_contract(*kind) for kind in kinds]
     return [
         {"contract": as_json(contract), "pixels": crop, "tensor": [round(float(v), 6) for v in tensor.ravel()[::7]]}
         for contract, tensor in ((contract, runtimes.Runtime(None, contract).input(crop)) for contract in made)

@@ -1,0 +1,63 @@
+package edgewing.core
+
+import kotlin.math.exp
+
+/** Of settings.json. side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of
+ * two finds of one face. shift, scale: its box to the landmark box. */
+class DetectorSettings(json: Any?) {
+    val side = json.number("side").toInt()
+    val cells = json.list("cells").map { it.numbers().map(Double::toInt) }
+    val least = json.number("least")
+    val same = json.number("same")
+    val shift = json.numbers("fit", "shift")
+    val scale = json.numbers("fit", "scale")
+}
+
+class Detection(val box: Box, val score: Double)
+
+/** BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it. network: (1,
+ * side, side, 3) in [-1, 1] to its raw boxes (A, 16) and scores (A), before the sigmoid. */
+class Detector(val settings: DetectorSettings, private val network: (FloatArray) -> Pair<FloatArray, FloatArray>) {
+    /** Of the anchors, px of the input, in the order of the outputs: rows, columns, anchors of a cell. */
+    private val centres = settings.cells.flatMap { (stride, count) ->
+        val ticks = List(settings.side / stride) { (it + 0.5) * stride }
+        ticks.flatMap { y -> ticks.flatMap { x -> List(count) { x to y } } }
+    }
+
+    /** The landmark boxes of the picture's faces, largest first. */
+    fun find(picture: Picture): List<Detection> {
+        val square = fitIntoSquare(picture, settings.side)
+        val (boxes, logits) = network(FloatArray(square.rgb.size) { (square.rgb[it].toInt() and 255) / 127.5f - 1 })
+        return merge(sure(boxes, logits)).map { found ->
+            // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
+            val (x0, y0, x1, y1) = with(found.box) { listOf(x0, y0, x1, y1) }.map { it * square.scale - 0.5 }
+            Detection(fit(Box(x0, y0, x1, y1)), found.score)
+        }.sortedByDescending { it.box.area }
+    }
+
+    private fun sure(raw: FloatArray, logits: FloatArray): List<Detection> = centres.indices.mapNotNull { i ->
+        val score = 1 / (1 + exp(-logits[i].toDouble().coerceIn(-80.0, 80.0)))
+        val (x, y) = raw[16 * i] + centres[i].first to raw[16 * i + 1] + centres[i].second
+        val (w, h) = raw[16 * i + 2] / 2.0 to raw[16 * i + 3] / 2.0
+        if (score < settings.least) null else Detection(Box(x - w, y - h, x + w, y + h), score)
+    }
+
+    /** One of each face, best first: the mean of those that overlap, weighted by score (section 4.2). */
+    private fun merge(all: List<Detection>): List<Detection> = buildList {
+        var rest = all.sortedByDescending { it.score }
+        while (rest.isNotEmpty()) {
+            val best = rest.first()
+            // a box of no area overlaps nothing, itself included
+            val group = rest.filter { it === best || best.box.overlap(it.box) >= settings.same }
+            fun mean(part: (Box) -> Double) = group.sumOf { it.score * part(it.box) } / group.sumOf { it.score }
+            add(Detection(Box(mean(Box::x0), mean(Box::y0), mean(Box::x1), mean(Box::y1)), best.score))
+            rest = rest - group.toSet()
+        }
+    }
+
+    private fun fit(box: Box): Box {
+        val (x, y) = box.x + box.width * settings.shift[0] to box.y + box.height * settings.shift[1]
+        val (w, h) = box.width * settings.scale[0] / 2 to box.height * settings.scale[1] / 2
+        return Box(x - w, y - h, x + w, y + h)
+    }
+}
