@@ -21,6 +21,10 @@ VERBS = {
         "bench.accuracy.agreement",
         "A model's landmarks against its teacher's on UTKFace, by age and by sex.",
     ),
+    "expression": (
+        "bench.accuracy.expression",
+        "Head pose, expression and gaze, read off a model's landmarks on drawn heads.",
+    ),
     "race": (
         "bench.time.race",
         "Processor time of several files in one process, in turn, against a reference; also models of others.",

@@ -1,5 +1,5 @@
-"""What landmarks say of a face: its parts, where it looks, how open eyes and mouth are, and its place in a square that
-recognition networks take. numpy alone; left and right are those of the picture.
+"""What landmarks say of a face: its parts, how open eyes and mouth are, and its place in a square that recognition
+networks take. numpy alone; left and right are those of the picture.
 
 N: landmarks, (N, 2) px.
 """
@@ -7,10 +7,7 @@ N: landmarks, (N, 2) px.
 from __future__ import annotations
 
 import functools
-import json
 import re
-from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 
@@ -21,23 +18,12 @@ from edgewing.layouts import Layout
 # code aligns faces (insightface, MIT).
 ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)])
 ARCFACE_SIZE = 112
-HEAD_LAYOUT = "300w-68"
 PARTS = (  # what a curve's name says -> the part
     ("lip", "mouth"),
     ("nose", "nose"),
     (r"left_(\w+_)?(lid|eye)$", "left_eye"),
     (r"right_(\w+_)?(lid|eye)$", "right_eye"),
 )
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Degrees. yaw > 0: the face looks to the right of the picture; pitch > 0: down; roll > 0: it is tilted against the
-    clock."""
-
-    yaw: float
-    pitch: float
-    roll: float
 
 
 @functools.cache
@@ -96,31 +82,3 @@ def openness(landmarks: np.ndarray, layout: Layout, upper: str, lower: str) -> f
     above, below = (landmarks[list(points)].astype(np.float64) for points in pair)
     width = float(np.linalg.norm(above[-1] - above[0]))
     return float(np.linalg.norm(above[1:-1] - below[1:-1], axis=1).mean() / max(width, 1e-6))
-
-
-@functools.cache
-def _head() -> np.ndarray:
-    """(68, 3) the mean head of head.json around its middle."""
-    return np.array(json.loads((resources.files("edgewing") / "head.json").read_text())["points"])
-
-
-def pose(landmarks: np.ndarray, layout: Layout, there: np.ndarray | None = None) -> Pose | None:
-    """Where a face looks: the rotation of a mean head whose points, seen from far away, lie nearest to those of
-    ``there``. None for layouts that have no map to HEAD_LAYOUT, and for fewer than six points."""
-    if layout.name != HEAD_LAYOUT and HEAD_LAYOUT not in layout.maps:
-        return None
-    index = layout.map_to(HEAD_LAYOUT)
-    kept = np.ones(len(index), bool) if there is None else there[index]
-    if kept.sum() < 6 or not np.isfinite(landmarks[index][kept]).all():
-        return None
-    head, flat = _head()[kept], landmarks[index][kept].astype(np.float64)
-    matrix = np.linalg.lstsq(head - head.mean(axis=0), flat - flat.mean(axis=0), rcond=None)[0].T
-    left, _, right = np.linalg.svd(matrix, full_matrices=False)
-    across, down = left @ right  # to the picture's right, and down, in the head's frame
-    forward = np.array([across[2], down[2], np.cross(across, down)[2]])
-    yaw = np.arctan2(forward[0], -forward[2])
-    pitch = np.arctan2(forward[1], np.hypot(forward[0], forward[2]))
-    side = np.array([across[0], down[0], np.cross(across, down)[0]])  # the person's left, as the picture has it
-    level = np.array([np.cos(yaw), 0.0, np.sin(yaw)])
-    roll = np.arctan2(side @ np.cross(forward, level), side @ level)
-    return Pose(*(float(value) for value in np.degrees([yaw, pitch, roll])))

@@ -87,14 +87,16 @@ def _shipped(as_json: bool) -> None:
         print(hints.next_line("edgewing info FILE"))
         return
     default = models.default()
-    print(f"{'model':<13} {'format':<7} {'layout':<8} {'px':>4} {'M MAC':>6} {'kB':>6}  NME, validation faces")
+    about = f"{'format':<7} {'layout':<8} {'px':>4} {'M MAC':>6} {'kB':>6}  {'weights':<13}"
+    print(f"{'model':<16} {about}  NME, validation faces")
     for model, form, path, c in found:
         p = c.parity
         nme = f"{100 * p.nme_artefact:.2f} % of {p.faces}" if p else "not measured"
         size = path.stat().st_size / 1e3
+        terms = "Apache-2.0" if notices.free(c) else "research only"
         print(
-            f"{model.name:<13} {form:<7} {c.layout.name:<8} {c.crop.size:>4} {c.model.macs / 1e6:>6.1f} {size:>6.0f}  "
-            f"{nme}{'  (default)' if path == models.path(default) else ''}"
+            f"{model.name:<16} {form:<7} {c.layout.name:<8} {c.crop.size:>4} {c.model.macs / 1e6:>6.1f} {size:>6.0f}  "
+            f"{terms:<13}  {nme}{'  (default)' if path == models.path(default) else ''}"
         )
     print(hints.next_line("edgewing info", default))
     for _, _, path, contract in found:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from edgewing import anatomy, geometry
+from edgewing import anatomy, expression, geometry
 from edgewing.contract import RadiusPart
 from edgewing.errors import InputError
+from edgewing.expression import Gaze, Pose
 from edgewing.layouts import Layout
 
 UNNAMED = Layout("none", 0)
@@ -129,9 +130,19 @@ class Face:
         return {name: self.landmarks[list(points)] for name, points in anatomy.regions(self.layout).items()}
 
     @property
-    def pose(self) -> anatomy.Pose | None:
-        """yaw, pitch, roll in degrees (edgewing.anatomy); None where the layout or the points do not tell."""
-        return anatomy.pose(self.landmarks, self.layout, self.there)
+    def pose(self) -> Pose | None:
+        """yaw, pitch, roll in degrees (edgewing.expression); None where the layout or the points do not tell."""
+        return expression.pose(self.landmarks, self.layout, self.there)
+
+    @property
+    def expression(self) -> dict[str, float] | None:
+        """The 52 units by ARKit's names, 0 to 1; None for layouts without pupils, which is all but 98 points."""
+        return expression.units(self.landmarks, self.layout, self.there)
+
+    @property
+    def gaze(self) -> Gaze | None:
+        """Degrees that the eyes are turned in the head, to the person's ``left`` and ``up``; None without pupils."""
+        return expression.gaze(self.landmarks, self.layout, self.there)
 
     @property
     def eye_openness(self) -> tuple[float, float] | None:
@@ -172,6 +183,10 @@ class Face:
             found["pose"] = {name: round(value, 2) for name, value in vars(pose).items()}
         if eyes := self.eye_openness:
             found["eye_openness"] = rounded(np.array(eyes), 4)
+        if gaze := self.gaze:
+            found["gaze"] = {name: round(value, 2) for name, value in vars(gaze).items()}
+        if units := self.expression:
+            found["expression"] = {name: round(value, 3) for name, value in units.items()}
         if (mouth := self.mouth_openness) is not None:
             found["mouth_openness"] = round(mouth, 4)
         return found

@@ -26,6 +26,11 @@ def tell(path: str | Path, contract: Contract) -> None:
         print(f"notice: {printable(path.stem)}: {'; '.join(said)} (edgewing info)", file=sys.stderr)
 
 
+def free(contract: Contract) -> bool:
+    """Whether nobody's terms are on what it learnt from."""
+    return contract.training.data_terms in ("", "none") or _FREE in contract.training.data_terms
+
+
 def _parity(path: Path, contract: Contract) -> str:
     if contract.parity is None:
         return "nobody compared this file with its float model"
@@ -36,7 +41,7 @@ def _parity(path: Path, contract: Contract) -> str:
 
 def _terms(contract: Contract) -> str:
     """The first clause; nothing where nobody has terms."""
-    if contract.training.data_terms in ("", "none") or _FREE in contract.training.data_terms:
+    if free(contract):
         return ""
     first = re.split(r"[;:.]\s", contract.training.data_terms.strip(), maxsplit=1)[0].rstrip(".")
     return textwrap.shorten(printable(first), 80, placeholder=" ...")

@@ -13,6 +13,7 @@ VERBS = {
         "train.offsets",
         "how far the labels of data sets lie from where a run says, to one side and by point",
     ),
+    "expression": ("train.expression", "networks that read head pose, expression and gaze off landmarks"),
     "data": ("train.data.check", "what lies in folders of public sets, and what is missing"),
     "layout": ("train.layout_new", "propose a layout of your own points, or show one"),
 }

@@ -19,19 +19,23 @@ from pathlib import Path
 
 from bench.accuracy.accuracy import percent
 from bench.report import artefacts
-from edgewing import containers, files, hints, measure, models, repository, rows
+from edgewing import containers, files, hints, measure, models, notices, repository, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError, unknown
 
 ROOT = Path(__file__).parents[2]
-FOR = (
-    "research on face landmarks, and trying out this runtime: faces in photographs and video, whose box a detector "
-    "or the caller gives"
+_FACES = "faces in photographs and video, whose box a detector or the caller gives"
+_NEVER = (
+    "telling who somebody is, or what they feel or intend; any decision about a person. Where the tables below have few "
+    "faces or none, nothing is known"
 )
-NOT_FOR = (
-    "products (see the terms below); telling who somebody is, or what they feel or intend; any decision about a "
-    "person. Where the tables below have few faces or none, nothing is known"
-)
+PURPOSES = {  # whether nobody's terms are on the weights -> what they are for, and what not
+    True: (f"products and research alike, under Apache-2.0: {_FACES}", _NEVER),
+    False: (
+        f"research on face landmarks, and trying out this runtime: {_FACES}",
+        f"products (see the terms below); {_NEVER}",
+    ),
+}
 
 EXAMPLE = "edgewing-s"
 # Faces here of that name are a part of its official test list (the folder's own README says so).
@@ -114,6 +118,7 @@ def card(name: str, measured: list[dict], problems: list[str], commands: str) ->
 
 def _head(name: str, shipped: list[File]) -> list[str]:
     c = shipped[0].contract
+    purpose, never = PURPOSES[notices.free(c)]
     lines = [
         f"# {name}",
         "",
@@ -122,8 +127,8 @@ def _head(name: str, shipped: list[File]) -> list[str]:
         f"{c.layout.points} landmarks ({c.layout.name}) of a {c.crop.size} px crop; {c.model.parameters:,} parameters, "
         f"{c.model.macs / 1e6:.1f} M multiply-accumulates.",
         "",
-        f"- **For**: {FOR}.",
-        f"- **Not for**: {NOT_FOR}.",
+        f"- **For**: {purpose}.",
+        f"- **Not for**: {never}.",
         "",
         "| file | precision | bytes | sha256 | shift against float, p99 px of 256 | NME against float |",
         "|---|---|---|---|---|---|",

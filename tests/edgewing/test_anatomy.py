@@ -1,11 +1,10 @@
-"""Parts, openness, alignment and pose: by hand, and on drawn heads whose pose is known."""
+"""Parts, openness and alignment: by hand, and on drawn heads."""
 
 import numpy as np
 import pytest
 
 from edgewing import anatomy, layouts
 from edgewing.errors import InputError
-from train.data.drawn import heads
 
 FACE = layouts.get("300w-68")
 
@@ -49,23 +48,3 @@ def test_openness_by_hand():
     points[[36, 37, 38, 39, 40, 41]] = [(0, 0), (10, -3), (20, -3), (30, 0), (20, 3), (10, 3)]
     assert anatomy.openness(points, FACE, "left_upper_lid", "left_lower_lid") == pytest.approx(6 / 30)
     assert anatomy.openness(points, layouts.get("aflw-19"), "left_upper_lid", "left_lower_lid") is None
-
-
-@pytest.mark.parametrize("name", ["300w-68", "wflw-98"])
-@pytest.mark.parametrize(
-    "angles", [(0, 0, 0), (30, 0, 0), (-30, 0, 0), (0, 20, 0), (0, -15, 0), (0, 0, 25), (20, 10, -20)]
-)
-def test_pose_of_drawn_heads(name, angles):
-    """Medians of heads that had no part in the mean: within 8 degrees, with the right signs."""
-    found = []
-    for number in range(1000, 1007):
-        head = heads.head(number, name, angles)
-        pose = anatomy.pose(head.landmarks, layouts.get(name))
-        found.append([pose.yaw, pose.pitch, pose.roll])
-    assert np.abs(np.median(found, axis=0) - angles).max() < 8
-
-
-def test_a_pose_that_nothing_tells():
-    assert anatomy.pose(np.zeros((2, 2)), layouts.Layout("clock", 2)) is None
-    assert anatomy.pose(np.zeros((68, 2)), FACE, np.arange(68) < 5) is None
-    assert anatomy.pose(np.full((68, 2), np.nan), FACE) is None

@@ -52,14 +52,14 @@ def _sheet(file: str, layout: str, seed: int, kind: str, plain: bool) -> None:
     print(hints.next_line(f"python -m train fit drawn --layout {layout} --recipe demo --run demo"))
 
 
-def _folder(folder: Path, count: int, layout: str, seed: int, workers: int) -> None:
+def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segments: bool) -> None:
     if count < 1:
         raise InputError(f"{count} faces: draw one at least")
     begin = time.perf_counter()
     faces = drawn.faces(count, layout, seed, workers, kind="heads")
     from train.data.drawn.folder import write  # numba
 
-    written = write(folder, faces, layout)
+    written = write(folder, faces, layout, segments)
     print(f"wrote {folder}: {written} faces, {written / (time.perf_counter() - begin):.1f} a second")
     print(hints.next_line(f"python -m train fit {folder} --layout {layout} --run heads"))
 
@@ -101,6 +101,7 @@ def main(argv: list[str] | None = None) -> None:
     made.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet")
     made.add_argument("count", type=int, metavar="COUNT", help="how many heads")
     made.add_argument("--workers", type=int, default=1, help="processes that draw; the faces are the same")
+    made.add_argument("--segments", action="store_true", help="also a PNG a picture: what each pixel shows, by number")
     made = verb("compare", _compare, "compare 3000 shapes with the real faces of a folder")
     made.add_argument("folder", type=Path, metavar="DIR", help="of labelled photographs")
     with commands.command(parser, argv) as options:

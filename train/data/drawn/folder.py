@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from edgewing import files, geometry, images, layouts
@@ -15,8 +16,10 @@ from train.data.drawn.heads import Head
 KEYPOINTS, TRUTH = "keypoints.json", "faces.jsonl"
 
 
-def write(folder: Path, faces: Iterable[Head], layout_name: str) -> int:
+def write(folder: Path, faces: Iterable[Head], layout_name: str, segments: bool = False) -> int:
     """images/NAME.jpg, keypoints.json and faces.jsonl; how many. The folder gets its name when all is in it.
+
+    segments: segments/NAME.png too, a number of ``heads.SEGMENTS`` for each pixel.
 
     InputError: there is something under that name already.
     """
@@ -24,11 +27,14 @@ def write(folder: Path, faces: Iterable[Head], layout_name: str) -> int:
         raise InputError(f"{folder}: is there already; name a folder that is not")
     coco: dict = {"images": [], "annotations": [], "categories": [_category(layout_name)]}
     with files.workshop(folder.absolute()) as made:
-        (made / "images").mkdir(parents=True)
+        for name in ("images", "segments") if segments else ("images",):
+            (made / name).mkdir(parents=True)
         with open(made / TRUTH, "w") as lines:
             for number, face in enumerate(faces, 1):
                 name = f"images/{face.name}.jpg"
                 images.write(made / name, face.image)
+                if segments:
+                    (made / f"segments/{face.name}.png").write_bytes(cv2.imencode(".png", face.segments)[1].tobytes())
                 height, width = face.image.shape[:2]
                 coco["images"].append({"id": number, "file_name": name, "height": height, "width": width})
                 coco["annotations"].append({"id": number, "image_id": number, "category_id": 1, **_annotation(face)})

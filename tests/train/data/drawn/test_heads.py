@@ -15,7 +15,7 @@ from train import data
 from train.data import drawn
 from train.data.catalogue import is_research_only
 from train.data.drawn import folder
-from train.data.drawn.heads import SIZE, before, head
+from train.data.drawn.heads import SEGMENTS, SIZE, before, head, undrawn
 from train.data.drawn.heads.camera import Camera
 from train.data.drawn.heads.marks import LEFT_CORNER, RIGHT_CORNER, Brow, Marks, seen
 from train.data.drawn.heads.mesh import FILE, mesh
@@ -200,7 +200,7 @@ def test_units_are_the_52_by_name_and_move_what_they_name():
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_folder_is_read_back_as_it_was_drawn(tmp_path, name):
     faces = list(drawn.faces(5, name, 9, kind="heads"))
-    assert folder.write(tmp_path / "heads", faces, name) == 5
+    assert folder.write(tmp_path / "heads", faces, name, segments=True) == 5
     read = data.read(tmp_path / "heads", name)
     assert not read.problems and len(read.samples) == 5
     lines = [json.loads(line) for line in (tmp_path / "heads" / folder.TRUTH).read_text().splitlines()]
@@ -211,9 +211,35 @@ def test_a_folder_is_read_back_as_it_was_drawn(tmp_path, name):
         assert line["behind"] == face.behind.tolist() and line["units"].keys() == face.units.keys()
         picture = cv2.imread(str(sample.image), cv2.IMREAD_COLOR_RGB)
         assert np.abs(picture.astype(int) - face.image).mean() < 6
+        shown = cv2.imread(str(tmp_path / "heads" / "segments" / f"{face.name}.png"), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(shown, face.segments) and shown.shape == face.image.shape[:2]
     with pytest.raises(InputError, match="is there already"):
         folder.write(tmp_path / "heads", faces, name)
     assert {path.name for path in tmp_path.iterdir()} == {"heads"}
+
+
+def test_what_is_known_without_drawing():
+    for number in range(4):
+        shown, bare = head(number, "300w-68"), undrawn(number, "300w-68")
+        assert np.array_equal(shown.landmarks, bare.landmarks) and shown.units == bare.units
+        assert np.array_equal(shown.pose, bare.pose) and not bare.image.size
+
+
+def test_segments_show_what_is_where_the_points_are():
+    """Pupils that are seen lie on eyes, the chin of a bare face on skin."""
+    found = [head(number, "wflw-98") for number in range(300, 330)]
+    at = [
+        SEGMENTS[one.segments[tuple(np.rint(one.landmarks[96, ::-1]).astype(int))]]
+        for one in found
+        if one.visibility[96] == 2
+    ]
+    assert at.count("eye") > 0.6 * len(at) and set(at) <= {"eye", "skin", "lashes"}
+    chins = [
+        one.segments[tuple(np.rint(one.landmarks[16, ::-1]).astype(int) - (3, 0))]
+        for one in found
+        if one.visibility[16] == 2
+    ]
+    assert chins.count(SEGMENTS.index("skin")) > 0.8 * len(chins)
 
 
 def test_a_kind_or_layout_that_is_not_drawn_is_refused():

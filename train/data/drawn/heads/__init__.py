@@ -13,11 +13,13 @@ import numpy as np
 
 from train.data.catalogue import DRAWN_HEADS
 from train.data.drawn.face import Drawn
+from train.data.drawn.heads import people
+from train.data.drawn.heads.camera import Camera
 from train.data.drawn.heads.marks import contour_points, seen
-from train.data.drawn.heads.render import SIZE, draw
+from train.data.drawn.heads.render import OVER, SEGMENTS, SIZE, Acting, Scene, Sitter, draw, sit
 
 VERSION = 3  # of what the code draws; raised when one number gives another face
-__all__ = ["SIZE", "VERSION", "Head", "head"]
+__all__ = ["SEGMENTS", "SIZE", "VERSION", "Head", "head", "undrawn"]
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Head(Drawn):
     pose: (4, 4) from that frame to the camera's (as in OpenCV: x right, y down, z forward). camera: (3, 3), its matrix.
     angles: yaw, pitch, roll in degrees; yaw > 0 turns the face to the right of the picture, pitch > 0 down, roll > 0
     against the clock. pupils: (2, 2) image px, left of the picture first. gaze: degrees to the person's left, up.
-    units: the 52 of ARKit, 0 to 1, by name.
+    units: the 52 of ARKit, 0 to 1, by name. segments: (H, W) uint8, what each pixel shows, as numbers of SEGMENTS.
     """
 
     source: str = DRAWN_HEADS
@@ -43,6 +45,7 @@ class Head(Drawn):
     pupils: np.ndarray = field(default_factory=lambda: np.zeros((2, 2), np.float32))
     gaze: tuple[float, float] = (0.0, 0.0)
     units: dict[str, float] = field(default_factory=dict)
+    segments: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
 
 def head(number: int, layout_name: str, angles: tuple[float, float, float] | None = None) -> Head:
@@ -50,23 +53,44 @@ def head(number: int, layout_name: str, angles: tuple[float, float, float] | Non
 
     angles: yaw, pitch, roll in degrees, where they are not to be drawn too.
     """
-    scene = draw(np.random.default_rng([int(number), 52]), None if angles is None else tuple(np.deg2rad(angles)))
-    cam = scene.camera
-    points = scene.marks.points(layout_name, cam.project, cam.pose[2])
-    flat = cam.project(points)
-    pose, matrix = cam.matrices()
+    scene = draw(_stream(number), None if angles is None else tuple(np.deg2rad(angles)))
+    made = _truth(number, scene, scene.camera, layout_name, scene.image)
+    flat = scene.camera.project(made.points.astype(np.float64))
     found = seen(flat, scene.head, scene.things, scene.covered, contour_points(layout_name))
+    made.visibility, made.behind, made.segments = np.maximum(found, 1), found == 0, scene.segments
+    return made
+
+
+def undrawn(
+    number: int,
+    layout_name: str,
+    angles: tuple[float, float, float] | None = None,
+    acting: Acting = people.expression,
+) -> Head:
+    """What ``head`` says of that number but for what is seen, in a twentieth of its time: the picture is empty.
+
+    acting: gives units and gaze, where other faces than those of ``head`` are wanted.
+    """
+    sitter = sit(_stream(number), None if angles is None else tuple(np.deg2rad(angles)), acting)
+    return _truth(number, sitter, sitter.camera.resized(SIZE / OVER), layout_name, np.zeros((0, 0, 3), np.uint8))
+
+
+def _stream(number: int) -> np.random.Generator:
+    return np.random.default_rng([int(number), 52])
+
+
+def _truth(number: int, of: Scene | Sitter, cam: Camera, layout_name: str, image: np.ndarray) -> Head:
+    points = of.marks.points(layout_name, cam.project, cam.pose[2])
+    pose, matrix = cam.matrices()
     return Head(
         f"head_{number:07d}",
-        scene.image,
-        flat[:, :2].astype(np.float32),
-        visibility=np.maximum(found, 1),
-        behind=found == 0,
+        image,
+        cam.project(points)[:, :2].astype(np.float32),
         points=points.astype(np.float32),
         pose=pose,
         camera=matrix,
         angles=tuple(float(a) for a in np.rad2deg(cam.pose)),
-        pupils=cam.project(scene.marks.pupils)[:, :2].astype(np.float32),
-        gaze=scene.gaze,
-        units=scene.units,
+        pupils=cam.project(of.marks.pupils)[:, :2].astype(np.float32),
+        gaze=of.gaze,
+        units=of.units,
     )

@@ -210,6 +210,24 @@ def expression(mesh: Mesh, rng: np.random.Generator) -> tuple[dict[str, float], 
     return {name: face.units.get(name, 0.0) for name in mesh.units}, gaze
 
 
+def exercise(mesh: Mesh, rng: np.random.Generator) -> tuple[dict[str, float], tuple[float, float]]:
+    """As ``expression``, but half of the faces do a few things of any kind: so each unit is there to be learnt."""
+    units, gaze = expression(mesh, rng)
+    if rng.random() < 0.5:
+        return units, gaze
+    names = [name for name in mesh.units if not re.search("Look|tongue", name)]
+    units |= dict.fromkeys(names, 0.0)
+    for name in rng.choice(names, rng.integers(1, 7), replace=False):
+        units[str(name)] = float(rng.random())
+        twin = re.sub("Left|Right", lambda side: "Right" if side[0] == "Left" else "Left", str(name))
+        if twin != name and rng.random() < 0.7:
+            units[twin] = float(np.clip(units[str(name)] + rng.normal(0, 0.08), 0, 1))
+    for side in ("Left", "Right"):  # lids that do not go through each other
+        units["eyeBlink" + side] = min(units["eyeBlink" + side], 1 - 0.5 * units["eyeSquint" + side])
+        units["eyeWide" + side] *= units["eyeBlink" + side] < 0.5
+    return units, gaze
+
+
 def _lids(face: Face, gaze: tuple[float, float], rng: np.random.Generator) -> None:
     """Blinks, and lids that follow the eyes and do not go through each other."""
     blink = rng.random()
