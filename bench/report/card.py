@@ -26,8 +26,8 @@ from edgewing.errors import InputError, unknown
 ROOT = Path(__file__).parents[2]
 _FACES = "faces in photographs and video, whose box a detector or the caller gives"
 _NEVER = (
-    "telling who somebody is, or what they feel or intend; any decision about a person. Where the tables below have few "
-    "faces or none, nothing is known"
+    "telling who somebody is, or what they feel or intend; any decision about a person. Where the tables below have "
+    "few faces or none, nothing is known"
 )
 PURPOSES = {  # whether nobody's terms are on the weights -> what they are for, and what not
     True: (f"products and research alike, under Apache-2.0: {_FACES}", _NEVER),

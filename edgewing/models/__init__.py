@@ -44,10 +44,11 @@ SHIPPED = {
         _shipped("edgewing-m", "300w-68"),
         _shipped("edgewing-l", "300w-68"),
         _shipped("edgewing-98", "wflw-98"),
+        _shipped("edgewing-free-s", "300w-68"),
     )
 }
 # The first that is there is the default.
-PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-l", "edgewing-xs", "edgewing-98")
+PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-l", "edgewing-xs", "edgewing-98", "edgewing-free-s")
 
 
 def path(name: str, form: str = "") -> Path:
