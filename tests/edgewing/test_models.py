@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import edgewing
-from edgewing import images, models
+from edgewing import containers, images, models, notices
 from edgewing.errors import InputError
 from tests.edgewing.conftest import tiny_contract, write_onnx
 from tests.edgewing.test_landmarker import frame
 
+ROOT = Path(__file__).parents[2]
 PLACE = ((70.0, 90.0), (110.0, 100.0))
 BOX = "40,50,140,140"
 
@@ -120,5 +121,20 @@ def test_paths_are_left_alone(tmp_path, monkeypatch):
 def test_formats_by_name():
     with pytest.raises(InputError, match="did you mean 'tflite'"):
         models.path("edgewing-s", "tflit")
-    assert [m.layout for m in models.SHIPPED.values()] == ["300w-68"] * 4 + ["wflw-98"]
+    assert {m.layout for m in models.SHIPPED.values()} == {"300w-68", "wflw-98"}
     assert set(models.PREFERRED) == set(models.SHIPPED)
+
+
+@pytest.mark.parametrize("name", [name for name in models.SHIPPED if name.startswith("edgewing-free")])
+def test_a_free_model_has_learnt_from_drawn_heads_alone_and_says_nothing_on_stderr(name):
+    for path in models.SHIPPED[name].present.values():
+        contract = containers.read(path)
+        assert contract.training.trained_on == ["drawn heads"] and not contract.training.teachers
+        assert "under Apache-2.0" in contract.training.data_terms and notices.free(contract)
+        assert contract.radius is None  # it would be measured on photographs
+    done = subprocess.run(
+        [sys.executable, "-m", "edgewing", "run", "docs/portrait.jpg", "--model", name, "--json", "-"],
+        capture_output=True, text=True, cwd=ROOT, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert name in (ROOT / "NOTICE").read_text()
