@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 
@@ -105,6 +106,23 @@ def test_rows_of_other_bytes_say_nothing(place, artefact, run_folder, tmp_path, 
     commit(place)
     text = card(place, capsys)
     assert text.count("Not measured.") == 3 and "accuracy --model" not in text
+
+
+def test_rows_of_the_file_before_its_contract_was_written_anew_hold(place, run_folder, tmp_path, capsys):
+    log, run = place / "rows.jsonl", run_folder([(i / 10, 0) for i in range(30)])
+    score = ["accuracy", "--model", "edgewing-s", "--data", str(run), "--to", str(log)]
+    assert main(score) == 0
+    shipped = models.path("edgewing-s")
+    assert main(["calibrate", "--model", str(shipped), "--data", str(run), "--out", str(tmp_path / "new.onnx")]) == 0
+    shutil.move(tmp_path / "new.onnx", shipped)
+    commit(place)
+    text = card(place, capsys)
+    assert "(30 faces, 300w-68, inter-ocular) | true landmark box | onnx int8" in text
+    assert "- onnx int8: 90 % of points are within it; faces held out: 30 of" in text
+    assert main(score) == 0
+    commit(place)
+    text = card(place, capsys)
+    assert "| onnx int8 | 93.3 % |" in text and text.count("| true landmark box | onnx int8") == 2  # NME, error bars
 
 
 def test_the_newest_of_equal_rows_counts(place, run_folder, capsys):
