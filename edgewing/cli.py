@@ -236,7 +236,10 @@ def _parser() -> argparse.ArgumentParser:
     one = verb(camera, "Follow faces, or what the model was trained on, in a camera or a video.", CAMERA_EXAMPLE)
     one.formatter_class = DefaultsAndLines
     one.epilog = f"{CAMERA_NOTES}\n{one.epilog}"
-    what = "a camera's number, a video, a picture, a folder of pictures, or a URL such as rtsp://..."
+    what = (
+        "a camera's number or device, a video, a picture, a folder, %%04d.png, a URL such as rtsp://..., a GStreamer "
+    )
+    what += "pipeline, rpicam-vid, or - for motion JPEG on standard input"
     one.add_argument("--source", default="0", metavar="WHAT", help=what)
     one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
     one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)

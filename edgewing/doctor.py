@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import __version__, detection, notices, processors, recording
+from edgewing import __version__, detection, notices, pipes, processors, recording
 from edgewing.errors import InputError
 
 # distributions that write into the one folder cv2, those with a window first
@@ -153,7 +154,13 @@ def _page() -> str:
     return "for edgewing web"
 
 
-_GSTREAMER = "pip's OpenCV is built without it; that of Debian and Ubuntu has it: apt-get install python3-opencv"
+def _gstreamer() -> str:
+    """That frames come out of it is what counts."""
+    for _ in pipes.Pipe("videotestsrc num-buffers=1 ! videoconvert").pictures():
+        pass
+    return str(shutil.which(pipes.GSTREAMER))
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "numpy": lambda: np.__version__,
     "OpenCV": _opencv,
@@ -169,6 +176,6 @@ CHECKS: dict[str, Callable[[], str]] = {
     "window": _window,
     "cameras": _cameras,
     "videos (FFmpeg)": functools.partial(_backend, "FFMPEG", "pip install --force-reinstall opencv-python-headless"),
-    "GStreamer": functools.partial(_backend, "GSTREAMER", _GSTREAMER),
+    "GStreamer": _gstreamer,
     **{f"video {suffix}": functools.partial(_codec, suffix) for suffix in recording.CODECS},
 }

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from edgewing import files, images
+from edgewing import files, images, pipes
 from edgewing.errors import InputError
 
 PATIENCE = 10.0  # s without a frame after which a camera or stream counts as gone
+COMES_BACK = 30.0  # s for which a stream that broke off is looked for
 PICTURES_PER_SECOND = 2.0  # of a folder, where it becomes a video
 USUAL_FPS = 30.0  # of a source that does not say its own
 FASTEST_FPS = 1000.0  # headers that promise more are not believed
@@ -44,12 +47,15 @@ class Frame:
 
 
 class Pictures:
-    """Picture files, one by one. Those of a folder that cannot be read are named on stderr and passed over."""
+    """Picture files, one by one. Of several those that cannot be read are named on stderr and passed over.
 
-    live, follows, fps = False, False, PICTURES_PER_SECOND
+    follows: each is what comes after the one before, as in a video."""
 
-    def __init__(self, paths: list[Path], name: str):
-        self.paths, self.name = paths, name
+    live = False
+
+    def __init__(self, paths: list[Path], name: str, follows: bool = False):
+        self.paths, self.name, self.follows = paths, name, follows
+        self.fps = USUAL_FPS if follows else PICTURES_PER_SECOND
 
     def frames(self) -> Iterator[Frame]:
         number = 0
@@ -71,20 +77,23 @@ class Pictures:
 
 
 class Video:
-    """A video file. loop: begin again at its end, with times that go on. paced: as live, at its own pace."""
+    """A video file, or one at an address. loop: begin again at its end, with times that go on. paced: as live, at its
+    own pace."""
 
     follows = True
 
-    def __init__(self, path: Path, loop: bool = False, paced: bool = False):
-        self.name, self.live, self.loop = str(path), paced, loop
+    def __init__(self, path: Path | str, loop: bool = False, paced: bool = False):
+        self.path, self.name, self.live, self.loop = path, str(path), paced, loop
         self.capture = self._open()
         fps = self.capture.get(_prop("FPS"))
         self.fps = fps if 0 < fps <= FASTEST_FPS else USUAL_FPS
         self.promised = max(0, int(self.capture.get(_prop("FRAME_COUNT"))))
 
     def _open(self):
-        path = Path(self.name)
-        if path.is_fifo():  # waits here for whoever writes into it, where Ctrl-C is heard; FFmpeg reads what we opened
+        path = self.path
+        if (
+            isinstance(path, Path) and path.is_fifo()
+        ):  # waits here for whoever writes into it, where Ctrl-C is heard; FFmpeg reads what we opened
             self.pipe = path.open("rb", buffering=0)
             path = f"pipe:{self.pipe.fileno()}"
         return _capture(path, f"{self.name}: not a video that can be read, or cut off; copy or convert it again")
@@ -129,62 +138,131 @@ class Video:
 
 
 class Stream:
-    """A camera by number, or a network stream by URL."""
+    """A camera by number or device file, or a network stream by URL, which is looked for again when it breaks off."""
 
     live, follows = True, True
 
-    def __init__(self, what: int | str):
-        self.name = f"camera {what}" if isinstance(what, int) else what
-        hint = "is it plugged in, free, and are you allowed to use it? `ls /dev/video*` lists cameras on Linux"
-        if isinstance(what, str):
-            hint = "check the address and that this machine reaches it"
-        self.capture = _capture(what, f"{self.name}: cannot be opened; {hint}")
-        self.capture.set(_prop("BUFFERSIZE"), 1)  # where the driver keeps a queue, the newest frame is not at its head
-        fps = self.capture.get(_prop("FPS"))
+    def __init__(self, what: int | str | Path):
+        self.what, self.name = what, f"camera {what}" if isinstance(what, int) else str(what)
+        self.patience = PATIENCE + COMES_BACK if isinstance(what, str) else PATIENCE
+        self.capture, self.stopped = self._open(), False
+        fps, frames = (self.capture.get(_prop(name)) for name in ("FPS", "FRAME_COUNT"))
         self.fps = fps if 0 < fps <= 240 else USUAL_FPS
+        self.ends = frames > 0  # it is no stream but a video at that address
+
+    def _open(self):
+        hint = "is it plugged in, free, and are you allowed to use it? `ls /dev/video*` lists cameras on Linux"
+        if isinstance(self.what, str):
+            hint = "check the address and that this machine reaches it"
+        capture = _capture(self.what, f"{self.name}: cannot be opened; {hint}")
+        capture.set(_prop("BUFFERSIZE"), 1)  # where the driver keeps a queue, the newest frame is not at its head
+        return capture
 
     def frames(self) -> Iterator[Frame]:
         number, begun = 0, None
-        while (found := _next(self.capture, DEAD_IN_A_ROW_LIVE)) is not None:
-            image, now = found[0], time.perf_counter()
-            begun = now if begun is None else begun
-            yield Frame(image, number, now - begun, now)
-            number += 1
-        raise InputError(f"{self.name}: gives no more frames after {number}; is it still connected?")
+        while True:
+            while (found := _next(self.capture, DEAD_IN_A_ROW_LIVE)) is not None:
+                image, now = found[0], time.perf_counter()
+                begun = now if begun is None else begun
+                yield Frame(image, number, now - begun, now)
+                number += 1
+            if not isinstance(self.what, str) or not self._came_back(number):
+                raise InputError(f"{self.name}: gives no more frames after {number}; is it still connected?")
+
+    def _came_back(self, number: int) -> bool:
+        print(f"note: {self.name}: broke off after {number} frames; looking for it again", file=sys.stderr, flush=True)
+        until = time.perf_counter() + COMES_BACK
+        while time.perf_counter() < until and not self.stopped:
+            self.capture.release()
+            with contextlib.suppress(InputError):
+                self.capture = self._open()
+                return True
+            time.sleep(min(1.0, COMES_BACK / 10))
+        return False
+
+    def stop(self) -> None:
+        """It need not be looked for any longer; may be called from another thread."""
+        self.stopped = True
 
     def close(self) -> None:
         self.capture.release()
 
 
-Source = Pictures | Video | Stream
+class Piped:
+    """A camera that another program reads (edgewing.pipes)."""
+
+    live, follows, fps = True, True, USUAL_FPS
+
+    def __init__(self, what: str):
+        self.pipe = pipes.Pipe(what)
+        self.name = self.pipe.name
+
+    def frames(self) -> Iterator[Frame]:
+        begun = None
+        for number, (image, broken) in enumerate(self.pipe.pictures()):
+            now = time.perf_counter()
+            begun = now if begun is None else begun
+            yield Frame(image, number + broken, now - begun, now)
+
+    def stop(self) -> None:
+        """End the program, and so the read; may be called from another thread."""
+        self.pipe.close()
+
+    close = stop
+
+
+Source = Pictures | Video | Stream | Piped
 
 
 def open(what: str, loop: bool = False, paced: bool = False) -> Source:
-    """The source for 0 (a camera), rtsp://... (any URL with ://), a folder, a picture or a video file.
+    """The source for 0 or /dev/video0 (a camera), rtsp://... (any URL with ://), a folder, a picture, a video file,
+    %04d.png (pictures that are a video), and what edgewing.pipes knows.
 
     InputError where it cannot be opened.
     """
     if what.isascii() and what.isdigit():
         return Stream(int(what))
+    if pipes.is_pipe(what):
+        return Piped(what)
     if "://" in what:
-        return Stream(what)
+        stream = Stream(what)
+        if not stream.ends:
+            return stream
+        stream.close()
+        return Video(what, loop, paced)
     if not what.strip():
         raise InputError("--source '': is empty; it takes a camera's number, a file, a folder or a URL")
     path = Path(what)
     if path.is_dir():
         return Pictures(images.in_folder(path), str(path))
+    if not path.exists() and (numbered := _numbered(path)):
+        return Pictures(numbered, what, follows=True)
     if not path.exists():
         raise InputError(f"{path}: no such file; --source takes a camera's number, a file, a folder or a URL")
     if path.is_char_device() or path.is_block_device():
         number = path.resolve().name.removeprefix("video")
         if number.isascii() and number.isdigit():  # /dev/video0, or a link to it
             return Stream(int(number))
-        raise InputError(f"{path}: is a device, but no camera; `ls /dev/video*` lists cameras on Linux")
+        try:
+            return Stream(path)
+        except InputError:
+            raise InputError(f"{path}: is a device, but no camera; `ls /dev/video*` lists cameras on Linux") from None
     if path.suffix.lower() in images.SUFFIXES:
         return Pictures([path], str(path))
     if path.is_file() and not path.stat().st_size:
         raise InputError(f"{path}: is empty; copy it again")
     return Video(path, loop, paced)
+
+
+def _numbered(pattern: Path) -> list[Path]:
+    """The files of a sequence such as frames/%04d.png, as FFmpeg writes it, by their numbers."""
+    found = re.search(r"%0?\d*d", pattern.name)
+    if not found or not pattern.parent.is_dir():
+        return []
+    before, after = re.escape(pattern.name[: found.start()]), re.escape(pattern.name[found.end() :])
+    digits = re.compile(f"{before}(\\d{{{int(found[0][1:-1] or 1)},}}){after}")
+    matches = {path: digits.fullmatch(path.name) for path in pattern.parent.iterdir()}
+    return sorted((path for path, match in matches.items() if match), key=lambda path: int(matches[path][1]))
 
 
 class Newest:
@@ -194,8 +272,9 @@ class Newest:
     counts frames that were never given. Errors of the source are raised where frames are taken.
     """
 
-    def __init__(self, source: Source, patience: float = PATIENCE):
-        self.source, self.patience, self.dropped = source, patience, 0
+    def __init__(self, source: Source, patience: float | None = None):
+        self.source, self.dropped = source, 0
+        self.patience = patience or getattr(source, "patience", PATIENCE)
         self._changed = threading.Condition()
         self._frame: Frame | None = None
         self._ended, self._stop, self._error = False, False, None
@@ -229,6 +308,8 @@ class Newest:
     def close(self) -> None:
         """Stop the thread; the source is closed once its last read has come back, and left where it does not."""
         self._stop = True
+        if isinstance(self.source, Piped | Stream):
+            self.source.stop()
         if self._thread.is_alive():
             self._thread.join(1.0)
         if not self._thread.is_alive():
@@ -251,7 +332,7 @@ class Newest:
                 self._changed.notify()
 
 
-def _capture(what: int | str | Path, problem: str):
+def _capture(what: int | str | Path, problem: str) -> Any:
     """An opened cv2.VideoCapture that keeps quiet on stderr. InputError with this text where it cannot be opened."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own complaints; ours say what to do
     import cv2
@@ -259,6 +340,8 @@ def _capture(what: int | str | Path, problem: str):
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     if isinstance(what, int):
         capture = cv2.VideoCapture(what)
+    elif isinstance(what, Path) and not what.is_file():
+        capture = cv2.VideoCapture(str(what), cv2.CAP_V4L2)
     else:
         limit = int(1000 * PATIENCE)
         limits = [_prop("OPEN_TIMEOUT_MSEC"), limit, _prop("READ_TIMEOUT_MSEC"), limit]
@@ -287,7 +370,10 @@ def _next(capture, most_dead: int) -> tuple[np.ndarray, int] | None:
     import cv2
 
     for dead in range(max(0, most_dead) + 1):
-        good, image = capture.read()
+        try:
+            good, image = capture.read()
+        except cv2.error:
+            continue
         if good and image is not None and image.size:
             how = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
             return cv2.cvtColor(image, how), dead

@@ -22,8 +22,8 @@ def stream(
 
     >>> for frame, faces in edgewing.stream("clip.mp4"): ...
 
-    source: a camera's number or device, a video, a picture, a folder of pictures, or a URL such as rtsp://... Of what
-    is live the newest frame is taken, and those that it overtook are dropped. It is closed when the loop ends.
+    source: what `edgewing camera --source` takes: a camera's number, a video, a folder, a URL, a pipeline. Of what is
+    live the newest frame is taken, and those that it overtook are dropped. It is closed when the loop ends.
     landmarker: by default one with the default model. smoothing: landmarks are held steady.
 
     Raises: InputError where the source cannot be opened, or ends before its time.

@@ -51,11 +51,35 @@ def read(path):
 
 
 @contextlib.contextmanager
-def streaming(frames, pause, hold=0.0):
-    """A URL that gives these frames as motion JPEG, one each ``pause`` s; after ``hold`` s more it hangs up."""
+def serving(path):
+    """A URL of a file."""
+
+    class Files(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            """Nothing on stderr."""
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Files, directory=path.parent)
+    )  # fmt: skip
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/{path.name}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def streaming(frames, pause, hold=0.0, times=10**6):
+    """A URL that gives these frames as motion JPEG, one each ``pause`` s; after ``hold`` s more it hangs up. times: for
+    which it answers at all."""
+    asked = iter(range(times))
 
     class Camera(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            if next(asked, None) is None:
+                self.send_error(503)
+                return
             self.send_response(200)
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
             self.end_headers()

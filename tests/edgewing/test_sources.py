@@ -135,6 +135,21 @@ def test_what_cannot_be_opened_is_refused(tmp_path, case):
         sources.open(str(what))
 
 
+def test_pictures_with_numbers_are_a_video(tmp_path, capsys):
+    for number in (1, 2, 9, 10, 1000, 12345):
+        images.write(tmp_path / f"a%b{number:04d}.png", grey(number % 200))
+    (tmp_path / "a%b0011.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    images.write(tmp_path / "a%b77.png", grey(0))  # not of four digits
+    source = sources.open(str(tmp_path / "a%b%04d.png"))
+    frames = list(source.frames())
+    assert [frame.name[3:-4] for frame in frames] == ["0001", "0002", "0009", "0010", "1000", "12345"]
+    assert source.follows and source.fps == 30 and frames[2].time == pytest.approx(2 / 30)
+    assert "passed over" in capsys.readouterr().err
+    for none in ("b%04d.png", "%04d.jpg", "none/%04d.png"):
+        with pytest.raises(InputError, match="no such file"):
+            sources.open(str(tmp_path / none))
+
+
 def test_one_broken_picture_is_an_error(tmp_path):
     (tmp_path / "face.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
     with pytest.raises(InputError, match="cut off"):
@@ -154,8 +169,9 @@ def test_the_newest_frame_wins_and_the_overtaken_are_counted(clip):
     assert np.median(ages) < 1.5 / clips.FPS
 
 
-def test_a_stream_is_live_and_ends_with_an_error_when_it_is_gone():
-    with clips.streaming([grey(8 * n) for n in range(20)], pause=0.03) as url:
+def test_a_stream_is_live_and_ends_with_an_error_when_it_is_gone(monkeypatch, capsys):
+    monkeypatch.setattr(sources, "COMES_BACK", 0.5)
+    with clips.streaming([grey(8 * n) for n in range(20)], pause=0.03, times=1) as url:
         feed = sources.Newest(sources.open(url))
         taken = []
         with pytest.raises(InputError, match=r"gives no more frames after \d+; is it still connected\?"):
@@ -163,6 +179,33 @@ def test_a_stream_is_live_and_ends_with_an_error_when_it_is_gone():
                 taken.append(frame)
         feed.close()
     assert taken and levels(taken) == sorted(levels(taken)) and feed.source.live
+
+
+def test_a_stream_that_broke_off_is_taken_up_again(capfd):
+    with clips.streaming([grey(8 * n) for n in range(20)], pause=0.03) as url:
+        source = sources.open(url)
+        frames = source.frames()
+        taken = [next(frames) for _ in range(45)]
+        source.close()
+    assert [frame.number for frame in taken] == list(range(45)) and (np.diff([frame.time for frame in taken]) > 0).all()
+    said = capfd.readouterr().err
+    assert f"note: {url}: broke off after " in said and "; looking for it again\n" in said
+
+
+def test_a_video_at_an_address_gives_every_frame_and_ends(clip):
+    with clips.serving(clip) as url:
+        source = sources.open(url)
+        assert levels(source.frames()) == list(range(30)) and not source.live
+        source.close()
+
+
+def test_a_device_by_its_file(tmp_path):
+    (tmp_path / "front").symlink_to("/dev/video97")
+    (tmp_path / "none").symlink_to("/dev/null")
+    with pytest.raises(InputError, match="no such file"):
+        sources.open(str(tmp_path / "front"))
+    with pytest.raises(InputError, match="is a device, but no camera"):
+        sources.open(str(tmp_path / "none"))
 
 
 def test_a_stream_that_stands_still_is_given_up():

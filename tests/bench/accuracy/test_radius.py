@@ -66,7 +66,10 @@ def test_another_style_of_marks_is_told_apart():
     assert "90 % are promised" in radius.describe(found)[0]
 
 
-@pytest.mark.parametrize("name", models.SHIPPED)
+SAYING = [name for name in models.SHIPPED if name != "edgewing-free-s"]  # which touched nobody's photographs
+
+
+@pytest.mark.parametrize("name", SAYING)
 def test_what_ships_keeps_what_it_promises(name):
     """Near 90 %, on faces that had no part in it, marked in the style that is meant. By rows that are committed, of the
     very bytes."""
