@@ -23,6 +23,7 @@ STDIN = "-"
 PROGRAMS = ("rpicam-vid", "libcamera-vid")  # Raspberry Pi's, under its new name and its old
 ITS_OPTIONS = {"-t": "0", "--codec": "mjpeg", "-n": "", "-v": "0", "-o": "-"}  # for ever, no preview, no log
 GSTREAMER = "gst-launch-1.0"
+NEEDED = "apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good"
 BLOCK = 1 << 16  # bytes, what a pipe holds
 PATIENCE_AT_END = 2.0  # s that a program gets to end by itself
 START, END, SCAN = b"\xff\xd8\xff", b"\xff\xd9", 0xDA
@@ -68,9 +69,7 @@ class Pipe:
                 start_new_session=True,  # Ctrl-C is ours: what is written is finished first
             )  # fmt: skip
         except OSError as error:
-            hint = (
-                "apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good" if words[0] == GSTREAMER else "check it"
-            )
+            hint = NEEDED if words[0] == GSTREAMER else "check it"
             raise InputError(f"{words[0]}: {error.strerror}; {hint}") from None
         self.file = self.process.stdout.fileno()
 
