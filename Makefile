@@ -1,9 +1,9 @@
 # Everything from a bare Linux machine with Python 3.11: `make demo` is the whole chain, `make test` checks it.
 
 PYTHON ?= python3.11
-DATA ?= drawn
+DATA ?= heads
 LAYOUT ?= 300w-68
-RUN ?= $(if $(filter drawn,$(DATA)),demo,demo-data)
+RUN ?= $(if $(filter heads drawn,$(DATA)),demo,demo-data)
 
 BIN := .venv/bin
 PY := $(BIN)/python
@@ -38,8 +38,8 @@ GATE := || { test $$? -eq 1 && touch $(FAILED); }
 
 demo: $(INSTALLED)  ## train, compress, export and measure a model; DATA=DIR LAYOUT=300w-68 for faces of your own
 	@rm -f $(FAILED)
-	$(PY) -m train fit $(DATA) --layout $(LAYOUT) --recipe demo --run runs/$(RUN)
-	$(PY) -m compress prune runs/$(RUN) --run $(SMALL)
+	$(PY) -m train fit $(DATA) --layout $(LAYOUT) --recipe demo --initial edgewing-free-s --run runs/$(RUN)
+	$(PY) -m compress prune runs/$(RUN) --run $(SMALL) --steps 300
 	$(PY) -m compress quantize $(SMALL) $(GATE)
 	$(PY) -m targets $(SMALL) --to onnx tflite coreml tensorrt $(GATE)
 	$(PY) -m bench measure $(SMALL)

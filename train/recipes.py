@@ -218,13 +218,12 @@ RECIPES: dict[str, Recipe] = {
             "demo",
             input_size=128,
             width=0.75,
-            steps=450,
-            rate=4e-3,
-            warmup=50,
-            evaluate_every=150,
-            drawn=2000,
-            rotation=20.0,
-            occlusion=0.2,
+            steps=250,
+            rate=1.5e-3,
+            warmup=25,
+            evaluate_every=125,
+            drawn=1200,
+            coordinate_loss=1.0,
         ),  # fmt: skip
     )
 }
