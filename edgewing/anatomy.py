@@ -42,15 +42,19 @@ def _part(curve: str) -> str:
     return next((name for pattern, name in PARTS if re.search(pattern, curve)), curve)
 
 
-def five_points(landmarks: np.ndarray, layout: Layout) -> np.ndarray:
-    """(5, 2) eyes, tip of the nose, corners of the mouth. InputError where the layout does not have them."""
+def five_places(layout: Layout) -> list[tuple[int, ...]]:
+    """The points of the eyes, tip of the nose, corners of the mouth. InputError where the layout does not have them."""
     parts, curves = regions(layout), layout.curves
     nose = curves.get("nose_bridge", curves.get("nose", ())[1:2])
     lip = curves.get("outer_upper_lip", ())
     if not (nose and lip and "left_eye" in parts and "right_eye" in parts):
         raise InputError(f"layout {layout.name}: a face is aligned by eyes, nose and mouth, which it does not all have")
-    eyes = [landmarks[list(parts[f"{side}_eye"])].mean(axis=0) for side in ("left", "right")]
-    return np.array([*eyes, *landmarks[[nose[-1], lip[0], lip[-1]]]], np.float64)
+    return [parts["left_eye"], parts["right_eye"], (nose[-1],), (lip[0],), (lip[-1],)]
+
+
+def five_points(landmarks: np.ndarray, layout: Layout) -> np.ndarray:
+    """(5, 2) eyes, tip of the nose, corners of the mouth: means of theirs. InputError as for five_places."""
+    return np.array([landmarks[list(several)].mean(axis=0) for several in five_places(layout)], np.float64)
 
 
 def alignment(landmarks: np.ndarray, layout: Layout, size: int = ARCFACE_SIZE) -> np.ndarray:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from edgewing import containers, detection, files, models, tracking
+from edgewing import anatomy, containers, detection, files, landmarker, models, tracking
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 
@@ -105,7 +105,16 @@ def constants(layout: Layout) -> dict:
     """What the page must know beside the model's contract: what it looks for, of the detectors, which are for faces
     alone, and of the tracking."""
     found = {use: _detector(name) for use, name in DETECTORS.items() if layout.is_face}
+    found |= {"turns": turns} if (turns := _turns(layout)) else {}
     return found | {"object": layout.object, "tracking": dataclasses.asdict(tracking.settings(layout.is_face))}
+
+
+def _turns(layout: Layout) -> dict | None:
+    """What tells how a face is turned, and when it is looked at turned; None where the layout does not tell."""
+    with contextlib.suppress(InputError):
+        points = [[int(n) for n in several] for several in anatomy.five_places(layout)]
+        return {"unsure": landmarker.UNSURE, "points": points, "places": anatomy.ARCFACE.tolist()}
+    return None
 
 
 def _detector(name: str) -> dict:

@@ -1,7 +1,7 @@
 // BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it. Anchors,
 // thresholds and the fit of its boxes are Python's own, in page.json.
 
-import {area, overlap, type Box} from './geometry';
+import {area, cropTurn, overlap, type Box} from './geometry';
 import {fitIntoSquare, type Picture} from './pixels';
 
 /** side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of two finds of one
@@ -15,9 +15,14 @@ export interface DetectorSettings {
   fit: {shift: [number, number]; scale: [number, number]};
 }
 
+/** apart: from one eye to the other, px. own: the detector's own box, image px. turn: of the face and of the box about its
+ * middle, radians. */
 export interface Detection {
   box: Box;
   score: number;
+  apart?: [number, number];
+  own?: Box;
+  turn?: number;
 }
 
 /** Runs the network: (1, side, side, 3) in [-1, 1] to its raw boxes (A, 16) and scores (A), before the sigmoid. */
@@ -39,12 +44,18 @@ export class Detector {
     const input = new Float32Array(rgb.length);
     for (let i = 0; i < rgb.length; i++) input[i] = rgb[i] / 127.5 - 1;
     const {boxes, scores} = await this.network(input);
-    const found = this.decode(boxes, scores).map(({box, score}) => {
+    const found = this.decode(boxes, scores).map(({box, score, apart}) => {
       // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
       const [x0, y0, x1, y1] = box.map((value) => value * scale - 0.5);
-      return {box: this.fit([x0, y0, x1, y1]), score};
+      const [x, y] = apart ?? [1, 0];
+      return this.turned({box, score, own: [x0, y0, x1, y1]}, cropTurn(Math.atan2(y, x)));
     });
     return found.sort((a, b) => area(b.box) - area(a.box));
+  }
+
+  /** The landmark box of a find, if its face is turned by so much. */
+  turned({box, score, own = box}: Detection, turn: number): Detection {
+    return {box: this.fit(own, turn), score, own, turn};
   }
 
   /** Raw outputs to boxes in px of the input, counted from its edge, one per face, best first. */
@@ -55,15 +66,17 @@ export class Detector {
       if (score < this.settings.least) continue;
       const [x, y] = [raw[16 * i] + this.centres[i][0], raw[16 * i + 1] + this.centres[i][1]];
       const [w, h] = [raw[16 * i + 2] / 2, raw[16 * i + 3] / 2];
-      sure.push({box: [x - w, y - h, x + w, y + h], score});
+      const apart: [number, number] = [raw[16 * i + 6] - raw[16 * i + 4], raw[16 * i + 7] - raw[16 * i + 5]];
+      sure.push({box: [x - w, y - h, x + w, y + h], score, apart});
     }
     return merge(sure, this.settings.same);
   }
 
-  private fit(box: Box): Box {
+  private fit(box: Box, turn: number): Box {
     const {shift, scale} = this.settings.fit;
-    const [w, h] = [box[2] - box[0], box[3] - box[1]];
-    const [x, y] = [(box[0] + box[2]) / 2 + w * shift[0], (box[1] + box[3]) / 2 + h * shift[1]];
+    const [w, h, cos, sin] = [box[2] - box[0], box[3] - box[1], Math.cos(turn), Math.sin(turn)];
+    const [dx, dy] = [w * shift[0], h * shift[1]];
+    const [x, y] = [(box[0] + box[2]) / 2 + cos * dx - sin * dy, (box[1] + box[3]) / 2 + sin * dx + cos * dy];
     return [x - (w * scale[0]) / 2, y - (h * scale[1]) / 2, x + (w * scale[0]) / 2, y + (h * scale[1]) / 2];
   }
 }
@@ -90,8 +103,11 @@ export function merge(detections: Detection[], same: number): Detection[] {
     // a box of no area overlaps nothing, itself included
     const group = rest.filter((one, i) => i === 0 || overlap(best.box, one.box) >= same);
     const total = group.reduce((sum, one) => sum + one.score, 0);
-    const mean = (k: number) => group.reduce((sum, one) => sum + one.score * one.box[k], 0) / total;
-    found.push({box: [mean(0), mean(1), mean(2), mean(3)], score: best.score});
+    const weighted = (value: (one: Detection) => number) =>
+      group.reduce((sum, one) => sum + one.score * value(one), 0) / total;
+    const mean = (k: number) => weighted((one) => one.box[k]);
+    const apart: [number, number] = [weighted(({apart: a}) => a?.[0] ?? 1), weighted(({apart: a}) => a?.[1] ?? 0)];
+    found.push({box: [mean(0), mean(1), mean(2), mean(3)], score: best.score, apart});
     rest = rest.filter((one) => !group.includes(one));
   }
   return found;

@@ -5,6 +5,9 @@ import type {Detection, Detector} from './detector';
 import type {Box} from './geometry';
 import type {Picture} from './pixels';
 
+/** What was found: of a detector all that it says, else the box alone. */
+export type Found = Pick<Detection, 'box'> & Partial<Detection>;
+
 export class Finder {
   /** Drawn by a person, image px: the next find, once. */
   drawn: Box | undefined;
@@ -22,7 +25,12 @@ export class Finder {
     return this.detector?.settings.same ?? 1;
   }
 
-  async find(picture: Picture): Promise<Pick<Detection, 'box'>[]> {
+  /** A find, if its face is turned by so much; undefined of what no detector found. */
+  turned(found: Found, turn: number): Found | undefined {
+    return found.own && this.detector?.turned({...found, score: found.score ?? 1}, turn);
+  }
+
+  async find(picture: Picture): Promise<Found[]> {
     const box = this.drawn;
     this.drawn = undefined;
     if (box) return [{box}];

@@ -6,30 +6,97 @@ export type Box = readonly [number, number, number, number];
 /** N landmarks as x0, y0, x1, y1, ... in image pixels. */
 export type Landmarks = Float32Array;
 
-/** The square of an image that a network sees: left, top edge and side in image pixels, size in crop pixels. */
+/** The square of an image that a network sees: its middle and side in image pixels, size in crop pixels, turned about its
+ * middle by so many radians, clockwise as one sees it. */
 export interface Crop {
-  left: number;
-  top: number;
+  middle: [number, number];
   side: number;
   size: number;
+  turn: number;
 }
+
+/** Of a face's tilt in its crop, radians: networks know faces that are tilted so much (geometry.LEVEL). */
+const LEVEL = (25 * Math.PI) / 180;
 
 /** The square around a box: side = max(factor * mean(w, h), least * max(w, h)), about its centre. */
-export function cropFromBox(box: Box, part: {factor: number; least: number; size: number}): Crop {
+export function cropFromBox(box: Box, part: {factor: number; least: number; size: number}, turn = 0): Crop {
   const [width, height] = [box[2] - box[0], box[3] - box[1]];
   const side = Math.max((part.factor * (width + height)) / 2, part.least * Math.max(width, height));
-  return {left: (box[0] + box[2]) / 2 - side / 2, top: (box[1] + box[3]) / 2 - side / 2, side, size: part.size};
+  return {middle: [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], side, size: part.size, turn};
 }
 
-/** Crop pixels to image pixels: u = left + (c + 0.5) * side / size. */
+/** Crop pixels to image pixels, u = a x + b y + c and v = d x + e y + f, as [a, b, c, d, e, f]. */
+export function matrix({middle, side, size, turn}: Crop): [number, number, number, number, number, number] {
+  const [step, first] = [side / size, (1 - size) / 2];
+  const [cos, sin] = [step * Math.cos(turn), step * Math.sin(turn)];
+  return [cos, -sin, (cos - sin) * first + middle[0], sin, cos, (sin + cos) * first + middle[1]];
+}
+
+/** Crop pixels to image pixels. */
 export function toImage(crop: Crop, cropLandmarks: ArrayLike<number>): Landmarks {
-  const step = crop.side / crop.size;
-  const [x, y] = [crop.left + 0.5 * step, crop.top + 0.5 * step];
-  return Float32Array.from(cropLandmarks, (value, i) => value * step + (i % 2 ? y : x));
+  const [a, b, c, d, e, f] = matrix(crop);
+  const found = new Float32Array(cropLandmarks.length);
+  for (let i = 0; i < found.length; i += 2) {
+    const [x, y] = [cropLandmarks[i], cropLandmarks[i + 1]];
+    found.set([a * x + b * y + c, d * x + e * y + f], i);
+  }
+  return found;
+}
+
+/** How a crop is to be turned for a face that is turned by `found`: as before, while the face is level enough in that. */
+export function cropTurn(found: number, before = 0): number {
+  const away = modulo(found - before + Math.PI) - Math.PI;
+  return Math.abs(away) <= LEVEL ? before : modulo(found + Math.PI) - Math.PI;
+}
+
+function modulo(angle: number): number {
+  return angle - 2 * Math.PI * Math.floor(angle / (2 * Math.PI));
+}
+
+/** The tight box of landmarks that are turned by so much: its sides are theirs, and it is to be turned about its middle. */
+export function turnedBox(landmarks: Landmarks, turn: number, there?: boolean[]): Box {
+  if (!turn) return landmarkBox(landmarks, there);
+  const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
+  const upright = new Float64Array(landmarks.length);
+  for (let i = 0; i < upright.length; i += 2) {
+    const [x, y] = [landmarks[i], landmarks[i + 1]];
+    upright.set([x * cos + y * sin, y * cos - x * sin], i);
+  }
+  const box = landmarkBox(upright, there);
+  const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+  const [w, h] = [(box[2] - box[0]) / 2, (box[3] - box[1]) / 2];
+  const [u, v] = [x * cos - y * sin, x * sin + y * cos];
+  return [u - w, v - h, u + w, v + h];
+}
+
+/** When a face is looked at turned, and what tells how it is turned: its eyes, tip of the nose and corners of the mouth
+ * (points of the layout each), and where these are in an upright face (edgewing.anatomy). */
+export interface Turns {
+  unsure: number;
+  points: number[][];
+  places: [number, number][];
+}
+
+/** Radians by which a face is turned from upright, clockwise: by the similarity of its five places to upright ones. */
+export function faceTurn(landmarks: Landmarks, {points, places}: Turns): number {
+  const given = points.map((several) => [0, 1].map((k) => mean(several.map((n) => landmarks[2 * n + k]))));
+  const [x, y] = [0, 1].map((k) => mean(given.map((one) => one[k])));
+  const [u, v] = [0, 1].map((k) => mean(places.map((one) => one[k])));
+  let [real, imaginary] = [0, 0];
+  given.forEach(([a, b], i) => {
+    const [dx, dy, du, dv] = [a - x, b - y, places[i][0] - u, places[i][1] - v];
+    real += dx * du + dy * dv;
+    imaginary += dx * dv - dy * du;
+  });
+  return -Math.atan2(imaginary, real);
+}
+
+function mean(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** The tight box around landmarks; there: which of them count, by default all. */
-export function landmarkBox(landmarks: Landmarks, there?: boolean[]): Box {
+export function landmarkBox(landmarks: ArrayLike<number>, there?: boolean[]): Box {
   const box: [number, number, number, number] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let i = 0; i < landmarks.length; i += 2) {
     if (there && !there[i / 2]) continue;

@@ -3,13 +3,15 @@
 
 import {output, type Contract} from './contract';
 import {decode, type Points} from './decoding';
-import {cropFromBox, toImage, type Box, type Landmarks} from './geometry';
+import {cropFromBox, toImage, turnedBox, type Box, type Landmarks} from './geometry';
 import {sample, type Picture} from './pixels';
 
-/** A face, or whatever the layout is of. box: what its crop was made from, image px. landmarks: image px. scores: in
- * [0, 1]. there: which points are in the picture, as far as scores tell (decode.least_score of the contract). */
+/** A face, or whatever the layout is of. box: what its crop was made from, image px, turned about its middle as the crop
+ * is, by so many radians. tight: the same of its landmarks. landmarks: image px. scores: in [0, 1]. there: which points are in the picture, as far as scores tell (decode.least_score of the contract). */
 export interface Face {
   box: Box;
+  turn: number;
+  tight: Box;
   landmarks: Landmarks;
   scores: Float32Array;
   there: boolean[];
@@ -25,11 +27,12 @@ export class Landmarker {
   ) {}
 
   /** The landmarks of the face in a box (brows to chin, ear to ear), or of another object in the box of its points. */
-  async face(picture: Picture, box: Box): Promise<Face> {
-    const crop = cropFromBox(box, this.contract.crop);
+  async face(picture: Picture, box: Box, turn = 0): Promise<Face> {
+    const crop = cropFromBox(box, this.contract.crop, turn);
     const found = points(await this.network(toInput(sample(picture, crop), this.contract)), this.contract);
     const there = Array.from(found.scores, (score) => score >= (this.contract.decode.least_score ?? 0));
-    return {box, landmarks: toImage(crop, found.landmarks), scores: found.scores, there};
+    const landmarks = toImage(crop, found.landmarks);
+    return {box, turn, tight: turnedBox(landmarks, turn, there), landmarks, scores: found.scores, there};
   }
 }
 

@@ -3,6 +3,7 @@
 import {read, type Contract} from './contract';
 import {Detector, type DetectorSettings} from './detector';
 import {Finder} from './finder';
+import type {Turns} from './geometry';
 import {Landmarker} from './landmarker';
 import {Model, start} from './runtime';
 import {Tracker, type TrackingSettings} from './tracking';
@@ -14,6 +15,7 @@ interface Settings {
   detector?: DetectorSettings;
   stills?: DetectorSettings;
   tracking: TrackingSettings;
+  turns?: Turns;
 }
 
 export interface Ready {
@@ -44,8 +46,8 @@ export async function load(): Promise<Ready> {
   const landmarker = new Landmarker(contract, (input) => model.run(input));
 
   const quick = await finder('detector.tflite', settings.detector);
-  const tracker = new Tracker(landmarker, quick, settings.tracking);
-  const stills = new Tracker(landmarker, await finder('stills.tflite', settings.stills), settings.tracking);
+  const tracker = new Tracker(landmarker, quick, settings.tracking, settings.turns);
+  const stills = new Tracker(landmarker, await finder('stills.tflite', settings.stills), settings.tracking, settings.turns);
   await warmUp(landmarker, quick);
   return {contract, object: settings.object, landmarker, tracker, stills, model, file, threads};
 }

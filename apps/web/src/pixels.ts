@@ -1,6 +1,6 @@
 // Resampling, byte for byte as OpenCV does it, so that a browser's landmarks are the desktop's.
 
-import type {Crop} from './geometry';
+import {matrix, type Crop} from './geometry';
 
 /** RGBA bytes of part of an image whose first pixel is (left, top) of it. */
 export interface Region {
@@ -28,27 +28,24 @@ function rint(value: number): number {
 /**
  * The pixels of a crop: (size, size, 3) RGB, bilinear, black outside, no smoothing.
  *
- * cv2.warpAffine with INTER_LINEAR | WARP_INVERSE_MAP: positions are rounded to 1/1024 px, then to 1/32, and weights to
- * 1/32768 (OpenCV, imgwarp.cpp).
+ * cv2.warpAffine with INTER_LINEAR | WARP_INVERSE_MAP: positions are rounded to 1/1024 px in two steps, of x and of the
+ * rest, then to 1/32, and weights to 1/32768 (OpenCV, imgwarp.cpp).
  */
 export function sample(picture: Picture, crop: Crop): Uint8Array {
   const {size} = crop;
-  const step = crop.side / size;
-  const columns = positions(crop.left + 0.5 * step, step, size, true);
-  const rows = positions(crop.top + 0.5 * step, step, size, false);
-  const x0 = Math.max(0, columns[0] >> 5);
-  const y0 = Math.max(0, rows[0] >> 5);
-  const x1 = Math.min(picture.width, (columns[size - 1] >> 5) + 2);
-  const y1 = Math.min(picture.height, (rows[size - 1] >> 5) + 2);
+  const map = matrix(crop);
+  const [across, down] = [axis(map[0], map[1], map[2], size), axis(map[3], map[4], map[5], size)];
+  const [x0, x1] = span(across, size, picture.width);
+  const [y0, y1] = span(down, size, picture.height);
   const rgb = new Uint8Array(size * size * 3);
   if (x0 >= x1 || y0 >= y1) return rgb;
 
   const {data, left, top, width, height} = picture.region(x0, y0, x1, y1);
   let out = 0;
   for (let i = 0; i < size; i++) {
-    const [y, fy] = [(rows[i] >> 5) - top, rows[i] & 31];
     for (let j = 0; j < size; j++, out += 3) {
-      const [x, fx] = [(columns[j] >> 5) - left, columns[j] & 31];
+      const [u, v] = [(across.row[i] + across.column[j]) >> 5, (down.row[i] + down.column[j]) >> 5];
+      const [x, fx, y, fy] = [(u >> 5) - left, u & 31, (v >> 5) - top, v & 31];
       const first = (y * width + x) * 4;
       // a neighbour outside the picture is black: its weight is 0
       const [l, r] = [x >= 0 && x < width, x + 1 >= 0 && x + 1 < width];
@@ -70,10 +67,21 @@ export function sample(picture: Picture, crop: Crop): Uint8Array {
   return rgb;
 }
 
-/** Where the pixels of one axis of a crop lie in the image, in 1/32 px. OpenCV rounds columns in two steps, rows in one. */
-function positions(origin: number, step: number, size: number, apart: boolean): Int32Array {
-  const place = (i: number) => (apart ? rint(origin * 1024) + rint(step * i * 1024) : rint((step * i + origin) * 1024));
-  return Int32Array.from({length: size}, (_, i) => (place(i) + 16) >> 5);
+/** Where the pixels of a crop lie on one axis of the image, in 1/1024 px: the sum of its row's and of its column's. */
+interface Axis {
+  row: Int32Array;
+  column: Int32Array;
+}
+
+function axis(x: number, y: number, origin: number, size: number): Axis {
+  const row = Int32Array.from({length: size}, (_, i) => rint((y * i + origin) * 1024) + 16);
+  return {row, column: Int32Array.from({length: size}, (_, j) => rint(x * j * 1024))};
+}
+
+/** First and one past the last pixel of the image that a crop needs on that axis: its corners lie furthest out. */
+function span({row, column}: Axis, size: number, length: number): [number, number] {
+  const corners = [0, size - 1].flatMap((i) => [0, size - 1].map((j) => (row[i] + column[j]) >> 10));
+  return [Math.max(0, Math.min(...corners)), Math.min(length, Math.max(...corners) + 2)];
 }
 
 /**

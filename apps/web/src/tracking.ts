@@ -1,8 +1,9 @@
 // Faces followed from frame to frame, as edgewing/tracking.py does it: the next crop comes from the last landmarks, and
 // points are held steady. All numbers are those of tracking.json. No clock, no camera: frames and times are handed in.
 
-import {area, intersection, landmarkBox, overlap, size, type Box, type Landmarks} from './geometry';
-import type {Finder} from './finder';
+import {area, cropTurn, faceTurn, intersection, overlap, size, turnedBox} from './geometry';
+import type {Box, Landmarks, Turns} from './geometry';
+import type {Finder, Found} from './finder';
 import {confidence, type Face, type Landmarker} from './landmarker';
 import {OneEuro, type FilterSettings} from './oneeuro';
 import type {Picture} from './pixels';
@@ -43,6 +44,7 @@ interface Followed {
   begun: number;
   seen: number;
   box: Box;
+  turn: number;
   confidence: number;
   filter: OneEuro;
 }
@@ -51,6 +53,8 @@ interface Shown {
   followed: Followed;
   track: Track;
 }
+
+const QUARTERS = [Math.PI, Math.PI / 2, -Math.PI / 2];
 
 export class Tracker {
   /** Whether the detector ran in the last frame. */
@@ -66,6 +70,7 @@ export class Tracker {
     private readonly landmarker: Landmarker,
     readonly finder: Finder,
     private readonly settings: TrackingSettings,
+    private readonly turns?: Turns,
   ) {}
 
   /** Forget all tracks; ids go on. */
@@ -87,7 +92,7 @@ export class Tracker {
 
     const shown: Shown[] = [];
     for (const followed of this.tracks) {
-      const face = await this.landmarker.face(picture, followed.box);
+      const face = await this.landmarker.face(picture, followed.box, followed.turn);
       if (this.goesOn(followed, face, picture)) shown.push(this.advance(followed, face));
       else this.lost.push(followed);
     }
@@ -110,18 +115,16 @@ export class Tracker {
     const share = 1 - Math.exp(-(this.time - followed.seen) / trust.confidence_seconds);
     followed.confidence += share * (confidence(face) - followed.confidence);
     if (followed.confidence < trust.least_kept || !this.plausible(face, picture)) return false;
-    const box = landmarkBox(face.landmarks, face.there);
-    const growth = size(box) / size(followed.box);
-    const same = overlap(followed.box, box) >= trust.least_overlap;
+    const growth = size(face.tight) / size(followed.box);
+    const same = overlap(followed.box, face.tight) >= trust.least_overlap;
     return same && 1 / trust.most_growth <= growth && growth <= trust.most_growth;
   }
 
   /** Whether this can be a face in that picture: with enough of its points, finite, neither tiny nor thin, and mostly
    * inside. */
-  private plausible({landmarks, there}: Face, picture: Picture): boolean {
+  private plausible({tight: box, there}: Face, picture: Picture): boolean {
     const trust = this.settings.track;
     if (there.filter(Boolean).length < trust.least_there * there.length) return false;
-    const box = landmarkBox(landmarks, there);
     const [w, h] = [box[2] - box[0], box[3] - box[1]];
     if (!box.every(Number.isFinite) || Math.min(w, h) < trust.least_side) return false;
     if (Math.max(w, h) > trust.most_aspect * Math.min(w, h)) return false;
@@ -130,9 +133,10 @@ export class Tracker {
 
   private advance(followed: Followed, face: Face): Shown {
     const {landmarks: raw, scores, box, there} = face;
-    const landmarks = followed.filter.step(raw, this.time, size(landmarkBox(raw, there)), there);
-    // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is
-    followed.box = landmarkBox(landmarks, there);
+    const landmarks = followed.filter.step(raw, this.time, size(face.tight), there);
+    // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is, and how turned
+    followed.turn = this.turns ? cropTurn(faceTurn(landmarks, this.turns), face.turn) : face.turn;
+    followed.box = turnedBox(landmarks, followed.turn, there);
     followed.seen = this.time;
     const {id, confidence, begun} = followed;
     return {followed, track: {id, landmarks, raw, scores, there, confidence, age: this.time - begun, box}};
@@ -140,20 +144,43 @@ export class Tracker {
 
   /** Finds that are not among the known boxes, as far as there is room for them. */
   private async find(picture: Picture, known: Box[]): Promise<Shown[]> {
-    const {track: trust, search, filter} = this.settings;
-    const found = (await this.finder.find(picture)).map(({box}) => box);
-    const fresh = found.filter((box) => known.every((other) => overlap(box, other) < this.finder.same));
+    const {search, filter} = this.settings;
+    const found = await this.finder.find(picture);
+    const apart = found.filter(({box}) => known.every((other) => overlap(box, other) < this.finder.same));
+    const fresh = apart.slice(0, Math.max(0, search.most_faces - known.length));
+    const faces: Face[] = [];
+    for (const {box, turn} of fresh) faces.push(await this.landmarker.face(picture, box, turn));
+    for (const [i, one] of fresh.entries()) faces[i] = await this.lookedAtAgain(picture, one, faces[i]);
     const begun: Shown[] = [];
-    for (const box of fresh.slice(0, Math.max(0, search.most_faces - known.length))) {
-      const face = await this.landmarker.face(picture, box);
-      const score = confidence(face);
-      if (score < trust.least_new || !this.plausible(face, picture)) continue;
-      const again = this.lostNear(landmarkBox(face.landmarks, face.there));
+    for (const face of faces) {
+      if (!this.trusted(face, picture)) continue;
+      const again = this.lostNear(face.tight);
       const [id, since] = again ? [again.id, again.begun] : [this.nextId++, this.time];
-      const followed = {id, begun: since, seen: this.time, box, confidence: score, filter: new OneEuro(filter)};
-      begun.push(this.advance(followed, face));
+      const {box, turn} = face;
+      const kept = {id, begun: since, seen: this.time, box, turn, confidence: confidence(face)};
+      begun.push(this.advance({...kept, filter: new OneEuro(filter)}, face));
     }
     return begun;
+  }
+
+  private trusted(face: Face, picture: Picture): boolean {
+    return confidence(face) >= this.settings.track.least_new && this.plausible(face, picture);
+  }
+
+  /** A find whose points are unsure, at three other turns, for detectors take a chin for a brow; one that is turned, from
+   * its first points (Landmarker.find). */
+  private async lookedAtAgain(picture: Picture, found: Found, first: Face): Promise<Face> {
+    let face = first;
+    if (!this.turns || !found.own) return face;
+    for (const quarter of confidence(first) < this.turns.unsure ? QUARTERS : []) {
+      const {box, turn} = this.finder.turned(found, (found.turn ?? 0) + quarter)!;
+      const other = await this.landmarker.face(picture, box, turn);
+      if (this.trusted(other, picture) && confidence(other) > confidence(face)) face = other;
+    }
+    if (!this.trusted(face, picture) || !face.turn) return face;
+    const turn = cropTurn(faceTurn(face.landmarks, this.turns));
+    const again = await this.landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn);
+    return this.trusted(again, picture) ? again : face;
   }
 
   /** The lost track whose place is nearest to a box, if that is near enough; it is taken out of the lost ones. */

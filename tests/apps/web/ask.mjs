@@ -66,7 +66,8 @@ const scenes = {
     });
     let searched = 0;
     const detector = settings.detector && new parts.detector.Detector(settings.detector, async () => searches[searched++]);
-    const tracker = new parts.tracking.Tracker(landmarker, new parts.finder.Finder(detector), settings.tracking);
+    const finder = new parts.finder.Finder(detector);
+    const tracker = new parts.tracking.Tracker(landmarker, finder, settings.tracking, settings.turns);
     const tracks = [];
     for (const [image, time] of frames) tracks.push(await tracker.step(image, time));
     return {tracks, asked, searched};
