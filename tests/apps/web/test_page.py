@@ -149,16 +149,13 @@ def group() -> np.ndarray:
 
 
 def check_stills(node: str, folder: Path, image: np.ndarray, shots: Path) -> list[int]:
-    """Number of faces drawn on a picture as it is, turned by 45 and by 90 degrees; each of them one that is trusted.
-    The page does not turn its crops, so neither does the Python that it is compared with."""
+    """Number of faces drawn on a picture as it is, turned by 45 and by 90 degrees; each of them one that is trusted."""
     landmarker = Landmarker(MODEL, web.STILLS)
     files, expected = [], []
     for degrees in (0, 45, 90):
         files.append(str(folder / f"{degrees}.png"))
         images.write(files[-1], turned(image, degrees) if degrees else image)
-        shown = images.read(files[-1])
-        upright = [landmarker.detector.turned(one, 0.0) for one in landmarker.detector(shown)]
-        expected.append([face for face in landmarker.look(shown, upright) if face.trusted])
+        expected.append([face for face in landmarker(images.read(files[-1])) if face.trusted])
     with serving(web.site(MODEL)) as url:
         found = drive(node, {"scene": "stills", "url": url, "pictures": files, "shots": str(shots)})
     for still, faces in zip(found, expected):
@@ -170,7 +167,7 @@ def check_stills(node: str, folder: Path, image: np.ndarray, shots: Path) -> lis
 
 def test_a_group_is_found_and_nothing_is_drawn_that_is_not_trusted(node, page, tmp_path, shots):
     counts = check_stills(node, tmp_path, group(), shots)
-    assert counts[0] == 6 and counts[2] == 0, "upright faces, and faces that lie on their side, which no score trusts"
+    assert counts[:2] == [6, 6] and counts[2] >= 1, "of small faces on their side the detector finds a few"
 
 
 def test_a_group_of_real_people(node, page, tmp_path, shots):
@@ -178,7 +175,7 @@ def test_a_group_of_real_people(node, page, tmp_path, shots):
     if not source.is_file():
         pytest.skip("needs ../shared/data (a photograph of six people, not in the repository)")
     counts = check_stills(node, tmp_path, images.read(source), shots)
-    assert counts[0] == 6 and counts[2] == 0
+    assert counts[0] == 6 and counts[2] >= 1
 
 
 def test_mirroring_turns_the_picture_and_its_points(seen):
