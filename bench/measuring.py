@@ -91,7 +91,7 @@ def export(run: Path, how: How, say: Callable[[str], None]) -> dict[str, Path]:
     def there(precision: str) -> Path | None:
         path = target.path(run / "export", run.resolve().name, precision)
         for candidate in (path, table.rejected(path)):
-            if candidate.is_file() and containers.read(candidate).provenance.weights_sha256 == weights:
+            if candidate.is_file() and containers.read_contract(candidate).provenance.weights_sha256 == weights:
                 return candidate
         return None
 

@@ -35,11 +35,11 @@ from edgewing.layouts import Layout
 from train import recipes
 from train.checkpoint import MODEL, run_folder
 from train.credits import Credits
-from train.data import READERS, Listing, pictures, read
+from train.data import READERS, Listing, pictures, read_samples
 from train.data import cache as caches
 from train.data.cache import Cache
 from train.data.contents import Contents
-from train.data.samples import Sample, load
+from train.data.samples import Sample, load_image
 from train.data.walk import walk
 from train.options import add_fields, from_options
 from train.recipes import Recipe
@@ -143,7 +143,7 @@ def prepared(
     Each worker labels its share; the first then cuts out all faces."""
     if not (recipe.unlabelled or recipe.corrected):
         return open_cache(recipe, root, workers, say), Credits()
-    listing = read(recipe.data, recipe.layout, points_frame=recipe.points_frame)
+    listing = read_samples(recipe.data, recipe.layout, points_frame=recipe.points_frame)
     for line in [*listing.summary, *(f"left out: {problem}" for problem in listing.problems[:10])]:
         say(line)
     known = sorted({sample.source for sample in listing.samples})
@@ -219,7 +219,7 @@ class _Faces:
     def _pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
         for sample in samples:
             try:
-                yield Picture(sample.name, load(sample), landmark_box(sample.landmarks))
+                yield Picture(sample.name, load_image(sample), landmark_box(sample.landmarks))
             except InputError as error:
                 self.lines.append(f"left out: {error}")
 
@@ -315,7 +315,7 @@ def _labelled(folder: str, points_frame: str, own: Layout) -> tuple[Layout, List
     reasons = set()
     for layout in sorted({own, *layouts.table().values()}, key=lambda layout: -layout.points):
         try:
-            return layout, read(folder, layout, points_frame=points_frame)
+            return layout, read_samples(folder, layout, points_frame=points_frame)
         except InputError as error:  # of another layout
             reasons.add(str(error))
     if len(reasons) == 1:

@@ -194,7 +194,7 @@ def by_time(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Cal
     to, else found now."""
     begun = (folder if wanted.rounds == 1 else folder / "round-1") / PRUNED
     if begun.exists():
-        how = json.loads(checkpoint.load(begun)[1].get(KEY, "{}"))
+        how = json.loads(checkpoint.load_tensors(begun)[1].get(KEY, "{}"))
         return dataclasses.replace(wanted, macs=how.get("macs"))
     faces = Faces.load(source / CALIBRATION)
     with Progress("latency") as progress, silence(False):
@@ -239,7 +239,7 @@ def start(
         how |= {"round": number, "rounds": wanted.rounds}
     path = folder / PRUNED
     if path.exists():
-        _, metadata = checkpoint.load(path)
+        _, metadata = checkpoint.load_tensors(path)
         if metadata.get(KEY) != json.dumps(how):
             raise InputError(
                 f"{path}: was pruned from other weights or in another way; choose another --run, or delete it"
@@ -255,11 +255,11 @@ def start(
     left = f"{pruned.macs[1] / whole:.1%} of the multiply-accumulates are left"
     say(f"pruned {of} by {wanted.importance}: {left}")
     metadata = {checkpoint.RECIPE_KEY: recipes.dumps(pruned.recipe), KEY: json.dumps(how)}
-    checkpoint.save(path, pruned.network.state_dict(), metadata)
+    checkpoint.save_tensors(path, pruned.network.state_dict(), metadata)
 
 
 def _read(path: Path) -> tuple[StackedHourglass, Recipe]:
-    tensors, metadata = checkpoint.load(path)
+    tensors, metadata = checkpoint.load_tensors(path)
     recipe = recipes.loads(metadata.get(checkpoint.RECIPE_KEY, ""), f"recipe in {path}")
     network = build(recipe)
     checkpoint.fill(network, tensors, str(path))

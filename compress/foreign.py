@@ -73,7 +73,7 @@ class Description:
     points_source: str = ""
 
 
-def describe(path: Path, sha256: str) -> Description:
+def description_of(path: Path, sha256: str) -> Description:
     """What is known of a file. InputError with what to write where nothing is, or where that is no description."""
     beside = path.with_name(path.name + ".json")
     if beside.is_file():
@@ -119,7 +119,7 @@ class Foreign:
     def __init__(self, path: Path):
         """InputError where the file is missing, no ONNX model, unknown, or too special to teach."""
         self.digest = hashlib.sha256(files.read(path, LARGEST_MODEL)).hexdigest()
-        self.description = describe(path, self.digest)
+        self.description = description_of(path, self.digest)
         special = [name for name in SPECIAL if getattr(self.description, name) != getattr(Description, name)]
         if np.size(self.description.factor) > 1:
             special.insert(0, "factor")

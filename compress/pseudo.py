@@ -26,8 +26,8 @@ from edgewing.geometry import Crop
 from edgewing.layouts import Layout
 from train.checkpoint import load_model
 from train.credits import Credits
-from train.describe import least_score
 from train.evaluate import predict
+from train.float_contract import least_score
 
 # (scale of the crop, mirrored): what a network that has understood a face should not care about.
 VIEWS = ((1.0, False), (1.0, True), (0.92, True), (1.1, False))

@@ -80,7 +80,7 @@ def tune(
 
             torch.distributed.barrier()
         cache = open_cache(recipe, root, workers, say)
-        measured, points = read(folder / RANGES), loaded.contract.layout.points
+        measured, points = read_ranges(folder / RANGES), loaded.contract.layout.points
 
         def rounded(network: StackedHourglass) -> FakeQuantized:
             return FakeQuantized(network, points, measured)
@@ -130,7 +130,7 @@ def start(source: Path, folder: Path, loaded: Loaded, name: str, say: Callable[[
     files.write(path, (json.dumps({**how, "measured": measured}, indent=1) + "\n").encode())
 
 
-def read(path: Path) -> Ranges:
+def read_ranges(path: Path) -> Ranges:
     """The ranges of a run's ranges.json by site. InputError where it is broken."""
     try:
         return {str(site): (float(low), float(high)) for site, (low, high) in _record(path)["measured"].items()}

@@ -18,8 +18,8 @@ from targets import tflite
 from targets.job import Job
 from train.checkpoint import Loaded
 from train.credits import Credits
-from train.describe import describe
 from train.evaluate import Faces
+from train.float_contract import float_contract
 from train.model import build, macs
 from train.recipes import Recipe
 
@@ -34,7 +34,7 @@ def convert(recipe: Recipe, path: Path, say: Callable[[str], None]) -> ModelPart
     torch.manual_seed(recipe.seed)
     network, size = build(recipe), recipe.input_size
     noise = np.random.default_rng(0).integers(0, 256, (CROPS, size, size, 3), np.uint8)
-    contract = describe(network, recipe, path.stem, CREDITS)
+    contract = float_contract(network, recipe, path.stem, CREDITS)
     path.parent.mkdir(parents=True, exist_ok=True)
     tflite.export(Job(network, contract, noise, say=say), "int8", path)
     return contract.model

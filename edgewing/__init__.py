@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what _LAZY gives, for editors and type checkers
     from edgewing.faces import Face, Faces
-    from edgewing.images import read
+    from edgewing.images import read_image
     from edgewing.landmarker import Landmarker
     from edgewing.streams import stream
     from edgewing.tracking import Tracker
@@ -28,10 +28,10 @@ _LAZY = {
     "Faces": "edgewing.faces",
     "Landmarker": "edgewing.landmarker",
     "Tracker": "edgewing.tracking",
-    "read": "edgewing.images",
+    "read_image": "edgewing.images",
     "stream": "edgewing.streams",
 }
-__all__ = ["Face", "Faces", "Landmarker", "Tracker", "read", "stream"]
+__all__ = ["Face", "Faces", "Landmarker", "Tracker", "read_image", "stream"]
 
 
 def __getattr__(name: str) -> object:

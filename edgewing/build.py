@@ -76,7 +76,7 @@ def planned(path: Path, precision: str = "", dla: int = -1, cache: str | None = 
     precision: '' for the file's own. cache: None for one beside the engine.
     """
     path = _found(path)
-    contract = containers.read(path)
+    contract = containers.read_contract(path)
     inside = contract.model.precision
     if containers.format_of(path) != "onnx" or contract.model.format not in ("tensorrt", "onnx"):
         run = path if path.suffix == ".safetensors" else "RUN"

@@ -51,7 +51,7 @@ def info(file: str | None, as_json: bool) -> None:
     path = models.find(file)
     if path.is_dir() and not containers.is_package(path):
         path = path / "model.safetensors"  # a run folder
-    contract = containers.read(path)
+    contract = containers.read_contract(path)
     if as_json:
         print(json.dumps(dataclasses.asdict(contract), indent=1))
         return
@@ -68,7 +68,7 @@ def _shipped(as_json: bool) -> None:
     from edgewing import containers, models, notices
 
     found = [
-        (model, form, path, containers.read(path))
+        (model, form, path, containers.read_contract(path))
         for model in models.SHIPPED.values()
         for form, path in model.present.items()
     ]
@@ -172,7 +172,7 @@ def web(model: str | None, host: str, port: int, cert: str | None, build: str | 
     from edgewing import web as page
 
     model = model or models.default()
-    site, contract = page.site(model), containers.read(page.model_file(model))
+    site, contract = page.site(model), containers.read_contract(page.model_file(model))
     if build:
         page.build(site, build)
         notices.tell(page.model_file(model), contract)

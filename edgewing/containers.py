@@ -46,7 +46,7 @@ def is_package(path: Path) -> bool:
     return path.suffix in SUFFIXES and formats.TABLE[format_of(path)].package
 
 
-def read(path: str | Path) -> Contract:
+def read_contract(path: str | Path) -> Contract:
     """The validated contract of a model file.
 
     InputError: no file, cut off, no contract, a broken contract, a seal that does not fit the bytes.
@@ -58,7 +58,7 @@ def read(path: str | Path) -> Contract:
 
 
 def carried(path: str | Path) -> Contract | None:
-    """As ``read``, and None for a whole file that has no contract inside: a model of others."""
+    """As ``read_contract``, and None for a whole file that has no contract inside: a model of others."""
     form = formats.TABLE[format_of(path)]
     module, _, function = form.reader.partition(":")
     text_of = getattr(importlib.import_module(module), function)
@@ -117,7 +117,7 @@ def _digest(path: str | Path, seal: str) -> str:
 
 def built(path: str | Path) -> tuple[Contract, engines.Build, bytes]:
     """Of an .engine file: its contract, what it was built for, the engine as TensorRT serialised it."""
-    contract = read(path)
+    contract = read_contract(path)
     data = files.read(path, LARGEST_FILE)
     build, _, at = engines.header(io.BytesIO(data), len(data))
     return contract, build, data[at:]

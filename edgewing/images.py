@@ -32,7 +32,7 @@ _NUMBERS = re.compile(r"(\D*)(\d*)")
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
-def read(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """The picture as (H, W, 3) uint8 RGB, rotated by its EXIF orientation.
 
     Grey becomes three equal channels, alpha is dropped, 16 bits become 8, CMYK becomes RGB.
@@ -57,7 +57,7 @@ def given(picture: Picture, colour: str = "RGB") -> np.ndarray:
     if colour not in COLOURS:
         raise unknown("colour", str(colour), COLOURS)
     if isinstance(picture, (str, Path)):
-        return read(picture)
+        return read_image(picture)
     if isinstance(picture, bytes):
         return decode(picture)
     if not isinstance(picture, np.ndarray):

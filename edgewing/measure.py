@@ -212,12 +212,15 @@ def of_batch(batch: int) -> str:
     return "batch 1" if batch == 1 else f"batch {batch}, times divided by {batch}: of one face"
 
 
-def run(model: str, mode: str = "quick", threads: int = 1, faces: str | None = None, clock: str = "model") -> dict:
+def latency_row(
+    model: str, mode: str = "quick", threads: int = 1, faces: str | None = None, clock: str = "model"
+) -> dict:
     """One latency row of this device: what ``measure`` gives, and everything that was the case meanwhile."""
     path = models.find(model)
     about = artefact(path)
     if (form := containers.format_of(path)) in trial.MODULES:
-        with trial.of(path, form, containers.read(path).input.shape):  # outside the clock, which is of the load alone
+        # outside the clock, which is of the load alone
+        with trial.of(path, form, containers.read_contract(path).input.shape):
             pass
     start = time.perf_counter_ns()
     from edgewing import runtimes  # inside the clock: the library's own loading is part of a cold load
@@ -293,7 +296,7 @@ def main(argv: list[str] | None = None) -> None:
             raise InputError(f"--threads {arguments.threads}: give 1 or more")
         if arguments.faces and arguments.clock == "crop":
             raise InputError("--faces are crops already; leave it out, or --clock crop")
-        row = run(arguments.model, arguments.mode, arguments.threads, arguments.faces, arguments.clock)
+        row = latency_row(arguments.model, arguments.mode, arguments.threads, arguments.faces, arguments.clock)
         row["command"] = shlex.join(["python", "-m", "edgewing.measure", *argv])
         write(arguments.json, row)
         p50, p90, p99 = (row[f"{name}_ms"] for name in ("p50", "p90", "p99"))

@@ -61,7 +61,7 @@ class Pictures:
         number = 0
         for path in self.paths:
             try:
-                image = images.read(path)
+                image = images.read_image(path)
             except InputError as error:
                 if len(self.paths) == 1:
                     raise

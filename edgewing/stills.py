@@ -85,7 +85,7 @@ def _pictures(given: Sequence[str]) -> list[str]:
 
 def _read(name: str) -> np.ndarray:
     if name != STDIN:
-        return images.read(name)
+        return images.read_image(name)
     return images.decode(sys.stdin.buffer.read(images.LARGEST_FILE + 1), "standard input")
 
 

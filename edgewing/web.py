@@ -83,7 +83,7 @@ def site(model: str | Path) -> Site:
     path = model_file(model)
     if containers.format_of(path) != "tflite":
         raise InputError(f"{path}: a browser runs .tflite files; name the .tflite of the same export")
-    layout = containers.read(path).layout
+    layout = containers.read_contract(path).layout
     found = {
         file.relative_to(PAGE).as_posix(): files.read(file, LARGEST_FILE)
         for file in sorted(PAGE.rglob("*"))

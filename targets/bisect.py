@@ -88,7 +88,7 @@ def bisect(path: Path, job: Job, crops: np.ndarray) -> Result:
 
     crops: (F, S, S, 3) uint8 RGB; CROPS of them are taken, evenly spaced. InputError for a file that keeps no layers.
     """
-    about, form = containers.read(path), containers.format_of(path)
+    about, form = containers.read_contract(path), containers.format_of(path)
     if form not in READERS:
         raise InputError(f"{path}: {form} files keep no layers; bisect the {' or '.join(READERS)} of the same run")
     if about.provenance.weights_sha256 != job.run.provenance.weights_sha256:

@@ -44,7 +44,7 @@ class Evaluator(runtimes.Runtime):
     def __init__(self, path: Path):
         with needs("coreml", "coremltools"):
             import coremltools as ct
-        about = containers.read(path)
+        about = containers.read_contract(path)
         super().__init__(Program(ct.models.MLModel(str(path), skip_model_load=True)), about)
         if problems := runtimes.contradictions(about, self.graph.inputs, self.graph.outputs):
             raise InputError(f"{path}: the contract contradicts the program: {'; '.join(problems)}; export it again")
@@ -63,7 +63,7 @@ class Predictor(runtimes.Runtime):
 
         description = f"CoreML on macOS {platform.mac_ver()[0]}, coremltools {ct.__version__}, {units}"
         model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit[units])
-        about = containers.read(path)
+        about = containers.read_contract(path)
         graph = SimpleNamespace(run=lambda image: model.predict({about.input.name: image}), description=description)
         super().__init__(graph, about)
 

@@ -84,7 +84,7 @@ def opened(path: Path) -> list[runtimes.Runtime]:
         program = Program(
             ct.models.MLModel(str(Path(folder, "lowered_module", "model.mlpackage")), skip_model_load=True)
         )
-    return [_Evaluated(program, containers.read(path))]
+    return [_Evaluated(program, containers.read_contract(path))]
 
 
 class _Evaluated(runtimes.Runtime):

@@ -165,7 +165,7 @@ def photographs(folder: Path, layout: str | Layout, square: contract.CropPart) -
     taken where all of them have one, and else those of their landmarks."""
     from train import data
 
-    listing = data.read(folder, layout, split="test")
+    listing = data.read_samples(folder, layout, split="test")
     count = len(listing.samples)
     chosen = [listing.samples[i] for i in evenly(count, MOST_FACES)]
     protocol = square.protocol if all(sample.box is not None for sample in chosen) else "gtbox"

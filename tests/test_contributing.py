@@ -24,7 +24,7 @@ from train import data
 folder = pathlib.Path("cats")
 folder.mkdir()
 (folder / "points.tsv").write_text("a.png\\t1\\t2\\t30\\t4\\t15.5\\t40\\n")
-listing = data.read(folder, "cat-3")
+listing = data.read_samples(folder, "cat-3")
 assert not listing.problems and "tsv" in listing.summary[0], listing
 assert listing.samples[0].landmarks.tolist() == [[1, 2], [30, 4], [15.5, 40]]
 assert layouts.get("cat-3").flip_pairs == ((0, 1),)

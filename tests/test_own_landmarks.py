@@ -108,7 +108,7 @@ def test_from_an_annotation_file_to_a_small_int8_file(tmp_path, monkeypatch, cap
 
 def finds(file, true):
     """The file in the runtime, with boxes as its user has them: its layout inside, and which points are there."""
-    contract, landmarker = containers.read(file), Landmarker(file)
+    contract, landmarker = containers.read_contract(file), Landmarker(file)
     assert contract.layout.names == POINTS and contract.layout.object == "clock" and contract.decode.least_score > 0
     off, right = [], []
     for name, points in list(true.items())[:20]:

@@ -42,7 +42,7 @@ class Loaded(NamedTuple):
 MOST_STACKS = 8  # of a checkpoint; the paper has 4
 
 
-def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """A safetensors file, written beside its name, flushed to disk, then renamed: whole or not there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> No
         raise InputError(f"{path}: cannot be written ({error}); what was there before is intact") from None
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors (on the CPU) and metadata of a safetensors file; InputError where it is missing, cut off or too large."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected weights written by `python -m train fit`")
@@ -76,17 +76,17 @@ def save_model(path: Path, network: nn.Module, recipe: Recipe, contract: Contrac
     metadata = {contracts.KEY: contracts.dumps(contract), RECIPE_KEY: recipes.dumps(recipe)}
     if data:
         metadata[DATA_KEY] = data
-    save(path, network.state_dict(), metadata)
+    save_tensors(path, network.state_dict(), metadata)
 
 
 def load_model(path: str | Path) -> Loaded:
     """The network of a run (its folder, a .safetensors file, or a name), in evaluation mode, float32, on the CPU."""
     path = weights(path)
-    tensors, metadata = load(path)
+    tensors, metadata = load_tensors(path)
     for key in (contracts.KEY, RECIPE_KEY):
         if key not in metadata:
             raise InputError(f"{path}: no {key} inside; expected weights written by `python -m train fit`")
-    contract = containers.read(path)
+    contract = containers.read_contract(path)
     recipe = recipes.loads(metadata[RECIPE_KEY], f"recipe in {path}")
     with torch.device("meta"):  # no memory is taken for a network of another size than the file's
         fill(build(recipe), {name: t.to("meta") for name, t in tensors.items()}, str(path))

@@ -63,7 +63,7 @@ def _chosen(samples: Sequence[Sample]) -> Iterator[Sample]:
 
 def _pair(sample: Sample, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """The tile, and the mirrored one with the names after the flip."""
-    image, landmarks = _reduced(data.load(sample), sample.landmarks)
+    image, landmarks = _reduced(data.load_image(sample), sample.landmarks)
     crop = geometry.crop_from_landmarks(landmarks, TILE, FACTOR)
     tile = geometry.warp(image, crop.to_image, TILE)
     points = geometry.apply(crop.to_crop, landmarks)

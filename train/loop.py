@@ -30,8 +30,8 @@ from train import checkpoint, preview, recipes
 from train.augment import Augment
 from train.credits import Credits
 from train.data.cache import Cache
-from train.describe import describe
 from train.evaluate import CALIBRATION, VALIDATION, Faces, predict, score
+from train.float_contract import float_contract
 from train.log import Log, rewind
 from train.model import StackedHourglass
 from train.plan import Plan, plan
@@ -91,7 +91,7 @@ def fit(
     trainer = Trainer(recipe, planned.steps, workers, initial, teacher, planned.offsets, wrap)
     augment = Augment(recipe, cache.meta["size"], cache.meta["context"])
     sources = Credits(trained_on=tuple(source["name"] for source in cache.meta["sources"]))
-    contract = functools.partial(describe, recipe=recipe, name=run.resolve().name, credits=sources + credits)
+    contract = functools.partial(float_contract, recipe=recipe, name=run.resolve().name, credits=sources + credits)
     contract(trainer.average)  # what cannot be described is found now, and not after hours
     head = workers.rank == 0
     with _alone(run) if head else contextlib.nullcontext(), _signals() as signals:

@@ -22,7 +22,7 @@ from edgewing import files, hints
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train.checkpoint import load_model
-from train.data import read
+from train.data import read_samples
 from train.data.crops import cut, evenly
 from train.evaluate import predict
 from train.runs import ABOUT
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(source: str, data: list[str], out: str | None) -> None:
-    tell(source, data, out and Path(out))
+    tell_offsets(source, data, out and Path(out))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def measure(run: str | Path, folder: str | Path) -> Offsets:
     network, recipe, _ = load_model(run)
     samples = [
         sample
-        for sample in read(folder, recipe.layout, points_frame=recipe.points_frame).samples
+        for sample in read_samples(folder, recipe.layout, points_frame=recipe.points_frame).samples
         if not np.isnan(sample.landmarks).any()
     ]
     crops, labels = cut((samples[i] for i in evenly(len(samples), MOST)), recipe.input_size, say=print)
@@ -72,7 +72,7 @@ def measure(run: str | Path, folder: str | Path) -> Offsets:
     return Offsets(samples[-1].source, len(crops), float(lateral.mean()), error, np.median(shares, axis=0))
 
 
-def tell(run: Path, folders: Sequence[str], out: Path | None = None) -> None:
+def tell_offsets(run: Path, folders: Sequence[str], out: Path | None = None) -> None:
     """Print the offsets of the folders, and the option that takes them. out: where those of each point are written."""
     print(f"{'source':20} faces  offset to the right, share of the crop's side; largest of a point")
     found = [measure(run, folder) for folder in folders]

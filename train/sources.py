@@ -58,9 +58,9 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
         say(f"drawing {recipe.drawn} faces")
         samples = faces(recipe.drawn, recipe.layout, recipe.seed, processes=threads, kind=kind)
         return caches.build(samples, folder, layout, size, progress=Progress(recipe.drawn, "drawn"))
-    from train.data import read
+    from train.data import read_samples
 
-    listing = read(recipe.data, recipe.layout, points_frame=recipe.points_frame)
+    listing = read_samples(recipe.data, recipe.layout, points_frame=recipe.points_frame)
     for line in listing.summary:
         say(line)
     for problem in listing.problems[:10]:

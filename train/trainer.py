@@ -183,11 +183,11 @@ class Trainer:
         metadata |= {ASSUMED: json.dumps(assumed), RECORD: json.dumps(self.record)}
         if self.scaled:
             metadata["scaler"] = json.dumps(self.scaler.state_dict())
-        checkpoint.save(path, self.tensors(), metadata)
+        checkpoint.save_tensors(path, self.tensors(), metadata)
 
     def resume(self, path: Path, assumed: dict[str, str]) -> None:
         """Go on from a checkpoint. InputError where its recipe or anything that was assumed is another one now."""
-        tensors, metadata = checkpoint.load(path)
+        tensors, metadata = checkpoint.load_tensors(path)
         if recipes.loads(metadata.get(checkpoint.RECIPE_KEY, ""), f"recipe in {path}") != self.recipe:
             raise InputError(f"{path}: belongs to another recipe; choose another --run, or delete that folder")
         before = json.loads(metadata.get(ASSUMED, "{}"))

@@ -20,7 +20,7 @@ from bench.accuracy.detectors import FOUND, crop_shift
 from edgewing import detection, geometry, hints, layouts, measure, metrics, models, rows
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Rows
-from train.data import load, read
+from train.data import load_image, read_samples
 
 EXAMPLE = "--model edgewing-m --data lfpw/testset --layout 300w-68 --to rows.jsonl"
 
@@ -56,11 +56,11 @@ def cost(
     model_layout = landmarker.contract.layout
     scored, from_model, from_data = shared_points(model_layout, layouts.get(layout))
     found = {name: {"true": [], "detector": [], "again": [], "shift": []} for name in detectors}
-    samples = read([data], layout, "test").samples
+    samples = read_samples([data], layout, "test").samples
     normaliser = metrics.normaliser_of_all(np.stack([sample.landmarks[from_data] for sample in samples]), scored)
     for index in track(range(len(samples)), description="detectors", transient=True, disable=not os.isatty(1)):
         sample = samples[index]
-        image, true_box = load(sample), geometry.landmark_box(sample.landmarks)
+        image, true_box = load_image(sample), geometry.landmark_box(sample.landmarks)
         truth = sample.landmarks[from_data][None]
         distance = metrics.normaliser(truth, scored, normaliser, true_box[None])
 

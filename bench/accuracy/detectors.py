@@ -55,7 +55,7 @@ def fit(folders: Sequence[str], layout: str, detector: str | None, out: str | No
     detectors = _wanted(detector)
     faces = 0
     for path, true in pictures(folders, layout, "train"):
-        image = images.read(path)
+        image = images.read_image(path)
         faces += len(true)
         for name, (one, _) in detectors.items():
             boxes = np.array([d.box for d in one.find(image)]).reshape(-1, 4)
@@ -102,7 +102,7 @@ def score(folders: Sequence[str], layout: str, detector: str | None, json: str, 
         found = false = labelled = 0
         times, shifts = [], []
         for path, true in faces:
-            image = images.read(path)
+            image = images.read_image(path)
             start = time.process_time()
             boxes = np.array([d.box for d in one(image)]).reshape(-1, 4)
             times.append(time.process_time() - start)
@@ -150,7 +150,7 @@ def crop_shift(found: np.ndarray, true: np.ndarray) -> float:
 def pictures(folders: Sequence[str], layout: str, split: str) -> Iterator[tuple[Path, np.ndarray]]:
     """Each picture with the (F, 4) tight landmark boxes of its labelled faces."""
     boxes: dict[Path, list[np.ndarray]] = {}
-    for sample in data.read(folders, layout, split).samples:
+    for sample in data.read_samples(folders, layout, split).samples:
         boxes.setdefault(sample.image, []).append(geometry.landmark_box(sample.landmarks))
     return ((path, np.array(found)) for path, found in boxes.items())
 

@@ -20,7 +20,7 @@ from edgewing import geometry, layouts
 from edgewing.contract import CropPart
 from edgewing.errors import InputError, unknown
 from edgewing.face_set import Faces
-from train.data import crops, load, read
+from train.data import crops, load_image, read_samples
 from train.data.split import group_id
 from train.data.split import split as halves
 from train.recipes import Recipe
@@ -132,7 +132,7 @@ class PhotographFaces:
             raise unknown("crop", crop, BOXES)
         self.layout = layouts.get(layout)
         share = _held_out(split)
-        listing = read(folder, layout, "train" if share else split, points_frame)
+        listing = read_samples(folder, layout, "train" if share else split, points_frame)
         self.samples, self.problems = listing.samples, list(listing.problems)
         if share:
             groups = np.array([group_id(sample.group) for sample in self.samples])
@@ -164,7 +164,7 @@ class PhotographFaces:
         crop = crops.square(sample, self.square.size, self.crop, self.square.factor, self.square.least)
         if self.jitter:
             crop = self.jitter.moved(crop, index)
-        image = load(sample)
+        image = load_image(sample)
         pixels = geometry.warp(image, crop.to_image, crop.size)
         kinds = sample.box, sample.attributes, sample.visibility
         contents = digest(sample.landmarks, sample.box, sample.visibility), digest(image)

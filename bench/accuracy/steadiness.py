@@ -28,7 +28,7 @@ from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Output, Rows
 from edgewing.tracking import Filter, OneEuro, Tracker
-from train.data import load, read
+from train.data import load_image, read_samples
 
 EXAMPLE = "--model edgewing-m --data lfpw/testset --clips single_face.mp4 --to rows.jsonl"
 
@@ -135,12 +135,12 @@ def describe(row: dict) -> str:
 
 def spread(folder: str, layout: str, count: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Name, RGB picture and landmark box of faces spread over the set."""
-    samples = read([folder], layout, "test").samples
+    samples = read_samples([folder], layout, "test").samples
     if len(samples) < count or count < 1:
         raise InputError(f"{folder}: {len(samples)} faces; --stills {count} are asked for")
     for number in range(count):
         sample = samples[number * (len(samples) // count)]
-        yield sample.name, load(sample), geometry.landmark_box(sample.landmarks)
+        yield sample.name, load_image(sample), geometry.landmark_box(sample.landmarks)
 
 
 def moved(image: np.ndarray, box: np.ndarray, kind: str, seed: int) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:

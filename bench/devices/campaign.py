@@ -101,7 +101,7 @@ def measure_all(
     """A row for each file on each device, some of them perhaps 'unsupported', but those that are in ``log``."""
     reached = [devices.open(address, folder=folder, python=python, ssh_config=ssh_config) for address in on]
     paths = [models.find(name) for name in model]
-    jobs = [Job(path, measure.artefact(path), containers.read(path), mode, threads, clock) for path in paths]
+    jobs = [Job(path, measure.artefact(path), containers.read_contract(path), mode, threads, clock) for path in paths]
     program = Path(benchmark_model) if benchmark_model else None
     if program and not program.is_file():
         raise InputError(f"{program}: no such file; give LiteRT's benchmark_model for the device")

@@ -130,7 +130,7 @@ def _judge(
     path: Path, old: Path, scored: dict, baseline: str | Path, data: str | None, worse: float, slower: float
 ) -> Verdict:
     """Score and time one file against the one in use. scored: the latter's accuracy row."""
-    contract = containers.read(path)
+    contract = containers.read_contract(path)
     if lacking := latency.needs(path, contract):
         raise InputError(f"{path}: not run: {lacking}; gate it there")
     clock = "wall" if contract.model.format == "tensorrt" else "processor"
@@ -256,7 +256,7 @@ def _in_use(
     path: Path, known: list[dict], baseline: str | Path, against: str | Path | None, data: str | None
 ) -> tuple[Path, dict]:
     """The file in use and its accuracy row, for a changed file: same format and precision, or --against."""
-    contract = containers.read(path)
+    contract = containers.read_contract(path)
     scored = [row for row in known if row["kind"] == "accuracy" and row.get("face_errors")]
     if against:
         old = models.find(against)

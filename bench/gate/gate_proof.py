@@ -69,7 +69,7 @@ class Worse:
             raise InputError(f"{path}: weights are disturbed in ONNX files; give one, or a shipped model by name")
         self.path, self.data = path, data
         self.scored = accuracy.score(path, data, layout=layout)
-        self._faces = open_faces(data, layout, containers.read(path).crop)
+        self._faces = open_faces(data, layout, containers.read_contract(path).crop)
         self._crops = [self._faces.face(i) for i in range(len(self._faces))]
 
     def prove(self, seed: int) -> dict:

@@ -82,7 +82,7 @@ class Adapter(foreign.Description):
 
 def describe(path: Path, sha256: str) -> Adapter:
     """The adapter of a file. InputError as compress.foreign has it."""
-    return Adapter(**vars(foreign.describe(path, sha256)))
+    return Adapter(**vars(foreign.description_of(path, sha256)))
 
 
 def _points(adapter: Adapter, output: np.ndarray, to_image: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ from edgewing import containers, geometry, hints, layouts, measure, metrics, mod
 from edgewing.contract import Contract, crop_part
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
-from train.data import Sample, load, read
+from train.data import Sample, load_image, read_samples
 from train.data.crops import square
 
 LAYOUT = "300w-68"
@@ -181,7 +181,7 @@ def see(
     for index in track(range(len(samples)), description="faces", transient=True, disable=not os.isatty(1)):
         sample = samples[index]
         try:
-            image = load(sample)
+            image = load_image(sample)
         except InputError as error:
             problems.append(str(error))
             continue
@@ -221,7 +221,7 @@ def _axes(predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _offsets(peers: list[Peer], folder: str, layout: str, to_shared: np.ndarray) -> list[np.ndarray]:
-    learnt = read(folder, layout, split="train")
+    learnt = read_samples(folder, layout, split="train")
     samples = [learnt.samples[i] for i in range(min(OFFSET_FACES, len(learnt.samples)))]
     predicted, true, _ = see(peers, samples, to_shared, learnt.problems)
     return [mean_offset(found, true) for found in predicted]

@@ -165,7 +165,7 @@ def find(run: Path) -> tuple[list[tuple[Path, Contract]], list[str]]:
     for path in sorted((run / "export").glob("*")):
         if formats.BY_SUFFIX.get(path.suffix) in EXPORTED and not path.name.startswith("."):
             try:
-                found.append((path, containers.read(path)))
+                found.append((path, containers.read_contract(path)))
             except InputError as error:
                 problems.append(str(error))
     widths = {"fp32": 0, "fp16": 1}

@@ -326,7 +326,7 @@ def _of_shipped(row: dict, shipped: list[File]) -> dict | None:
 
 
 def _file(path: Path) -> File:
-    return File(path, containers.read(path), measure.artefact(path))
+    return File(path, containers.read_contract(path), measure.artefact(path))
 
 
 def _need_committed(path: Path) -> None:

@@ -87,7 +87,7 @@ def row(name: str, seen: dict, seconds: float, source: str, command: str = "") -
         "detector": web.DETECTOR,
     }
     found = rows.header("web", measure.artefact(path), protocol, command)
-    about = containers.read(path).model
+    about = containers.read_contract(path).model
     return found | {
         "model": {"name": about.name, "precision": about.precision},
         "runtime": {key: seen[key] for key in ("place", "tried", "isolated", "browser")},

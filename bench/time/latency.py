@@ -59,7 +59,7 @@ def time_artefact(
 ) -> dict:
     """The latency row of a model. faces: crops to time it on. Raises: InputError where it cannot be run here."""
     path = models.find(model)
-    if lacking := needs(path, containers.read(path)):
+    if lacking := needs(path, containers.read_contract(path)):
         raise InputError(f"{path}: not run: {lacking}; measure it there with python -m bench devices")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "row.json"

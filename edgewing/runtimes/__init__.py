@@ -171,7 +171,7 @@ def open(path: str | Path, threads: int = 1, tell: bool = True, on: On | None = 
     runs on in place of the CPU, of .onnx and .tflite files (edgewing.processors).
     InputError: no such file, cut off, no contract, a contract that contradicts its graph, no runtime installed.
     """
-    contract = containers.read(path)
+    contract = containers.read_contract(path)
     form = containers.format_of(path)
     if not formats.TABLE[form].runtime:
         raise InputError(f"{path}: {form} files are not run here; use the .onnx or .tflite of the same export")

@@ -30,7 +30,7 @@ from train.evaluate import Faces
 def whole(run: Path) -> None:
     """Whatever has a final name can be read, sealed files with their seal."""
     for path in (run / "export").glob("[!.]*"):
-        about = containers.read(path)
+        about = containers.read_contract(path)
         assert about.seal.strip("0") and about.parity is not None, path
         assert about.parity.accepted is not table.is_rejected(path), path
     quantization(run)

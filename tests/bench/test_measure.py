@@ -64,10 +64,10 @@ def test_a_batch_is_timed_whole_and_told_by_the_face(monkeypatch):
 @pytest.mark.parametrize("clock", ["model", "crop"])
 def test_the_row_of_a_file_that_takes_several_crops(artefact, tmp_path, monkeypatch, clock):
     monkeypatch.setitem(measure.MODES, "quick", measure.Mode(5, 0.0))
-    row = measure.run(str(artefact(tmp_path / "a-batch3.onnx", template(), batch=3)), clock=clock)
+    row = measure.latency_row(str(artefact(tmp_path / "a-batch3.onnx", template(), batch=3)), clock=clock)
     assert row["protocol"]["batch"] == 3 and "divided by 3: of one face" in row["protocol"]["clock"]
     assert row["call_ms"] == pytest.approx(3 * row["p50_ms"])
-    one = measure.run(str(artefact(tmp_path / "b.onnx", template())), clock=clock)
+    one = measure.latency_row(str(artefact(tmp_path / "b.onnx", template())), clock=clock)
     assert one["protocol"]["batch"] == 1 and one["protocol"]["clock"].endswith("; batch 1")
 
 

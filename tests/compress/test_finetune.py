@@ -77,11 +77,11 @@ def test_an_interrupted_run_starts_from_the_same_network(source, pruned):
         (run / name).unlink()
     assert prune(source, run) == 0
     assert (run / finetune.PRUNED).read_bytes() == start
-    ours, expected = (checkpoint.load(r / checkpoint.MODEL)[0] for r in (run, pruned))
+    ours, expected = (checkpoint.load_tensors(r / checkpoint.MODEL)[0] for r in (run, pruned))
     assert all(torch.equal(ours[k], expected[k]) for k in expected)
     # A finished run stays as it is.
     assert prune(source, run) == 0
-    assert all(torch.equal(v, expected[k]) for k, v in checkpoint.load(run / checkpoint.MODEL)[0].items())
+    assert all(torch.equal(v, expected[k]) for k, v in checkpoint.load_tensors(run / checkpoint.MODEL)[0].items())
 
 
 def test_what_it_prints(source, capsys):
@@ -146,7 +146,7 @@ def test_rounds_and_where_they_stop(source, monkeypatch):
     for run in runs:
         assert [t.split()[0] for t in checkpoint.load_model(run).contract.training.teachers] == ["source"]
 
-    write = checkpoint.save
+    write = checkpoint.save_tensors
 
     def killed(path, *rest):
         if path == cut / "round-2" / CHECKPOINT:
@@ -154,13 +154,13 @@ def test_rounds_and_where_they_stop(source, monkeypatch):
         write(path, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save", killed)
+        patch.setattr(checkpoint, "save_tensors", killed)
         assert prune(source, cut, *more) == 130
     assert (cut / "round-2" / finetune.PRUNED).exists() and not (cut / finetune.PRUNED).exists()
     first = (cut / "round-1" / checkpoint.MODEL).stat().st_mtime_ns
     assert prune(source, cut, *more) == 0
     assert (cut / "round-1" / checkpoint.MODEL).stat().st_mtime_ns == first
-    ours, expected = (checkpoint.load(r / checkpoint.MODEL)[0] for r in (cut, whole))
+    ours, expected = (checkpoint.load_tensors(r / checkpoint.MODEL)[0] for r in (cut, whole))
     assert all(torch.equal(ours[k], expected[k]) for k in expected)
 
 

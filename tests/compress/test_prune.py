@@ -204,7 +204,7 @@ def test_a_pruned_network_is_the_original_without_these_channels(name, faces):
 
 
 def test_a_pruned_run_loads_without_torch_pruning(tmp_path, faces):
-    from train.describe import describe
+    from train.float_contract import float_contract
 
     pruned = prune(alive(build(MOBILE)), MOBILE, 0.6, "taylor", faces)
     path = tmp_path / "model.safetensors"
@@ -212,7 +212,7 @@ def test_a_pruned_run_loads_without_torch_pruning(tmp_path, faces):
         path,
         pruned.network,
         pruned.recipe,
-        describe(pruned.network, pruned.recipe, "pruned", Credits(trained_on=("drawn",))),
+        float_contract(pruned.network, pruned.recipe, "pruned", Credits(trained_on=("drawn",))),
     )
     images = torch.rand(1, 3, SIZE, SIZE)
     with torch.no_grad():

@@ -94,7 +94,7 @@ def test_ranges_are_those_of_the_source(source, tuned):
     record = json.loads((tuned / qat.RANGES).read_text())
     loaded = checkpoint.load_model(source)
     assert record["source"] == checkpoint.digest(loaded.network) and record["ranges"] == "moving-average"
-    measured = qat.read(tuned / qat.RANGES)
+    measured = qat.read_ranges(tuned / qat.RANGES)
     assert measured["picture"][1] == pytest.approx(1.0, abs=0.2) and measured["stem.0.0"][0] == 0.0
 
 
@@ -108,7 +108,7 @@ def test_an_interrupted_run_goes_on_to_the_same(source, tuned, capfd):
     fine_tune(source, run)
     out = capfd.readouterr().out
     assert "measured already" in out and (run / qat.RANGES).read_bytes() == kept
-    ours, expected = (checkpoint.load(r / checkpoint.MODEL)[0] for r in (run, tuned))
+    ours, expected = (checkpoint.load_tensors(r / checkpoint.MODEL)[0] for r in (run, tuned))
     assert all(torch.equal(ours[k], expected[k]) for k in expected)
     lines = out.splitlines()
     assert lines[-2:] == [

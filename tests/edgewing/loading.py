@@ -36,7 +36,7 @@ def load(path: str) -> dict:
         side = runtime.contract.crop.size
         runtime(np.zeros((1, side, side, 3), np.uint8))
     else:
-        containers.read(path)
+        containers.read_contract(path)
     return {"ended": "ran"}
 
 

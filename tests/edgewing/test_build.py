@@ -191,7 +191,7 @@ def test_trtexec_builds_and_the_header_says_for_what(tmp_path, trtexec, capsys):
     )
     about, found, data = containers.built(engine)
     assert found == engines.Build("10.3.0", "Orin", "8.7", -1, path.name, 9) and data == b"an engine"
-    before = containers.read(path)
+    before = containers.read_contract(path)
     assert about.parity is None and about.provenance.versions == {"torch": "2", "tensorrt": "10.3.0"}
     assert about.model == before.model and about.layout == before.layout
     cli.main(["info", str(engine)])
@@ -208,7 +208,7 @@ def test_a_shipped_file_takes_floats_and_gives_the_same(name, tmp_path):
     import onnxruntime
 
     path = models.path(name, "onnx")
-    about = containers.read(path)
+    about = containers.read_contract(path)
     image = np.random.default_rng(0).integers(0, 256, about.input.shape, np.uint8)
     floats = builders.of_floats(path)
     found = [
@@ -229,7 +229,7 @@ def test_what_ships_is_built_by_its_name(tmp_path, trtexec, capsys, monkeypatch,
     trtexec(LOG)
     monkeypatch.chdir(tmp_path)
     build.main([typed])
-    said, shipped = capsys.readouterr(), containers.read(models.path("edgewing-s", "onnx"))
+    said, shipped = capsys.readouterr(), containers.read_contract(models.path("edgewing-s", "onnx"))
     assert said.out.splitlines()[-1] == hints.next_line("edgewing info", "edgewing-s.engine") and not said.err
     assert (tmp_path / "given.onnx").read_bytes() == builders.of_floats(models.path("edgewing-s", "onnx"))
     about, found, _ = containers.built(tmp_path / "edgewing-s.engine")

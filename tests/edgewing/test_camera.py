@@ -86,7 +86,7 @@ def test_a_picture_and_a_folder_of_several_sizes(tmp_path):
     camera("--source", "a.png", "--no-window", "--json", "one.jsonl", "--save", "one.png", cwd=tmp_path)
     (row,) = lines(tmp_path / "one.jsonl")
     assert row["image"] == "a.png" and len(row["faces"]) == 1
-    changed = np.abs(images.read(tmp_path / "one.png").astype(int) - clips.face()).max(axis=2) > 40
+    changed = np.abs(images.read_image(tmp_path / "one.png").astype(int) - clips.face()).max(axis=2) > 40
     assert 500 < changed.sum() < 20000
     (tmp_path / "one.png").unlink()
     camera("--source", ".", "--no-window", "--json", "all.jsonl", "--save", "all.mp4", cwd=tmp_path)
@@ -218,7 +218,7 @@ def test_keys(tmp_path, monkeypatch):
     assert (look.mirror, look.smoothing) == (True, False)
     for _ in range(2):
         name = press("c", look, contract, shown).removeprefix("wrote ")
-        assert np.array_equal(images.read(tmp_path / name), shown)
+        assert np.array_equal(images.read_image(tmp_path / name), shown)
     assert len(list(tmp_path.iterdir())) == 2
     assert press("x", look, contract, shown) == press("", look, contract, shown) == ""
     heatmaps = tiny_contract(decoded=False)

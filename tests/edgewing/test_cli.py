@@ -92,7 +92,7 @@ def test_run_writes_what_it_says(model_file, photograph, tmp_path):
     value = json.loads(result.read_text())
     assert np.abs(np.array(value["faces"][0]["landmarks"]) - PLACE).max() < 0.25
     assert value["detector"] is None and (value["width"], value["height"]) == (320, 240)
-    assert images.read(drawn).shape == (240, 320, 3)
+    assert images.read_image(drawn).shape == (240, 320, 3)
 
 
 def test_several_pictures_a_line_of_json_each(model_file, photograph, tmp_path):
@@ -149,7 +149,7 @@ def test_run_draws_no_face_whose_points_cannot_be_trusted(tmp_path):
         "--json", tmp_path / "faces.json",
     )  # fmt: skip
     assert done.returncode == 0 and "not trusted, so not drawn" in done.stdout, done.stderr
-    changed = (images.read(tmp_path / "points.png") != images.read(ROOT / "docs/faces.jpg")).any(axis=2)
+    changed = (images.read_image(tmp_path / "points.png") != images.read_image(ROOT / "docs/faces.jpg")).any(axis=2)
     faces = json.loads((tmp_path / "faces.json").read_text())["faces"]
     assert {face["trusted"] for face in faces} == {True, False}
     for face in faces:

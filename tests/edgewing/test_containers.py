@@ -77,7 +77,7 @@ def inner(path):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_contract_comes_back(make, form, contract):
-    assert containers.read(make(form, contracts.dumps(contract))) == contract
+    assert containers.read_contract(make(form, contracts.dumps(contract))) == contract
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -89,7 +89,7 @@ def test_cut_anywhere_is_refused(make, form, contract):
         if form == "tflite" and end > 0.9 * len(data):
             continue  # names and shapes of the first tensors: LiteRT's verifier looks at them when the file is run
         with pytest.raises(InputError, match="cut off or damaged|has no edgewing.contract") as caught:
-            containers.read(path)
+            containers.read_contract(path)
         assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
@@ -104,7 +104,7 @@ def test_flipped_bytes_never_raise_anything_else(make, form, contract):
             flipped[at] = random.integers(0, 256)
         inner(path).write_bytes(flipped)
         try:
-            containers.read(path)
+            containers.read_contract(path)
         except InputError as error:
             assert "\n" not in str(error)
 
@@ -113,14 +113,14 @@ def test_flipped_bytes_never_raise_anything_else(make, form, contract):
 @pytest.mark.parametrize(("text", "said"), [("{", "not JSON"), ("{}", "schema None"), ("x" * 70_000, "cut off|70000")])
 def test_a_broken_contract_in_a_good_container(make, form, text, said):
     with pytest.raises(InputError, match=said):
-        containers.read(make(form, text))
+        containers.read_contract(make(form, text))
 
 
 def test_a_file_without_contract_says_how_to_get_one(tmp_path, bare_tflite):
     path = tmp_path / "bare.tflite"
     path.write_bytes(bare_tflite)
     with pytest.raises(InputError, match="has no edgewing.contract inside; export it with"):
-        containers.read(path)
+        containers.read_contract(path)
 
 
 def test_an_mlpackage_of_coremltools(tmp_path, contract):
@@ -134,7 +134,7 @@ def test_an_mlpackage_of_coremltools(tmp_path, contract):
     package = tmp_path / "m.mlpackage"
     coremltools.models.utils.save_spec(spec, str(package))
     assert (package / "Manifest.json").is_file()
-    assert containers.read(package) == contract
+    assert containers.read_contract(package) == contract
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_broken_manifest(tmp_path, manifest):
     package = mlpackage(tmp_path / "m.mlpackage", "")
     (package / "Manifest.json").write_text(manifest)
     with pytest.raises(InputError, match=r"Manifest.json: cut off or damaged"):
-        containers.read(package)
+        containers.read_contract(package)
 
 
 @pytest.mark.parametrize("outside", ["../../../secret", "/etc/passwd"])
@@ -161,19 +161,19 @@ def test_a_manifest_cannot_name_a_file_outside(tmp_path, outside):
     items = {"itemInfoEntries": {"A": {"path": outside}}, "rootModelIdentifier": "A"}
     (package / "Manifest.json").write_text(json.dumps(items))
     with pytest.raises(InputError, match="names a file outside the package"):
-        containers.read(package)
+        containers.read_contract(package)
 
 
 def test_missing_files_and_other_names(tmp_path):
     for name, said in (("a.onnx", "no such file"), ("a.mlpackage", "no such folder"), ("a.h5", "not a model file")):
         with pytest.raises(InputError, match=said):
-            containers.read(tmp_path / name)
+            containers.read_contract(tmp_path / name)
     (tmp_path / "b.mlpackage").write_bytes(b"x")
     with pytest.raises(InputError, match="is a file, not a folder"):
-        containers.read(tmp_path / "b.mlpackage")
+        containers.read_contract(tmp_path / "b.mlpackage")
     (tmp_path / "b.onnx").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        containers.read(tmp_path / "b.onnx")
+        containers.read_contract(tmp_path / "b.onnx")
 
 
 def test_format_of():
@@ -194,13 +194,13 @@ def test_large_tensors_are_passed_over(tmp_path, contract):
         file.seek(len(head) + size)
         file.write(tail)
     tracemalloc.start()
-    assert containers.read(path) == contract
+    assert containers.read_contract(path) == contract
     assert tracemalloc.get_traced_memory()[1] < 2 << 20
     tracemalloc.stop()
     with open(path, "r+b") as file:
         file.truncate(containers.LARGEST_FILE + 1)
     with pytest.raises(InputError, match="the limit is 512 MiB"):
-        containers.read(path)
+        containers.read_contract(path)
 
 
 def test_tflite_contract_behind_the_flatbuffer(tmp_path, tflite_file):
@@ -222,14 +222,14 @@ def test_tflite_contract_behind_the_flatbuffer(tmp_path, tflite_file):
     start = len(packed(1 << 20))
     path = tmp_path / "behind.tflite"
     path.write_bytes(packed(start) + text)
-    assert contracts.dumps(containers.read(path)).encode() == text
+    assert contracts.dumps(containers.read_contract(path)).encode() == text
 
 
 def test_an_engine_of_somebody_else(tmp_path):
     path = tmp_path / "a.engine"
     path.write_bytes(b"ftrt" + b"\0" * 100)
     with pytest.raises(InputError, match="no EDGEWING header"):
-        containers.read(path)
+        containers.read_contract(path)
 
 
 @pytest.mark.parametrize(
@@ -247,15 +247,15 @@ def test_broken_safetensors_header(tmp_path, header):
     path = tmp_path / "a.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(InputError, match="cut off or damaged"):
-        containers.read(path)
+        containers.read_contract(path)
 
 
 def test_a_protobuf_of_endless_fields_ends(tmp_path):
     path = tmp_path / "a.onnx"
     path.write_bytes(b"\x08\x01" * 310_000)
     with pytest.raises(InputError, match="too many fields"):
-        containers.read(path)
+        containers.read_contract(path)
 
 
 def test_tiny_contract_is_what_the_exporters_write(tflite_file):
-    assert containers.read(tflite_file) == tiny_contract("NHWC", form="tflite")
+    assert containers.read_contract(tflite_file) == tiny_contract("NHWC", form="tflite")

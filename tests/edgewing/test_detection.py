@@ -181,7 +181,7 @@ def test_unknown_detector():
     [("single_face", 1), ("multi_face", 5), ("group_insightface_t1", 6), ("noface_grass", 0)],
 )
 def test_auto_finds_everybody_and_nobody_else(media, name, faces):
-    image = images.read(media / f"{name}.jpg")
+    image = images.read_image(media / f"{name}.jpg")
     found = detection.open("auto")(image)
     assert len(found) == faces
     areas = [np.prod(d.box[2:] - d.box[:2]) for d in found]
@@ -219,6 +219,6 @@ def test_mapped_boxes_are_landmark_boxes(media, name):
         text = path.with_suffix(".pts").read_text()
         points = np.array(text[text.index("{") + 1 : text.index("}")].split(), float).reshape(-1, 2) - 1
         true = np.concatenate([points.min(axis=0), points.max(axis=0)])
-        boxes = np.array([d.box for d in detector(images.read(path))])
+        boxes = np.array([d.box for d in detector(images.read_image(path))])
         overlaps.append(detection.overlap(true, boxes.reshape(-1, 4)).max(initial=0))
     assert np.median(overlaps) > 0.75

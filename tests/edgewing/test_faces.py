@@ -27,14 +27,14 @@ def faces(landmarker):
 
 
 def test_every_kind_of_picture_gives_the_same(landmarker, faces):
-    pixels = images.read(PORTRAIT)
+    pixels = images.read_image(PORTRAIT)
     kinds = [str(PORTRAIT), PORTRAIT.read_bytes(), pixels, Image.fromarray(pixels)]
     assert all(found == faces for found in landmarker(kinds)) and len(landmarker(tuple(kinds))) == 4
     assert landmarker(np.ascontiguousarray(pixels[..., ::-1]), colour="BGR") == faces
 
 
 def test_a_pillow_image_is_turned_as_its_exif_says(landmarker, faces, tmp_path):
-    turned = Image.fromarray(np.rot90(images.read(PORTRAIT)))
+    turned = Image.fromarray(np.rot90(images.read_image(PORTRAIT)))
     exif = turned.getexif()
     exif[0x0112] = 6
     turned.save(tmp_path / "turned.png", exif=exif)
@@ -91,7 +91,7 @@ def test_aligned(landmarker, faces):
 
 
 def test_points_outside_of_the_picture_are_not_in_it(landmarker):
-    picture = images.read(PORTRAIT)
+    picture = images.read_image(PORTRAIT)
     (face,) = landmarker(picture[:, : picture.shape[1] // 2], [(84, 45, 431, 386)])
     outside = face.landmarks[:, 0] > picture.shape[1] // 2
     assert outside.any() and (face.visibility[outside] == 0).all() and face.trusted  # its box was given
@@ -111,7 +111,7 @@ def test_printed_drawn_and_kept(faces, tmp_path):
     drawn = faces.plot()
     assert (drawn != faces.image).any() and drawn.shape == faces.image.shape
     faces.save(tmp_path / "points.png")
-    assert np.array_equal(images.read(tmp_path / "points.png"), drawn)
+    assert np.array_equal(images.read_image(tmp_path / "points.png"), drawn)
     assert faces._repr_png_()[1:4] == b"PNG"
     with pytest.raises(InputError, match="a picture's name must end in"):
         faces.save(tmp_path / "points.txt")
@@ -127,7 +127,7 @@ def test_no_window_is_one_line(faces, monkeypatch):
 def test_a_stream_of_pictures(landmarker, tmp_path):
     """In the order that a person counts in; a face of another picture is another face."""
     for number in (10, 9, 1):
-        images.write(tmp_path / f"{number}.png", images.read(PORTRAIT)[number:])
+        images.write(tmp_path / f"{number}.png", images.read_image(PORTRAIT)[number:])
     found = list(edgewing.stream(tmp_path, landmarker))
     assert [512 - len(frame) for frame, _ in found] == [1, 9, 10]
     assert all(len(faces) == 1 and faces.image is frame for frame, faces in found)

@@ -66,26 +66,26 @@ def flipped(data: bytes, count: int, seed: int):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_seal_finds_every_bit_and_every_cut(sealed, form):
     path = sealed(form)
-    contract = containers.read(path)
+    contract = containers.read_contract(path)
     assert contract.seal != contracts.UNSEALED
     data = inner(path).read_bytes()
     for damaged in (*flipped(data, 150, 1), data[:-1], data[: len(data) // 2], data + b"\0"):
         inner(path).write_bytes(damaged)
         with pytest.raises(InputError) as caught:
-            containers.read(path)
+            containers.read_contract(path)
         assert "\n" not in str(caught.value)
     inner(path).write_bytes(data)
-    assert containers.read(path) == contract
+    assert containers.read_contract(path) == contract
 
 
 def test_the_seal_of_a_package_is_over_its_weights(sealed):
     package = sealed("mlpackage")
     weights = package / "Data" / "weight.bin"
     (weights.parent / ".DS_Store").write_bytes(b"of a Mac's Finder")
-    containers.read(package)
+    containers.read_contract(package)
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(InputError, match="its seal does not fit"):
-        containers.read(package)
+        containers.read_contract(package)
 
 
 def test_a_sealed_file_is_sealed_again_the_same(sealed):
@@ -389,7 +389,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
     os.mkfifo(tmp_path / "a.onnx")
     with pytest.raises(InputError, match="is a pipe or a device"):
-        containers.read(tmp_path / "a.onnx")
+        containers.read_contract(tmp_path / "a.onnx")
     os.symlink("/dev/zero", tmp_path / "a.tflite")
     with pytest.raises(InputError, match="is a pipe or a device"):
-        containers.read(tmp_path / "a.tflite")
+        containers.read_contract(tmp_path / "a.tflite")

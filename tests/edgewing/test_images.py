@@ -36,7 +36,7 @@ def distance(image: np.ndarray, expected: Image.Image) -> float:
 def test_rgb(kind, tmp_path):
     path = tmp_path / f"a.{kind}"
     path.write_bytes(encoded(picture(), kind))
-    assert distance(images.read(path), picture()) < 3
+    assert distance(images.read_image(path), picture()) < 3
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "bmp"])
@@ -160,26 +160,26 @@ def test_no_picture(tmp_path, content, said):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(InputError, match=said) as caught:
-        images.read(path)
+        images.read_image(path)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
 
 def test_no_file_folder_and_too_large(tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        images.read(tmp_path / "none.jpg")
+        images.read_image(tmp_path / "none.jpg")
     with pytest.raises(InputError, match="is a folder"):
-        images.read(tmp_path)
+        images.read_image(tmp_path)
     large = tmp_path / "large.jpg"
     with open(large, "wb") as file:
         file.truncate(images.LARGEST_FILE + 1)
     with pytest.raises(InputError, match="the limit is 64 MiB"):
-        images.read(large)
+        images.read_image(large)
 
 
 def test_write_and_read_back(tmp_path):
     image = np.asarray(picture())
     images.write(tmp_path / "a.png", image)
-    assert np.array_equal(images.read(tmp_path / "a.png"), image)
+    assert np.array_equal(images.read_image(tmp_path / "a.png"), image)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 

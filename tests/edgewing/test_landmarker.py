@@ -53,7 +53,7 @@ def test_no_face_is_no_error(onnx_file):
 
 
 def test_faces_of_a_photograph_largest_first(onnx_file, media):
-    faces = Landmarker(onnx_file)(images.read(media / "multi_face.jpg"))
+    faces = Landmarker(onnx_file)(images.read_image(media / "multi_face.jpg"))
     widths = [face.box[2] - face.box[0] for face in faces]
     assert len(faces) >= 4 and all(face.landmarks.shape == (2, 2) for face in faces)
     assert widths[0] == pytest.approx(max(widths), rel=0.1)

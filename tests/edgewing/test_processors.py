@@ -24,7 +24,7 @@ def files():
 def crops(files):
     size = runtimes.open(files["tflite"], tell=False).contract.crop.size
     rows = np.arange(size) * 512 // size
-    return images.read(PORTRAIT)[rows][:, rows][None]
+    return images.read_image(PORTRAIT)[rows][:, rows][None]
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ def test_photographs(landmarker, media):
         text = path.with_suffix(".pts").read_text()
         true = np.array(text[text.index("{") + 1 : text.index("}")].split(), float).reshape(-1, 2) - 1
         for times, found in errors.items():
-            image, points = quarter_turned(images.read(path), true, times)
+            image, points = quarter_turned(images.read_image(path), true, times)
             away = [np.linalg.norm(f.landmarks - points, axis=1).mean() for f in landmarker(image) if f.trusted]
             error = min(away, default=np.inf) / np.linalg.norm(points[45] - points[36])
             found.append(error if error < 0.5 else np.nan)  # of another face in the picture

@@ -50,7 +50,7 @@ def test_several_boxes(clock_file, clocks, tmp_path):
     assert "2 boxes given" in done.stderr and row["detector"] is None
     for clock, place in zip(row["objects"], (PLACE, SECOND), strict=True):
         assert np.abs(np.array(clock["landmarks"]) - place).max() < 0.25
-    changed = (images.read(tmp_path / "drawn.png") != images.read(clocks)).any(axis=2)
+    changed = (images.read_image(tmp_path / "drawn.png") != images.read_image(clocks)).any(axis=2)
     assert changed[:, :160].any() and changed[:, 160:].any()
     refused(edgewing("run", clocks, "--model", clock_file, *boxes, "--box=1,2,3"), "--box 1,2,3: expected four numbers")
     refused(edgewing("run", clocks, "--model", clock_file, *boxes, "--box=400,0,500,9"), "--box 400,0,500,9: outside")
@@ -85,11 +85,11 @@ def test_a_point_that_is_not_there_is_said_and_left_out(clock_file, onnx_file, t
     (clock,) = found(done)["objects"]
     assert clock["there"] == [True, False] and clock["scores"][1] < 0.3 < clock["scores"][0]
     assert "1 of 2 landmarks, mean score" in done.stderr
-    changed = np.argwhere((images.read(tmp_path / "drawn.png") != image).any(axis=2))
+    changed = np.argwhere((images.read_image(tmp_path / "drawn.png") != image).any(axis=2))
     assert np.abs(changed - np.array(PLACE[0])[::-1]).max() < 12, "neither the other point nor a line to it"
     (face,) = json.loads(edgewing(*words, "--model", onnx_file).stdout)["faces"]
     assert "there" not in face, "that model's scores do not say"
-    assert (images.read(tmp_path / "drawn.png") != image).any(axis=2)[95:105, 105:115].any()
+    assert (images.read_image(tmp_path / "drawn.png") != image).any(axis=2)[95:105, 105:115].any()
 
 
 def test_python_has_the_same(clock_file):
@@ -125,7 +125,7 @@ def test_folders_and_standard_input(onnx_file, tmp_path):
     data = (folder / "face1.png").read_bytes()
     command = [sys.executable, "-m", "edgewing", "run", "-", *map(str, words), "--save", str(tmp_path / "drawn.png")]
     done = subprocess.run(command, input=data, capture_output=True, cwd=ROOT)
-    assert json.loads(done.stdout)["image"] == "-" and images.read(tmp_path / "drawn.png").shape == (240, 320, 3)
+    assert json.loads(done.stdout)["image"] == "-" and images.read_image(tmp_path / "drawn.png").shape == (240, 320, 3)
     done = subprocess.run(command[:-2], input=data[:500], capture_output=True, cwd=ROOT)
     assert done.returncode == 2 and b"standard input: the picture is cut off" in done.stderr
 

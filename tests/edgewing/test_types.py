@@ -11,7 +11,7 @@ PROGRAM = """
 import edgewing
 
 landmarker = edgewing.Landmarker("edgewing-s")
-picture = edgewing.read("face.png")
+picture = edgewing.read_image("face.png")
 reveal_type(landmarker(picture)[0].landmarks)
 reveal_type(landmarker([picture, "face.png"]))
 for frame, faces in edgewing.stream(0, landmarker):

@@ -230,7 +230,7 @@ def test_files_for_a_host(small, tmp_path, capsys):
     expected = {path.relative_to(small).as_posix() for path in small.rglob("*") if path.is_file()}
     assert written == expected | {"model.tflite", "detector.tflite", "stills.tflite", "page.json"}
     assert out.out.splitlines()[-1] == f"next: copy {tmp_path / 'out'} to a host with https, and open it on a phone"
-    assert containers.read(tmp_path / "out/model.tflite").training.data_terms.split(";")[0] in out.err
+    assert containers.read_contract(tmp_path / "out/model.tflite").training.data_terms.split(";")[0] in out.err
 
 
 @pytest.mark.parametrize(

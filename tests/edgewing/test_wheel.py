@@ -156,7 +156,7 @@ def test_one_line_in_a_fresh_environment(wheel, tmp_path):
 def test_the_package_itself_gives_what_the_app_uses(installed):
     code = (
         "import edgewing\n"
-        "frame = edgewing.read('face.png')\n"
+        "frame = edgewing.read_image('face.png')\n"
         "(face,) = edgewing.Landmarker('edgewing-s')(frame, [(40, 50, 140, 140)])\n"
         "print(*face.landmarks.round().astype(int).ravel(), edgewing.Tracker.__name__)\n"
         "print('cv2' in sys.modules)"

@@ -75,4 +75,4 @@ def test_a_real_window_shows_takes_keys_and_is_closed(tmp_path):
         screen.wait()
     assert process.returncode == 0 and "this model gives no heatmaps" in out and "dropped" in out
     (shot,) = folder.iterdir()
-    assert images.read(shot).shape == (240, 320, 3)
+    assert images.read_image(shot).shape == (240, 320, 3)

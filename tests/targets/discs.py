@@ -15,7 +15,7 @@ import torch
 from edgewing import contract, layouts
 from train import checkpoint, recipes
 from train.credits import Credits
-from train.describe import describe
+from train.float_contract import float_contract
 
 SIZE, LAYOUT = 64, "aflw-19"
 
@@ -86,7 +86,7 @@ RECIPE = recipes.Recipe("tiny", layout=LAYOUT, width=0.25, input_size=SIZE, data
 
 def run_contract(network: torch.nn.Module, recipe: recipes.Recipe) -> contract.Contract:
     """The contract that a training run would give this network."""
-    return describe(network, recipe, recipe.network, Credits(trained_on=("discs",)))
+    return float_contract(network, recipe, recipe.network, Credits(trained_on=("discs",)))
 
 
 def write_run(folder: Path, network: torch.nn.Module, recipe: recipes.Recipe) -> Path:

@@ -164,7 +164,7 @@ def test_heatmaps_of_two_images_at_a_time(jobs, network, tmp_path):
     job = dataclasses.replace(jobs[16], output="heatmaps", batch=2, _made={})
     path = tmp_path / "two.mlpackage"
     coreml.export(job, "fp16", path)
-    about = containers.read(path)
+    about = containers.read_contract(path)
     assert (about.input.dtype, about.input.shape) == ("float32", [2, 3, 64, 64])  # an image input takes one
     faces = parity.Faces(*discs(5, 7), "discs")
     reference = graph.reference(network, run_contract(network, RECIPE), faces.crops)
@@ -276,7 +276,7 @@ def test_an_operation_that_is_not_known_is_an_error():
 def test_a_contract_that_contradicts_its_program_is_refused(package, tmp_path):
     path = tmp_path / "other.mlpackage"
     shutil.copytree(package("fp16"), path)
-    about = containers.read(path)
+    about = containers.read_contract(path)
     changed = dataclasses.replace(about.outputs[1], name="confidence")
     coreml.embed(path, about.replace(outputs=[about.outputs[0], changed]))
     with pytest.raises(InputError, match="contradicts the program: output 'confidence' is not in the graph"):

@@ -19,7 +19,7 @@ def test_all_but_the_picture_s_cast(run, exported, precision, threads):
     found = opened.description
     assert found.nodes == len(flatbuffer.operations(path.read_bytes()))
     assert found.left == (runtimes.PICTURE_CAST,) and delegation.problems(path, opened) == []
-    part = containers.read(path).parity
+    part = containers.read_contract(path).parity
     assert f"XNNPACK {found.nodes - 1}/{found.nodes} nodes" in part.ran_on
 
 

@@ -53,9 +53,9 @@ def test_a_contract_is_replaced_in_its_place_and_is_what_the_method_returns(path
 
     file = tmp_path / "copy.pte"
     file.write_bytes(path("executorch", "int8").read_bytes())
-    about, before = containers.read(file), file.stat().st_size
+    about, before = containers.read_contract(file), file.stat().st_size
     executorch.embed(file, about.replace(parity=None))
-    assert containers.read(file) == about.replace(parity=None) and file.stat().st_size == before
+    assert containers.read_contract(file) == about.replace(parity=None) and file.stat().st_size == before
     (text,) = Runtime.get().load_program(file).load_method(contract.KEY).execute([])
     assert contract.loads(text) == about.replace(parity=None)
     long = about.replace(training=contract.TrainingPart(["x" * 9000], "", []))
@@ -69,7 +69,7 @@ def test_coreml_is_one_call_and_needs_a_mac(path, network):
     assert dict(backends) == {"CoreMLBackend": 1} and "aten::convolution" not in kernels
     with pytest.raises(InputError, match="needs a Mac: ExecuTorch has no CoreMLBackend here"):
         runtimes.open(file)
-    about = containers.read(file)
+    about = containers.read_contract(file)
     assert "evaluated on the processor" in about.parity.ran_on and about.input.dtype == "float32"
     (evaluated,) = executorch_coreml.opened(file)
     convolutions = [op for op in evaluated.graph.run.__self__.operations if op.op_type == "conv"]

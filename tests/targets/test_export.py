@@ -45,7 +45,7 @@ def test_every_target_is_the_same_network(path, run, network, key, precision):
 
 @pytest.mark.parametrize("key, precision", MADE)
 def test_contract_round_trip(path, run, network, key, precision):
-    found = containers.read(path(key, precision))
+    found = containers.read_contract(path(key, precision))
     own = contract.loads(contract.dumps(found))
     assert own == found
     assert (found.model.format, found.model.precision) == (table.TABLE[key].form, precision)
@@ -62,7 +62,7 @@ def test_rows_carry_the_parity_of_each_file(path, run):
     by_path = {row["artefact"]["path"]: row for row in found}
     for key, precision in MADE:
         row = by_path[str(path(key, precision))]
-        assert row["accepted"] and row["shift_p99_px"] == containers.read(path(key, precision)).parity.p99
+        assert row["accepted"] and row["shift_p99_px"] == containers.read_contract(path(key, precision)).parity.p99
 
 
 @pytest.mark.parametrize("key, precision", MADE)
@@ -170,7 +170,7 @@ def test_a_broken_artefact_is_rejected_and_a_good_one_takes_its_place(run, netwo
     assert typed(broken, "--to", "trt", "--precision", "int8") == 1
     rejected = table.rejected(accepted)
     assert [p.name for p in accepted.parent.iterdir()] == [rejected.name]
-    assert not containers.read(rejected).parity.accepted
+    assert not containers.read_contract(rejected).parity.accepted
     said = capfd.readouterr().out
     assert "rejected: " in said and "limit 2 px" in said and "1 rejected" in said
     calibration.write_bytes(good)

@@ -40,7 +40,7 @@ def test_one_of_two_names(job, reference, faces, tmp_path):
     for expected, said in ((final, reference), (other, wrong), (other, wrong), (final, reference)):
         named, result = made(job, final, said, faces)
         assert named == expected and os.listdir(tmp_path) == [named.name]
-        found = containers.read(named)
+        found = containers.read_contract(named)
         assert found.parity == result.part and found.parity.accepted is (named == final)
         assert found.seal.strip("0")
 

@@ -85,7 +85,7 @@ def test_every_file_passes_its_gate(made, key, precision):
     path = target.path(folder / "export", folder.name, precision)
     verdicts = [json.loads(line)["reasons"] for line in (folder / "rows.jsonl").read_text().splitlines()]
     assert path.exists(), (codes[key], verdicts)
-    assert containers.read(path).parity.accepted
+    assert containers.read_contract(path).parity.accepted
     result = parity.measure(path, reference, faces)
     assert not result.reasons, str(result)
     assert np.ptp(reference.landmarks, axis=0).max() > 5  # it really finds something
@@ -102,7 +102,7 @@ def test_heatmaps_of_several_images_are_the_same_network(key, network, tmp_path)
         )
     assert end.value.code == 0
     path = table.TABLE[key].path(folder / "export", "tiny", precision, options)
-    about = containers.read(path)
+    about = containers.read_contract(path)
     (output,) = about.outputs
     assert output.shape == [2, 20, 16, 16] and about.input.shape[0] == 2 and not about.decode.in_graph
     faces = parity.Faces(*discs(5, 77), "discs")  # an odd number: the last batch is filled up

@@ -69,10 +69,10 @@ def files_of(run):
 
 
 def test_every_file_has_the_layout_whole_and_the_same_points(run, photograph):
-    wanted = containers.read(run / "model.safetensors").layout
+    wanted = containers.read_contract(run / "model.safetensors").layout
     found = []
     for path in files_of(run):
-        contract = containers.read(path)
+        contract = containers.read_contract(path)
         assert contract.layout == wanted and contract.parity.accepted and contract.decode.least_score == 0.3
         assert [output.shape for output in contract.outputs] == [[1, wanted.points, 2], [1, wanted.points]]
         points = runtimes.open(path)(np.random.default_rng(1).integers(0, 255, (3, 64, 64, 3), np.uint8))
@@ -83,7 +83,7 @@ def test_every_file_has_the_layout_whole_and_the_same_points(run, photograph):
 
 def test_bench_speaks_of_what_they_are_on(run, capsys):
     """But for names of files and fields: a run's folder ``faces``."""
-    path, what = files_of(run)[0], containers.read(run / "model.safetensors").layout.several
+    path, what = files_of(run)[0], containers.read_contract(run / "model.safetensors").layout.several
     words = ["accuracy", "--model", str(path), "--data", str(run), "--to", str(run / "rows.jsonl")]
     assert not bench.main(words)
     assert f"64 {what} that the run was not trained on" in capsys.readouterr().out
@@ -94,7 +94,7 @@ def test_bench_speaks_of_what_they_are_on(run, capsys):
 
 
 def test_edgewing_run_speaks_of_what_they_are_on(run, photograph):
-    layout = containers.read(run / "model.safetensors").layout
+    layout = containers.read_contract(run / "model.safetensors").layout
     for path in files_of(run)[:2]:
         done = edgewing("run", photograph, "--model", path, "--box", ",".join(map(str, BOX)), "--json", "-")
         assert done.returncode == 0 and f"{layout.object} 0: box 40, 30, 200, 210" in done.stderr, done.stderr
@@ -104,12 +104,12 @@ def test_edgewing_run_speaks_of_what_they_are_on(run, photograph):
 
 def test_the_page_shows_them(run, photograph, node, page):  # noqa: F811
     path = files_of(run)[1]
-    layout = containers.read(path).layout
+    layout = containers.read_contract(path).layout
     with serving(web.site(path)) as url:
         box = [BOX[0] / 320, BOX[1] / 240, BOX[2] / 320, BOX[3] / 240]
         found = drive(node, {"scene": "boxed", "url": url, "picture": str(photograph), "box": box})
     assert found["texts"]["model"].endswith(f"fp32, {layout.points} points") and found["texts"]["hint"] == "1 found"
     (points,) = found["faces"]
-    (expected,) = Landmarker(path)(images.read(photograph), found["boxes"])
+    (expected,) = Landmarker(path)(images.read_image(photograph), found["boxes"])
     assert np.abs(np.reshape(points, (-1, 2)) - expected.landmarks).max() < 1e-2
     assert np.abs(np.array(found["boxes"]) - BOX).max() < 1.5  # the mouse moves by whole px

@@ -227,7 +227,7 @@ def test_an_engine_takes_its_parity_and_stays_the_same(network, tmp_path):
     path, made_for = tmp_path / "a.engine", engines.Build("10.3.0", "Orin", "8.7", -1, "", 9)
     build.write(path, about, made_for, b"an engine")
     parity = contract.ParityPart("p", "tensorrt 10.3.0", 64, 0.1, 0.2, 0.3, 0.04, 0.04, True)
-    engine.embed(path, containers.read(path).replace(parity=parity))
+    engine.embed(path, containers.read_contract(path).replace(parity=parity))
     containers.seal(path)
     found, build_part, data = containers.built(path)
     assert found.parity == parity and (build_part, data) == (made_for, b"an engine")

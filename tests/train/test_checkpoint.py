@@ -15,7 +15,7 @@ from edgewing.errors import InputError
 from train import checkpoint, recipes
 from train.checkpoint import load_model, load_official, save_model
 from train.credits import Credits
-from train.describe import describe
+from train.float_contract import float_contract
 from train.model import build
 
 OFFICIAL = np.load(Path(__file__).parent / "vectors" / "official.npz", allow_pickle=False)
@@ -109,17 +109,17 @@ def test_a_recipe_of_a_larger_network_than_the_weights_takes_no_memory(tmp_path)
     network = build(RECIPE)
     larger = json.dumps(dataclasses.asdict(RECIPE) | {"width": 30_000.0})
     metadata = {
-        KEY: contracts.dumps(describe(network, RECIPE, "first", Credits(trained_on=("drawn",)))),
+        KEY: contracts.dumps(float_contract(network, RECIPE, "first", Credits(trained_on=("drawn",)))),
         checkpoint.RECIPE_KEY: larger,
     }
-    checkpoint.save(tmp_path / "a.safetensors", network.state_dict(), metadata)
+    checkpoint.save_tensors(tmp_path / "a.safetensors", network.state_dict(), metadata)
     with pytest.raises(InputError, match="do not fit the recipe|width 30000"):
         load_model(tmp_path / "a.safetensors")
 
 
 def test_round_trip_with_recipe_and_contract(tmp_path):
     network = build(RECIPE).eval()
-    contract = describe(network, RECIPE, "first", Credits(trained_on=("drawn",)))
+    contract = float_contract(network, RECIPE, "first", Credits(trained_on=("drawn",)))
     save_model(tmp_path / "model.safetensors", network, RECIPE, contract)
     loaded = load_model(tmp_path)
     assert loaded.recipe == RECIPE and loaded.contract == contract
@@ -130,14 +130,14 @@ def test_round_trip_with_recipe_and_contract(tmp_path):
     assert "drawn by edgewing" in contract.training.data_terms
     assert (
         "research use only"
-        in describe(network, RECIPE, "first", Credits(trained_on=("lfpw/trainset",))).training.data_terms
+        in float_contract(network, RECIPE, "first", Credits(trained_on=("lfpw/trainset",))).training.data_terms
     )
 
 
 def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
     network = build(RECIPE)
     path = tmp_path / "model.safetensors"
-    save_model(path, network, RECIPE, describe(network, RECIPE, "first", Credits(trained_on=("drawn",))))
+    save_model(path, network, RECIPE, float_contract(network, RECIPE, "first", Credits(trained_on=("drawn",))))
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"\xff" * 100, whole[:8]):
         (tmp_path / "broken.safetensors").write_bytes(broken)
@@ -150,7 +150,7 @@ def test_broken_files_are_input_errors_and_leave_the_old_one(tmp_path):
         tmp_path / "other.safetensors",
         other,
         RECIPE,
-        describe(network, RECIPE, "first", Credits(trained_on=("drawn",))),
+        float_contract(network, RECIPE, "first", Credits(trained_on=("drawn",))),
     )
     with pytest.raises(InputError, match="do not fit the recipe"):
         load_model(tmp_path / "other.safetensors")
@@ -166,7 +166,7 @@ def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
         tmp_path / "run" / "model.safetensors",
         network,
         RECIPE,
-        describe(network, RECIPE, "run", Credits(trained_on=("drawn",))),
+        float_contract(network, RECIPE, "run", Credits(trained_on=("drawn",))),
     )
     main(["pack", str(tmp_path / "run"), "--out", str(tmp_path / "packed.safetensors")])
     loaded = load_model(tmp_path / "packed.safetensors")

@@ -8,7 +8,7 @@ import torch
 from edgewing.errors import InputError
 from train import checkpoint, recipes
 from train.credits import FREE, OWN, RESEARCH, Credits
-from train.describe import describe
+from train.float_contract import float_contract
 from train.initial import start
 from train.model import build
 
@@ -19,7 +19,7 @@ NARROW = recipes.replace(recipes.get("mobile"), input_size=64, width=0.5, layout
 def source(tmp_path):
     torch.manual_seed(1)
     network = build(NARROW).eval()
-    about = describe(network, NARROW, "source", Credits(trained_on=("drawn",)))
+    about = float_contract(network, NARROW, "source", Credits(trained_on=("drawn",)))
     checkpoint.save_model(tmp_path / "model.safetensors", network, NARROW, about)
     return tmp_path, network
 
@@ -84,8 +84,8 @@ def test_terms_are_never_lost_on_the_way(chain):
     """Whatever the stages, each a contract that the next one reads: what one of them said, the last one says too."""
     network, credits = build(NARROW), Credits(trained_on=("wflw/train",), notes=("A note.",))
     for stage in chain:
-        credits = Credits.of(describe(network, NARROW, "run", STAGES[stage](credits)))
-    training = describe(network, NARROW, "last", credits).training
+        credits = Credits.of(float_contract(network, NARROW, "run", STAGES[stage](credits)))
+    training = float_contract(network, NARROW, "last", credits).training
     assert "wflw/train" in training.trained_on and RESEARCH in training.data_terms and "A note." in training.data_terms
     assert FREE not in training.data_terms
     for sentence in (RESEARCH, "A note.", "Not to be scored on the test list.", "Terms of mine/cats: not stated."):
@@ -106,7 +106,7 @@ def test_terms_of_ones_own_pictures_are_what_is_stated():
 def test_weights_of_drawn_heads_alone_are_free_until_they_learn_from_anything_else():
     heads = Credits(trained_on=("drawn heads",))
     assert heads.terms() == f"{FREE} {OWN}"
-    handed_on = Credits.of(describe(build(NARROW), NARROW, "free", heads))
+    handed_on = Credits.of(float_contract(build(NARROW), NARROW, "free", heads))
     assert handed_on == heads
     for other in ("drawn", "mine/cats", "lfpw/trainset"):
         assert OWN not in (handed_on + Credits(trained_on=(other,))).terms()

@@ -40,7 +40,7 @@ def cache(tmp_path_factory):
 
 
 def weights(run):
-    return checkpoint.load(run / checkpoint.MODEL)[0]
+    return checkpoint.load_tensors(run / checkpoint.MODEL)[0]
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_sigterm_finishes_the_step_writes_and_says_that_the_run_is_not_finished(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, err
     assert "the same command goes on from here" in err
-    step = int(checkpoint.load(run / CHECKPOINT)[1]["step"])
+    step = int(checkpoint.load_tensors(run / CHECKPOINT)[1]["step"])
     assert f"stopped at step {step} " in err and step >= 50
 
 

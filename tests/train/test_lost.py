@@ -58,7 +58,7 @@ while True:
     os.waitpid(child, 0)
     killed += 1
     if (run / loop.CHECKPOINT).exists():
-        loop.checkpoint.load(run / loop.CHECKPOINT)  # whole at any moment
+        loop.checkpoint.load_tensors(run / loop.CHECKPOINT)  # whole at any moment
 print(killed, os.waitpid(child, 0)[1])
 """
 
@@ -76,7 +76,8 @@ def killed_run(cache, tmp_path, kills, steps):
     done = subprocess.run([sys.executable, "-c", KILLS, *words], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.split() == [str(kills), "0"], done.stderr[-2000:]
     fit(recipe, cache, tmp_path / "undisturbed", Workers(), say=lambda text: None)
-    ours, expected = (checkpoint.load(tmp_path / name / checkpoint.MODEL)[0] for name in ("killed", "undisturbed"))
+    files = [tmp_path / name / checkpoint.MODEL for name in ("killed", "undisturbed")]
+    ours, expected = (checkpoint.load_tensors(file)[0] for file in files)
     assert ours.keys() == expected.keys() and all(torch.equal(ours[k], expected[k]) for k in expected)
     assert not list((tmp_path / "killed").glob(".*.part*"))
     lines = [json.loads(line) for line in (tmp_path / "killed/metrics.jsonl").read_text().splitlines()]
@@ -133,7 +134,7 @@ def test_a_log_that_cannot_grow_is_one_line(cache, tmp_path, monkeypatch):
     (run / "metrics.jsonl").symlink_to("/dev/full")
     with pytest.raises(InputError, match="cannot be written .No space left on device.; the last checkpoint is intact"):
         quietly(recipes.replace(RECIPE, steps=4, evaluate_every=3), cache, run)
-    assert checkpoint.load(run / CHECKPOINT)[1]["step"] == "2"
+    assert checkpoint.load_tensors(run / CHECKPOINT)[1]["step"] == "2"
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(cache, tmp_path):
@@ -177,7 +178,8 @@ def test_batches_without_a_finite_loss_are_named(cache, tmp_path):
     (name,) = cache.names([cache.split(RECIPE.validation, RECIPE.seed)[0][0]])
     assert len(skipped) == 3 and all(name in line for line in skipped)  # once in each of the three epochs
     assert "(3 so far)" in skipped[-1]
-    assert all(torch.isfinite(t).all() for t in checkpoint.load(tmp_path / "run" / checkpoint.MODEL)[0].values())
+    tensors, _ = checkpoint.load_tensors(tmp_path / "run" / checkpoint.MODEL)
+    assert all(torch.isfinite(t).all() for t in tensors.values())
 
 
 # Two workers on one machine, forked after the imports.
@@ -231,9 +233,10 @@ def test_one_of_two_workers_with_a_broken_batch_holds_up_neither(cache, tmp_path
     spoiled = with_a_face_that_is_not_finite(cache, tmp_path)
     said = two(spoiled, tmp_path, recipes.replace(RECIPE, steps=6, coordinate_loss=0.1), "end")
     assert said.count("0 step") >= 2 and "(2 so far)" in said  # both say so, wherever the face was
-    assert all(torch.isfinite(t).all() for t in checkpoint.load(tmp_path / "run" / checkpoint.MODEL)[0].values())
+    tensors, _ = checkpoint.load_tensors(tmp_path / "run" / checkpoint.MODEL)
+    assert all(torch.isfinite(t).all() for t in tensors.values())
 
 
 def test_a_signal_to_one_of_two_workers_stops_both(cache, tmp_path):
     two(cache, tmp_path, recipes.replace(RECIPE, steps=100_000, evaluate_every=100_000), "stop")
-    assert int(checkpoint.load(tmp_path / "run" / CHECKPOINT)[1]["step"]) > 0
+    assert int(checkpoint.load_tensors(tmp_path / "run" / CHECKPOINT)[1]["step"]) > 0

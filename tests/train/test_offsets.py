@@ -15,7 +15,7 @@ from train.credits import Credits
 from train.data.cache import Cache, dense_enough
 from train.data.cache import build as build_cache
 from train.data.drawn import faces
-from train.describe import describe
+from train.float_contract import float_contract
 from train.loop import fit
 from train.model import build
 from train.plan import plan
@@ -31,7 +31,7 @@ def place(tmp_path_factory):
     torch.manual_seed(0)
     network = build(RECIPE).eval()
     torch.nn.init.normal_(network.stacks[0].head.weight)
-    about = describe(network, RECIPE, "run", Credits(trained_on=("drawn",)))
+    about = float_contract(network, RECIPE, "run", Credits(trained_on=("drawn",)))
     checkpoint.save_model(place / "model.safetensors", network, RECIPE, about)
     flip = layouts.get("300w-68").flip_index
     for name in ("set/plain", "set/mirrored"):

@@ -11,8 +11,8 @@ from train import recipes, runs
 from train.checkpoint import load_model, save_model
 from train.credits import Credits
 from train.data import drawn
-from train.describe import describe
 from train.evaluate import CALIBRATION, VALIDATION, Faces
+from train.float_contract import float_contract
 from train.model import build
 
 RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, width=0.25, layout="aflw-19")
@@ -26,7 +26,7 @@ def here(tmp_path, monkeypatch):
 
 def saved(path, recipe=RECIPE):
     network = build(recipe)
-    save_model(path, network, recipe, describe(network, recipe, "tiny", Credits(trained_on=("drawn",))))
+    save_model(path, network, recipe, float_contract(network, recipe, "tiny", Credits(trained_on=("drawn",))))
     return path
 
 

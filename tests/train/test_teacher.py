@@ -6,7 +6,7 @@ import torch
 from train import recipes
 from train.checkpoint import load_model, save_model
 from train.credits import Credits
-from train.describe import describe
+from train.float_contract import float_contract
 from train.model import build
 from train.teacher import Teacher
 
@@ -24,7 +24,7 @@ def saved(path, seed, **fields):
         path / "model.safetensors",
         network,
         recipe,
-        describe(network, recipe, path.name, Credits(trained_on=("drawn",))),
+        float_contract(network, recipe, path.name, Credits(trained_on=("drawn",))),
     )
     return path
 

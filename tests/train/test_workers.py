@@ -91,7 +91,7 @@ def test_two_workers_take_the_steps_of_one(runs):
     together = np.mean([values(lines) for lines in two], axis=0)
     assert len(together) == 9
     np.testing.assert_allclose(together, values(one), rtol=1e-5)
-    ours, expected = (checkpoint.load(place / name / checkpoint.MODEL)[0] for name in ("two", "one"))
+    ours, expected = (checkpoint.load_tensors(place / name / checkpoint.MODEL)[0] for name in ("two", "one"))
     for key in expected:
         assert torch.allclose(ours[key].float(), expected[key].float(), rtol=1e-3, atol=1e-4), key
 
@@ -152,4 +152,4 @@ def test_a_killed_worker_is_started_anew_from_the_last_checkpoint(cache, tmp_pat
     out, err = process.communicate(timeout=250)
     assert process.returncode == 0, err[-2000:]
     assert len(list(pids.glob("0-*"))) == len(list(pids.glob("1-*"))) == 2 and "going on from step" in out
-    assert int(checkpoint.load(run / CHECKPOINT)[1]["step"]) == 40 and (run / checkpoint.MODEL).exists()
+    assert int(checkpoint.load_tensors(run / CHECKPOINT)[1]["step"]) == 40 and (run / checkpoint.MODEL).exists()

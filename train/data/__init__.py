@@ -22,9 +22,9 @@ from edgewing import layouts
 from edgewing.errors import InputError, unknown
 from train.data import aflw, coco, cofw, cvat, labelme, lsp, points_csv, pts, wflw
 from train.data.frames import Frames
-from train.data.samples import Absent, Listing, Note, Sample, Samples, fault, load
+from train.data.samples import Absent, Listing, Note, Sample, Samples, fault, load_image
 
-__all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load", "read"]
+__all__ = ["READERS", "Listing", "Sample", "Samples", "fault", "load_image", "read_samples"]
 
 READERS = {
     "pts": pts,
@@ -39,7 +39,7 @@ READERS = {
 }
 
 
-def read(
+def read_samples(
     folders: str | Path | Iterable[str | Path], layout_name: str, split: str = "train", points_frame: str = "upright"
 ) -> Listing:
     """All faces of one folder or several (or annotation files), with landmarks of that layout.
@@ -47,7 +47,7 @@ def read(
     split: ``train`` or ``test``, where a dataset has both in one place, or a subset such as ``challenging`` that the
     dataset's reader knows. points_frame: ``stored`` where the points are of pictures as they are stored, without EXIF's
     turn. Landmarks are pixels of the upright picture, (0, 0) at the centre of the top-left pixel. A bad sample becomes
-    a line in ``problems``. The picture itself is opened by ``load``, so a broken picture, or a point far outside it,
+    a line in ``problems``. The picture itself is opened by ``load_image``: a broken picture, or a point far outside it,
     shows there.
     InputError: a folder is missing, of no known format, or holds no face that can be read.
     """

@@ -37,7 +37,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data.contents import Contents
 from train.data.crops import square as square_of
-from train.data.samples import Samples, file_of, load, visibility_of
+from train.data.samples import Samples, file_of, load_image, visibility_of
 from train.data.split import group_id, split
 
 CONTEXT = 1.5
@@ -347,7 +347,7 @@ def cut(sample, layout: Layout, size: int, context: float, protocol: str) -> tup
     """(S, S, 3) uint8 and (N, 2) float32 cache px of one face. InputError where it cannot be cut out."""
     if sample.landmarks.shape != (layout.points, 2):
         raise InputError(f"{sample.name}: {len(sample.landmarks)} points, {layout.name} has {layout.points}")
-    image = load(sample)
+    image = load_image(sample)
     tight = square_of(sample, size, protocol)
     square = geometry.Crop(tight.centre, context * tight.side, size)
     landmarks = geometry.apply(square.to_crop, sample.landmarks).astype(np.float32)

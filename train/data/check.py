@@ -308,7 +308,7 @@ def _in_tar(path: Path) -> int | InputError:
         return error
 
 
-def describe(finding: Finding) -> list[str]:
+def finding_as_lines(finding: Finding) -> list[str]:
     """A finding in lines for a terminal: what it is, a table of its parts, what is to be had where, protocol, terms."""
     dataset, layout = finding.dataset, finding.layout
     if dataset:
@@ -354,13 +354,13 @@ def describe(finding: Finding) -> list[str]:
 
 
 def show(findings: list[Finding]) -> None:
-    """``describe`` on a terminal, in colours where it has any."""
+    """``finding_as_lines`` on a terminal, in colours where it has any."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
-        for number, line in enumerate(describe(finding)):
+        for number, line in enumerate(finding_as_lines(finding)):
             text = Text(printable(line), style="bold" if number == 0 else "")
             text.highlight_regex(r"(?<=  )complete\b", "green")
             text.highlight_regex(r"\d+ (missing|too many|left out)$", "red")

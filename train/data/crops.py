@@ -19,7 +19,7 @@ import numpy as np
 from edgewing import geometry
 from edgewing.errors import InputError
 from edgewing.geometry import FACTOR, LEAST, Crop
-from train.data.samples import Sample, load
+from train.data.samples import Sample, load_image
 
 _GROWN = 1.05
 _WHOLE, _MIDDLE, _SIZE = 450, 360, 256  # px of the released code's crop, of its middle, of what the network sees
@@ -55,7 +55,7 @@ def cut(
     for sample in samples:
         try:
             crop = square(sample, size, protocol, factor, least)
-            crops.append(geometry.warp(load(sample), crop.to_image, size))
+            crops.append(geometry.warp(load_image(sample), crop.to_image, size))
         except InputError as error:
             say(f"left out: {error}")
             continue

@@ -38,7 +38,7 @@ def read(folder: str | Path, share: tuple[int, int] = (0, 1)) -> Iterator[tuple[
         if path.suffix.lower() == SHARD:
             yield from _shard(path, turn)
         elif next(turn):
-            yield _decoded(path.relative_to(folder).as_posix(), lambda path=path: images.read(path))
+            yield _decoded(path.relative_to(folder).as_posix(), lambda path=path: images.read_image(path))
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -171,7 +171,7 @@ def unset(points: np.ndarray) -> np.ndarray:
     return np.array([place in absent for place in places])
 
 
-def load(sample) -> np.ndarray:
+def load_image(sample) -> np.ndarray:
     """The picture of a Sample as (H, W, 3) uint8 RGB (or of a drawn face, which brings it).
 
     InputError ``file: reason``: the picture is missing, broken or too large, or the landmarks cannot be in it.
@@ -194,4 +194,4 @@ def _picture(image: Path) -> np.ndarray:
         return matlab.picture(file_of(image), image.parent.name, int(image.name))
     from edgewing import images
 
-    return images.read(image)
+    return images.read_image(image)

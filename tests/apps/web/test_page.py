@@ -124,7 +124,7 @@ def test_nothing_is_asked_of_another_host(seen):
 def test_a_picture_from_disk(seen, pictures):
     none, one = seen["stills"]
     assert not none["faces"] and none["texts"]["hint"] == "No face found in this picture"
-    expected = Landmarker(MODEL, web.STILLS)(images.read(pictures[1]))
+    expected = Landmarker(MODEL, web.STILLS)(images.read_image(pictures[1]))
     assert len(one["faces"]) == len(expected) == 1
     assert np.abs(np.reshape(one["faces"][0], (-1, 2)) - expected[0].landmarks).max() < 1
 
@@ -155,7 +155,7 @@ def check_stills(node: str, folder: Path, image: np.ndarray, shots: Path) -> lis
     for degrees in (0, 45, 90):
         files.append(str(folder / f"{degrees}.png"))
         images.write(files[-1], turned(image, degrees) if degrees else image)
-        expected.append([face for face in landmarker(images.read(files[-1])) if face.trusted])
+        expected.append([face for face in landmarker(images.read_image(files[-1])) if face.trusted])
     with serving(web.site(MODEL)) as url:
         found = drive(node, {"scene": "stills", "url": url, "pictures": files, "shots": str(shots)})
     for still, faces in zip(found, expected):
@@ -174,7 +174,7 @@ def test_a_group_of_real_people(node, page, tmp_path, shots):
     source = SHARED / "media/group_insightface_t1.jpg"
     if not source.is_file():
         pytest.skip("needs ../shared/data (a photograph of six people, not in the repository)")
-    counts = check_stills(node, tmp_path, images.read(source), shots)
+    counts = check_stills(node, tmp_path, images.read_image(source), shots)
     assert counts[0] == 6 and counts[2] >= 1
 
 

@@ -50,7 +50,7 @@ def test_a_row_and_what_was_lost_on_the_way(visit, host, artefact, tmp_path, cap
     fetches it, and measures what is left."""
     first = artefact(tmp_path / "first.onnx", template())
     second = artefact(tmp_path / "second.onnx", template() + 1)
-    job = campaign.Job(first, measure.artefact(first), containers.read(first), "quick", 1, "model")
+    job = campaign.Job(first, measure.artefact(first), containers.read_contract(first), "quick", 1, "model")
     killed = threading.Event()
 
     def kill():

@@ -165,7 +165,7 @@ def test_faces_of_an_official_test_list_are_said(place, artefact, capsys):
     from bench.report import card as cards
     from edgewing import containers
 
-    c = containers.read(models.FOLDER / "edgewing-s.onnx")
+    c = containers.read_contract(models.FOLDER / "edgewing-s.onnx")
     training = dataclasses.replace(c.training, trained_on=["wflw", "drawn"], data_terms="research only")
     assert "must not be scored on it" in cards._data(c.replace(training=training))[-1]
     assert "must not be scored" not in "".join(cards._data(c))

@@ -42,14 +42,14 @@ def test_formats_of_other_machines_are_not_run(artefact, tmp_path, capsys):
 def test_an_engine_is_measured_where_it_can_run(tmp_path, board):  # noqa: F811
     """On a machine with TensorRT and a GPU (both stand-ins here) an engine is not said to need one."""
     path = engine(tmp_path / "tiny.engine")
-    assert latency.needs(path, containers.read(path)) == ""
+    assert latency.needs(path, containers.read_contract(path)) == ""
     runtime = runtimes.open(path)
     assert race.enter(path).runtime == str(runtime.description) == "tensorrt 10.3.0, Orin, 1 thread"
 
 
 def test_an_engine_is_not_measured_elsewhere(tmp_path):
     path = engine(tmp_path / "tiny.engine")
-    assert latency.needs(path, containers.read(path)) == "needs a GPU"
+    assert latency.needs(path, containers.read_contract(path)) == "needs a GPU"
 
 
 def test_a_failing_measurement_tells_the_reason(artefact, tmp_path, capsys):

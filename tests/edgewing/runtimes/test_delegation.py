@@ -72,7 +72,7 @@ def test_onnx_nodes_are_those_of_the_provider(onnx_file):
 
 def test_row_and_table_carry_it(tflite_file, monkeypatch):
     monkeypatch.setitem(measure.MODES, "quick", measure.Mode(5, 0.01))
-    row = measure.run(str(tflite_file))
+    row = measure.latency_row(str(tflite_file))
     assert row["delegation"] == runtimes.open(tflite_file).description.delegation
     assert row["fallback"] in latency.describe(row).splitlines() and "1 STRIDED_SLICE" in row["fallback"]
 

@@ -13,7 +13,7 @@ from train.data import aflw
 def test_splits_are_by_the_order_ra(tmp_path, monkeypatch):
     monkeypatch.setattr(aflw, "TRAINED_ON", 3)
     order = write_aflw(tmp_path, 6)["ra"].ravel() - 1
-    found = {split: data.read(tmp_path, "aflw-19", split).samples for split in aflw.SPLITS}
+    found = {split: data.read_samples(tmp_path, "aflw-19", split).samples for split in aflw.SPLITS}
     numbers = {split: [int(s.image.stem[-5:]) for s in samples] for split, samples in found.items()}
     assert numbers["train"] == order[:3].tolist() and numbers["test"] == order[3:].tolist()
     assert numbers["frontal"] == [number for number in order[3:] if number % 2 == 0]  # odd ones hide a point
@@ -22,7 +22,7 @@ def test_splits_are_by_the_order_ra(tmp_path, monkeypatch):
         np.testing.assert_array_equal(sample.landmarks, face(19, number)[1])
         np.testing.assert_array_equal(sample.box, [20, 10, 120, 110])
         assert sample.visibility.tolist() == [1 if number % 2 == 1 and point == 3 else 2 for point in range(19)]
-        assert data.load(sample).shape == (120, 160, 3)
+        assert data.load_image(sample).shape == (120, 160, 3)
 
 
 @pytest.mark.parametrize("place", ["flickr", "data/flickr", "images"])
@@ -31,7 +31,7 @@ def test_where_the_pictures_may_lie(tmp_path, place):
     (tmp_path / "set/flickr").rename(tmp_path / "moved")
     (tmp_path / "set" / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "moved").rename(tmp_path / "set" / place)
-    assert len(data.read(tmp_path, "aflw-19").samples) == 2
+    assert len(data.read_samples(tmp_path, "aflw-19").samples) == 2
 
 
 def _with(name, index, value):
@@ -52,7 +52,7 @@ def _with(name, index, value):
 )
 def test_a_broken_face_is_named_and_left_out(tmp_path, changes, reason):
     write_aflw(tmp_path, 4, **changes)
-    listing = data.read(tmp_path, "aflw-19")
+    listing = data.read_samples(tmp_path, "aflw-19")
     assert len(listing.samples) == 3
     with pytest.raises(InputError, match=f"^{tmp_path}/AFLWinfo_release.mat: {reason}"):
         raise InputError(listing.problems[0])
@@ -69,6 +69,6 @@ def test_a_broken_face_is_named_and_left_out(tmp_path, changes, reason):
 def test_parts_that_do_not_fit(tmp_path, changes, reason):
     write_aflw(tmp_path, 4, **changes)
     with pytest.raises(InputError, match=reason):
-        data.read(tmp_path, "aflw-19")
+        data.read_samples(tmp_path, "aflw-19")
     with pytest.raises(InputError, match="AFLW has aflw-19, not 300w-68"):
-        data.read(tmp_path, "300w-68")
+        data.read_samples(tmp_path, "300w-68")

@@ -76,9 +76,9 @@ def test_a_bad_object_is_one_line_and_the_good_one_is_read(tmp_path, form, fault
     WRITERS[form](folder, [GOOD, wrong])
     if form == "labelme" and fault == "too many points":
         with pytest.raises(InputError, match="points are numbered 0 to 3, those of layout watch 0 to 2"):
-            data.read(folder, LAYOUT)
+            data.read_samples(folder, LAYOUT)
         return
-    listing = data.read(folder, LAYOUT)
+    listing = data.read_samples(folder, LAYOUT)
     assert [sample.image.name for sample in listing.samples] == ["good.png"]
     assert re.search(message, listing.problems[0]) and len(listing.problems) <= 2
     assert all(problem.startswith(str(folder)) and "\n" not in problem for problem in listing.problems)
@@ -87,9 +87,9 @@ def test_a_bad_object_is_one_line_and_the_good_one_is_read(tmp_path, form, fault
 @pytest.mark.parametrize("form", WRITERS)
 def test_a_point_far_outside_its_picture_is_one_line_when_it_is_opened(tmp_path, form):
     WRITERS[form](pictures(tmp_path / "set"), [(NAME, [[500, 20], *PLACES[1:]])])
-    (sample,) = data.read(tmp_path / "set", LAYOUT).samples
+    (sample,) = data.read_samples(tmp_path / "set", LAYOUT).samples
     with pytest.raises(InputError, match=r"a b é.png: a point at \((500|499.5).*far outside the picture of 70 x 60"):
-        data.load(sample)
+        data.load_image(sample)
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -97,7 +97,7 @@ def test_spaces_accents_a_byte_order_mark_and_windows_lines(tmp_path, form):
     WRITERS[form](pictures(tmp_path / "set"), [GOOD, (NAME, PLACES)])
     for path in (tmp_path / "set").glob("*.[jcx]*"):
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    listing = data.read(tmp_path / "set", LAYOUT)
+    listing = data.read_samples(tmp_path / "set", LAYOUT)
     assert {sample.image.name for sample in listing.samples} == {"good.png", NAME} and not listing.problems
 
 
@@ -112,7 +112,7 @@ def test_a_file_over_the_stated_limit_is_refused(tmp_path, form, reader):
         file.seek(reader._LARGEST_FILE)
         file.write(text)
     with pytest.raises(InputError, match="the limit is"):
-        data.read(tmp_path / "set", LAYOUT)
+        data.read_samples(tmp_path / "set", LAYOUT)
 
 
 @pytest.mark.parametrize("form", WRITERS)
@@ -136,9 +136,9 @@ def test_categories_of_other_points_are_left_out_and_counted(tmp_path):
         {"id": 3, "name": "clock", "keypoints": ["minute", "centre", "hour hand"]},
     ]
     (tmp_path / "a.json").write_text(json.dumps(content))
-    listing = data.read(tmp_path, LAYOUT)
+    listing = data.read_samples(tmp_path, LAYOUT)
     assert [s.landmarks[:, 0].tolist() for s in listing.samples] == [[10.5, 30, 44.5], [30, 44.5, 10.5]]
     assert listing.problems[0].endswith("1 objects of a category whose points are others passed over")
-    listing = data.read(tmp_path, Layout("renamed", 3, names=("c", "h", "m")))
+    listing = data.read_samples(tmp_path, Layout("renamed", 3, names=("c", "h", "m")))
     assert len(listing.samples) == 3
     assert "several categories are read as one: watch, cat, clock" in "\n".join(listing.summary)

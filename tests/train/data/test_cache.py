@@ -31,7 +31,7 @@ def pictures(count: int) -> Iterator[Drawn]:
 @pytest.fixture
 def listing(tmp_path):
     write_faces(tmp_path / "photos/set", ["a_1", "b_1", "c_1", "d_1"])
-    return data.read(tmp_path / "photos/set", "300w-68")
+    return data.read_samples(tmp_path / "photos/set", "300w-68")
 
 
 def test_crops_and_landmarks_are_those_of_the_protocol(tmp_path, listing):
@@ -41,7 +41,7 @@ def test_crops_and_landmarks_are_those_of_the_protocol(tmp_path, listing):
         sample = listing.samples[index]
         tight = geometry.crop_from_landmarks(sample.landmarks, 96)
         square = geometry.Crop(tight.centre, 1.5 * tight.side, 96)
-        np.testing.assert_array_equal(image, geometry.warp(data.load(sample), square.to_image, 96))
+        np.testing.assert_array_equal(image, geometry.warp(data.load_image(sample), square.to_image, 96))
         np.testing.assert_allclose(points, geometry.apply(square.to_crop, sample.landmarks), atol=1e-4)
         # the white dots of the picture are where the landmarks say
         x, y = points.round().astype(int).T
@@ -59,12 +59,12 @@ def test_points_that_are_not_there_and_hidden_ones_are_kept_as_such(tmp_path):
     write_picture(tmp_path / "a.png", face(3)[0])
     (tmp_path / "points.csv").write_text("\n".join(rows))
     three = layouts.Layout("three", 3)
-    listing = data.read(tmp_path, three)
+    listing = data.read_samples(tmp_path, three)
     built = cache.build(listing.samples, tmp_path / "cache", three, 96, context=1.5)
     assert built.visibility([0, 1]).tolist() == [[2, 0, 1], [2, 2, 2]]
     assert np.isnan(built.landmarks([1, 0])).any(axis=-1).tolist() == [[False] * 3, [False, True, False]]
     (tmp_path / "points.csv").write_text("\n".join(rows).replace("70,60,1", "70,60,2"))
-    assert cache.fingerprint(data.read(tmp_path, three).samples) != built.meta["fingerprint"]
+    assert cache.fingerprint(data.read_samples(tmp_path, three).samples) != built.meta["fingerprint"]
 
 
 def test_dense_enough_keeps_the_detail_of_the_crop():
@@ -107,7 +107,7 @@ def test_bad_faces_are_counted_and_named(tmp_path, listing):
     (folder / "a_1.png").write_bytes((folder / "a_1.png").read_bytes()[:200])
     (folder / "b_1.png").unlink()
     write_pts(folder / "c_1.pts", face(68)[1] + 5000)
-    listing = data.read(folder, "300w-68")
+    listing = data.read_samples(folder, "300w-68")
     assert len(listing.problems) == 1 and "b_1.pts" in listing.problems[0]
     built = cache.build(listing.samples, tmp_path / "cache", LAYOUT, 32)
     assert (len(built), built.meta["problems"]) == (1, 2)
@@ -183,7 +183,7 @@ def test_pixels_that_change_make_another_cache(tmp_path, crop):
     (picture,) = (tmp_path / "wflw").rglob("1_Event_1.jpg")
 
     def built():
-        listing = data.read(tmp_path / "wflw", "wflw-98")
+        listing = data.read_samples(tmp_path / "wflw", "wflw-98")
         found = cache.find_or_build(listing.samples, tmp_path / "caches", layouts.get("wflw-98"), 32, crop=crop)
         assert found.meta["fingerprint"] == cache.fingerprint(listing.samples, crop)
         return found
@@ -219,7 +219,7 @@ def test_found_by_its_key_and_built_once(tmp_path, listing):
     _, landmarks = face(68, 1)
     landmarks[3] += 0.01
     write_pts(tmp_path / "photos/set/b_1.pts", landmarks)
-    listing = data.read(tmp_path / "photos/set", "300w-68")
+    listing = data.read_samples(tmp_path / "photos/set", "300w-68")
     assert found().folder != first.folder
     long = [cache.cache_folder(tmp_path, f"drawn 300w-68 seed {seed}", 32) for seed in (10, 11)]
     assert long[0] != long[1]
@@ -352,7 +352,7 @@ def test_a_group_stays_on_its_side_whatever_is_read_beside_it(seed):
 
 
 def test_real_faces(shared, tmp_path):
-    listing = data.read(shared / "lfpw/testset", "300w-68")
+    listing = data.read_samples(shared / "lfpw/testset", "300w-68")
     built = cache.build(listing.samples, tmp_path / "cache", LAYOUT, 64)
     assert (len(built), built.meta["problems"]) == (224, 0)
     images, landmarks = built.read(np.arange(224))

@@ -58,7 +58,7 @@ def test_wflw(tmp_path):
     shutil.rmtree(tmp_path / "WFLW/WFLW_images/1--Event")
     (tmp_path / "WFLW/list_98pt_rect_attr_test.txt").unlink()
     (finding,) = check.check(tmp_path)
-    text = "\n".join(check.describe(finding))
+    text = "\n".join(check.finding_as_lines(finding))
     assert counted(finding)["train"] == (2, 4) and "7496 missing" in text
     assert "no picture" in text and "0 lists end in _test.txt" in text and "https://wywu.github.io" in text
 
@@ -124,7 +124,7 @@ def test_matlab_sets(tmp_path, capsys):
         "LSP": {"train": (3, 3), "test": (2, 2)}, "LSP extended": {"train": (3, 2)},
     }  # fmt: skip
     assert found["LSP extended"].parts["train"].unlabelled == 1
-    assert "9997 missing" in "\n".join(check.describe(found["LSP extended"]))
+    assert "9997 missing" in "\n".join(check.finding_as_lines(found["LSP extended"]))
     assert check.advice(found["COFW"]).split()[4:9] == [
         str(tmp_path / "COFW"), "--layout", "cofw-29", "--recipe", "paper-cofw"
     ]  # fmt: skip
@@ -160,7 +160,7 @@ def test_sets_of_ones_own_and_pictures_without_points(tmp_path, capsys):
     assert {part: count.pictures for part, count in finding.parts.items()} == {
         "more": 1, "more/s.tar": 2, "more/cut.tar": 0
     }  # fmt: skip
-    assert "not a tar file, or cut off" in " ".join(" ".join(check.describe(finding)).split())
+    assert "not a tar file, or cut off" in " ".join(" ".join(check.finding_as_lines(finding)).split())
 
 
 @pytest.mark.parametrize("name, words", [("none", "no such folder"), ("empty", "no data set and no pictures")])

@@ -31,13 +31,13 @@ def written(folder, annotations, name="annotations.json", images=None):
 def test_points_visibility_box_and_attributes(tmp_path):
     flags = np.array([0, 1] + [2] * (N - 2))
     folder = written(tmp_path, [annotation(5, visibility=flags, pose="profile", exact=True), annotation(6)])
-    first, second = data.read(folder, "lsp-14").samples
+    first, second = data.read_samples(folder, "lsp-14").samples
     assert np.isnan(first.landmarks[0]).all() and np.allclose(first.landmarks[1:], POINTS[1:])
     assert first.visibility.tolist() == flags.tolist() and (second.visibility == 2).all()
     assert first.box.tolist() == [8, 18, 58, 58]
     assert first.attributes == {"pose profile": 1, "exact": 1} and second.attributes == {}
     assert first.group == second.group and first.name != second.name
-    assert data.load(first).shape == (60, 70, 3)
+    assert data.load_image(first).shape == (60, 70, 3)
 
 
 def test_what_cannot_be_used_is_counted_and_named(tmp_path):
@@ -47,7 +47,7 @@ def test_what_cannot_be_used_is_counted_and_named(tmp_path):
         annotation(1), annotation(2, iscrowd=1), wrong, annotation(4, num_keypoints=0), annotation(5, image=2),
         annotation(6, image=7), annotation(7, visibility=3), annotation(8, bbox=[1, 2, 0, 4]),
     ]  # fmt: skip
-    listing = data.read(written(tmp_path, items), "lsp-14")
+    listing = data.read_samples(written(tmp_path, items), "lsp-14")
     assert len(listing.samples) == 1
     said = "\n".join(listing.problems)
     for part in (
@@ -64,13 +64,13 @@ def test_persons_of_a_table_are_groups(tmp_path):
     for number in (1, 2, 3):
         cv2.imwrite(str(folder / f"images/{number}.png"), np.full((60, 70, 3), 90, np.uint8))
     (folder / "frames.csv").write_bytes("Name;Person\r\n1.png;ann\r\n2.png;ann\r\n".encode("utf-8-sig"))
-    listing = data.read(folder, "lsp-14")
+    listing = data.read_samples(folder, "lsp-14")
     groups = [sample.group for sample in listing.samples]
     assert groups[0] == groups[1] == "set:ann" != groups[2]
     assert "frames.csv names 2 of 3 pictures (2 names in it)" in listing.summary[-1]
     (folder / "frames.csv").write_text("name,person\nx,ann\n")
     with pytest.raises(InputError, match="frames.csv: names none of the 3 pictures"):
-        data.read(folder, "lsp-14")
+        data.read_samples(folder, "lsp-14")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_persons_of_a_table_are_groups(tmp_path):
 def test_a_broken_file_is_one_line(tmp_path, text, message):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=message):
-        data.read(tmp_path / "a.json", "lsp-14")
+        data.read_samples(tmp_path / "a.json", "lsp-14")
 
 
 def test_a_byte_order_mark_and_annotations_below_a_folder(tmp_path):
@@ -94,7 +94,7 @@ def test_a_byte_order_mark_and_annotations_below_a_folder(tmp_path):
     text = (tmp_path / "annotations.json").read_text()
     (tmp_path / "annotations.json").unlink()
     (tmp_path / "annotations/keypoints_val.json").write_text("\ufeff" + text)
-    assert len(data.read(tmp_path, "lsp-14", "val").samples) == 1
+    assert len(data.read_samples(tmp_path, "lsp-14", "val").samples) == 1
 
 
 def test_data_check_counts_it(tmp_path):
@@ -103,4 +103,4 @@ def test_data_check_counts_it(tmp_path):
     counted = finding.parts["annotations.json"]
     assert (counted.pictures, counted.faces, counted.left_out) == (1, 1, 2)
     assert "lsp-14" in check.advice(finding)
-    assert "1 crowds" in "\n".join(check.describe(finding))
+    assert "1 crowds" in "\n".join(check.finding_as_lines(finding))

@@ -59,10 +59,10 @@ NAMED = [*zip(WATCH.names, PLACES.split(";"), ({}, {}, {}))]
 def test_every_form_gives_the_same(tmp_path, shapes, encoding):
     """CVAT's canvas goes from 0, 0 to width and height: the centre of the first pixel is at 0.5, 0.5 there."""
     head = HEAD.replace("utf-8", encoding.removesuffix("-sig"))
-    (sample,) = data.read(written(tmp_path, image(*shapes), head=head, encoding=encoding), WATCH).samples
+    (sample,) = data.read_samples(written(tmp_path, image(*shapes), head=head, encoding=encoding), WATCH).samples
     assert np.array_equal(sample.landmarks, POINTS - 0.5)
     assert sample.visibility.tolist() == [2, 2, 2] and sample.box.tolist() == [0.5, 1.5, 49.5, 50.5]
-    assert data.load(sample).shape == (60, 70, 3)
+    assert data.load_image(sample).shape == (60, 70, 3)
 
 
 def test_visibility_and_several_objects_with_boxes_by_group(tmp_path):
@@ -77,7 +77,7 @@ def test_visibility_and_several_objects_with_boxes_by_group(tmp_path):
         box((3, 4, 60, 55), group_id=1),
         box(),
     ]
-    listing = data.read(written(tmp_path, image(*shapes)), WATCH)
+    listing = data.read_samples(written(tmp_path, image(*shapes)), WATCH)
     assert [sample.visibility.tolist() for sample in listing.samples] == [[0, 1, 2], [1, 1, 1], [2, 2, 0]]
     assert [None if s.box is None else s.box.tolist() for s in listing.samples] == [
         [2.5, 3.5, 59.5, 54.5], None, [0.5, 1.5, 49.5, 50.5]
@@ -98,7 +98,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
         (image(skeleton(*NAMED), box((5, 5, 5, 9))), "the box has no size"),
         (image(skeleton(*NAMED), box((5,))), "a box without xtl"),
     ]
-    listing = data.read(written(tmp_path, *(text for text, _ in cases), image(skeleton(*NAMED))), WATCH)
+    listing = data.read_samples(written(tmp_path, *(text for text, _ in cases), image(skeleton(*NAMED))), WATCH)
     assert len(listing.samples) == 1 and len(listing.problems) == len(cases)
     for problem, (_, text) in zip(listing.problems, cases):
         assert problem.startswith(f"{tmp_path / 'annotations.xml'}:") and text in problem
@@ -107,7 +107,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
 def test_what_is_passed_over_is_counted(tmp_path):
     polygon = '<polygon label="strap" points="1,2;3,4;5,6"></polygon>'
     pictures = image(skeleton(*NAMED), polygon, points("strap", "1,2")), image(box()), image()
-    labels, passed = data.read(written(tmp_path, *pictures), WATCH).problems
+    labels, passed = data.read_samples(written(tmp_path, *pictures), WATCH).problems
     assert labels.endswith("1 points of labels that layout watch has not: 'strap'")
     assert "1 shapes that are neither points nor boxes (polygon) and 1 boxes of no object" in passed
     assert passed.endswith("2 pictures without points passed over")
@@ -129,7 +129,7 @@ ENTITIES = f'{HEAD.splitlines()[0]}<!DOCTYPE annotations [<!ENTITY a SYSTEM "fil
 )
 def test_a_file_that_is_not_meant_is_one_line(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as raised:
-        data.read(written(tmp_path, *content.pop("pictures"), **content), WATCH)
+        data.read_samples(written(tmp_path, *content.pop("pictures"), **content), WATCH)
     assert "\n" not in str(raised.value)
 
 
@@ -148,4 +148,4 @@ def test_pictures_across_blocks_of_a_large_file(tmp_path):
     many = 7000
     written(tmp_path, *[image(skeleton(*NAMED))] * many)
     assert (tmp_path / "annotations.xml").stat().st_size > 2 * cvat._BLOCK
-    assert len(data.read(tmp_path, WATCH).samples) == many
+    assert len(data.read_samples(tmp_path, WATCH).samples) == many

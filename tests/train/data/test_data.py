@@ -23,7 +23,7 @@ def test_several_folders_are_one_listing(tmp_path):
     write_faces(tmp_path / "a/trainset", ["x", "y"])
     write_faces(tmp_path / "b/trainset", ["z"])
     write_wflw(tmp_path / "wflw")
-    listing = data.read([tmp_path / "a/trainset", tmp_path / "b/trainset", tmp_path / "wflw"], "300w-68")
+    listing = data.read_samples([tmp_path / "a/trainset", tmp_path / "b/trainset", tmp_path / "wflw"], "300w-68")
     assert [sample.source for sample in listing.samples] == ["a/trainset"] * 2 + ["b/trainset"] + ["wflw/train"] * 6
     said = [line.split(": ")[-1].split(";")[0] for line in listing.summary]
     assert said == ["2 faces (pts)", "2 groups", "1 faces (pts)", "1 groups", "6 faces (wflw)"]
@@ -42,13 +42,13 @@ def test_several_folders_are_one_listing(tmp_path):
 def test_nothing_to_read_is_one_line(tmp_path, prepare, message):
     prepare(tmp_path / "set")
     with pytest.raises(InputError, match=message) as raised:
-        data.read(tmp_path / "set", "300w-68")
+        data.read_samples(tmp_path / "set", "300w-68")
     assert str(raised.value).startswith(f"{tmp_path / 'set'}: ") and "\n" not in str(raised.value)
 
 
 def test_an_unknown_layout_names_the_nearest(tmp_path):
     with pytest.raises(InputError, match="did you mean '300w-68'"):
-        data.read(tmp_path, "300w68")
+        data.read_samples(tmp_path, "300w68")
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,16 @@ def test_an_unknown_layout_names_the_nearest(tmp_path):
 def test_points_that_cannot_be_in_the_picture(tmp_path, move, reason):
     write_faces(tmp_path, ["a"])
     write_pts(tmp_path / "a.pts", move(face(68)[1]))
-    (sample,) = data.read(tmp_path, "300w-68").samples
+    (sample,) = data.read_samples(tmp_path, "300w-68").samples
     with pytest.raises(InputError, match=f"^{tmp_path / 'a.png'}: {reason}"):
-        data.load(sample)
+        data.load_image(sample)
 
 
 def test_points_slightly_outside_the_picture_are_legal(tmp_path):
     write_faces(tmp_path, ["a"])
     write_pts(tmp_path / "a.pts", np.vstack([face(68)[1][:-1], [[-30, 150]]]))
-    (sample,) = data.read(tmp_path, "300w-68").samples
-    assert data.load(sample).shape == (120, 160, 3)
+    (sample,) = data.read_samples(tmp_path, "300w-68").samples
+    assert data.load_image(sample).shape == (120, 160, 3)
 
 
 def test_a_million_faces_fit_in_a_gigabyte():
@@ -118,10 +118,10 @@ def test_a_new_reader_is_one_file_and_one_row(tmp_path, monkeypatch):
     )  # fmt: skip
     monkeypatch.setitem(data.READERS, "two", reader)  # the row
     with pytest.raises(InputError, match="CSV of points, lines as .two$"):
-        data.read(tmp_path, Layout("line", 2))
+        data.read_samples(tmp_path, Layout("line", 2))
     write_picture(tmp_path / "a.png", face(2)[0])
     (tmp_path / "a.two").write_text("10 20 60 50")
-    (sample,) = data.read(tmp_path, Layout("line", 2)).samples
+    (sample,) = data.read_samples(tmp_path, Layout("line", 2)).samples
     assert sample.landmarks.tolist() == [[10, 20], [60, 50]]
     for named in (tmp_path, tmp_path / "a.two"):
         (finding,) = check.check(named)

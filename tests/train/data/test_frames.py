@@ -32,16 +32,16 @@ def write_turned(folder, orientation: int, stem: str = "a"):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_points_of_stored_pixels_are_turned_with_them(tmp_path, orientation):
     write_turned(tmp_path / "set", orientation)
-    (sample,) = data.read(tmp_path / "set", "300w-68", points_frame="stored").samples
+    (sample,) = data.read_samples(tmp_path / "set", "300w-68", points_frame="stored").samples
     x, y = sample.landmarks.astype(int).T
-    assert (data.load(sample)[y, x] > 150).all()
+    assert (data.load_image(sample)[y, x] > 150).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_left_stays_left_as_it_is_seen(orientation, tmp_path):
     """A mirrored picture was labelled as it was seen: point 36, the eye corner on the left, is on the left again."""
     landmarks = write_turned(tmp_path / "set", orientation)
-    (sample,) = data.read(tmp_path / "set", "300w-68", points_frame="stored").samples
+    (sample,) = data.read_samples(tmp_path / "set", "300w-68", points_frame="stored").samples
     upright = {1: (0, 0), 2: (159, 0), 3: (159, 119), 4: (0, 119), 5: (0, 0), 6: (119, 0), 7: (119, 159), 8: (0, 159)}
     x, y = landmarks[LAYOUT.flip_index[36] if orientation in (2, 4, 5, 7) else 36]
     along, down = (x, y) if orientation < 5 else (y, x)
@@ -78,12 +78,12 @@ def test_they_are_counted_wherever_pictures_are_read(tmp_path, capsys):
 
 def test_pictures_without_exif_are_not_mentioned(tmp_path):
     write_faces(tmp_path, ["a", "b"])
-    assert "EXIF" not in " ".join(data.read(tmp_path, "300w-68").summary)
+    assert "EXIF" not in " ".join(data.read_samples(tmp_path, "300w-68").summary)
 
 
 def test_an_unknown_frame_is_one_line(tmp_path):
     write_faces(tmp_path, ["a"])
     with pytest.raises(InputError, match="unknown frame of points 'store'; did you mean 'stored'"):
-        data.read(tmp_path, "300w-68", points_frame="store")
+        data.read_samples(tmp_path, "300w-68", points_frame="store")
     with pytest.raises(InputError, match="points_frame 'store' is not one of upright, stored"):
         recipes.replace(recipes.get("mobile"), points_frame="store")

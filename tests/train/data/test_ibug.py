@@ -21,7 +21,7 @@ def tree(tmp_path):
 
 @pytest.mark.parametrize("split", [split for split in ibug.SPLITS if split != "val"])
 def test_splits_of_300w(tree, split):
-    samples = data.read(tree, "300w-68", split).samples
+    samples = data.read_samples(tree, "300w-68", split).samples
     parts = {"common", "challenging"} if split == "test" else {split}
     assert {s.image.stem for s in samples} == {p.replace("/", "_") for p, of in TREE.items() if of in parts}
     for sample in samples:
@@ -33,13 +33,13 @@ def test_splits_of_300w(tree, split):
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("place", TREE)
 def test_a_collection_that_is_named_itself_is_read(tree, place, split):
-    assert len(data.read(tree / place, "300w-68", split).samples) == 1
+    assert len(data.read_samples(tree / place, "300w-68", split).samples) == 1
 
 
 def test_folders_above_that_happen_to_be_called_so_do_not_matter(tree):
     (tree.parent / "ibug").mkdir()
     tree.rename(tree.parent / "ibug/300W")
-    found = data.read(tree.parent / "ibug/300W", "300w-68", "train").samples
+    found = data.read_samples(tree.parent / "ibug/300W", "300w-68", "train").samples
     assert {s.image.stem for s in found} == {"afw", "helen_trainset", "LFPW_trainset"}
 
 
@@ -51,11 +51,11 @@ def test_videos_of_300vw(tmp_path):
     for frame in ("000001", "000002"):
         (tmp_path / f"300VW/203/annot/{frame}.png").unlink()
         write_picture(tmp_path / f"300VW/203/frames/{frame}.png", face(68)[0])
-    train = data.read(tmp_path / "300VW", "300w-68", "train")
-    test = data.read(tmp_path / "300VW", "300w-68", "test")
+    train = data.read_samples(tmp_path / "300VW", "300w-68", "train")
+    test = data.read_samples(tmp_path / "300VW", "300w-68", "test")
     assert not train.problems and not test.problems
     assert {s.group for s in train.samples} == {"300vw:1"} and len(train.samples) == 2
     assert {s.group: s.attributes for s in test.samples} == {
         "300vw:114": {"category 1": 1}, "300vw:203": {"category 2": 1}, "300vw:562": {"category 3": 1}
     }  # fmt: skip
-    assert len(data.read(tmp_path / "300VW/114", "300w-68", "train").samples) == 2  # named itself
+    assert len(data.read_samples(tmp_path / "300VW/114", "300w-68", "train").samples) == 2  # named itself

@@ -16,7 +16,7 @@ def table(rows: str = "", head: str = "name,person", form: str = "{},{}") -> str
 
 
 def groups(folder):
-    return {sample.image.stem: sample.group for sample in data.read(folder, "300w-68").samples}
+    return {sample.image.stem: sample.group for sample in data.read_samples(folder, "300w-68").samples}
 
 
 def test_near_duplicates_are_one_group(tmp_path):
@@ -66,7 +66,8 @@ def test_a_table_of_persons_as_spreadsheets_write_it(tmp_path, content):
     found = groups(tmp_path / "set")
     assert len({found[stem] for stem in STEMS[:3]}) == len({found[stem] for stem in STEMS[3:]}) == 1
     assert len(set(found.values())) == 2
-    assert "frames.csv names 6 of 6 pictures (6 names in it)" in data.read(tmp_path / "set", "300w-68").summary[-1]
+    summary = data.read_samples(tmp_path / "set", "300w-68").summary
+    assert "frames.csv names 6 of 6 pictures (6 names in it)" in summary[-1]
 
 
 def test_tables_are_called_in_any_capitals(tmp_path):
@@ -108,12 +109,13 @@ def test_a_table_that_says_nothing_of_the_pictures_is_one_line(tmp_path, capsys,
 def test_a_folder_a_person_is_a_group_a_folder(tmp_path):
     for person in ("ann", "bo", "cy"):
         write_faces(tmp_path / "all" / person, ["0000", "0001"])
-    found = {(s.image.parent.name, s.group) for s in data.read(tmp_path / "all", "300w-68").samples}
+    found = {(s.image.parent.name, s.group) for s in data.read_samples(tmp_path / "all", "300w-68").samples}
     assert found == {("ann", "all:ann"), ("bo", "all:bo"), ("cy", "all:cy")}
-    above = {s.group for s in data.read(tmp_path, "300w-68").samples}  # one level up the same persons are found
+    above = {s.group for s in data.read_samples(tmp_path, "300w-68").samples}  # one level up the same persons are found
     assert len(above) == 3
     (tmp_path / "all/frames.csv").write_text("name,person\nann/0000.png,x\nbo/0000.png,x\n")
-    by_table = {(s.image.parent.name, s.image.stem): s.group for s in data.read(tmp_path / "all", "300w-68").samples}
+    listed = data.read_samples(tmp_path / "all", "300w-68").samples
+    by_table = {(s.image.parent.name, s.image.stem): s.group for s in listed}
     assert by_table["ann", "0000"] == by_table["bo", "0000"] == "all:x"
     assert by_table["ann", "0001"] == "all:ann" and by_table["cy", "0000"] == "all:cy"
 
@@ -121,21 +123,22 @@ def test_a_folder_a_person_is_a_group_a_folder(tmp_path):
 def test_a_person_in_several_folders_is_one(tmp_path):
     for place in ("train/ann/monday", "train/ann/sunday", "train/bo", "test/bo"):
         write_faces(tmp_path / "set" / place, ["0000"])
-    train_split = {s.group for s in data.read(tmp_path / "set", "300w-68").samples}
+    train_split = {s.group for s in data.read_samples(tmp_path / "set", "300w-68").samples}
     assert train_split == {"set:ann", "set:bo"}
-    assert [s.group for s in data.read(tmp_path / "set/test", "300w-68").samples] == ["set:0000"]
-    assert [s.group for s in data.read(tmp_path / "set", "300w-68", "test").samples] == ["set:bo"]
+    assert [s.group for s in data.read_samples(tmp_path / "set/test", "300w-68").samples] == ["set:0000"]
+    assert [s.group for s in data.read_samples(tmp_path / "set", "300w-68", "test").samples] == ["set:bo"]
 
 
 def test_folders_that_are_no_persons(tmp_path):
     """Splits, known collections, one folder alone: there every name is a group."""
     for number, place in enumerate(("afw", "ibug", "Menpo/profile", "Menpo/front", "lfpw/trainset")):
         write_faces(tmp_path / "300W" / place, [f"a{number}", f"b{number}"])
-    found = data.read(tmp_path / "300W", "300w-68").samples
+    found = data.read_samples(tmp_path / "300W", "300w-68").samples
     assert len({s.group for s in found}) == len(found)
     write_faces(tmp_path / "own/own/train", ["a", "b"])
     write_faces(tmp_path / "own/own/val", ["c"])
-    found = [s.group for split in ("train", "val") for s in data.read(tmp_path / "own", "300w-68", split).samples]
+    listings = (data.read_samples(tmp_path / "own", "300w-68", split) for split in ("train", "val"))
+    found = [s.group for listing in listings for s in listing.samples]
     assert found == ["own:a", "own:b", "own:c"]
 
 

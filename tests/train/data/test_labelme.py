@@ -39,17 +39,17 @@ def written(folder, shapes, name="a b é", picture="", image=None, **other):
 def test_points_by_name_or_number_and_a_box(tmp_path):
     """LabelMe draws the picture from 0, 0: the centre of its first pixel is at 0.5, 0.5 there, and at 0, 0 here."""
     shapes = [box([[50, 51], [1, 2]]), point("minute"), point("0", [10.5, 20.25]), point("hour hand")]
-    (sample,) = data.read(written(tmp_path, shapes, imageData="A" * 300_000), WATCH).samples
+    (sample,) = data.read_samples(written(tmp_path, shapes, imageData="A" * 300_000), WATCH).samples
     assert np.array_equal(sample.landmarks, np.array([*POINTS.values()], np.float32) - 0.5)
     assert sample.visibility.tolist() == [2, 2, 2] and sample.box.tolist() == [0.5, 1.5, 49.5, 50.5]
-    assert data.load(sample).shape == (60, 70, 3)
+    assert data.load_image(sample).shape == (60, 70, 3)
 
 
 def test_objects_by_group_and_visibility(tmp_path):
     shapes = [point(label, group=group) for group in (1, 2) for label in POINTS] + [box([[1, 2], [50, 51]], 2)]
     shapes[0]["flags"] = {"occluded": True}
     del shapes[4]
-    listing = data.read(written(tmp_path, shapes), WATCH)
+    listing = data.read_samples(written(tmp_path, shapes), WATCH)
     first, second = listing.samples
     assert first.visibility.tolist() == [1, 2, 2] and second.visibility.tolist() == [2, 0, 2]
     assert first.box is None and second.box.tolist() == [0.5, 1.5, 49.5, 50.5]
@@ -60,7 +60,7 @@ def test_objects_by_group_and_visibility(tmp_path):
 def test_labels_beside_images(tmp_path, image):
     written(tmp_path, [*map(point, POINTS)], "labels/x", "images/one/x.png", image)
     for folder in (tmp_path, tmp_path / "labels", tmp_path / "labels/x.json"):
-        (sample,) = data.read(folder, WATCH).samples
+        (sample,) = data.read_samples(folder, WATCH).samples
         assert sample.image.resolve() == tmp_path / "images/one/x.png"
 
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
     for name, (content, _) in cases.items():
         written(tmp_path, name=name, **content)
     (tmp_path / "m.json").write_text((tmp_path / "a.json").read_text()[:200])
-    listing = data.read(tmp_path, WATCH)
+    listing = data.read_samples(tmp_path, WATCH)
     assert len(listing.samples) == 1 and len(listing.problems) == len(cases) + 1
     expected = [*((name, text) for name, (_, text) in cases.items()), ("m", "not JSON")]
     for problem, (name, text) in zip(listing.problems, expected):
@@ -99,7 +99,7 @@ def test_what_is_passed_over_is_counted(tmp_path):
     written(tmp_path, [polygon], "b")
     written(tmp_path, [*map(point, POINTS), box([[1, 2], [3, 4]]), box([[1, 2], [9, 4]])], "c")
     (tmp_path / "other.json").write_text("{}")
-    labels, passed = data.read(tmp_path, WATCH).problems
+    labels, passed = data.read_samples(tmp_path, WATCH).problems
     assert labels.endswith("1 points of labels that layout watch has not: 'strap'")
     for text in (
         "2 shapes that are neither point nor rectangle (polygon)", "1 pictures without points", "1 boxes of no object",
@@ -107,14 +107,14 @@ def test_what_is_passed_over_is_counted(tmp_path):
     ):  # fmt: skip
         assert text in passed
     only = written(tmp_path / "d", [point("centre"), point("minute")])
-    assert "nobody marked: 'hour hand'" in "".join(data.read(only, WATCH).summary)
+    assert "nobody marked: 'hour hand'" in "".join(data.read_samples(only, WATCH).summary)
 
 
 def test_numbers_from_one_are_refused(tmp_path):
     shapes = [point(str(n), [9 * n, 5 * n]) for n in (1, 2, 3)]
     with pytest.raises(InputError, match="numbered 1 to 3, those of layout watch 0 to 2; call them in a layout"):
-        data.read(written(tmp_path, shapes), WATCH)
-    (sample,) = data.read(tmp_path, Layout("watch", 3, names=("1", "2", "3"))).samples
+        data.read_samples(written(tmp_path, shapes), WATCH)
+    (sample,) = data.read_samples(tmp_path, Layout("watch", 3, names=("1", "2", "3"))).samples
     assert sample.landmarks[0].tolist() == [8.5, 4.5]
 
 

@@ -24,7 +24,7 @@ def written(folder, content, name="points.csv", pictures=("a b é.png",)):
 
 
 def one(folder, layout=WATCH):
-    (sample,) = data.read(folder, layout).samples
+    (sample,) = data.read_samples(folder, layout).samples
     return sample
 
 
@@ -48,7 +48,7 @@ def test_every_form_and_encoding_gives_the_same(tmp_path, content, encoding):
     sample = one(written(tmp_path, content.encode(encoding)))
     assert np.array_equal(sample.landmarks, POINTS.astype(np.float32))
     assert sample.visibility.tolist() == [2, 2, 2] and sample.box is None
-    assert data.load(sample).shape == (60, 70, 3)
+    assert data.load_image(sample).shape == (60, 70, 3)
 
 
 def test_names_in_decomposed_letters_are_found(tmp_path):
@@ -74,7 +74,7 @@ def test_points_that_are_not_there(tmp_path, content, expected):
 @pytest.mark.parametrize("names", points_csv._BOXES)
 def test_boxes(tmp_path, names):
     text = f"file,{','.join(names)},x0,y0,x1,y1,x2,y2\na b é.png,1,2,50,51,{PLAIN}\na b é.png,,,,,{PLAIN}\n"
-    first, second = data.read(written(tmp_path, text), WATCH).samples
+    first, second = data.read_samples(written(tmp_path, text), WATCH).samples
     assert first.box.tolist() == [1, 2, 50, 51] and second.box is None
     assert first.group == second.group and first.name != second.name
 
@@ -82,7 +82,7 @@ def test_boxes(tmp_path, names):
 def test_one_name_in_two_folders(tmp_path):
     pictures = ("one/x.png", "two/x.png", "two/y.png")
     rows = f"one/x.png,{PLAIN}\ntwo\\x.png,{PLAIN}\nx.png,{PLAIN}\ny.png,{PLAIN}\n"
-    listing = data.read(written(tmp_path, rows, pictures=pictures), WATCH)
+    listing = data.read_samples(written(tmp_path, rows, pictures=pictures), WATCH)
     assert [s.image.relative_to(tmp_path).as_posix() for s in listing.samples] == [*pictures]
     assert len({s.group for s in listing.samples}) == 3
     assert [p.partition("points.csv:")[2] for p in listing.problems] == [
@@ -95,7 +95,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
         f"/etc/a.png,{PLAIN}", "a b é.png,1,2,3,4,5,six", "a b é.png,1,2,3,4,5,", "a b é.png,,,,,5,6",
         'a b é.png,1,2,3,4,5,"6,5"',
     )  # fmt: skip
-    listing = data.read(written(tmp_path, "\n".join([f"a b é.png,{PLAIN}", *rows])), WATCH)
+    listing = data.read_samples(written(tmp_path, "\n".join([f"a b é.png,{PLAIN}", *rows])), WATCH)
     assert len(listing.samples) == 1
     expected = (
         "is outside", "'six' is not a finite number", "point 2 has only one of x and y", "only 1 of its points",
@@ -109,10 +109,10 @@ def test_what_cannot_be_used_is_named(tmp_path):
 def test_faults_of_visibility_and_of_the_long_form(tmp_path):
     rows = "file,x0,y0,v0,x1,y1,v1,x2,y2,v2\na b é.png,1,2,3,9,9,2,5,5,2\na b é.png,,,1,9,9,2,5,5,2\na b é.png,1,2\n"
     with pytest.raises(InputError, match="3 problems: .*points.csv:2: a visibility of 3; expected 0, 1 or 2"):
-        data.read(written(tmp_path, rows), WATCH)
+        data.read_samples(written(tmp_path, rows), WATCH)
     rows = "file,point,x,y\na b é.png,0,1,2\na b é.png,1,9,9\na b é.png,1,5,5\na b é.png,2\n"
     with pytest.raises(InputError, match="csv:5: 3 columns, too few"):
-        data.read(written(tmp_path, rows.replace("png,2", "png,2,1")), WATCH)
+        data.read_samples(written(tmp_path, rows.replace("png,2", "png,2,1")), WATCH)
     listing = list(points_csv.read(written(tmp_path, rows), WATCH, "train"))
     assert "points.csv:5: 2 columns, too few" in str(listing[0])
     assert "points.csv:4: this point a second time; give several objects" in str(listing[1])
@@ -121,7 +121,7 @@ def test_faults_of_visibility_and_of_the_long_form(tmp_path):
 def test_several_objects_of_a_picture_in_the_long_form_and_labels_of_no_point(tmp_path):
     rows = [f"a b é.png,{n},{who},{9 * n + 1},{5 * n + 1}" for who in "uv" for n in range(3)]
     text = "\n".join(["file,point,object,x,y", *rows, "a b é.png,strap,u,1,2", "a b é.png,strap,v,1,2"])
-    listing = data.read(written(tmp_path, text), WATCH)
+    listing = data.read_samples(written(tmp_path, text), WATCH)
     assert len({s.name for s in listing.samples}) == len(listing.samples) == 2
     (problem,) = listing.problems
     assert problem.endswith("2 points of labels that layout watch has not: 'strap'")
@@ -148,14 +148,15 @@ def test_several_objects_of_a_picture_in_the_long_form_and_labels_of_no_point(tm
 )
 def test_a_table_of_other_points_is_refused(tmp_path, content, layout, message):
     with pytest.raises(InputError, match=message):
-        data.read(written(tmp_path, content), layout)
+        data.read_samples(written(tmp_path, content), layout)
 
 
 def test_columns_that_are_not_read_and_points_that_nobody_marked_are_said(tmp_path):
     rows = f"file,width,x0,y0,x1,y1,x2,y2\na b é.png,70,{PLAIN}\n"
-    assert "points.csv: columns that are not read: width" in data.read(written(tmp_path, rows), WATCH).summary[-1]
+    last = data.read_samples(written(tmp_path, rows), WATCH).summary[-1]
+    assert "points.csv: columns that are not read: width" in last
     rows = "file,point,x,y\na b é.png,centre,1,2\na b é.png,minute,5,9\n"
-    summary = "\n".join(data.read(written(tmp_path, rows), WATCH).summary)
+    summary = "\n".join(data.read_samples(written(tmp_path, rows), WATCH).summary)
     assert "points of the layout that nobody marked: 'hour hand'" in summary
 
 
@@ -164,11 +165,11 @@ def test_splits_and_persons(tmp_path):
     written(tmp_path, f"a b é.png,{PLAIN}\n", "labels/train.csv")
     written(tmp_path, f"a b é.png,{PLAIN}\na b é.png,{PLAIN}\n", "labels/test.csv")
     (tmp_path / "frames.csv").write_text("name,person\na b é,ann\n")
-    listings = [data.read(tmp_path, WATCH, split) for split in ("train", "test")]
+    listings = [data.read_samples(tmp_path, WATCH, split) for split in ("train", "test")]
     assert [len(listing.samples) for listing in listings] == [1, 2]
     assert {s.group for listing in listings for s in listing.samples} == {f"{tmp_path.name}:ann"}
     with pytest.raises(InputError, match="0 annotation files for val"):
-        data.read(tmp_path, WATCH, "val")
+        data.read_samples(tmp_path, WATCH, "val")
 
 
 def test_other_tables_are_not_of_points(tmp_path):
@@ -176,7 +177,7 @@ def test_other_tables_are_not_of_points(tmp_path):
         written(tmp_path, content, "other.csv")
         assert not points_csv.recognises(tmp_path) and not points_csv.recognises(tmp_path / "other.csv")
     with pytest.raises(InputError, match="no points found"):
-        data.read(tmp_path, WATCH)
+        data.read_samples(tmp_path, WATCH)
 
 
 def test_data_check_counts_tables(tmp_path, capsys):

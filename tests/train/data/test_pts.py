@@ -15,12 +15,12 @@ LAYOUT = layouts.get("300w-68")
 
 def test_points_are_zero_based_and_lie_on_what_they_mark(tmp_path):
     write_faces(tmp_path / "set" / "trainset", ["a"])
-    (sample,) = data.read(tmp_path / "set" / "trainset", "300w-68").samples
+    (sample,) = data.read_samples(tmp_path / "set" / "trainset", "300w-68").samples
     image, landmarks = face(68, 0)
     np.testing.assert_array_equal(sample.landmarks, landmarks)
     assert sample.landmarks.dtype == np.float32
     assert (sample.source, sample.name) == ("set/trainset", "set/trainset/a")
-    assert (data.load(sample) == image).all()
+    assert (data.load_image(sample) == image).all()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_broken_file_is_named_with_line_and_reason(tmp_path, change, line, rea
     write_faces(tmp_path, ["good", "bad"])
     path = tmp_path / "bad.pts"
     path.write_text(change(path.read_text()))
-    listing = data.read(tmp_path, "300w-68")
+    listing = data.read_samples(tmp_path, "300w-68")
     assert [sample.name.rsplit("/")[-1] for sample in listing.samples] == ["good"]
     (problem,) = listing.problems
     assert problem.startswith(f"{path}:{line}: ") and reason in problem and "\n" not in problem
@@ -81,7 +81,7 @@ def test_points_that_nobody_set_are_not_there(tmp_path, capsys, place, count, ab
     landmarks = face(68)[1]
     landmarks[:count] = np.array(place) - 1
     write_pts(tmp_path / "set/a.pts", landmarks)
-    listing = data.read(tmp_path / "set", "300w-68")
+    listing = data.read_samples(tmp_path / "set", "300w-68")
     first, second = listing.samples
     assert (first.visibility == 0).tolist() == [index < absent for index in range(68)]
     assert np.isnan(first.landmarks[:absent]).all() and not np.isnan(first.landmarks[absent:]).any()
@@ -95,7 +95,7 @@ def test_pictures_and_points_without_each_other_are_counted(tmp_path):
     write_faces(tmp_path, ["good", "no_picture"])
     (tmp_path / "no_picture.png").unlink()
     write_picture(tmp_path / "no_points.jpg", face(68)[0])
-    listing = data.read(tmp_path, "300w-68")
+    listing = data.read_samples(tmp_path, "300w-68")
     assert len(listing.samples) == 1
     assert sorted(problem.split("/")[-1].split(":")[0] for problem in listing.problems) == [
         "no_picture.pts",
@@ -117,7 +117,7 @@ def test_subfolders_of_the_other_split_are_left_alone(tmp_path):
         write_faces(tmp_path / name, [name.replace("/", "_")])
 
     def stems(folder, split):
-        return {sample.image.stem for sample in data.read(folder, "300w-68", split).samples}
+        return {sample.image.stem for sample in data.read_samples(folder, "300w-68", split).samples}
 
     assert stems(tmp_path, "train") == {"afw", "lfpw_trainset"}
     assert stems(tmp_path, "test") == {"lfpw_testset"}  # AFW is all training
@@ -125,21 +125,21 @@ def test_subfolders_of_the_other_split_are_left_alone(tmp_path):
 
 
 def read_stems(folder):
-    return {sample.image.relative_to(folder).as_posix() for sample in data.read(folder, "300w-68").samples}
+    return {sample.image.relative_to(folder).as_posix() for sample in data.read_samples(folder, "300w-68").samples}
 
 
 @pytest.mark.parametrize("suffix", images.SUFFIXES)
 def test_every_kind_of_picture_that_is_read_has_points_beside_it(tmp_path, suffix):
     write_picture(tmp_path / f"a{suffix.upper()}", face(68)[0])
     write_pts(tmp_path / "a.pts", face(68)[1])
-    (sample,) = data.read(tmp_path, "300w-68").samples
-    assert data.load(sample).shape == (120, 160, 3)
+    (sample,) = data.read_samples(tmp_path, "300w-68").samples
+    assert data.load_image(sample).shape == (120, 160, 3)
 
 
 def test_two_pictures_of_one_name_are_not_guessed_between(tmp_path, capsys):
     write_faces(tmp_path, ["a", "b"])
     write_picture(tmp_path / "a.jpg", face(68)[0])
-    for read in (lambda: data.read(tmp_path, "300w-68"), lambda: check.check(tmp_path)):
+    for read in (lambda: data.read_samples(tmp_path, "300w-68"), lambda: check.check(tmp_path)):
         with pytest.raises(InputError, match="a.jpg and .*/a.png: two pictures, one a.pts") as error:
             read()
         assert "\n" not in str(error.value)
@@ -152,14 +152,15 @@ def test_points_that_are_called_as_their_picture_say_which(tmp_path):
     write_faces(tmp_path, ["a", "b"])
     (tmp_path / "a.pts").rename(tmp_path / "a.jpg.pts")
     write_picture(tmp_path / "a.jpg", face(68)[0])
-    listing = data.read(tmp_path, "300w-68")
+    listing = data.read_samples(tmp_path, "300w-68")
     assert {sample.image.name for sample in listing.samples} == {"a.jpg", "b.png"}
     assert listing.problems == [f"{tmp_path / 'a.png'}: no .pts beside this picture"]
     (tmp_path / "a.jpg").unlink()  # the mask that is left is not taken for it
-    assert f"{tmp_path / 'a.jpg.pts'}: no picture beside it" in " ".join(data.read(tmp_path, "300w-68").problems)
+    problems = " ".join(data.read_samples(tmp_path, "300w-68").problems)
+    assert f"{tmp_path / 'a.jpg.pts'}: no picture beside it" in problems
     write_pts(tmp_path / "a.pts", face(68)[1])
     with pytest.raises(InputError, match="a.jpg.pts and a.pts are points of one picture"):
-        data.read(tmp_path, "300w-68")
+        data.read_samples(tmp_path, "300w-68")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_points_and_pictures_in_folders_of_their_own(tmp_path, points, pictures)
         (tmp_path / "set" / points / f"{stem}.png").rename(tmp_path / "set" / pictures / f"{stem}.png")
     write_picture(tmp_path / "set" / pictures / "c.png", face(68)[0])
     for folder in (tmp_path / "set", tmp_path / "set" / points):
-        listing = data.read(folder, "300w-68")
+        listing = data.read_samples(folder, "300w-68")
         assert [sample.image.name for sample in listing.samples] == ["a.png", "b.png"]
         assert listing.problems == [f"{tmp_path / 'set' / pictures / 'c.png'}: no .pts beside this picture"]
     (found,) = check.check(tmp_path / "set")
@@ -190,7 +191,7 @@ def test_real_folders(shared):
     expected = {"lfpw/trainset": 802, "lfpw/testset": 224, "helen/trainset": 870, "ytf/train": 1967, "ytf/test": 396}
     found = {}
     for name, faces in expected.items():
-        listing = data.read(shared / name, "300w-68")
+        listing = data.read_samples(shared / name, "300w-68")
         assert (len(listing.samples), listing.problems) == (faces, []), name
         found[name] = {sample.image.stem: sample.group for sample in listing.samples}
     assert len(set(found["ytf/train"].values())) == 281 and len(set(found["ytf/test"].values())) == 66

@@ -90,10 +90,11 @@ def test_every_reader_obeys_it(tmp_path, files):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     for split in splits.SPLITS:
-        listing = data.read(tmp_path, LAYOUT, split)
+        listing = data.read_samples(tmp_path, LAYOUT, split)
         assert {sample.image.stem for sample in listing.samples} == {n for n, of in OF.items() if of == split}
         assert "not of " in "\n".join(listing.summary) and not listing.problems
-    assert "not of train, and passed over: 2 of test, 1 of val" in "\n".join(data.read(tmp_path, LAYOUT).summary)
+    summary = "\n".join(data.read_samples(tmp_path, LAYOUT).summary)
+    assert "not of train, and passed over: 2 of test, 1 of val" in summary
 
 
 def test_folders_of_pts_files(tmp_path):
@@ -101,7 +102,7 @@ def test_folders_of_pts_files(tmp_path):
         write_picture(tmp_path / of / f"{name}.png", np.full((60, 70, 3), 90, np.uint8))
         write_pts(tmp_path / of / f"{name}.pts", POINTS)
     for split in splits.SPLITS:
-        found = {sample.image.stem for sample in data.read(tmp_path, LAYOUT, split).samples}
+        found = {sample.image.stem for sample in data.read_samples(tmp_path, LAYOUT, split).samples}
         assert found == {n for n, of in OF.items() if of == split}
 
 
@@ -109,17 +110,17 @@ def test_a_file_of_a_split_says_more_than_its_pictures_folders(tmp_path):
     for name, of in OF.items():
         write_picture(tmp_path / of / f"{name}.png", np.full((60, 70, 3), 90, np.uint8))
     (tmp_path / "test.csv").write_text(table(folders=True)["points.csv"])
-    assert len(data.read(tmp_path, LAYOUT, "test").samples) == len(OF)
-    assert len(data.read(tmp_path / "test.csv", LAYOUT, "train").samples) == len(OF)  # it was named
+    assert len(data.read_samples(tmp_path, LAYOUT, "test").samples) == len(OF)
+    assert len(data.read_samples(tmp_path / "test.csv", LAYOUT, "train").samples) == len(OF)  # it was named
     with pytest.raises(InputError, match="0 annotation files for train"):
-        data.read(tmp_path, LAYOUT)
+        data.read_samples(tmp_path, LAYOUT)
 
 
 def test_of_pictures_of_one_name_those_of_the_files_split_are_meant(tmp_path):
     for of in ("train", "val"):
         write_picture(tmp_path / of / "one.png", np.full((60, 70, 3), 90, np.uint8))
         (tmp_path / f"points_{of}.csv").write_text(f"one.png,{','.join(f'{v:g}' for v in POINTS.ravel())}\n")
-        (sample,) = data.read(tmp_path, LAYOUT, of).samples
+        (sample,) = data.read_samples(tmp_path, LAYOUT, of).samples
         assert sample.image == tmp_path / of / "one.png"
 
 
@@ -127,7 +128,7 @@ def test_a_word_that_is_no_split_is_left_out_and_named(tmp_path):
     for name in OF:
         write_picture(tmp_path / f"{name}.png", np.full((60, 70, 3), 90, np.uint8))
     (tmp_path / "points.csv").write_text(table(stated=True)["points.csv"].replace("Test", "Holdout").replace("Val", ""))
-    listing = data.read(tmp_path, LAYOUT)
+    listing = data.read_samples(tmp_path, LAYOUT)
     assert {sample.image.stem for sample in listing.samples} == {"one", "two"}
     assert [p.partition("points.csv:")[2] for p in listing.problems] == [
         f"{number}: split 'Holdout': expected train, val, test or nothing" for number in (4, 5)

@@ -14,18 +14,18 @@ from train import data
 @pytest.mark.parametrize("lists", ["", "WFLW_annotations/list_98pt_rect_attr_train_test"])
 def test_the_list_is_chosen_by_split(tmp_path, lists):
     write_wflw(tmp_path / "wflw", lists=lists)
-    train = data.read(tmp_path / "wflw", "wflw-98", "train")
-    test = data.read(tmp_path / "wflw", "wflw-98", "test")
+    train = data.read_samples(tmp_path / "wflw", "wflw-98", "train")
+    test = data.read_samples(tmp_path / "wflw", "wflw-98", "test")
     assert (len(train.samples), len(test.samples)) == (6, 3)
     assert train.summary == [f"{tmp_path / 'wflw' / lists}/list_98pt_rect_attr_train.txt: 6 faces (wflw)"]
     assert {sample.source for sample in train.samples} == {"wflw/train"}
-    named = data.read(tmp_path / "wflw" / lists / "list_98pt_rect_attr_test.txt", "wflw-98", "train")
+    named = data.read_samples(tmp_path / "wflw" / lists / "list_98pt_rect_attr_test.txt", "wflw-98", "train")
     assert [sample.name for sample in named.samples] == [sample.name for sample in test.samples]
 
 
 def test_a_line_read(tmp_path):
     write_wflw(tmp_path / "wflw")
-    samples = data.read(tmp_path / "wflw", "wflw-98").samples
+    samples = data.read_samples(tmp_path / "wflw", "wflw-98").samples
     first, second, third = samples[0], samples[1], samples[2]
     np.testing.assert_array_equal(first.landmarks, face(98, 0)[1])  # 0-based: nothing is subtracted
     np.testing.assert_array_equal(first.box, [30, 15, 130, 105])
@@ -39,10 +39,10 @@ def test_a_line_read(tmp_path):
 def test_as_another_layout(tmp_path):
     write_wflw(tmp_path / "wflw")
     index = layouts.get("wflw-98").map_to("300w-68")
-    sample = data.read(tmp_path / "wflw", "300w-68").samples[0]
+    sample = data.read_samples(tmp_path / "wflw", "300w-68").samples[0]
     np.testing.assert_array_equal(sample.landmarks, face(98, 0)[1][index])
     with pytest.raises(InputError, match="has no map to 'lsp-14'"):
-        data.read(tmp_path / "wflw", "lsp-14")
+        data.read_samples(tmp_path / "wflw", "lsp-14")
 
 
 def test_subsets_are_the_faces_of_the_test_list_with_that_attribute(tmp_path):
@@ -50,12 +50,12 @@ def test_subsets_are_the_faces_of_the_test_list_with_that_attribute(tmp_path):
     path = tmp_path / "wflw/list_98pt_rect_attr_test.txt"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[1].replace(" 0 1 0 0 1 0 ", " 1 0 0 0 0 0 "), lines[2]]) + "\n")
-    found = {split: data.read(tmp_path / "wflw", "wflw-98", split) for split in ("test", "pose", "expression")}
+    found = {split: data.read_samples(tmp_path / "wflw", "wflw-98", split) for split in ("test", "pose", "expression")}
     names = {split: [sample.image.stem[0] for sample in listing.samples] for split, listing in found.items()}
     assert names == {"test": ["0", "1", "2"], "pose": ["1"], "expression": ["0", "2"]}
     assert found["pose"].summary == [f"{path}: 1 faces (wflw, pose)"]
     with pytest.raises(InputError, match="no face of layout wflw-98 can be read for blur"):
-        data.read(tmp_path / "wflw", "wflw-98", "blur")
+        data.read_samples(tmp_path / "wflw", "wflw-98", "blur")
 
 
 def test_a_subset_list_has_points_and_picture_alone(tmp_path):
@@ -64,7 +64,7 @@ def test_a_subset_list_has_points_and_picture_alone(tmp_path):
     path = tmp_path / "wflw/WFLW_annotations/list_98pt_test/list_98pt_test_largepose.txt"
     path.parent.mkdir(parents=True)
     path.write_text(" ".join([*line[:196], line[-1]]) + "\n")
-    (sample,) = data.read(path, "wflw-98", "test").samples
+    (sample,) = data.read_samples(path, "wflw-98", "test").samples
     np.testing.assert_array_equal(sample.landmarks, face(98, 0)[1])
     assert sample.box is None and sample.attributes == {}
 
@@ -99,7 +99,7 @@ def test_a_broken_line_is_named_with_file_line_and_reason(tmp_path, change, reas
     lines = path.read_text().splitlines()
     lines[1] = change(lines[0])
     path.write_text("\n".join(lines) + "\n")
-    listing = data.read(tmp_path / "wflw", "wflw-98")
+    listing = data.read_samples(tmp_path / "wflw", "wflw-98")
     assert len(listing.samples) == 5
     assert listing.problems[0].startswith(f"{path}:2: ")
     with pytest.raises(InputError, match=reason):
@@ -110,15 +110,15 @@ def test_what_is_missing_is_said_in_one_line(tmp_path):
     write_wflw(tmp_path / "wflw")
     (tmp_path / "wflw/list_98pt_rect_attr_train.txt").unlink()
     with pytest.raises(InputError, match="0 lists end in _train.txt, expected one"):
-        data.read(tmp_path / "wflw", "wflw-98", "train")
+        data.read_samples(tmp_path / "wflw", "wflw-98", "train")
     shutil.rmtree(tmp_path / "wflw/WFLW_images")
     with pytest.raises(InputError, match="no folder WFLW_images"):
-        data.read(tmp_path / "wflw", "wflw-98", "test")
+        data.read_samples(tmp_path / "wflw", "wflw-98", "test")
 
 
 def test_real_lists(shared):
-    train = data.read(shared / "wflw", "wflw-98", "train")
-    test = data.read(shared / "wflw", "wflw-98", "test")
+    train = data.read_samples(shared / "wflw", "wflw-98", "train")
+    test = data.read_samples(shared / "wflw", "wflw-98", "test")
     assert (len(train.samples), len(test.samples), train.problems + test.problems) == (368, 112, [])
     groups = [{sample.group for sample in listing.samples} for listing in (train, test)]
     assert [len(group) for group in groups] == [302, 100] and not groups[0] & groups[1]

@@ -65,7 +65,7 @@ def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segm
 
 
 def _compare(folder: Path, layout: str, seed: int) -> None:
-    real = data.read(folder, layout)
+    real = data.read_samples(folder, layout)
     marks = np.stack([face.landmarks for face in real.samples])
     mine = drawn.shapes(3000, layout, seed)
     print("\n".join(real.summary + agreement(mine, marks, layout)))

@@ -162,7 +162,7 @@ def test_mean_shape_is_that_of_photographs():
     folder = ROOT.parent / "shared" / "data" / "lfpw" / "trainset"
     if not folder.is_dir():
         pytest.skip("needs ../shared/data (real photographs, not in the repository)")
-    marks = np.stack([face.landmarks for face in data.read(folder, "300w-68").samples])
+    marks = np.stack([face.landmarks for face in data.read_samples(folder, "300w-68").samples])
     shapes = drawn.shapes(1000, "300w-68")
     table = agreement(shapes, marks, "300w-68")
     mean = [float(line[32:].split()[0]) for line in table[1:]]

@@ -201,7 +201,7 @@ def test_units_are_the_52_by_name_and_move_what_they_name():
 def test_a_folder_is_read_back_as_it_was_drawn(tmp_path, name):
     faces = list(drawn.faces(5, name, 9, kind="heads"))
     assert folder.write(tmp_path / "heads", faces, name, segments=True) == 5
-    read = data.read(tmp_path / "heads", name)
+    read = data.read_samples(tmp_path / "heads", name)
     assert not read.problems and len(read.samples) == 5
     lines = [json.loads(line) for line in (tmp_path / "heads" / folder.TRUTH).read_text().splitlines()]
     for face, sample, line in zip(faces, read.samples, lines, strict=True):

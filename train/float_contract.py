@@ -13,7 +13,7 @@ from train.model import StackedHourglass, macs, parameters
 from train.recipes import Recipe
 
 
-def describe(network: StackedHourglass, recipe: Recipe, name: str, credits: Credits) -> Contract:
+def float_contract(network: StackedHourglass, recipe: Recipe, name: str, credits: Credits) -> Contract:
     """name: the run's. credits: of the sources that it was trained on, and of whoever gave it weights or labels: what
     those were trained on counts as trained on, its terms pass on to who learns from it."""
     layout, size = layouts.get(recipe.layout), recipe.input_size

@@ -4,7 +4,7 @@ import pytest
 
 from train import recipes
 from train.credits import Credits
-from train.describe import describe
+from train.float_contract import float_contract
 from train.model import build
 
 
@@ -19,5 +19,5 @@ from train.model import build
 )
 def test_the_score_from_which_a_point_is_there(fields, least):
     recipe = recipes.replace(recipes.get("small"), input_size=64, width=0.25, data=("faces",), **fields)
-    found = describe(build(recipe), recipe, "tiny", Credits(trained_on=("faces",)))
+    found = float_contract(build(recipe), recipe, "tiny", Credits(trained_on=("faces",)))
     assert found.decode.least_score == least
