@@ -106,7 +106,7 @@ def labelled_alone(recipe: Recipe) -> Recipe:
         recipe,
         unlabelled=(),
         corrected=(),
-        weights={name: value for name, value in recipe.weights.items() if name not in gone},
+        sampling={name: value for name, value in recipe.sampling.items() if name not in gone},
         # A corrected source has its own labels again, whose offset the recipe does not know.
         offsets={name: value for name, value in recipe.offsets.items() if name not in gone | set(recipe.corrected)},
     )
@@ -173,7 +173,7 @@ def fine_tune(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of:
             if not last and (target / checkpoint.MODEL).exists():
                 continue
             how = f"{ours.steps} steps" if ours.steps else f"{ours.epochs:g} epochs"
-            say(f"fine-tuning for {how} at rate {ours.rate:g}, teacher {source}; on {workers.device}")
+            say(f"fine-tuning for {how} at rate {ours.learning_rate:g}, teacher {source}; on {workers.device}")
             fit(ours, cache, target, workers, pruned, Teacher(source, ours), say)
         if workers.rank == 0:
             for path in draw_run(folder, cache):
@@ -221,7 +221,7 @@ def shortened(recipe: Recipe) -> Recipe:
         steps=max(1, recipe.steps // SHARE) if recipe.steps else 0,
         epochs=recipe.epochs / SHARE,
         warmup=recipe.warmup // SHARE,
-        rate=recipe.rate / 2,
+        learning_rate=recipe.learning_rate / 2,
     )
 
 

@@ -86,7 +86,7 @@ def tune(
             return FakeQuantized(network, points, measured)
 
         how = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs:g} epochs"
-        say(f"fine-tuning in int8 for {how} at rate {recipe.rate:g}, teacher {source}; on {workers.device}")
+        say(f"fine-tuning in int8 for {how} at rate {recipe.learning_rate:g}, teacher {source}; on {workers.device}")
         fit(recipe, cache, folder, workers, loaded.network, Teacher(source, recipe), say, wrap=rounded)
         if workers.rank != 0:
             return 0
@@ -102,8 +102,8 @@ def shortened(recipe: Recipe) -> Recipe:
     # A teacher sees crops before they are disturbed (train.augment); here it must see what the student does.
     same = dict.fromkeys(("light", "grey", "blur", "noise", "occlusion"), 0.0)
     return dataclasses.replace(
-        recipe, steps=STEPS, warmup=10, rate=recipe.rate * RATE, schedule="cosine", precision="fp32", compile=False,
-        **taught, **same,
+        recipe, steps=STEPS, warmup=10, learning_rate=recipe.learning_rate * RATE, schedule="cosine", precision="fp32",
+        compile=False, **taught, **same,
     )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def test_from_an_annotation_file_to_a_small_int8_file(tmp_path, monkeypatch, cap
     assert typed(train.main, "data", "check", "clocks") == 0
     assert f"{TRAIN + TEST}" in capfd.readouterr().out.split("clocks.json")[1]
     fit = "fit clocks --layout clock.json --recipe small --run clock --absent empty --steps 200 --input-size 64"
-    how = "--width 0.25 --batch 16 --rate 6e-3 --warmup 20 --ema 0.9 --evaluate-every 1000"
+    how = "--width 0.25 --batch 16 --learning-rate 6e-3 --warmup 20 --ema 0.9 --evaluate-every 1000"
     assert typed(train.main, *f"{fit} {how}".split()) == 0
     assert f"not of train, and passed over: {TEST} of test" in capfd.readouterr().out
     assert typed(compress.main, *"prune runs/clock --run clock-s --macs 0.8 --steps 40".split()) == 0

@@ -207,8 +207,8 @@ class _Losses:
                 )
             if self.broken >= BROKEN_IN_A_ROW:
                 raise InputError(
-                    f"{self.run}: {self.broken} steps in a row without a finite loss; lower --rate "
-                    f"({self.recipe.rate:g}); the last batch: {_named(self.cache, chosen, self.recipe.batch)}"
+                    f"{self.run}: {self.broken} steps in a row without a finite loss; lower --learning-rate "
+                    f"({self.recipe.learning_rate:g}); the last batch: {_named(self.cache, chosen, self.recipe.batch)}"
                 )
             if self.log:
                 self.log.step(step, value, rate, self.recipe.batch)

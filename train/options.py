@@ -61,6 +61,8 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
         else:
             how |= {"type": hint, "metavar": hint.__name__.upper()}
         groups[section].add_argument(option, **how)
+        for old in (old for old, new in recipes.OLD_NAMES.items() if new == field.name):
+            parser.add_argument(f"--{old}", **{**how, "dest": field.name, "help": argparse.SUPPRESS})
 
 
 def _default(value: object) -> str:
@@ -80,7 +82,7 @@ def from_options(recipe: Recipe, options: Mapping[str, object]) -> Recipe:
         value = options.get(field.name)
         if value is None:
             continue
-        if field.name in ("weights", "offsets"):
+        if field.name in ("sampling", "offsets"):
             value = dict(_pair(text, of_points=field.name == "offsets") for text in value)
         fields[field.name] = tuple(value) if isinstance(value, list) else value
     return recipes.replace(recipe, **fields)

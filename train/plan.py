@@ -50,13 +50,13 @@ def plan(recipe: Recipe, cache: Cache, workers: int = 1) -> Plan:
     if recipe.batch % workers:
         raise InputError(f"a batch of {recipe.batch} is not shared evenly by {workers} workers; use --batch")
     names = [source["name"] for source in cache.meta["sources"]]
-    for name in (*recipe.weights, *recipe.offsets):
+    for name in (*recipe.sampling, *recipe.offsets):
         if name not in names:
-            raise unknown("source in --weights or --offsets", name, names)
+            raise unknown("source in --sampling or --offsets", name, names)
     train, validation = _split(recipe, cache, names)
-    weights = np.array([recipe.weights.get(name, 1.0) for name in names])[cache.sources[train]]
+    weights = np.array([recipe.sampling.get(name, 1.0) for name in names])[cache.sources[train]]
     if not weights.sum() > 0:
-        raise InputError("--weights leaves nothing to train on: all sources that are there have 0; raise one")
+        raise InputError("--sampling leaves nothing to train on: all sources that are there have 0; raise one")
     stream = Stream(train, weights, recipe.batch, recipe.seed)
     side = cache.meta["size"] / cache.meta["context"]  # of the crop, cache px
     offsets = np.zeros((len(names), points, 2), np.float32)

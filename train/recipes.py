@@ -29,11 +29,12 @@ RANGES = {
     "fused": (0, 5), "sigma": (0.1, 20), "hidden": (0.01, 1), "weight": (0, 1e4), "coordinate_loss": (0, 1e4),
     "distillation": (0, 1),
     "rotation": (0, 180), "scale": (0, 0.9), "shift": (0, 1), "flip": (0, 1), "light": (0, 1), "grey": (0, 1),
-    "blur": (0, 1), "noise": (0, 1), "occlusion": (0, 1), "rate": (SMALLEST, 10), "weight_decay": (0, 10),
+    "blur": (0, 1), "noise": (0, 1), "occlusion": (0, 1), "learning_rate": (SMALLEST, 10), "weight_decay": (0, 10),
     "warmup": (0, 10**7), "minutes": (0, 10**6), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16),
     "ema": (0, 1 - SMALLEST),
     "clip": (0, 1e9), "evaluate_every": (1, 10**9), "threshold": (0, 0.99), "power": (1, 16),
 }  # fmt: skip
+OLD_NAMES = {"rate": "learning_rate", "weights": "sampling"}  # of fields, in recipes and options of older runs
 DRAWN = {"drawn": "cartoons", "heads": "heads"}  # what data are named that train.data.drawn draws, and their kind
 LOSSES = ("adaptive_wing", "mse", "l1", "wing")  # of train.loss
 # The fields that say what the network is: with other values, weights do not fit.
@@ -60,7 +61,7 @@ class Recipe:
     corrected: tuple[str, ...] = ()  # sources of data whose labels teachers replace
     note: str = ""  # what else the contract says of the data, such as what the weights must not be scored on
     terms: str = ""  # of data of one's own: what their owners allow, in a sentence for the contract
-    weights: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
+    sampling: dict[str, float] = field(default_factory=dict)  # source -> how often its faces come; 1 if absent
     drawn: int = 3000  # faces that `drawn` or `heads` draws
     fresh: bool = False  # other drawn faces at every step, drawn as it trains; those of --drawn only measure it
     crop: str = "gtbox"  # gtbox | provided (the dataset's boxes) | released (as the paper's code): train.data.crops
@@ -122,11 +123,11 @@ class Recipe:
 
     # optimisation (train.loop)
     optimiser: str = "adamw"  # adamw | rmsprop
-    rate: float = 2e-3  # learning rate at its highest
-    weight_decay: float = 0.05  # share of each weight that a step takes off, times the rate
+    learning_rate: float = 2e-3  # at its highest
+    weight_decay: float = 0.05  # share of each weight that a step takes off, times the learning rate
     schedule: str = "cosine"  # cosine | step (divided by 10 at each of `milestones`)
     milestones: tuple[float, ...] = (1 / 3, 2 / 3)  # shares of the run
-    warmup: int = 100  # steps in which the rate rises from 0
+    warmup: int = 100  # steps in which the learning rate rises from 0
     minutes: float = 0.0  # above 0: as many steps as that takes, whatever `steps` and `epochs` say; not repeatable
     steps: int = 0  # of one batch; 0: from epochs
     epochs: float = 100.0  # of the faces as weighted
@@ -175,7 +176,7 @@ def _paper(name: str, layout: str, **fields) -> Recipe:
     """
     return Recipe(
         name, layout, network="paper", stacks=4, input_size=256, targets="cell", sigma=1.75,
-        optimiser="rmsprop", rate=1e-4, weight_decay=1e-5, schedule="step", warmup=0, epochs=240, batch=16,
+        optimiser="rmsprop", learning_rate=1e-4, weight_decay=1e-5, schedule="step", warmup=0, epochs=240, batch=16,
         ema=0.0, clip=0.0, rotation=50.0, scale=0.15, shift=25 / 256, flip=0.5,
         light=0.0, grey=0.0,  # the paper augments no colour; amounts of blur, noise, occlusion are not stated: ours
         decode="quarter", **fields,
@@ -210,7 +211,15 @@ RECIPES: dict[str, Recipe] = {
         # The default: 160 px; what it costs stands in its contract.
         Recipe("mobile"),
         # A teacher: slow, and from ImageNet's weights (--initial imagenet).
-        Recipe("teacher", network="lite0", input_size=224, features=96, coordinate_loss=0.25, rotation=30.0, rate=1e-3),
+        Recipe(
+            "teacher",
+            network="lite0",
+            input_size=224,
+            features=96,
+            coordinate_loss=0.25,
+            rotation=30.0,
+            learning_rate=1e-3,
+        ),
         # For phones, where time counts most: the network of edgewing-s and edgewing-98.
         Recipe("small", input_size=128, width=0.75, coordinate_loss=0.25, rotation=30.0),
         # Small enough to train within `make demo`: minutes on two cores.
@@ -219,7 +228,7 @@ RECIPES: dict[str, Recipe] = {
             input_size=128,
             width=0.75,
             steps=250,
-            rate=1.5e-3,
+            learning_rate=1.5e-3,
             warmup=25,
             evaluate_every=125,
             drawn=1200,
@@ -264,7 +273,7 @@ def check(recipe: Recipe) -> Recipe:
         for key, (low, high) in RANGES.items()
         if not low <= (value := getattr(recipe, key)) <= high
     ]
-    for what, (low, high) in {"weights": (0, 1e6), "offsets": (-0.5, 0.5)}.items():
+    for what, (low, high) in {"sampling": (0, 1e6), "offsets": (-0.5, 0.5)}.items():
         for name, values in getattr(recipe, what).items():
             values = values if isinstance(values, tuple) else (values,)
             problems += [f"{what} of {name}: {v:g} is not in {low:g}..{high:g}" for v in values if not low <= v <= high]
@@ -317,6 +326,7 @@ def loads(text: str, where: str = "recipe") -> Recipe:
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise InputError(f"{where}: not a recipe; expected an object with a name")
     hints = typing.get_type_hints(Recipe)
+    value = {OLD_NAMES.get(key, key): v for key, v in value.items()}
     for key in value:
         if key not in hints:
             raise unknown(f"field in {where}", key, hints)

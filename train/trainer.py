@@ -95,8 +95,8 @@ class Trainer:
         r, done = self.recipe, self.done()
         warm = min(1.0, (self.step + 1) / r.warmup) if r.warmup else 1.0
         if r.schedule == "step":
-            return r.rate * warm * 0.1 ** sum(done >= share for share in r.milestones)
-        return r.rate * warm * (0.5 * (1 + math.cos(math.pi * min(1.0, done))) * 0.99 + 0.01)
+            return r.learning_rate * warm * 0.1 ** sum(done >= share for share in r.milestones)
+        return r.learning_rate * warm * (0.5 * (1 + math.cos(math.pi * min(1.0, done))) * 0.99 + 0.01)
 
     def loss(
         self, crops: Tensor, landmarks: Tensor, visibility: Tensor | None = None, clean: Tensor | None = None
@@ -216,13 +216,13 @@ class Trainer:
 
 def _optimiser(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimiser == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+        return torch.optim.RMSprop(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     # Decay belongs to convolutions; on norms and biases it only fights the loss.
     decayed = [p for p in network.parameters() if p.ndim > 1]
     rest = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     fused = next(network.parameters()).device.type == "cuda"
-    return torch.optim.AdamW(groups, lr=recipe.rate, fused=fused)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=fused)
 
 
 def _flat(buffers: list[Tensor]) -> Tensor:

@@ -62,7 +62,14 @@ TABLES: dict[str, tuple[Cell, ...]] = {
         Cell(
             "adamw-cosine",
             "recipe",
-            {"optimiser": "adamw", "rate": 2e-3, "weight_decay": 0.05, "schedule": "cosine", "warmup": 50, "clip": 1.0},
+            {
+                "optimiser": "adamw",
+                "learning_rate": 2e-3,
+                "weight_decay": 0.05,
+                "schedule": "cosine",
+                "warmup": 50,
+                "clip": 1.0,
+            },
         ),
         Cell("ema", "recipe", {"ema": 0.998}),
         Cell("centroid", "recipe", {"decode": "centroid"}),

@@ -45,7 +45,7 @@ def place(tmp_path_factory):
         for path in sorted((place / "loose").glob("*.png")):
             tar.add(path, arcname=path.name)
     train(["fit", str(place / "data/one"), "--run", str(place / "teacher"), "--cache", str(place / "cache"),
-           "--steps", "20", "--rate", "5e-3", *SMALL])  # fmt: skip
+           "--steps", "20", "--learning-rate", "5e-3", *SMALL])  # fmt: skip
     return place
 
 

@@ -54,7 +54,7 @@ def test_a_pruned_run_is_an_ordinary_run(source, pruned):
     assert model.macs <= 0.7 * before.contract.model.macs and model.parameters < before.contract.model.parameters
     assert after.recipe == recipes.load(pruned) and after.recipe.channels
     # a third of the steps, at half the rate
-    assert (after.recipe.steps, after.recipe.warmup, after.recipe.rate) == (4, 1, RECIPE.rate / 2)
+    assert (after.recipe.steps, after.recipe.warmup, after.recipe.learning_rate) == (4, 1, RECIPE.learning_rate / 2)
     names = [json.loads(line)["step"] for line in (pruned / "metrics.jsonl").read_text().splitlines()]
     assert max(names) == 4
     assert (pruned / "faces/validation.npz").exists() and (pruned / "preview.png").exists()
@@ -190,7 +190,7 @@ def test_bad_input_is_one_line(source, capsys, more, words):
 def test_what_only_teachers_can_label_leaves_the_recipe():
     distilled = recipes.replace(
         RECIPE, data=("data/one", "data/two"), unlabelled=("data/wild",), corrected=("data/two",), lateral=0.004,
-        weights={"data/one": 3.0, "data/two": 2.0, "data/wild": 1.0},
+        sampling={"data/one": 3.0, "data/two": 2.0, "data/wild": 1.0},
         offsets={"data/one": 0.003, "data/two": 0.0, "data/wild": 0.0},
     )  # fmt: skip
     alone = finetune.labelled_alone(distilled)

@@ -26,9 +26,9 @@ def source(tmp_path):
 
 def test_the_network_of_the_run_comes_along_with_all_its_weights(source):
     said = []
-    other = recipes.replace(recipes.get("small"), layout="aflw-19", rate=1.0)
+    other = recipes.replace(recipes.get("small"), layout="aflw-19", learning_rate=1.0)
     recipe, network, credits = start(source[0], other, (), said.append)
-    assert (recipe.width, recipe.input_size, recipe.rate) == (0.5, 64, 1.0)
+    assert (recipe.width, recipe.input_size, recipe.learning_rate) == (0.5, 64, 1.0)
     assert all(torch.equal(v, source[1].state_dict()[k]) for k, v in network.state_dict().items())
     assert said == [f"weights of {source[0]}"] and credits == Credits(trained_on=("drawn",))
 

@@ -64,7 +64,7 @@ def test_a_run_folder_holds_what_the_next_stage_needs(undisturbed, cache):
 
 
 def test_the_loss_falls(cache, tmp_path):
-    recipe = recipes.replace(RECIPE, steps=60, evaluate_every=60, rate=5e-3)
+    recipe = recipes.replace(RECIPE, steps=60, evaluate_every=60, learning_rate=5e-3)
     trainer = Trainer(recipe, 60, Workers())
     images, landmarks = (torch.from_numpy(a) for a in cache.read(np.arange(8)))
     crops, points = Augment(recipe, cache.meta["size"], cache.meta["context"]).plain(images, landmarks)
@@ -101,14 +101,18 @@ def test_a_run_of_minutes_ends_by_the_clock_and_a_second_start_changes_nothing(c
     fit(recipe, cache, tmp_path / "run", Workers())
     before, trainer = weights(tmp_path / "run"), Trainer(recipe, 1, Workers())
     trainer.resume(tmp_path / "run" / CHECKPOINT, assumed_by(cache, None, Credits()))
-    assert trainer.step >= 1 and trainer.done() >= 1 and trainer.rate() == pytest.approx(recipe.rate * 0.01, rel=0.2)
+    assert (
+        trainer.step >= 1
+        and trainer.done() >= 1
+        and trainer.rate() == pytest.approx(recipe.learning_rate * 0.01, rel=0.2)
+    )
     fit(recipe, cache, tmp_path / "run", Workers())
     assert all(torch.equal(value, before[key]) for key, value in weights(tmp_path / "run").items())
 
 
 def test_another_recipe_in_the_same_folder_is_refused(undisturbed, cache):
     with pytest.raises(InputError, match="another recipe"):
-        fit(recipes.replace(RECIPE, rate=1e-3), cache, undisturbed, Workers())
+        fit(recipes.replace(RECIPE, learning_rate=1e-3), cache, undisturbed, Workers())
 
 
 def test_a_checkpoint_cut_in_half_is_an_input_error(undisturbed, cache, tmp_path):
@@ -127,7 +131,7 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_is_not_endless(cache, tmp
     assert value.isnan()
     assert all(torch.equal(v, before[k]) for k, v in trainer.network.state_dict().items())
     # weights that grow a hundredfold in a step: soon every step is broken
-    recipe = recipes.replace(RECIPE, rate=10.0, weight_decay=10.0, clip=0.0, warmup=0, steps=100)
+    recipe = recipes.replace(RECIPE, learning_rate=10.0, weight_decay=10.0, clip=0.0, warmup=0, steps=100)
     said = []
     with pytest.raises(InputError, match="steps in a row without a finite loss"):
         fit(recipe, cache, tmp_path / "nan", Workers(), say=said.append)
@@ -136,7 +140,7 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_is_not_endless(cache, tmp
 
 def test_weights_of_sources_that_are_not_there_are_named(cache, tmp_path):
     with pytest.raises(InputError, match="'helen'"):
-        fit(recipes.replace(RECIPE, weights={"helen": 2.0}), cache, tmp_path / "w", Workers())
+        fit(recipes.replace(RECIPE, sampling={"helen": 2.0}), cache, tmp_path / "w", Workers())
 
 
 def test_a_teacher_is_listened_to_and_named(undisturbed, cache, tmp_path):
@@ -201,7 +205,7 @@ def test_two_workers_train_one_network(cache, tmp_path):
         (["drawn", "--layout", "300w68"], "did you mean '300w-68'"),
         (["drawn", "--recipe", "mobil"], "did you mean 'mobile'"),
         (["drawn", "--loss", "awing"], "loss 'awing'"),
-        (["drawn", "--weights", "a"], "NAME=NUMBER"),
+        (["drawn", "--sampling", "a"], "NAME=NUMBER"),
         (["drawn", "--layout", "lsp-14"], "lsp-14"),
     ],
 )
@@ -311,7 +315,7 @@ def test_two_processes_do_not_train_one_run(cache, tmp_path):
 
 def test_weights_that_leave_no_face_are_refused_before_work_begins(cache, tmp_path):
     with pytest.raises(InputError, match="leaves nothing to train on"):
-        fit(recipes.replace(RECIPE, weights={"drawn": 0.0}), cache, tmp_path / "run", Workers())
+        fit(recipes.replace(RECIPE, sampling={"drawn": 0.0}), cache, tmp_path / "run", Workers())
     with pytest.raises(InputError, match="--validation 0 keeps nothing"):
         fit(recipes.replace(RECIPE, validation=0.0), cache, tmp_path / "run", Workers())
     assert not (tmp_path / "run").exists()

@@ -81,7 +81,7 @@ def test_offsets_of_each_point_go_from_the_command_into_a_recipe(place, tmp_path
 def test_learnt_offsets_find_what_one_source_marks_elsewhere(tmp_path):
     """Two sources of the same faces; the second has every other point 6 % of the crop lower, the rest higher."""
     recipe = recipes.replace(
-        RECIPE, layout="aflw-19", coordinate_loss=1.0, batch=8, steps=150, rate=1e-2, flip=0.0, occlusion=0.0,
+        RECIPE, layout="aflw-19", coordinate_loss=1.0, batch=8, steps=150, learning_rate=1e-2, flip=0.0, occlusion=0.0,
         validation=0.2, learn_offsets=True,
     )  # fmt: skip
     wrong = np.where(np.arange(19) % 2 == 0, 0.06, -0.06)

@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from train import options
+from train import options, recipes
 from train.recipes import Recipe
 
 
@@ -31,3 +31,13 @@ def test_help_prints_comment_and_default(capsys):
     assert "--batch INT faces per step, over all workers together (32)" in text
     assert "recipe: network (train.model):" in text and "--boundary, --no-boundary the boundary as last" in text
     assert options.comments()["mask"][1] in text
+
+
+def test_options_of_older_runs_are_taken_and_not_shown():
+    """models/queue.txt and the scripts beside it have them."""
+    parser = argparse.ArgumentParser()
+    options.add_fields(parser)
+    typed = vars(parser.parse_args(["--rate", "1e-3", "--weights", "a=2", "b=3"]))
+    recipe = options.from_options(recipes.get("mobile"), typed)
+    assert (recipe.learning_rate, recipe.sampling) == (1e-3, {"a": 2.0, "b": 3.0})
+    assert "--rate" not in parser.format_help()

@@ -36,7 +36,7 @@ def test_the_papers_pose_recipe_trains_on_a_folder_of_lsp(tmp_path, capsys, monk
 def test_a_network_without_a_boundary_learns_where_joints_are(tmp_path):
     write_lsp(tmp_path, train=6)
     recipe = recipes.replace(
-        recipes.get("mobile"), layout="lsp-14", input_size=64, width=0.5, rate=5e-3, warmup=5, ema=0.0,
+        recipes.get("mobile"), layout="lsp-14", input_size=64, width=0.5, learning_rate=5e-3, warmup=5, ema=0.0,
         data=(str(tmp_path),),
     )  # fmt: skip
     cache = open_cache(recipe, tmp_path / "cache", Workers(), lambda text: None)

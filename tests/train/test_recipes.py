@@ -34,7 +34,7 @@ def test_the_papers_recipe_is_its_section_6(name, layout):
     assert (r.layout, r.network, r.stacks, r.input_size, r.cells, r.has_boundary, r.coordinates) == (
         layout, "paper", 4, 256, 64, boundary, True,
     )  # fmt: skip
-    assert (r.optimiser, r.rate, r.weight_decay, r.epochs, r.steps) == ("rmsprop", 1e-4, 1e-5, 240, 0)
+    assert (r.optimiser, r.learning_rate, r.weight_decay, r.epochs, r.steps) == ("rmsprop", 1e-4, 1e-5, 240, 0)
     assert r.schedule == "step" and [m * r.epochs for m in r.milestones] == [80, 160] and r.warmup == 0
     assert (r.rotation, r.scale, r.flip, r.shift * 256) == (50, 0.15, 0.5, 25)
     assert min(r.blur, r.noise, r.occlusion) > 0 and (r.light, r.grey) == (0, 0)
@@ -71,7 +71,7 @@ def test_the_papers_optimiser_and_rates_epoch_by_epoch():
     assert type(trainer.optimiser) is torch.optim.RMSprop and (group["momentum"], group["weight_decay"]) == (0, 1e-5)
     rates = []
     for trainer.step in range(240):
-        rates.append(trainer.rate())
+        rates.append(trainer.learning_rate())
     assert rates == pytest.approx([1e-4] * 80 + [1e-5] * 80 + [1e-6] * 80)
 
 
@@ -88,8 +88,11 @@ def test_recipes_of_older_runs_still_load_and_are_what_they_were():
     """Fields that came later have defaults that change nothing."""
     for name in recipes.RECIPES:
         older = json.loads(recipes.dumps(recipes.get(name)))
+        older["rate"] = older.pop("learning_rate")
+        older["weights"] = older.pop("sampling")
         for field, was in (("crop", "gtbox"), ("mask", "paper"), ("boundary_mask", "paper")):
             del older[field]
+            assert recipes.loads(json.dumps(older)) == recipes.get(name)
             assert getattr(recipes.loads(json.dumps(older)), field) == was
 
 
@@ -134,7 +137,7 @@ def test_every_number_of_a_recipe_has_a_range_that_is_checked():
         for wrong in (low - 1, high + 1, float("nan")):
             with pytest.raises(InputError, match=f"{name} .* is not in"):
                 recipes.replace(recipes.get("mobile"), **{name: wrong})
-    for field in ({"weights": {"a": -1.0}}, {"offsets": {"a": 2.0}}, {"channels": {"stem.0.0": (3, 10**9)}}):
+    for field in ({"sampling": {"a": -1.0}}, {"offsets": {"a": 2.0}}, {"channels": {"stem.0.0": (3, 10**9)}}):
         with pytest.raises(InputError, match="not|not all in"):
             recipes.replace(recipes.get("mobile"), **field)
 

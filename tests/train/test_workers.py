@@ -22,7 +22,7 @@ from train.loop import CHECKPOINT, Workers, fit
 ROOT = Path(__file__).parents[2]
 RECIPE = recipes.replace(
     recipes.get("mobile"), input_size=64, width=0.25, layout="aflw-19", batch=4, steps=9, evaluate_every=3, warmup=2,
-    validation=0.25, seed=6, features=8, rate=1e-4,
+    validation=0.25, seed=6, features=8, learning_rate=1e-4,
 )  # fmt: skip
 # The rate is low because Adam makes steps of full size from gradients that are rounding alone.
 
