@@ -6,14 +6,11 @@ import contextlib
 import logging
 import os
 import sys
-import threading
-import time
 import warnings
 from collections.abc import Iterator
 
 from edgewing import notices
-
-INTERVAL = 0.5  # seconds between two pictures of the line
+from train.progress import ProgressLine
 
 
 class Progress:
@@ -23,33 +20,21 @@ class Progress:
     """
 
     def __init__(self, title: str):
-        self.title, self.step, self.start = title, "", time.monotonic()
+        self.title = title
         self.stream = os.fdopen(os.dup(sys.stderr.fileno()), "w")
-        self.terminal = self.stream.isatty()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._count, daemon=True)
 
     def __enter__(self) -> Progress:
-        if self.terminal:
-            self._thread.start()
+        self.line = ProgressLine(self.title, stream=self.stream)
         return self
 
     def __call__(self, step: str) -> None:
-        self.step = step
-        if not self.terminal:
+        self.line.tell(f"{self.title}: {step}")
+        if not self.line.shown:
             print(f"{self.title}: {step}", file=self.stream, flush=True)
 
     def __exit__(self, *exception) -> None:
-        self._done.set()
-        if self.terminal:
-            self._thread.join()
-            print("\r\x1b[K", end="", file=self.stream, flush=True)
+        self.line.close()
         self.stream.close()
-
-    def _count(self) -> None:
-        while not self._done.wait(INTERVAL):
-            seconds = time.monotonic() - self.start
-            print(f"\r\x1b[K{self.title}: {self.step} {seconds:.0f} s", end="", file=self.stream, flush=True)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ import contextlib
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from edgewing import files, metrics
 from train import preview
 from train.evaluate import Faces, Scores, append_metrics
+from train.progress import ProgressLine
 
 METRICS = "metrics.jsonl"
 TELL_SECONDS = 30  # between lines where there is no terminal
@@ -44,16 +44,12 @@ class Log:
         self.began, self.told, self.first, self.seen = time.monotonic(), time.monotonic(), done(), 0
         self.nme = math.nan
         self.warned = torch.cuda.is_available()  # of threads that wait for each other: a GPU has none
-        self.board = self.bar = None
+        self.board = None
         with contextlib.suppress(ImportError):  # a GPU host may have torch, numpy and safetensors alone
             from torch.utils.tensorboard import SummaryWriter
 
             self.board = SummaryWriter(str(run / "tensorboard"))
-        if sys.stderr.isatty():
-            with contextlib.suppress(ImportError):
-                from tqdm import tqdm
-
-                self.bar = tqdm(total=steps, unit="step", smoothing=0.05)
+        self.line = ProgressLine("", steps)
 
     def step(self, step: int, loss: float, rate: float, batch: int) -> None:
         self.record["loss"] = (self.record["loss"] + [loss])[-50:]
@@ -61,10 +57,7 @@ class Log:
         self.seen += batch
         finite = [value for value in self.record["loss"] if math.isfinite(value)]
         mean = sum(finite) / len(finite) if finite else math.nan
-        if self.bar is not None:
-            self.bar.n = step
-            self.bar.set_postfix(loss=f"{mean:.3f}", nme=f"{self.nme:.2%}", refresh=False)
-            self.bar.update(0)
+        self.line.tell(f"{self.place(step)}  loss {mean:.3f}  NME {self.nme:.2%}", step)
         speed = self.seen / (time.monotonic() - self.began)
         share = self.done()
         if step % 50 == 0 or share >= 1:
@@ -73,7 +66,7 @@ class Log:
             if self.board:
                 self.board.add_scalar("loss", mean, step)
                 self.board.add_scalar("rate", rate, step)
-        if self.bar is None and (time.monotonic() - self.told > TELL_SECONDS or share >= 1):
+        if not self.line.shown and (time.monotonic() - self.told > TELL_SECONDS or share >= 1):
             self.told = time.monotonic()
             left = max(0.0, 1 - share) * (self.told - self.began) / (share - self.first) / 60
             self.say(f"{self.place(step)}  loss {mean:.3f}  {speed:.0f} crops/s  {left:.1f} min left")
@@ -107,7 +100,7 @@ class Log:
             if sheet is not None:
                 with contextlib.suppress(ImportError):  # TensorBoard writes pictures with Pillow
                     self.board.add_image("validation/worst", sheet, step, dataformats="HWC")
-        if self.bar is None:
+        if not self.line.shown:
             pck = f"  PCK@{scores.pck['threshold']:g} {scores.pck['share']:.2%}" if scores.pck else ""
             self.say(
                 f"{self.place(step)}  validation NME {summary.nme:.2%} ({scores.normaliser})"
@@ -115,9 +108,9 @@ class Log:
             )
 
     def close(self) -> None:
-        for open_ in (self.bar, self.board):
-            if open_ is not None:
-                open_.close()
+        self.line.close()
+        if self.board:
+            self.board.close()
 
 
 def crowded(load: float, cores: int, threads: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from edgewing.errors import InputError
 from train.data import cache as caches
 from train.data.cache import Cache
 from train.data.drawn.fresh import Fresh
+from train.progress import ProgressLine
 from train.recipes import DRAWN, Recipe
 
 
@@ -87,16 +87,11 @@ class Progress:
     """A bar on a terminal, a line for every fifth part elsewhere."""
 
     def __init__(self, total: int, what: str):
-        self.total, self.what, self.bar = total, what, None
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=total, unit="crop", desc=what)
+        self.total, self.what, self.line = total, what, ProgressLine(f"{what}, crops", total)
 
     def __call__(self, done: int, total: int | None) -> None:
-        if self.bar is not None:
-            self.bar.update(done - self.bar.n)
-            if done == self.total:
-                self.bar.close()
-        elif done % max(1, self.total // 5) == 0:
+        self.line.tell(done=done)
+        if done == self.total:
+            self.line.close()
+        if not self.line.shown and done % max(1, self.total // 5) == 0:
             print(f"{self.what} {done} of {self.total} crops", flush=True)

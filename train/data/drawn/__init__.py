@@ -77,20 +77,6 @@ def version(kind: str) -> int:
     return OF_HEADS
 
 
-def shapes(count: int, layout_name: str, seed: int = 0) -> np.ndarray:
-    """(count, N, 2) float32: the landmarks of ``faces(count, layout_name, seed)``, without drawing them."""
-    from train.data.drawn.cartoons.render import aim, sample_pose
-    from train.data.drawn.cartoons.shape import Surface, in_layout, sample
-
-    _check(layout_name)
-    found = np.empty((count, layouts.get(layout_name).points, 2), np.float32)
-    for k, number in enumerate(_numbers(count, seed)):
-        rng = _dice(number)
-        surface = Surface(sample(rng))
-        found[k] = in_layout(aim(surface, sample_pose(rng), rng)[1], layout_name)
-    return found
-
-
 def _check(layout_name: str, drawable: tuple[str, ...] = LAYOUTS) -> None:
     layouts.get(layout_name)
     if layout_name not in drawable:

@@ -4,10 +4,6 @@
 
 writes a contact sheet of drawn faces with their landmarks, and
 
-    python -m train.data.drawn compare DIR --layout 300w-68
-
-says how far the mean drawn shape is from that of real faces, and
-
     python -m train.data.drawn folder DIR 1000
 
 writes drawn heads as pictures with COCO keypoints and a JSON line of truth each.
@@ -25,9 +21,7 @@ import numpy as np
 from edgewing import commands, hints, images, verbs
 from edgewing.errors import InputError
 from edgewing.outputs import Output
-from train import data
 from train.data import drawn
-from train.data.drawn.compare import agreement
 from train.data.samples import visibility_of
 
 ROWS = {"cartoons": 5, "heads": 8}  # of a sheet, eight faces wide
@@ -64,17 +58,10 @@ def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segm
     print(hints.next_line(f"python -m train fit {folder} --layout {layout} --run heads"))
 
 
-def _compare(folder: Path, layout: str, seed: int) -> None:
-    real = data.read_samples(folder, layout)
-    marks = np.stack([face.landmarks for face in real.samples])
-    mine = drawn.shapes(3000, layout, seed)
-    print("\n".join(real.summary + agreement(mine, marks, layout)))
-
-
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m train.data.drawn",
-        description="Drawn faces: a contact sheet, a folder of them, or their mean shape beside real faces'.",
+        description="Drawn faces: a contact sheet, or a folder of them.",
         epilog="example: python -m train.data.drawn sheet faces.png --layout wflw-98 --seed 3",
     )
     added = parser.add_subparsers(required=True, metavar="VERB")
@@ -102,8 +89,6 @@ def main(argv: list[str] | None = None) -> None:
     made.add_argument("count", type=int, metavar="COUNT", help="how many heads")
     made.add_argument("--workers", type=int, default=1, help="processes that draw; the faces are the same")
     made.add_argument("--segments", action="store_true", help="also a PNG a picture: what each pixel shows, by number")
-    made = verb("compare", _compare, "compare 3000 shapes with the real faces of a folder")
-    made.add_argument("folder", type=Path, metavar="DIR", help="of labelled photographs")
     with commands.command(parser, argv) as options:
         verbs.run(options)
 

@@ -1,0 +1,48 @@
+"""A terminal has one line that gives the cursor back; a log has lines of its own, and nothing of it."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+from train.progress import ProgressLine
+from targets.progress import Progress, silence
+line = ProgressLine("cut out", 3)
+line.tell(done=2)
+print("said meanwhile")
+line.tell("step 3", 3)
+with Progress("tflite int8") as say, silence():
+    say("converting")
+    print("the library talks")
+{end}
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [("line.close()", 0), ("raise KeyError", 1)])
+def test_on_a_terminal(end, code):
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([sys.executable, "-c", CODE.format(end=end)], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    text = b""
+    while part := _read(ours):
+        text += part
+    assert child.wait() == code
+    assert text.count(b"\x1b[?25h") >= text.count(b"\x1b[?25l") >= 2, text
+    for word in (b"cut out", b"said meanwhile", b"step 3", b"tflite int8: converting"):
+        assert word in text
+    assert b"the library talks" not in text
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux' way to say that the other end is closed
+        return b""
+
+
+def test_in_a_log():
+    done = subprocess.run([sys.executable, "-c", CODE.format(end="line.close()")], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("said meanwhile\n", "tflite int8: converting\n")
