@@ -26,52 +26,16 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
         centre = tuple(int(v) for v in rng.integers(0, small, 2))
         kind = rng.integers(4)
         if kind == 0:
-            cv2.ellipse(
-                image,
-                centre,
-                tuple(int(v) for v in rng.integers(3, small // 2, 2)),
-                rng.uniform(0, 180),
-                0,
-                360,
-                colour,
-                -1,
-            )
+            axes = tuple(int(v) for v in rng.integers(3, small // 2, 2))
+            cv2.ellipse(image, centre, axes, rng.uniform(0, 180), 0, 360, colour, -1)
         elif kind == 1:
             other = tuple(int(v) for v in rng.integers(0, small, 2))
             cv2.rectangle(image, centre, other, colour, -1)
         elif kind == 2:
             other = tuple(int(v) for v in rng.integers(0, small, 2))
             cv2.line(image, centre, other, colour, int(rng.integers(1, 10)), cv2.LINE_AA)
-        else:  # somebody else, out of focus
-            radius = int(rng.integers(8, 26))
-            skin = np.array([0.85, 0.62, 0.5]) * rng.uniform(0.3, 1.1)
-            cv2.ellipse(image, (centre[0], centre[1] + 2 * radius), (int(1.8 * radius), radius), 0, 0, 360, colour, -1)
-            cv2.ellipse(
-                image,
-                (centre[0], centre[1] - radius // 3),
-                (radius, int(1.2 * radius)),
-                0,
-                0,
-                360,
-                [0.1, 0.08, 0.07],
-                -1,
-            )
-            cv2.ellipse(image, centre, (int(0.8 * radius), int(1.1 * radius)), 0, 0, 360, skin.tolist(), -1)
-            for side in (-1, 1):
-                cv2.circle(
-                    image,
-                    (centre[0] + side * radius // 3, centre[1] - radius // 6),
-                    max(radius // 8, 1),
-                    (0.15, 0.1, 0.1),
-                    -1,
-                )
-            cv2.line(
-                image,
-                (centre[0] - radius // 3, centre[1] + radius // 2),
-                (centre[0] + radius // 3, centre[1] + radius // 2),
-                (0.5, 0.2, 0.2),
-                max(radius // 8, 1),
-            )
+        else:
+            _somebody(image, centre, colour, rng)
     soft = rng.choice([0.0, 1.0, 2.5, 6.0])
     if soft:
         image = cv2.GaussianBlur(image, (0, 0), soft)
@@ -81,6 +45,22 @@ def background(size: int, rng: np.random.Generator) -> np.ndarray:
     grain = grain.T if rng.random() < 0.5 else grain
     planes *= 1 + np.float32(min(abs(rng.normal(0, 0.11)), 0.25)) * grain
     return planes
+
+
+def _somebody(image: np.ndarray, centre: tuple[int, int], colour: list[float], rng: np.random.Generator) -> None:
+    """Somebody else, out of focus, in place: clothes of that colour, hair, skin, eyes, a mouth."""
+    (x, y), radius = centre, int(rng.integers(8, 26))
+    skin = (np.array([0.85, 0.62, 0.5]) * rng.uniform(0.3, 1.1)).tolist()
+    third, small = radius // 3, max(radius // 8, 1)
+    for place, axes, paint in (
+        ((x, y + 2 * radius), (int(1.8 * radius), radius), colour),
+        ((x, y - third), (radius, int(1.2 * radius)), [0.1, 0.08, 0.07]),
+        (centre, (int(0.8 * radius), int(1.1 * radius)), skin),
+    ):
+        cv2.ellipse(image, place, axes, 0, 0, 360, paint, -1)
+    for side in (-1, 1):
+        cv2.circle(image, (x + side * radius // 3, y - radius // 6), small, (0.15, 0.1, 0.1), -1)
+    cv2.line(image, (x - third, y + radius // 2), (x + third, y + radius // 2), (0.5, 0.2, 0.2), small)
 
 
 def body(image: np.ndarray, camera: Camera, surface: Surface, skin: np.ndarray, light: np.ndarray, rng) -> None:
@@ -128,29 +108,8 @@ class Hair:
         self.colour = np.clip(rng.random() + rng.normal(0, 0.2, 3), 0.03, 1) if cloth else colour
         if not cloth and female and rng.random() < 0.15:
             self.colour = np.clip(HAIR[4] * rng.uniform(0.8, 1.3), 0, 1)
-        front = -0.74 + rng.normal(0, 0.07) - (0.15 * age if not female else 0)
-        side, burn, behind, tail = -0.22, 0.05, 0.75, 0.0
-        # hairline: height (y) below which skin shows, by angle from the face's middle
-        if self.style == "fringe":
-            front = rng.uniform(-0.45, -0.17)
-        elif self.style == "long":
-            side, burn, behind = rng.uniform(-0.3, 0.3), rng.uniform(0.0, 1.3), 1.6
-            tail = rng.uniform(0.9, 2.6)
-        elif self.style == "cap":
-            front, side, burn = rng.uniform(-0.62, -0.38), -0.45, -0.35
-            behind = 0.2
-        elif self.style == "scarf":
-            front, side, burn, behind, tail = rng.uniform(-0.75, -0.55), 0.05, 1.3, 1.6, rng.uniform(1.0, 1.6)
         angles = np.rad2deg(ANGLES)
-        parting = rng.normal(0, 12)
-        wide = rng.uniform(52, 64)
-        if self.style == "long" and rng.random() < 0.25:  # one side falls into the face
-            wide -= 14
-        knots = [0, 30, wide, wide + 14, 82, 96, 112, 128]
-        line = [front, front + 0.05, (front + side) / 2, side, burn, 0.05 if behind < 1 else burn, behind, behind]
-        if self.style == "scarf":
-            line = [front, front + 0.06, -0.1, 0.75, 1.2, 1.6, 1.6, 1.6]
-        y = np.interp(np.abs(angles - parting * np.exp(-((angles / 50) ** 2))), knots, line)
+        y, self.tail = self._hairline(angles, age, female, rng)
         columns = (np.arange(TEXTURE_W) + 0.5) / TEXTURE_W * len(ANGLES) - 0.5
         rows = (np.arange(TEXTURE_H) + 0.5) / TEXTURE_H * ROWS - 0.5
         edge = np.interp(columns, np.arange(len(ANGLES)), y)
@@ -173,7 +132,31 @@ class Hair:
         self.thickness = (volume * (sides[None, :] * (1 - top[:, None]) + top[:, None]) * (0.25 + 0.75 * inset)).astype(
             np.float32
         )
-        self.tail = tail
+
+    def _hairline(self, angles: np.ndarray, age: float, female: bool, rng) -> tuple[np.ndarray, float]:
+        """Height (y) below which skin shows, by angle from the face's middle; and how far long hair hangs."""
+        front = -0.74 + rng.normal(0, 0.07) - (0.15 * age if not female else 0)
+        side, burn, behind, tail = -0.22, 0.05, 0.75, 0.0
+        if self.style == "fringe":
+            front = rng.uniform(-0.45, -0.17)
+        elif self.style == "long":
+            side, burn, behind = rng.uniform(-0.3, 0.3), rng.uniform(0.0, 1.3), 1.6
+            tail = rng.uniform(0.9, 2.6)
+        elif self.style == "cap":
+            front, side, burn = rng.uniform(-0.62, -0.38), -0.45, -0.35
+            behind = 0.2
+        elif self.style == "scarf":
+            front, side, burn, behind, tail = rng.uniform(-0.75, -0.55), 0.05, 1.3, 1.6, rng.uniform(1.0, 1.6)
+        parting = rng.normal(0, 12)
+        wide = rng.uniform(52, 64)
+        if self.style == "long" and rng.random() < 0.25:  # one side falls into the face
+            wide -= 14
+        knots = [0, 30, wide, wide + 14, 82, 96, 112, 128]
+        line = [front, front + 0.05, (front + side) / 2, side, burn, 0.05 if behind < 1 else burn, behind, behind]
+        if self.style == "scarf":
+            line = [front, front + 0.06, -0.1, 0.75, 1.2, 1.6, 1.6, 1.6]
+        line = np.interp(np.abs(angles - parting * np.exp(-((angles / 50) ** 2))), knots, line)
+        return line, tail
 
     def colours(self, texel: np.ndarray) -> np.ndarray:
         """(3, K) reflectance of texels."""
@@ -246,42 +229,7 @@ def in_front(
     span = (high - low).mean()
     target = low + (high - low) * rng.uniform((0, 0.35), (1, 1.1))
     if rng.random() < 0.55:
-        direction = rng.uniform(np.pi * 1.1, np.pi * 1.9)  # fingers point up from below the face
-        along, across = (
-            np.array([np.cos(direction), np.sin(direction)]),
-            np.array([-np.sin(direction), np.cos(direction)]),
-        )
-        thick = span * rng.uniform(0.075, 0.1)
-        tone = skin * light * rng.uniform(0.75, 1.1)
-        palm = target - along * span * 0.45
-        fill(
-            image,
-            palm + np.stack([np.cos(a := np.linspace(0, 6.28, 24)), np.sin(a)], axis=1) * span * 0.26,
-            tone * 0.93,
-            1.0,
-        )
-        bottom = palm - along * span * 2
-        fill(
-            image,
-            np.array(
-                [
-                    palm - across * span * 0.2,
-                    palm + across * span * 0.2,
-                    bottom + across * span * 0.2,
-                    bottom - across * span * 0.2,
-                ]
-            ),
-            tone * 0.9,
-            1.5,
-        )
-        for k in range(4):
-            offset = (k - 1.5) * thick * rng.uniform(1.05, 1.25)
-            root = palm + across * offset + along * span * 0.1
-            tip = palm + across * offset * 1.15 + along * span * (0.52 - 0.05 * abs(k - 1.4)) * rng.uniform(0.85, 1.1)
-            for shift, shade, wide in ((0.12, 0.55, 1.0), (0, 1.0, 0.92), (-0.12, 1.1, 0.5)):
-                finger = np.stack([root, tip]) + across * thick * shift
-                mask, window = strokes_mask([finger], max(int(thick * wide), 1), 1.0, *image.shape[1:])
-                blend(image, mask, window, tone * shade)
+        _hand(image, target, span, skin * light, rng)
         return
     colour = np.clip(rng.random() + rng.normal(0, 0.2, 3), 0, 1) * light
     sides = int(rng.integers(4, 9))
@@ -290,6 +238,28 @@ def in_front(
     outline = target + np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius
     weight, window = fill(image, outline, colour, rng.uniform(0.5, 3))
     image[:, window[0], window[1]] *= np.exp(np.float32(0.15) * patch("coarse", *weight.shape, rng) * weight)
+
+
+def _hand(image: np.ndarray, target: np.ndarray, span: float, skin: np.ndarray, rng: np.random.Generator) -> None:
+    """Palm, wrist and four fingers that point up from below the face to ``target``, in place. span: of the face, px."""
+    direction = rng.uniform(np.pi * 1.1, np.pi * 1.9)
+    along = np.array([np.cos(direction), np.sin(direction)])
+    across = np.array([-along[1], along[0]])
+    thick = span * rng.uniform(0.075, 0.1)
+    tone = skin * rng.uniform(0.75, 1.1)
+    palm = target - along * span * 0.45
+    angle = np.linspace(0, 6.28, 24)
+    fill(image, palm + np.stack([np.cos(angle), np.sin(angle)], axis=1) * span * 0.26, tone * 0.93, 1.0)
+    bottom, half = palm - along * span * 2, across * span * 0.2
+    fill(image, np.array([palm - half, palm + half, bottom + half, bottom - half]), tone * 0.9, 1.5)
+    for k in range(4):
+        offset = (k - 1.5) * thick * rng.uniform(1.05, 1.25)
+        root = palm + across * offset + along * span * 0.1
+        tip = palm + across * offset * 1.15 + along * span * (0.52 - 0.05 * abs(k - 1.4)) * rng.uniform(0.85, 1.1)
+        for shift, shade, wide in ((0.12, 0.55, 1.0), (0, 1.0, 0.92), (-0.12, 1.1, 0.5)):
+            finger = np.stack([root, tip]) + across * thick * shift
+            mask, window = strokes_mask([finger], max(int(thick * wide), 1), 1.0, *image.shape[1:])
+            blend(image, mask, window, tone * shade)
 
 
 def develop(planes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

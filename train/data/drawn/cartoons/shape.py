@@ -59,6 +59,7 @@ NOSE = np.array([(-0.12, 0.0), (-0.02, 0.065), (0.125, 0.14), (0.265, 0.205), (0
 CONTOUR, LEFT_BROW, RIGHT_BROW = slice(0, 33), slice(33, 42), slice(42, 51)
 BRIDGE, BASE, LEFT_EYE, RIGHT_EYE = slice(51, 55), slice(55, 60), slice(60, 68), slice(68, 76)
 OUTER_LIPS, INNER_LIPS, PUPILS, WINGS = slice(76, 88), slice(88, 96), slice(96, 98), slice(98, 100)
+ALL_LIPS, NOSE_POINTS = np.r_[OUTER_LIPS, INNER_LIPS], np.r_[BRIDGE, BASE, WINGS]
 IRIS_RADIUS = 0.063
 
 
@@ -133,13 +134,19 @@ class Plan:
 def sample(rng: np.random.Generator) -> Plan:
     """A random person with a random expression. Standard deviations are tuned to LFPW's training set."""
     p = neutral().copy()
-    side = np.sign(p[:, 0])
     n = rng.standard_normal(48)
-    contour = np.zeros(100, bool)
-    contour[CONTOUR] = True
     below = np.clip(p[:, 1], 0, None)
+    smile, gap = _mouth(p, n, rng)
+    openness = _eyes(p, n, smile, rng)
+    _brows(p, n, gap)
+    _identity(p, n, below)
+    relief = tuple(np.clip(1 + 0.2 * n[37:42], 0.5, 1.6))
+    return Plan(p, gap, tuple(openness), smile, float(rng.beta(1.2, 2.0)), relief, float(1 + 0.07 * n[42]))
 
-    # expression
+
+def _mouth(p: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """Smile and gap of a random mood, and what they do to lips, chin and nose, in place."""
+    side = np.sign(p[:, 0])
     mood = rng.random()
     smile = max(0.0, 0.75 + 0.3 * n[0]) if mood < 0.45 else max(0.0, 0.12 * n[0])
     if mood < 0.45:
@@ -149,7 +156,6 @@ def sample(rng: np.random.Generator) -> Plan:
     gap = min(gap, 0.55)
     pucker = max(0.0, n[2] - 0.9) * (smile < 0.3)
 
-    lips = np.r_[OUTER_LIPS, INNER_LIPS]
     lower = np.r_[83:88, 93:96]
     upper = np.r_[77:82, 89:92]
     middle = 0.765
@@ -157,19 +163,21 @@ def sample(rng: np.random.Generator) -> Plan:
     p[upper, 1] = middle + (p[upper, 1] - middle) * (1 + 0.28 * n[4] - 0.25 * smile)
     across = 1 - (np.abs(p[:, 0]) / 0.33) ** 2
     stretch = 0.95 + 0.085 * n[5] + 0.19 * smile - 0.3 * pucker - 0.12 * max(gap - 0.1, 0)
-    p[lips, 1] -= smile * 0.085 * (1 - across[lips]) - smile * 0.01
+    p[ALL_LIPS, 1] -= smile * 0.085 * (1 - across[ALL_LIPS]) - smile * 0.01
     p[upper, 1] -= 0.25 * gap * across[upper].clip(0.35)
     p[lower, 1] += 0.8 * gap * across[lower].clip(0.35)
     p[[76, 82, 88, 92], 1] += 0.3 * max(gap - 0.1, 0)
-    p[lips, 0] *= stretch
+    p[ALL_LIPS, 0] *= stretch
     drop = max(gap - 0.05, 0) * 0.75
-    p[contour, 1] += drop * np.clip((p[contour, 1] - 0.5) / 0.7, 0, 1)
-    p[contour, 0] += side[contour] * 0.035 * smile * np.exp(-(((p[contour, 1] - 0.7) / 0.3) ** 2))
-    nose = np.r_[BRIDGE, BASE, WINGS]
+    p[CONTOUR, 1] += drop * np.clip((p[CONTOUR, 1] - 0.5) / 0.7, 0, 1)
+    p[CONTOUR, 0] += side[CONTOUR] * 0.035 * smile * np.exp(-(((p[CONTOUR, 1] - 0.7) / 0.3) ** 2))
     p[np.r_[BASE, WINGS], 0] *= 1 + 0.08 * smile
     p[BASE, 1] -= 0.02 * smile
+    return smile, gap
 
-    # eyes and brows
+
+def _eyes(p: np.ndarray, n: np.ndarray, smile: float, rng: np.random.Generator) -> np.ndarray:
+    """How far the two eyes are open; lids and pupils, in place."""
     openness = np.clip(np.full(2, 1.17 + 0.19 * n[6] - 0.22 * smile) + 0.04 * n[7:9], 0.25, 1.7)
     blink = rng.random()
     if blink < 0.06:
@@ -189,6 +197,10 @@ def sample(rng: np.random.Generator) -> Plan:
         p[pupil] = centre + (gaze[0], gaze[1] - 0.006)
         # the pupil stays between the lids where the eye is nearly shut
         p[pupil, 1] = np.clip(p[pupil, 1], e[2, 1] * 0.9 + e[6, 1] * 0.1, e[2, 1] * 0.1 + e[6, 1] * 0.9)
+    return openness
+
+
+def _brows(p: np.ndarray, n: np.ndarray, gap: float) -> None:
     raise_, furrow = 0.03 * n[13] + 0.02 * n[14] * (gap > 0.1), 0.02 * n[15] + 0.012 * n[16]
     for brow, sign in ((LEFT_BROW, -1), (RIGHT_BROW, 1)):
         b = p[brow]
@@ -199,25 +211,25 @@ def sample(rng: np.random.Generator) -> Plan:
     p[lower_left, 1] += 0.016 * n[22]
     p[lower_right, 1] += 0.016 * n[22]
 
-    # identity: lengths below the eyes, widths, nose, mouth, jaw
-    p[nose, 1] *= 1 + 0.07 * n[23]
-    p[nose, 0] *= 1 + 0.13 * n[24]
+
+def _identity(p: np.ndarray, n: np.ndarray, below: np.ndarray) -> None:
+    """Lengths below the eyes, widths, nose, mouth, jaw, in place. below: how far each point was under the eyes."""
+    p[NOSE_POINTS, 1] *= 1 + 0.07 * n[23]
+    p[NOSE_POINTS, 0] *= 1 + 0.13 * n[24]
     shift = 0.41 * 0.07 * n[23] * 0.7 + 0.028 * n[25]
-    p[lips, 1] += shift
-    p[contour, 1] += (shift * 0.9 + 0.045 * n[26]) * (np.clip(p[contour, 1], 0, 1.25) / 1.25) ** 2
+    p[ALL_LIPS, 1] += shift
+    p[CONTOUR, 1] += (shift * 0.9 + 0.045 * n[26]) * (np.clip(p[CONTOUR, 1], 0, 1.25) / 1.25) ** 2
     p[:, 1] += below * 0.035 * n[27]
-    y = np.clip(p[contour, 1] / 1.25, 0, 1)
+    y = np.clip(p[CONTOUR, 1] / 1.25, 0, 1)
     width = 1 + 0.055 * n[28] + 0.055 * n[29] * (y - 0.4) + 0.05 * n[30] * np.sin(np.pi * y)
-    p[contour, 0] *= width
-    p[contour, 1] += 0.03 * n[31] * np.sin(np.pi * y) ** 2
+    p[CONTOUR, 0] *= width
+    p[CONTOUR, 1] += 0.03 * n[31] * np.sin(np.pi * y) ** 2
     # no face is symmetric
     p[:, 0] += 0.012 * n[32] * below + 0.006 * n[33] * (p[:, 1] < -0.1)
-    p[lips, 1] += 0.05 * n[34] * p[lips, 0]
-    p[nose, 0] += 0.012 * n[35] * below[nose]
+    p[ALL_LIPS, 1] += 0.05 * n[34] * p[ALL_LIPS, 0]
+    p[NOSE_POINTS, 0] += 0.012 * n[35] * below[NOSE_POINTS]
     # annotators slide along the contour: so does the drawn face's first point
     p[CONTOUR, 1] += 0.045 * n[36] * (1 - y) ** 2
-    relief = tuple(np.clip(1 + 0.2 * n[37:42], 0.5, 1.6))
-    return Plan(p, gap, tuple(openness), smile, float(rng.beta(1.2, 2.0)), relief, float(1 + 0.07 * n[42]))
 
 
 class Surface:
