@@ -93,7 +93,11 @@ def measure(
         if sampled and now >= look:
             meter.sample()
             look = now + int(METER_SECONDS * 1e9)
-    cpu = time.process_time_ns() - cpu_start
+    return _figures(times, time.process_time_ns() - cpu_start, now - start, batch)
+
+
+def _figures(times: array.array, cpu: int, wall: int, batch: int) -> dict:
+    """What ``measure`` returns, of its calls' nanoseconds, and those of the processor and the wall clock over all."""
     ms = np.frombuffer(times, np.int64) / 1e6 / batch
     percentiles = np.percentile(ms, np.arange(101))
     tenth = max(1, len(ms) // 10)
@@ -108,7 +112,7 @@ def measure(
         "call_ms": float(percentiles[50]) * batch,
         "drift": float(np.median(ms[-tenth:]) / max(np.median(ms[:tenth]), 1e-6)),
         "runs": len(ms),
-        "seconds": (now - start) / 1e9,
+        "seconds": wall / 1e9,
     }
 
 
@@ -212,6 +216,17 @@ def of_batch(batch: int) -> str:
     return "batch 1" if batch == 1 else f"batch {batch}, times divided by {batch}: of one face"
 
 
+def _input(clock: str, faces: str | None, size: int) -> tuple[np.ndarray, str]:
+    """Pictures to time with, (B, H, W, 3) uint8, and what they are of."""
+    if faces is not None and clock != "crop":
+        return Faces.load(Path(faces), size).crops, f"crops of {faces}"
+    count, sides, what = (
+        (NOISE_CROPS // 4, FRAME, "frames") if clock == "crop" else (NOISE_CROPS, (size, size), "crops")
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (count, *sides, 3), np.uint8)
+    return noise, f"{what} of noise, seed 0"
+
+
 def latency_row(
     model: str, mode: str = "quick", threads: int = 1, faces: str | None = None, clock: str = "model"
 ) -> dict:
@@ -228,18 +243,13 @@ def latency_row(
     runtime = runtimes.open(path, threads=threads)
     loaded = time.perf_counter_ns()
     contract = runtime.contract
-    size, batch = contract.crop.size, contract.input.shape[0]
-    if clock == "crop":
-        crops = np.random.default_rng(0).integers(0, 256, (NOISE_CROPS // 4, *FRAME, 3), np.uint8)
-    elif faces is None:
-        crops = np.random.default_rng(0).integers(0, 256, (NOISE_CROPS, size, size, 3), np.uint8)
-    else:
-        crops = Faces.load(Path(faces), size).crops
+    batch = contract.input.shape[0]
+    crops, of = _input(clock, faces, contract.crop.size)
     call = in_frame(runtime) if clock == "crop" else runtime
     before_first = time.perf_counter_ns()
     call(np.repeat(crops[:1], batch, axis=0))
     first = time.perf_counter_ns()
-    limits, of_noise = MODES[mode], {"model": "crops", "crop": "frames"}[clock]
+    limits = MODES[mode]
     warm, brakes, meter = device.temperatures(), device.brakes(), device.Meter()
     figures = measure(call, crops, limits.seconds, limits.runs, meter=meter, batch=batch)
     return {
@@ -258,7 +268,7 @@ def latency_row(
             "threads": threads,
             "batch": batch,
             "clock": f"{CLOCKS[clock]}; {of_batch(batch)}",
-            "input": f"{len(crops)} crops of {faces}" if faces else f"{len(crops)} {of_noise} of noise, seed 0",
+            "input": f"{len(crops)} {of}",
         },
         **figures,
         "load_ms": (loaded - start) / 1e6,

@@ -82,16 +82,9 @@ class Augment:
         flip = draw() < r.flip
         light, chance, cover, soft = draw(8), draw(6), draw(7), draw()
         coarse = float(torch.rand(count * world, generator=generator)[0])
-        # Grain for a quarter of the faces, each from a seed of its own: nobody draws the others'.
         noisy = chance[:, 4] < r.noise
         seeds = torch.randint(1 << 62, (count * world,), generator=generator)[rank::world][noisy].tolist()
-        shape = 3, self.size, self.size
-        if device.type == "cpu":
-            drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-            grain = torch.stack(drawn) if drawn else torch.empty(0, *shape)
-        else:  # a GPU's own numbers, one call a batch: it would wait for the CPU's
-            of_batch = torch.Generator(device).manual_seed(seeds[0] if seeds else 0)
-            grain = torch.randn(len(seeds), *shape, generator=of_batch, device=device)
+        grain = self._grain(seeds, device)
         moves = [v.to(device) for v in (angle, zoom, shift, flip)]
         made, moved, clean, visible = [], [], [], []
         step = PART if device.type == "cpu" else count
@@ -103,15 +96,24 @@ class Augment:
                 visible.append(self._hidden(visibility[part], moves[3][part], points, region))
             self._light(crops, light[part].to(device), chance[part, 1] < r.grey)
             self._soften(crops, chance[part], soft[part], coarse)
-            if noisy[part].any():
-                before = int(noisy[: part.start].sum())
-                those = grain[before : before + int(noisy[part].sum())]
-                those *= (chance[part, 5][noisy[part]] * NOISE)[:, None, None, None].to(device)
-                crops[noisy[part].nonzero().flatten().to(device)] += those
+            rows = noisy[part].nonzero().flatten()
+            strength = chance[part, 5][rows] * NOISE
+            before = int(noisy[: part.start].sum())
+            crops[rows.to(device)] += grain[before : before + len(rows)] * strength[:, None, None, None].to(device)
             made.append(crops.clamp_(0, 1))
             moved.append(points)
         seen = None if visibility is None else torch.cat(visible)
         return Batch(torch.cat(made), torch.cat(moved), seen, torch.cat(clean))
+
+    def _grain(self, seeds: list[int], device: torch.device) -> Tensor:
+        """(len(seeds), 3, T, T): grain for the faces that have it, each from a seed of its own: nobody draws the
+        others'. A GPU draws its own in one call a batch: it would wait for the CPU's."""
+        shape = 3, self.size, self.size
+        if device.type == "cpu":
+            drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+            return torch.stack(drawn) if drawn else torch.empty(0, *shape)
+        of_batch = torch.Generator(device).manual_seed(seeds[0] if seeds else 0)
+        return torch.randn(len(seeds), *shape, generator=of_batch, device=device)
 
     def plain(self, images: Tensor, landmarks: Tensor) -> tuple[Tensor, Tensor]:
         """The same without chance: nothing turned, moved, mirrored or covered."""

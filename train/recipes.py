@@ -256,6 +256,12 @@ def replace(recipe: Recipe, **fields) -> Recipe:
 
 def check(recipe: Recipe) -> Recipe:
     """The recipe itself if its fields agree; else one InputError that names every problem."""
+    if problems := [*_out_of_range(recipe), *_contradictions(recipe)]:
+        raise InputError(f"recipe {recipe.name}: {'; '.join(problems)}")
+    return recipe
+
+
+def _out_of_range(recipe: Recipe) -> list[str]:
     choices = {
         "network": ("mobile", "paper", "lite0"), "block": ("inverted", "hierarchical"), "targets": ("subpixel", "cell"),
         "loss": LOSSES, "weight_map": ("dilated", "base", "none"),
@@ -277,20 +283,24 @@ def check(recipe: Recipe) -> Recipe:
         for name, values in getattr(recipe, what).items():
             values = values if isinstance(values, tuple) else (values,)
             problems += [f"{what} of {name}: {v:g} is not in {low:g}..{high:g}" for v in values if not low <= v <= high]
-    points = layouts.get(recipe.layout).points
-    problems += [
-        f"offsets of {name}: {len(values)} numbers, expected one, or x and y of {points} points"
-        for name, values in recipe.offsets.items()
-        if isinstance(values, tuple) and len(values) != 2 * points
-    ]
-    if recipe.learn_offsets and not recipe.coordinate_loss:
-        problems.append("learn_offsets needs a coordinate_loss above 0, which is what offsets are learnt by")
     if not all(0 <= share <= 1 for share in recipe.milestones):
         problems.append(f"milestones {recipe.milestones} are not shares of the run, in 0..1")
     if not all(1 <= v <= MOST_CHANNELS for v in recipe.maps):
         problems.append(f"maps {recipe.maps} are not all in 1..{MOST_CHANNELS}")
     if not all(1 <= v <= MOST_CHANNELS for sizes in recipe.channels.values() for v in sizes):
         problems.append(f"channels are not all in 1..{MOST_CHANNELS}")
+    return problems
+
+
+def _contradictions(recipe: Recipe) -> list[str]:
+    points = layouts.get(recipe.layout).points
+    problems = [
+        f"offsets of {name}: {len(values)} numbers, expected one, or x and y of {points} points"
+        for name, values in recipe.offsets.items()
+        if isinstance(values, tuple) and len(values) != 2 * points
+    ]
+    if recipe.learn_offsets and not recipe.coordinate_loss:
+        problems.append("learn_offsets needs a coordinate_loss above 0, which is what offsets are learnt by")
     if recipe.fresh and (len(recipe.data) != 1 or recipe.data[0] not in DRAWN):
         problems.append(f"fresh draws faces as it trains; train on {' or '.join(DRAWN)} alone")
     if recipe.fresh and recipe.steps <= 0 and not recipe.minutes:
@@ -307,9 +317,7 @@ def check(recipe: Recipe) -> Recipe:
         problems.append(f"input_size {recipe.input_size} is not in 64..512")
     if recipe.input_size % 8 or recipe.cells not in (recipe.input_size // 4, recipe.input_size // 2):
         problems.append(f"heatmap_size {recipe.cells} is not a quarter or a half of input_size {recipe.input_size}")
-    if problems:
-        raise InputError(f"recipe {recipe.name}: {'; '.join(problems)}")
-    return recipe
+    return problems
 
 
 def dumps(recipe: Recipe) -> str:
