@@ -163,30 +163,27 @@ def fine_tune(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of:
             ours = recipe if wanted.rounds == 1 else part(recipe, wanted.rounds, last)
             if workers.rank == 0:
                 start(source, target, loaded, before, wanted, number, say)
-            if workers.world > 1:
-                import torch.distributed
-
-                torch.distributed.barrier()
+            workers.wait()
             pruned, widths = _read(target / PRUNED)
             ours = recipes.replace(ours, channels=widths.channels)
             cache = cache or open_cache(ours, root, workers, say)
-            if not last and (target / checkpoint.MODEL).exists():
-                continue
-            how = f"{ours.steps} steps" if ours.steps else f"{ours.epochs:g} epochs"
-            say(f"fine-tuning for {how} at rate {ours.learning_rate:g}, teacher {source}; on {workers.device}")
-            fit(ours, cache, target, workers, pruned, Teacher(source, ours), say)
+            if last or not (target / checkpoint.MODEL).exists():
+                say(f"fine-tuning {in_words(ours)}, teacher {source}; on {workers.device}")
+                fit(ours, cache, target, workers, pruned, Teacher(source, ours), say)
         if workers.rank == 0:
             for path in draw_run(folder, cache):
                 say(f"wrote {path}")
-            rows = (
-                (source.name, loaded),
-                ("pruned", Loaded(*_read(folder / PRUNED), None)),
-                (folder.name, load_model(folder)),
-            )
-            for line in table(rows, faces):
+            cut = Loaded(*_read(folder / PRUNED), None)
+            for line in table(((source.name, loaded), ("pruned", cut), (folder.name, load_model(folder))), faces):
                 say(line)
             say(f"wrote {folder / checkpoint.MODEL}")
             say(hints.next_line("python -m compress quantize", folder))
+
+
+def in_words(recipe: Recipe) -> str:
+    """How long a fine-tuning is, and how fast it learns."""
+    how = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs:g} epochs"
+    return f"for {how} at learning rate {recipe.learning_rate:g}"
 
 
 def by_time(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Callable[[str], None]) -> Wanted:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from compress import quantize
 from compress.fakequant import FakeQuantized, Ranges
-from compress.finetune import add_run_arguments, changes, opened
+from compress.finetune import add_run_arguments, changes, in_words, opened
 from compress.quantize import RANGES
 from edgewing import files, hints
 from edgewing.errors import InputError
@@ -75,18 +75,14 @@ def tune(
         say = print if workers.rank == 0 else (lambda text: None)
         if workers.rank == 0:
             start(source, folder, loaded, name, say)
-        if workers.world > 1:
-            import torch.distributed
-
-            torch.distributed.barrier()
+        workers.wait()
         cache = open_cache(recipe, root, workers, say)
         measured, points = read_ranges(folder / RANGES), loaded.contract.layout.points
 
         def rounded(network: StackedHourglass) -> FakeQuantized:
             return FakeQuantized(network, points, measured)
 
-        how = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs:g} epochs"
-        say(f"fine-tuning in int8 for {how} at rate {recipe.learning_rate:g}, teacher {source}; on {workers.device}")
+        say(f"fine-tuning in int8 {in_words(recipe)}, teacher {source}; on {workers.device}")
         fit(recipe, cache, folder, workers, loaded.network, Teacher(source, recipe), say, wrap=rounded)
         if workers.rank != 0:
             return 0

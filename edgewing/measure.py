@@ -227,6 +227,19 @@ def _input(clock: str, faces: str | None, size: int) -> tuple[np.ndarray, str]:
     return noise, f"{what} of noise, seed 0"
 
 
+def _protocol(mode: str, threads: int, batch: int, clock: str) -> dict:
+    limits = MODES[mode]
+    return {
+        "mode": mode,
+        "least_runs": limits.runs,
+        "least_seconds": limits.seconds,
+        "warmup_runs": WARMUP + 1,
+        "threads": threads,
+        "batch": batch,
+        "clock": f"{CLOCKS[clock]}; {of_batch(batch)}",
+    }
+
+
 def latency_row(
     model: str, mode: str = "quick", threads: int = 1, faces: str | None = None, clock: str = "model"
 ) -> dict:
@@ -260,16 +273,7 @@ def latency_row(
         "runtime": str(runtime.description),
         "delegation": runtime.description.delegation,
         "fallback": runtime.description.fallback,
-        "protocol": {
-            "mode": mode,
-            "least_runs": limits.runs,
-            "least_seconds": limits.seconds,
-            "warmup_runs": WARMUP + 1,
-            "threads": threads,
-            "batch": batch,
-            "clock": f"{CLOCKS[clock]}; {of_batch(batch)}",
-            "input": f"{len(crops)} {of}",
-        },
+        "protocol": _protocol(mode, threads, batch, clock) | {"input": f"{len(crops)} {of}"},
         **figures,
         "load_ms": (loaded - start) / 1e6,
         "first_ms": (first - before_first) / 1e6,

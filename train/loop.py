@@ -95,23 +95,17 @@ def fit(
     contract(trainer.average)  # what cannot be described is found now, and not after hours
     head = workers.rank == 0
     with _alone(run) if head else contextlib.nullcontext(), _signals() as signals:
-        if (run / CHECKPOINT).exists():
+        going_on = (run / CHECKPOINT).exists()
+        if going_on:
             trainer.resume(run / CHECKPOINT, assumed)
-            if head:
-                for left in run.glob(".*.part*"):  # by a process that was killed while it wrote
-                    left.unlink(missing_ok=True)
-                rewind(run, trainer.step)
             say(f"{run}: going on from step {trainer.step}, {trainer.done():.0%} done")
         elif head:
             prepare(run, recipe, cache, augment, planned)
-            rewind(run, 0)
+        if head:
+            rewind(run, trainer.step)
+        if head and not going_on:
             preview.draw_preview(run, cache)
-        for line in (
-            *planned.warnings,
-            f"{_trained_on(recipe, planned)} to train on, "
-            f"{len(planned.validation)} to validate on, {recipe.crop} crops, "
-            f"{f'{recipe.minutes:g} minutes' if recipe.minutes else f'{planned.steps} steps'} of {recipe.batch}",
-        ):
+        for line in (*planned.warnings, _in_words(recipe, planned)):
             say(line)
         workers.wait()  # until the first has written the faces
         _steps(trainer, planned, cache, augment, run, workers, assumed, signals, say)
@@ -120,9 +114,8 @@ def fit(
             found = trainer.learnt_offsets(cache.meta["size"] / cache.meta["context"])
             named = {source["name"]: row for source, row in zip(cache.meta["sources"], found)}
             files.write(run / OFFSETS, (json.dumps(named) + "\n").encode())
-        checkpoint.save_model(
-            run / checkpoint.MODEL, trainer.average, recipe, contract(trainer.average), cache.meta["fingerprint"]
-        )
+        last = trainer.average
+        checkpoint.save_model(run / checkpoint.MODEL, last, recipe, contract(last), cache.meta["fingerprint"])
 
 
 def _steps(
@@ -141,16 +134,14 @@ def _steps(
     faces = Faces.load(run / VALIDATION)
     log = Log(run, None if recipe.minutes else steps, trainer.record, say, trainer.done) if head else None
     losses = _Losses(run, cache, recipe, log, say)
-    saved = time.monotonic()
     sources = torch.from_numpy(cache.sources.astype(np.int64)).to(workers.device)
     # A GPU that is asked for every loss stands still until its next step is prepared. Workers agree as often.
     often = READ if workers.device.type == "cuda" else 1
     steps = trainer.step if trainer.done() >= 1 else steps  # of minutes that are over, none is left
     feed = trainer.step, steps, *workers.share, workers.device
-    fresh = fresh_of(recipe, cache)
-    for step, chosen, images, landmarks, visibility in (
-        drawn_batches(fresh, *feed) if fresh else batches(cache, planned.stream, *feed)
-    ):
+    fresh, last, saved = fresh_of(recipe, cache), True, time.monotonic()
+    stream = drawn_batches(fresh, *feed) if fresh else batches(cache, planned.stream, *feed)
+    for step, chosen, images, landmarks, visibility in stream:
         generator = torch.Generator().manual_seed((recipe.seed << 32) + step)
         source = 0 if chosen is None else sources[torch.from_numpy(chosen).to(workers.device)]
         landmarks = landmarks + trainer.offsets()[source]
@@ -163,26 +154,29 @@ def _steps(
         (going_on,) = workers.agree(not signals)
         last = trainer.done() >= 1
         if evaluate or last:
-            predicted = workers.spread(
-                len(faces),
-                lambda rows: predict(trainer.average, recipe, faces.crops[rows])[0],
-                faces.landmarks.shape[1:],
-            )
+            predicted = _predicted(trainer, faces, workers)
             if head:
                 log.evaluate(trainer.step, faces, score(recipe, faces, predicted))
         if head and (last or not going_on or time.monotonic() - saved > SAVE_SECONDS):
             trainer.save(run / CHECKPOINT, assumed)
             saved = time.monotonic()
-        if not going_on and not last:
-            if head:
-                log.close()
-            place = f"{trainer.done():.0%} done" if recipe.minutes else f"of {steps}"
-            text = f"stopped at step {trainer.step} {place}; the same command goes on from here"
-            raise Stopped(text, signals[0] if signals else signal.SIGTERM)
-        if last:
+        if last or not going_on:
             break
     if head:
         log.close()
+    if not last:
+        place = f"{trainer.done():.0%} done" if recipe.minutes else f"of {steps}"
+        text = f"stopped at step {trainer.step} {place}; the same command goes on from here"
+        raise Stopped(text, signals[0] if signals else signal.SIGTERM)
+
+
+def _predicted(trainer: Trainer, faces: Faces, workers: Workers) -> np.ndarray:
+    """(F, N, 2) landmarks by the averaged weights, each worker having done its share."""
+
+    def share(rows: np.ndarray) -> np.ndarray:
+        return predict(trainer.average, trainer.recipe, faces.crops[rows])[0]
+
+    return workers.spread(len(faces), share, faces.landmarks.shape[1:])
 
 
 class _Losses:
@@ -215,11 +209,12 @@ class _Losses:
         self.pending.clear()
 
 
-def _trained_on(recipe: Recipe, planned: Plan) -> str:
+def _in_words(recipe: Recipe, planned: Plan) -> str:
+    known = f"{len(planned.train)} {layouts.get(recipe.layout).several}"
+    long = f"{recipe.minutes:g} minutes" if recipe.minutes else f"{planned.steps} steps"
     return (
-        "other drawn faces at every step"
-        if recipe.fresh
-        else (f"{len(planned.train)} {layouts.get(recipe.layout).several}")
+        f"{'other drawn faces at every step' if recipe.fresh else known} to train on, {len(planned.validation)} to "
+        f"validate on, {recipe.crop} crops, {long} of {recipe.batch}"
     )
 
 

@@ -22,14 +22,11 @@ def open_cache(recipe: Recipe, root: Path, workers, say: Callable[[str], None]) 
     """
     if not recipe.data:
         raise InputError("no data; name folders of labelled pictures, or `drawn`")
-    if workers.world > 1:
-        import torch.distributed
-
-        if workers.rank != 0:
-            torch.distributed.barrier()
+    if workers.rank != 0:
+        workers.wait()
     cache = _open(recipe, root, say)
-    if workers.world > 1 and workers.rank == 0:
-        torch.distributed.barrier()
+    if workers.rank == 0:
+        workers.wait()
     return cache
 
 
