@@ -56,7 +56,7 @@ def write(
 ) -> contract.RadiusPart:
     """The file anew, with its radius in its contract. InputError: too few faces, a kind of file that cannot be."""
     path, final = models.find(model), Path(out)
-    about, embed = containers.read(path), _embed(path)
+    about, embed = containers.read_contract(path), _embed(path)
     if final.suffix != path.suffix:
         raise InputError(f"{final}: is written as {path.name} is; let its name end in {path.suffix}")
     part = measured(path, data, layout, split)

@@ -56,7 +56,7 @@ def test_other_wrong_words(landmarker):
 
 
 def test_the_radius_grows_with_the_face(landmarker, faces):
-    pixels, (face,) = images.read(PORTRAIT), faces
+    pixels, (face,) = images.read_image(PORTRAIT), faces
     (large,) = landmarker(np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1), [2 * face.box + 0.5])
     (again,) = landmarker(pixels, [face.box])
     assert face.radius.shape == (68,) and face.radius.min() > 0.5

@@ -143,5 +143,5 @@ def test_circles_are_drawn_where_the_model_says_how_large(onnx_file, tmp_path):
     refused(edgewing(*words), "python -m bench calibrate measures it")
     for extra in ([], ["--radius"]):
         edgewing("run", ROOT / "docs/portrait.jpg", "--save", tmp_path / f"{len(extra)}.png", *extra)
-    plain, circled = (images.read(tmp_path / f"{number}.png") for number in (0, 1))
+    plain, circled = (images.read_image(tmp_path / f"{number}.png") for number in (0, 1))
     assert not np.array_equal(plain, circled)

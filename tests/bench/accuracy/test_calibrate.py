@@ -25,7 +25,7 @@ def model(artefact, tmp_path):
 def test_nine_in_ten_errors_lie_within(model, run_folder, tmp_path, capsys):
     run = run_folder([(i / 10, 0) for i in range(39)])
     assert calibrate("--model", model, "--data", run, "--out", tmp_path / "b.onnx") == 0
-    about = containers.read(tmp_path / "b.onnx")
+    about = containers.read_contract(tmp_path / "b.onnx")
     assert about.radius.faces == 39 and "39 of" in about.radius.protocol
     assert about.radius.of(np.ones(68)) == pytest.approx(np.full(68, 3.5 / SIZE), rel=1e-3)  # 36 of 39, and the next
     assert main(["accuracy", "--model", str(tmp_path / "b.onnx"), "--data", str(run)]) == 0
@@ -38,7 +38,7 @@ def test_the_marks_of_other_folders_lose_their_mean(model, run_folder, tmp_path)
     first = run_folder([(i / 10, 0) for i in range(39)], "first")
     second = run_folder([(20 + i / 10, 0) for i in range(-19, 20)], "second")
     calibrate("--model", model, "--data", first, second, "--out", tmp_path / "b.onnx")
-    part = containers.read(tmp_path / "b.onnx").radius
+    part = containers.read_contract(tmp_path / "b.onnx").radius
     assert part.faces == 78 and part.of(np.ones(68)).max() < 4 / SIZE
 
 
@@ -70,7 +70,7 @@ def test_photographs_held_out_are_those_that_training_kept(artefact, photographs
 @pytest.mark.parametrize("path", [p for name in SAYING for p in models.SHIPPED[name].present.values()], ids=str)
 def test_a_file_that_ships_is_the_one_before_but_for_its_contract(path, tmp_path):
     """So rows that were measured of that one hold."""
-    about = containers.read(path)
+    about = containers.read_contract(path)
     module = next(row for row in table.TABLE.values() if row.suffix == path.suffix).load()
     before = tmp_path / path.name
     before.write_bytes(path.read_bytes())

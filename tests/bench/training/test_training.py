@@ -10,14 +10,14 @@ from bench.__main__ import main
 from bench.training import reference, training
 from edgewing import layouts
 from train import recipes
-from train.data.drawn import shapes
+from train.data.drawn import draw
 from train.heatmaps import GroundTruth
 
 
 @pytest.mark.parametrize("layout", ["300w-68", "wflw-98"])
 def test_both_ways_make_the_same_maps(layout):
     recipe = recipes.replace(recipes.get("mobile"), layout=layout, targets="cell", sigma=1.75)
-    (shape,) = shapes(1, layout, 3)
+    shape = draw(3_000_009, layout).landmarks
     low, high = shape.min(0), shape.max(0)
     points = (shape - low) / (high - low) * 110 + 25
     maps, masks = reference.ground_truth(points, layouts.get(layout), recipe.cells, recipe.stride)
