@@ -206,48 +206,44 @@ def _parser() -> argparse.ArgumentParser:
     one = verb(info, "Show what a model says of itself, or which models there are.", "edgewing info edgewing-s --json")
     one.add_argument("file", nargs="?", help="a shipped model, an exported file, or a run; without it the shipped ones")
     one.add_argument("--json", dest="as_json", action="store_true", help="print the whole contract as JSON")
-
     example = "edgewing run portrait.jpg --save points.png"
-    one = verb(run, "Find the landmarks of faces, or of what the model was trained on, in pictures.", example)
-    one.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGE",
-        help="JPEG, PNG, WebP or BMP, a folder of them, - for standard input; several, one after the other",
-    )
-    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
+    _of_run(verb(run, "Find the landmarks of faces, or of what the model was trained on, in pictures.", example))
+    text = "Follow faces, or what the model was trained on, in a camera or a video."
+    _of_camera(verb(camera, text, CAMERA_EXAMPLE))
+    text = "Serve the camera page for browsers, where the model runs on the phone itself."
+    one = verb(web, text, "edgewing web --model edgewing-s")
+    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or a .tflite; else the default")
+    one.add_argument("--port", type=int, default=8000, help="0 for a free one")
+    one.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all machines of this network")
+    one.add_argument("--cert", metavar="PEM", help="certificate with its key, for https")
+    one.add_argument("--build", metavar="DIR", help="write the page's files here in place of serving them")
+    verb(doctor, "Show what is installed, what is missing, and what to type.", "edgewing doctor")
+    return parser
+
+
+def _of_run(one: argparse.ArgumentParser) -> None:
+    text = "JPEG, PNG, WebP or BMP, a folder of them, - for standard input; several, one after the other"
+    one.add_argument("images", nargs="+", metavar="IMAGE", help=text)
+    _of_model(one)
     text = "where the points are, in image px; of a face brows to chin. Again for another (--box=-9,... if negative)"
     one.add_argument("--box", metavar="x0,y0,x1,y1", action="append", help=text)
-    one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
-    one.add_argument("--device", default="auto", metavar="NAME", help=DEVICE)
-    one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
-    one.add_argument(
-        "--json",
-        type=Output,
-        metavar="OUT",
-        help="a line of JSON per picture: boxes, landmarks, scores; - for standard output",
-    )
-    one.add_argument(
-        "--save", type=Place, metavar="OUT.png", help="the picture with the points drawn; a folder for several"
-    )
+    text = "a line of JSON per picture: boxes, landmarks, scores; - for standard output"
+    one.add_argument("--json", type=Output, metavar="OUT", help=text)
+    text = "the picture with the points drawn; a folder for several"
+    one.add_argument("--save", type=Place, metavar="OUT.png", help=text)
     text = "draw with --save how far points may be off: in 90 %% of cases the true point lies in its circle"
     one.add_argument("--radius", action="store_true", help=text)
 
-    one = verb(camera, "Follow faces, or what the model was trained on, in a camera or a video.", CAMERA_EXAMPLE)
+
+def _of_camera(one: argparse.ArgumentParser) -> None:
     one.formatter_class = DefaultsAndLines
     one.epilog = f"{CAMERA_NOTES}\n{one.epilog}"
-    what = (
-        "a camera's number or device, a video, a picture, a folder, %%04d.png, a URL such as rtsp://..., a GStreamer "
-    )
-    what += "pipeline, rpicam-vid, or - for motion JPEG on standard input"
-    one.add_argument("--source", default="0", metavar="WHAT", help=what)
-    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
-    one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
-    one.add_argument("--device", default="auto", metavar="NAME", help=DEVICE)
-    one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
-    one.add_argument(
-        "--save", type=Output, metavar="OUT.mp4", help="the frames with the points drawn; of one picture, OUT.png"
-    )
+    text = "a camera's number or device, a video, a picture, a folder, %%04d.png, a URL such as rtsp://..., a GStreamer "
+    text += "pipeline, rpicam-vid, or - for motion JPEG on standard input"
+    one.add_argument("--source", default="0", metavar="WHAT", help=text)
+    _of_model(one)
+    text = "the frames with the points drawn; of one picture, OUT.png"
+    one.add_argument("--save", type=Output, metavar="OUT.mp4", help=text)
     text = "a line per frame: time, landmarks, scores, ms; - for standard output"
     one.add_argument("--json", type=Output, metavar="OUT.jsonl", help=text)
     one.add_argument("--no-window", action="store_true", help="for machines without a screen")
@@ -257,16 +253,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--loop", action="store_true", help="begin a video again at its end")
     one.add_argument("--frames", type=_positive, metavar="N", help="end after so many frames")
 
-    text = "Serve the camera page for browsers, where the model runs on the phone itself."
-    one = verb(web, text, "edgewing web --model edgewing-s")
-    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or a .tflite; else the default")
-    one.add_argument("--port", type=int, default=8000, help="0 for a free one")
-    one.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all machines of this network")
-    one.add_argument("--cert", metavar="PEM", help="certificate with its key, for https")
-    one.add_argument("--build", metavar="DIR", help="write the page's files here in place of serving them")
 
-    verb(doctor, "Show what is installed, what is missing, and what to type.", "edgewing doctor")
-    return parser
+def _of_model(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
+    one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
+    one.add_argument("--device", default="auto", metavar="NAME", help=DEVICE)
+    one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")
 
 
 def _positive(text: str) -> int:
