@@ -32,7 +32,7 @@ DLA_CORES = (0, 1)  # Orin and Xavier have two; Orin Nano has none
 def build(contract: Contract, plan: Plan) -> tuple[Path, Built]:
     """Build the engine beside the file: its path, and what TensorRT made.
 
-    InputError: no TensorRT here, or TensorRT refuses the file.
+    Raises InputError: no TensorRT here, or TensorRT refuses the file.
     """
     package, trtexec = _package(), _trtexec()
     if package is None and trtexec is None:

@@ -123,7 +123,9 @@ def parsed(trt: ModuleType, plan: Plan, log) -> tuple:
 
 
 def configured(trt: ModuleType, builder, plan: Plan):
-    """The builder's configuration: precision, workspace, timing cache, DLA."""
+    """The builder's configuration: precision, workspace, timing cache, DLA.
+
+    Raises InputError where TensorRT or the chip does not have them."""
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
     known = [name for name in FLAGS[plan.precision] if hasattr(trt.BuilderFlag, name)]
@@ -196,7 +198,8 @@ def _complaint(lines: list[str]) -> str:
 
 
 def _placed(plan: Plan, lines: list[str]) -> tuple[int, int]:
-    """Pieces on the DLA and on the GPU, by the builder's own list. InputError where the DLA, asked for, has none."""
+    """Pieces on the DLA and on the GPU, by the builder's own list.
+    Raises InputError where the DLA, asked for, has none."""
     if plan.dla < 0:
         return 0, 0
     on_dla, on_gpu = (sum(mark in line for line in lines) for mark in ("[DlaLayer]", "[GpuLayer]"))

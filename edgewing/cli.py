@@ -238,7 +238,9 @@ def _of_run(one: argparse.ArgumentParser) -> None:
 def _of_camera(one: argparse.ArgumentParser) -> None:
     one.formatter_class = DefaultsAndLines
     one.epilog = f"{CAMERA_NOTES}\n{one.epilog}"
-    text = "a camera's number or device, a video, a picture, a folder, %%04d.png, a URL such as rtsp://..., a GStreamer "
+    text = (
+        "a camera's number or device, a video, a picture, a folder, %%04d.png, a URL such as rtsp://..., a GStreamer "
+    )
     text += "pipeline, rpicam-vid, or - for motion JPEG on standard input"
     one.add_argument("--source", default="0", metavar="WHAT", help=text)
     _of_model(one)

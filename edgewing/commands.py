@@ -89,7 +89,7 @@ def _ending(error: BaseException) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def _checked(options: argparse.Namespace) -> Iterator[None]:
-    """InputError for an output that cannot be written, is an input too, or is named twice.
+    """Raises InputError for an output that cannot be written, is an input too, or is named twice.
 
     Inside, where one of them is ``-``, everything else that a command says goes to stderr.
     """

@@ -34,7 +34,7 @@ SEAL = re.compile(rb'"seal\\?":\\?"([0-9a-f]{64})')  # JSON, or JSON inside a JS
 
 
 def format_of(path: str | Path) -> str:
-    """The format a file's suffix stands for, such as onnx or coreml."""
+    """The format a file's suffix stands for, such as onnx or coreml. Raises InputError for another suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in formats.BY_SUFFIX:
         raise InputError(f"{path}: not a model file; expected a name that ends in {', '.join(formats.BY_SUFFIX)}")
@@ -49,7 +49,7 @@ def is_package(path: Path) -> bool:
 def read_contract(path: str | Path) -> Contract:
     """The validated contract of a model file.
 
-    InputError: no file, cut off, no contract, a broken contract, a seal that does not fit the bytes.
+    Raises InputError: no file, cut off, no contract, a broken contract, a seal that does not fit the bytes.
     """
     contract = carried(path)
     if contract is None:
@@ -58,7 +58,7 @@ def read_contract(path: str | Path) -> Contract:
 
 
 def carried(path: str | Path) -> Contract | None:
-    """As ``read_contract``, and None for a whole file that has no contract inside: a model of others."""
+    """As ``read_contract``, which says what it raises, and None for a whole file that has no contract inside: a model of others."""
     form = formats.TABLE[format_of(path)]
     module, _, function = form.reader.partition(":")
     text_of = getattr(importlib.import_module(module), function)
@@ -80,7 +80,7 @@ def carried(path: str | Path) -> Contract | None:
 def seal(path: str | Path) -> None:
     """Write into a whole file's contract the sha256 of its bytes, so that any damage is found when it is read.
 
-    A package's is over all files under its ``Data``. InputError where there is not one contract to be sealed.
+    A package's is over all files under its ``Data``. Raises InputError where there is not one contract to be sealed.
     """
     inner = _mlmodel(Path(path)) if Path(path).is_dir() else Path(path)
     data = bytearray(files.read(inner, LARGEST_FILE))

@@ -201,7 +201,7 @@ def crop_part(size: int, protocol: str = "gtbox") -> CropPart:
 
 
 def dumps(contract: Contract) -> str:
-    """The contract as JSON text, validated, not sealed. InputError where it is wrong or longer than 64 KB."""
+    """The contract as JSON text, validated, not sealed. Raises InputError where it is wrong or longer than 64 KB."""
     value = dataclasses.asdict(contract.replace(seal=UNSEALED))
     if contract.radius is None:  # these two came later: a contract without them is written as it was before
         del value["radius"]

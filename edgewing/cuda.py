@@ -31,7 +31,7 @@ class Chip:
 
 
 class Driver:
-    """The first GPU and the context that TensorRT uses on it too."""
+    """The first GPU and the context that TensorRT uses on it too. Raises InputError where the driver fails."""
 
     def __init__(self, library: str):
         try:

@@ -34,6 +34,7 @@ def decode(heatmaps: np.ndarray, stride: float, how: Decode = Decode()) -> tuple
     """(B, N, H, W) landmark heatmaps (no boundary) -> (B, N, 2) crop landmarks in px, (B, N) scores in [0, 1].
 
     stride: crop pixels per heatmap cell. A score is the heatmap's maximum, clipped to [0, 1].
+    Raises InputError for a method that is unknown.
     """
     methods = {"centroid": _centroid, "quarter": _quarter}
     if how.method not in methods:

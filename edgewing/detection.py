@@ -215,7 +215,7 @@ class YuNet:
     or one with the same outputs."""
 
     def __init__(self, path: str | Path):
-        """InputError where there is no such file, or OpenCV does not take it for a YuNet."""
+        """Raises InputError where there is no such file, or OpenCV does not take it for a YuNet."""
         import cv2
 
         from edgewing.runtimes import onnx_check
@@ -304,7 +304,7 @@ def open(name: str = "auto", threads: int = 1, of: str = FACE) -> Detector:
     ``whole`` for all that no detector knows. of: a layout's object.
 
     A file's fit is read from the ``.json`` beside it, which ``python -m bench detection fit --detector FILE`` writes;
-    without one the detector's box counts as the landmark box. InputError where there is none.
+    without one the detector's box counts as the landmark box. Raises InputError where there is none.
     """
     if name.endswith(".onnx"):
         beside = Path(name).with_suffix(".json")

@@ -47,7 +47,8 @@ def _only_one() -> str:
 
 
 def one_of(found: dict[str, str]) -> str:
-    """found: distribution -> version, the one to keep first. InputError with what to type where there are several."""
+    """found: distribution -> version, the one to keep first.
+    Raises InputError with what to type where there are several."""
     if len(found) < 2:
         return next(iter(found), "not from a package of pip")
     kept, names = next(iter(found.items())), " ".join(found)

@@ -58,7 +58,7 @@ class Build:
 
 
 def pack(contract: Contract, build: Build, engine: bytes) -> bytes:
-    """The bytes of an .engine file."""
+    """The bytes of an .engine file. Raises InputError for names that are too long."""
     about, text = json.dumps(dataclasses.asdict(build)).encode(), contracts.dumps(contract).encode()
     if len(about) > LIMIT:
         raise InputError(f"{build.source[:60]}...: the names are longer than an engine's header can hold; rename it")
@@ -68,7 +68,7 @@ def pack(contract: Contract, build: Build, engine: bytes) -> bytes:
 def header(file: BinaryIO, size: int) -> tuple[Build, str, int]:
     """The build, the text of the contract, and where the engine starts; the file is read no further.
 
-    size: of the file. HeaderError: another file, another version of the header, cut off, more than it may hold.
+    size: of the file. Raises HeaderError: another file, another version of the header, cut off, more than it may hold.
     """
     start = file.read(START.size)
     if start[: len(MAGIC)] != MAGIC or len(start) < START.size:
@@ -113,7 +113,7 @@ def rebuild(path: Path, build: Build, precision: str) -> str:
 
 
 def refuse_elsewhere(path: Path, build: Build, precision: str, tensorrt: str, chip: cuda.Chip) -> None:
-    """InputError where this TensorRT or this chip is not the one the engine was built for."""
+    """Raises InputError where this TensorRT or this chip is not the one the engine was built for."""
     # The log of trtexec has three numbers, the package may have four (8.5.2.2).
     same = tensorrt.split(".")[:3] == build.tensorrt.split(".")[:3]
     if not same or chip != cuda.Chip(build.name, build.capability):

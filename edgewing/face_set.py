@@ -45,8 +45,8 @@ class Faces:
 
     @classmethod
     def load(cls, path: str | Path, size: int = 0, points: int = 0) -> Faces:
-        """InputError where the file is missing, too large or no such set, or not of crops of ``size`` px and of so many
-        ``points``, where these are asked for."""
+        """Raises InputError where the file is missing, too large or no such set, or not of crops of ``size`` px and of
+        so many ``points``, where these are asked for."""
         if not Path(path).is_file():
             raise InputError(f"{path}: no such file; expected one that `python -m train fit` made")
         try:

@@ -50,7 +50,8 @@ def read(path: str | Path, limit: int) -> bytes:
 def arrays(path: str | Path, limit: int) -> dict:
     """name -> array of an .npz, of which no more than ``limit`` bytes are unpacked: 4 MB of a file can hold 4 GB.
 
-    InputError over the limit, and as for ``reading``; one of BROKEN_ARRAYS for a file that is no .npz, or damaged.
+    Raises InputError over the limit, and as for ``reading``; one of BROKEN_ARRAYS for a file that is no .npz, or
+    damaged.
     """
     import numpy as np
 
@@ -125,7 +126,8 @@ class Part:
 
 @contextlib.contextmanager
 def beside(path: str | Path) -> Iterator[Path]:
-    """A file to write, as ``Part`` has it; removed where the block ends with an error. InputError for an OSError."""
+    """A file to write, as ``Part`` has it; removed where the block ends with an error.
+    Raises InputError for an OSError."""
     part = None
     try:
         part = Part(path)

@@ -94,7 +94,7 @@ def crop_from_box(box: np.ndarray, size: int, factor: float = FACTOR, least: flo
     """The square crop around a box, as the protocols ``gtbox`` and ``provided`` have it.
 
     The centre is the box's; the side is ``factor`` times the mean of its width and height, at least ``least`` times
-    the longer of the two; turned as ``turned_box`` has it. InputError where the box is empty or not finite.
+    the longer of the two; turned as ``turned_box`` has it. Raises InputError where the box is empty or not finite.
     """
     x0, y0, x1, y1 = (float(v) for v in box)
     width, height = x1 - x0, y1 - y0

@@ -36,7 +36,7 @@ def read_image(path: str | Path) -> np.ndarray:
     """The picture as (H, W, 3) uint8 RGB, rotated by its EXIF orientation.
 
     Grey becomes three equal channels, alpha is dropped, 16 bits become 8, CMYK becomes RGB.
-    InputError: missing, cut off, not a picture, over 64 MiB or 64 megapixels.
+    Raises InputError: missing, cut off, not a picture, over 64 MiB or 64 megapixels.
     """
     return decode(files.read(path, LARGEST_FILE), str(path))
 
@@ -53,7 +53,7 @@ Picture = np.ndarray | str | Path | bytes | Pillow
 
 def given(picture: Picture, colour: str = "RGB") -> np.ndarray:
     """(H, W, 3) uint8 RGB of a path, the bytes of a file, a Pillow image or an array, whose colours come in the order
-    of ``colour``; upright, where it says how it is turned. InputError for all else."""
+    of ``colour``; upright, where it says how it is turned. Raises InputError for all else."""
     if colour not in COLOURS:
         raise unknown("colour", str(colour), COLOURS)
     if isinstance(picture, (str, Path)):
@@ -71,7 +71,7 @@ def given(picture: Picture, colour: str = "RGB") -> np.ndarray:
 
 
 def in_folder(folder: Path) -> list[Path]:
-    """The pictures of a folder as a person counts: 2.jpg before 10.jpg. InputError where there is none."""
+    """The pictures of a folder as a person counts: 2.jpg before 10.jpg. Raises InputError where there is none."""
     found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
         raise InputError(f"{folder}: no picture in this folder; expected {', '.join(SUFFIXES)}")
@@ -81,7 +81,7 @@ def in_folder(folder: Path) -> list[Path]:
 
 
 def decode(data: bytes, where: str = "image") -> np.ndarray:
-    """As ``read``, from the bytes of a file; ``where`` names them in errors."""
+    """As ``read_image``, from the bytes of a file; ``where`` names them. Raises InputError as there."""
     import cv2
 
     cut = InputError(f"{where}: the picture is cut off or broken; fetch or copy it again")
@@ -126,7 +126,7 @@ def _pixels(data: bytes) -> np.ndarray | None:
 
 def turned(path: str | Path) -> tuple[int, int, int]:
     """EXIF's orientation of a file (edgewing.exif), 1 where it is stored upright, and the stored width and height,
-    which are read only where it is not. InputError as for ``read``."""
+    which are read only where it is not. Raises InputError as for ``read_image``."""
     with files.reading(path, LARGEST_FILE) as (file, _):
         orientation = exif.orientation(file)
         if orientation == 1:
@@ -139,7 +139,7 @@ def turned(path: str | Path) -> tuple[int, int, int]:
 
 
 def write(path: str | Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as the name's suffix says. InputError for a suffix that is not a picture's."""
+    """Write (H, W, 3) uint8 RGB as the name's suffix says. Raises InputError for a suffix that is not a picture's."""
     import cv2
 
     suffix = Path(path).suffix.lower()

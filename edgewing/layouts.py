@@ -95,7 +95,9 @@ class Layout:
         return index
 
     def map_to(self, name: str) -> np.ndarray:
-        """(M,) int: for each point of layout ``name`` the index of ours that means the same."""
+        """(M,) int: for each point of layout ``name`` the index of ours that means the same.
+
+        Raises InputError where no map to it is known."""
         if name == self.name:
             return np.arange(self.points)
         if name not in self.maps:
@@ -141,7 +143,7 @@ def given(text: str) -> str | Layout:
 
 
 def load(path: str | Path) -> Layout:
-    """A layout of one's own. InputError, one line that names the field, where something in it is wrong."""
+    """A layout of one's own. Raises InputError, one line that names the field, where something in it is wrong."""
     try:
         value = json.loads(files.read(path, _LARGEST_FILE).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -156,7 +158,7 @@ def load(path: str | Path) -> Layout:
 
 
 def parse(value: object, where: str) -> Layout:
-    """A layout from parsed JSON, of a file or of a contract. InputError ``where: field: reason``."""
+    """A layout from parsed JSON, of a file or of a contract. Raises InputError ``where: field: reason``."""
     layout = _parse(value, where)
     assert isinstance(value, dict)  # or it would have said so
     known = table().get(layout.name)

@@ -119,7 +119,7 @@ def _figures(times: array.array, cpu: int, wall: int, batch: int) -> dict:
 def artefact(path: str | Path) -> dict:
     """Which file this was: path (from here, where it lies below), bytes and sha256.
 
-    A folder (.mlpackage) is hashed over its files, names included.
+    A folder (.mlpackage) is hashed over its files, names included. Raises InputError where there is no such file.
     """
     path = Path(path)
     if not path.exists():
@@ -195,7 +195,7 @@ def write(path: str | Path, value: dict) -> None:
 def in_frame(runtime):
     """A callable that crops out of (B, H, W, 3) frames, runs the crops and gives their points (B, N, 2) in frame px.
 
-    InputError where OpenCV is not installed.
+    Raises InputError where OpenCV is not installed.
     """
     try:
         import cv2  # noqa: F401, what geometry.warp needs

@@ -139,7 +139,7 @@ class Summary:
 
 
 def summarise(face_errors: np.ndarray) -> Summary:
-    """NME, FR and AUC at 8 and 10 % of (F,) face errors. InputError when there are no faces."""
+    """NME, FR and AUC at 8 and 10 % of (F,) face errors. Raises InputError when there are no faces."""
     if len(face_errors) == 0:
         raise InputError("nothing to score; check the folder and its annotation files")
     finite = face_errors[np.isfinite(face_errors)]
@@ -172,7 +172,7 @@ def paired_change(face_errors: np.ndarray, reference: np.ndarray, interval: floa
 
     face_errors, reference: (F,) errors of the same faces in the same order; infinite without a prediction.
     Percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
-    InputError: other numbers of faces, none that both predict, a reference without any error.
+    Raises InputError: other numbers of faces, none that both predict, a reference without any error.
     """
     first, second = np.asarray(reference, float), np.asarray(face_errors, float)
     if first.shape != second.shape:

@@ -66,7 +66,7 @@ PROCESSORS = {
 
 def here(device: str, files: Mapping[str, Path]) -> list[str]:
     """The names of processors that ``device`` means, that the runtimes installed here know and the files fit; all that
-    ``auto`` tries. InputError for a word that is none."""
+    ``auto`` tries. Raises InputError for a word that is none."""
     if device not in DEVICES and device not in PROCESSORS:
         raise unknown("device", device, [*DEVICES, *PROCESSORS])
     meant = {name: p for name, p in PROCESSORS.items() if device in (name, p.kind) or (device == "auto" and p.auto)}
@@ -86,7 +86,7 @@ def open(files: Mapping[str, Path], device: str = "cpu", threads: int = 1, tell:
     """A model on that processor. files: format -> file of one model, the one for the CPU first. ``auto`` is the CPU:
     ``fastest`` says what to take in its place.
 
-    InputError as runtimes.open; not where a processor is missing, which is a line on stderr.
+    Raises InputError as runtimes.open; not where a processor is missing, which is a line on stderr.
     """
     names, problems = here(device, files), []
     for name in names if device != "auto" else ():
@@ -102,7 +102,7 @@ def open(files: Mapping[str, Path], device: str = "cpu", threads: int = 1, tell:
 
 
 def start(name: str, files: Mapping[str, Path], threads: int = 1, tell: bool = False) -> Runtime:
-    """A model on the processor of that name. InputError where it does not start or run there."""
+    """A model on the processor of that name. Raises InputError where it does not start or run there."""
     processor = PROCESSORS[name]
     runtime = runtimes.open(files[processor.form], threads, tell, (processor.provider, processor.options))
     size = runtime.contract.crop.size

@@ -57,7 +57,7 @@ class Message:
     def fields(self) -> Iterator[tuple[int, int | Message]]:
         """Each field's number and value: an int for a varint, a Message for anything length-delimited.
 
-        Fixed 32 and 64 bit fields are passed over. WireError where the walk leaves the message.
+        Fixed 32 and 64 bit fields are passed over. Raises WireError where the walk leaves the message.
         """
         at, end, walk = self.start, self.end, self.walk
         while at < end:

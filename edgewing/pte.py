@@ -35,7 +35,7 @@ class Delegate:
 
 
 class Program:
-    """A .pte file of ``size`` bytes. WireError where it is cut off or damaged.
+    """A .pte file of ``size`` bytes. Raises WireError where it is cut off or damaged.
 
     Program: execution_plan 1, segments 4. ExecutionPlan: name 0, values 2, outputs 4, chains 5, operators 6,
     delegates 7. EValue: kind 0, value 1. Chain: instructions 2. Instruction: kind 0, arguments 1; of a kernel and of a

@@ -68,7 +68,7 @@ def printable(value):
 
 
 def check(row: dict) -> dict:
-    """The row, if it carries what every row of its kind carries (edgewing.row_fields)."""
+    """The row, if it has what every row of its kind has (edgewing.row_fields). Raises InputError where it has not."""
     kind = row.get("kind")
     if isinstance(kind, str) and kind not in KINDS:
         raise InputError(f"a row of kind {kind!r}; known: {', '.join(KINDS)}")
@@ -91,7 +91,8 @@ def parse(line: bytes) -> dict:
 
 
 def append(path: str | Path, row: dict) -> None:
-    """Add one row. A single write to a file opened for appending, so that rows of two processes never mix."""
+    """Add one row. A single write to a file opened for appending, so that rows of two processes never mix.
+    Raises InputError for a row that is none, or a file that cannot be written."""
     line = json.dumps(check(printable(row)), allow_nan=False, separators=(",", ":"), ensure_ascii=False) + "\n"
     if path == outputs.STDOUT:
         outputs.to_stdout(line)
@@ -129,7 +130,8 @@ def keep(made: Sequence[dict], to: str | Path | None, json: str | None = None, t
 def read(path: str | Path) -> tuple[list[dict], list[str]]:
     """All rows of a file, oldest first, and the lines that are none: ``file:line: reason``.
 
-    A broken line costs its row and not the others, because a killed run leaves one. InputError where there is no file.
+    A broken line costs its row and not the others, because a killed run leaves one.
+    Raises InputError where there is no file.
     """
     path = Path(path)
     if not path.is_file():

@@ -75,7 +75,8 @@ Site = dict[str, bytes]
 def site(model: str | Path) -> Site:
     """Every file of the page by its path, such as ``wasm/litert_wasm_internal.wasm``; around 30 MB.
 
-    model: a .tflite file, or the name of a shipped model. InputError: no page built, a model of another format or
+    model: a .tflite file, or the name of a shipped model.
+    Raises InputError: no page built, a model of another format or
     without a contract.
     """
     if not (PAGE / "index.html").is_file():
@@ -128,7 +129,8 @@ def _weights(name: str) -> bytes:
 
 
 def build(files_of_page: Site, folder: str | Path) -> None:
-    """Write the page into a folder, index.html last. InputError where that is not a folder, or cannot be written."""
+    """Write the page into a folder, index.html last.
+    Raises InputError where that is not a folder, or cannot be written."""
     folder = Path(folder)
     for name in sorted(files_of_page, key=lambda name: name == "index.html"):
         try:
@@ -141,7 +143,8 @@ def build(files_of_page: Site, folder: str | Path) -> None:
 def server(files_of_page: Site, host: str, port: int, certificate: str | None = None) -> http.server.HTTPServer:
     """A server of these files and nothing else; ``serve_forever()`` starts it. Port 0 takes a free one.
 
-    certificate: a PEM file with certificate and key, for https. InputError: port taken, no such host, no certificate.
+    certificate: a PEM file with certificate and key, for https.
+    Raises InputError: port taken, no such host, no certificate.
     """
     if not host:
         raise InputError("--host is empty; name an address: 127.0.0.1 for this machine alone, 0.0.0.0 for its network")

@@ -54,7 +54,7 @@ PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-l", "edgewing-xs", "edgewing-
 def path(name: str, form: str = "") -> Path:
     """The file of a shipped model. form: ``tflite`` or ``onnx``; '' for TFLite where LiteRT is installed, else ONNX.
 
-    InputError: no such name, no such format, or this installation came without the file.
+    Raises InputError: no such name, no such format, or this installation came without the file.
     """
     if name not in SHIPPED:
         raise unknown("model", name, SHIPPED)
@@ -71,7 +71,8 @@ def path(name: str, form: str = "") -> Path:
 
 
 def default() -> str:
-    """The name of the model that is used where none is named. InputError where none came with this installation."""
+    """The name of the model that is used where none is named.
+    Raises InputError where none came with this installation."""
     name = next((name for name in PREFERRED if SHIPPED[name].present), None)
     if name is None:
         raise InputError(f"no model came with this installation ({FOLDER}); name a model file")

@@ -106,7 +106,8 @@ class Runtime:
         return points(self.raw(crops), self.contract)
 
     def raw(self, crops: np.ndarray) -> dict[str, np.ndarray]:
-        """(B, S, S, 3) uint8 RGB -> the graph's outputs by name, for all B; B may differ from the graph's batch."""
+        """(B, S, S, 3) uint8 RGB -> the graph's outputs by name, for all B; B may differ from the graph's batch.
+        Raises InputError for other crops, and where the graph fails."""
         size, batch = self.contract.crop.size, self.contract.input.shape[0]
         if crops.ndim != 4 or crops.shape[1:] != (size, size, 3) or crops.dtype != np.uint8 or not len(crops):
             raise InputError(f"crops {crops.dtype} {crops.shape}; this model takes uint8 (B, {size}, {size}, 3), B > 0")
@@ -169,7 +170,7 @@ def open(path: str | Path, threads: int = 1, tell: bool = True, on: On | None = 
 
     tell: on stderr, once, what its user must know (edgewing.notices); not where it is opened to be checked. on: what it
     runs on in place of the CPU, of .onnx and .tflite files (edgewing.processors).
-    InputError: no such file, cut off, no contract, a contract that contradicts its graph, no runtime installed.
+    Raises InputError: no such file, cut off, no contract, a contract that contradicts its graph, no runtime installed.
     """
     contract = containers.read_contract(path)
     form = containers.format_of(path)

@@ -46,7 +46,7 @@ class Compiled:
 
 
 def load(path: Path, threads: int, kind: str) -> Compiled:
-    """kind: one of KINDS. InputError where LiteRT is too old or has no such processor here."""
+    """kind: one of KINDS. Raises InputError where LiteRT is too old or has no such processor here."""
     try:
         models = importlib.import_module("ai_edge_litert.compiled_model")
         accelerators = importlib.import_module("ai_edge_litert.hardware_accelerator").HardwareAccelerator

@@ -47,8 +47,8 @@ class Method:
 
 
 def load(path: Path, contract: Contract, threads: int) -> Method:
-    """InputError where ExecuTorch is missing, has not the backend that the file was made for, or refuses the file, or
-    it fails its trial."""
+    """Raises InputError where ExecuTorch is missing, has not the backend that the file was made for, or refuses the
+    file, or it fails its trial."""
     backends, left, taken = calls(path)
     with trial.of(path, "executorch"):
         try:
@@ -90,7 +90,8 @@ def attempt() -> Callable[[bytes], Callable[[object], object]]:
 
 
 def calls(path: Path) -> tuple[list[str], list[str], int]:
-    """Of a .pte: the backends that it calls, the operations outside of them, and how many XNNPACK has taken."""
+    """Of a .pte: the backends that it calls, the operations outside of them, and how many XNNPACK has taken.
+    Raises InputError where it is cut off or damaged."""
     with files.reading(path, containers.LARGEST_FILE) as (file, size):
         try:
             program = Program(file, size)

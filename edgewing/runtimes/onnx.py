@@ -37,8 +37,8 @@ def offered() -> tuple[str, ...]:
 
 
 def load(path: Path, contract: Contract | None, threads: int, on: On = (PROVIDER, {})) -> Session:
-    """InputError where ONNX Runtime is missing or refuses the file, or onnx_check does, or it fails its trial, or the
-    provider does not start or takes no node.
+    """Raises InputError where ONNX Runtime is missing or refuses the file, or onnx_check does, or it fails its trial,
+    or the provider does not start or takes no node.
 
     contract: None for a model of others. on: provider, and its options.
     """

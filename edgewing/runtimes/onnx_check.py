@@ -30,7 +30,7 @@ class _Refused(Exception):
 
 
 def check(path: Path) -> None:
-    """InputError where the file is damaged, or is not such a graph."""
+    """Raises InputError where the file is damaged, or is not such a graph."""
     with files.reading(path, containers.LARGEST_FILE) as (file, size):
         try:
             _model(Message(file, 0, size))

@@ -49,7 +49,7 @@ class Engine:
 
 
 def load(path: Path, contract: Contract, threads: int) -> Engine:
-    """InputError where TensorRT or a GPU is missing, or is not the one that the engine was built for."""
+    """Raises InputError where TensorRT or a GPU is missing, or is not the one that the engine was built for."""
     _, build, data = containers.built(path)
     try:
         trt = library()

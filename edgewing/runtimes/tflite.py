@@ -53,8 +53,8 @@ def offered() -> tuple[str, ...]:
 
 
 def load(path: Path, contract: Contract, threads: int, on: On | None = None) -> Interpreter | compiled.Compiled:
-    """InputError where no LiteRT is installed, or it or tflite_check refuses the file, or it fails its trial, or there
-    is no such processor. on: one of compiled.KINDS, and no options."""
+    """Raises InputError where no LiteRT is installed, or it or tflite_check refuses the file, or it fails its trial,
+    or there is no such processor. on: one of compiled.KINDS, and no options."""
     vet(path)
     if on:
         return compiled.load(path, threads, on[0])
@@ -66,7 +66,7 @@ def load(path: Path, contract: Contract, threads: int, on: On | None = None) -> 
 
 
 def vet(path: Path) -> None:
-    """InputError where a file of others is not to be given to ``interpret``."""
+    """Raises InputError where a file of others is not to be given to ``interpret``."""
     tflite_check.check(path)
     with trial.of(path, "tflite"):
         try:
@@ -93,7 +93,7 @@ def attempt() -> Callable[[bytes], Callable[[object], object]]:
 def interpret(path: Path, threads: int):
     """An allocated interpreter of the library's own kind, and what it is; also for files without a contract.
 
-    Those that are not one's own are given to ``vet`` before.
+    Those that are not one's own are given to ``vet`` before. Raises InputError where LiteRT is missing or refuses it.
     """
     try:
         module, name, version = library()

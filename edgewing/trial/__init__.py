@@ -46,7 +46,8 @@ _passed: set[str] = set()  # in this process; the cache may not be writable
 def of(path: str | Path, kind: str, shape: Sequence[int] = ()) -> Iterator[None]:
     """While the body runs (the library is imported there, which takes as long as here) the file is loaded and run.
 
-    kind: of MODULES. shape: of the input, where the graph leaves it open. InputError at the end where the process died,
+    kind: of MODULES. shape: of the input, where the graph leaves it open.
+    Raises InputError at the end where the process died,
     ran into a limit, or the library refused the file.
     """
     if _is_in_package(path) or _is_known(sha256 := _sha256(path), kind):
