@@ -58,7 +58,7 @@ def read_contract(path: str | Path) -> Contract:
 
 
 def carried(path: str | Path) -> Contract | None:
-    """As ``read_contract``, which says what it raises, and None for a whole file that has no contract inside: a model of others."""
+    """As ``read_contract``; None for a whole file that has no contract inside: a model of others."""
     form = formats.TABLE[format_of(path)]
     module, _, function = form.reader.partition(":")
     text_of = getattr(importlib.import_module(module), function)
