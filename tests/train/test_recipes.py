@@ -71,7 +71,7 @@ def test_the_papers_optimiser_and_rates_epoch_by_epoch():
     assert type(trainer.optimiser) is torch.optim.RMSprop and (group["momentum"], group["weight_decay"]) == (0, 1e-5)
     rates = []
     for trainer.step in range(240):
-        rates.append(trainer.learning_rate())
+        rates.append(trainer.rate())
     assert rates == pytest.approx([1e-4] * 80 + [1e-5] * 80 + [1e-6] * 80)
 
 
