@@ -18,7 +18,6 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from compress import importance as importances
 from compress.prune import prune
 from compress.speed import share_of_macs
 from edgewing import hints, layouts
@@ -47,8 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--latency", type=float, metavar="SHARE", help="time to keep, of an int8 TFLite file on this machine"
     )
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="steps to prune in (default: %(default)s)")
-    names = ", ".join(importances.TABLE)
-    parser.add_argument("--importance", default="taylor", metavar="NAME", help=f"{names} (default: %(default)s)")
     add_fields(parser)
 
 
@@ -62,11 +59,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(
-    source: str, run: str, cache: Path, macs: float | None, latency: float | None, importance: str, rounds: int,
-    **fields,
-) -> None:  # fmt: skip
-    wanted = Wanted(macs, latency, importance, rounds)
+def main(source: str, run: str, cache: Path, macs: float | None, latency: float | None, rounds: int, **fields) -> None:
+    wanted = Wanted(macs, latency, rounds)
     fine_tune(runs.find(source), run_folder(run), wanted, cache, changes(fields))
 
 
@@ -115,11 +109,10 @@ def labelled_alone(recipe: Recipe) -> Recipe:
 @dataclasses.dataclass(frozen=True)
 class Wanted:
     """How to prune: the shares of the multiply-accumulates and of the time to keep (the first is found by the second
-    where both are given), the importance's name, the rounds. InputError where one is out of range."""
+    where both are given), the rounds. InputError where one is out of range."""
 
     macs: float | None = None
     latency: float | None = None
-    importance: str = "taylor"
     rounds: int = 1
 
     def __post_init__(self):
@@ -128,7 +121,6 @@ class Wanted:
                 raise InputError(f"--{option} {share:g}: give the share to keep, between 0 and 1")
         if self.rounds < 1:
             raise InputError(f"--rounds {self.rounds}: give 1 or more")
-        importances.get(self.importance)
 
     @property
     def share(self) -> float:
@@ -195,7 +187,7 @@ def by_time(source: Path, folder: Path, loaded: Loaded, wanted: Wanted, say: Cal
         return dataclasses.replace(wanted, macs=how.get("macs"))
     faces = Faces.load(source / CALIBRATION)
     with Progress("latency") as progress, silence(False):
-        share, ratio = share_of_macs(loaded, wanted.latency, wanted.importance, faces, progress)
+        share, ratio = share_of_macs(loaded, wanted.latency, faces, progress)
     say(f"{share:.1%} of the multiply-accumulates take {ratio:.1%} of the time of {source}, both int8 TFLite, 1 thread")
     return dataclasses.replace(wanted, macs=share)
 
@@ -229,7 +221,7 @@ def start(
 
     before: the network that this round prunes; loaded: the source, whose cost the shares are of.
     """
-    how = {"source": checkpoint.digest(loaded.network), "macs": wanted.share, "importance": wanted.importance}
+    how = {"source": checkpoint.digest(loaded.network), "macs": wanted.share}
     if wanted.latency:
         how["latency"] = wanted.latency
     if wanted.rounds > 1:
@@ -247,10 +239,9 @@ def start(
         raise InputError(f"{folder}: is a run that was not pruned; choose another --run")
     whole = macs(loaded.network, loaded.recipe.input_size)
     target = whole * wanted.share ** (number / wanted.rounds)
-    pruned = prune(before.network, before.recipe, target, wanted.importance, Faces.load(source / CALIBRATION))
+    pruned = prune(before.network, before.recipe, target, Faces.load(source / CALIBRATION))
     of = f"{source}, round {number} of {wanted.rounds}," if wanted.rounds > 1 else str(source)
-    left = f"{pruned.macs[1] / whole:.1%} of the multiply-accumulates are left"
-    say(f"pruned {of} by {wanted.importance}: {left}")
+    say(f"pruned {of}: {pruned.macs[1] / whole:.1%} of the multiply-accumulates are left")
     metadata = {checkpoint.RECIPE_KEY: recipes.dumps(pruned.recipe), KEY: json.dumps(how)}
     checkpoint.save_tensors(path, pruned.network.state_dict(), metadata)
 

@@ -1,6 +1,6 @@
 """Structured pruning: whole channels go, by dependency groups through concatenations, skips and stacks.
 
-    pruned = prune(network, recipe, 30e6, "taylor", faces)
+    pruned = prune(network, recipe, 30e6, faces)
     pruned.network, pruned.recipe                        # an ordinary network and the recipe that builds it
 
 The widths that are left are written into the recipe, so a pruned run is an ordinary recipe plus weights and loads
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from compress import importance as importances
 from compress.channels import Graph, Group
 from compress.costs import Costs
+from compress.importance import taylor
 from edgewing.errors import InputError
 from train import recipes
 from train.evaluate import Faces
@@ -44,17 +44,17 @@ class Pruned:
     removed: dict[str, tuple[set[int], set[int]]]
 
 
-def prune(network: StackedHourglass, recipe: Recipe, target: float, importance: str, faces: Faces) -> Pruned:
+def prune(network: StackedHourglass, recipe: Recipe, target: float, faces: Faces) -> Pruned:
     """Take channels away until the network needs at most ``target`` multiply-accumulates.
 
-    importance: magnitude, taylor (first-order, from the loss on ``faces``), lamp. The network given is not changed.
+    faces: what the loss is taken on, which says what a channel is worth. The network given is not changed.
 
-    Raises: InputError for an unknown importance; CannotBeMet for a target that is too low.
+    Raises: CannotBeMet for a target that is too low.
     """
     costs = Costs(network, recipe)
     graph = Graph(network, recipe.input_size)
     groups = graph.groups()
-    worth = importances.get(importance)(graph.network, groups, recipe, faces)
+    worth = taylor(graph.network, groups, recipe, faces)
     removed: dict[str, tuple[set[int], set[int]]] = {}
     for group, gone in choose(groups, worth, costs, target):
         for member in group.members:

@@ -40,9 +40,7 @@ def convert(recipe: Recipe, path: Path, say: Callable[[str], None]) -> ModelPart
     return contract.model
 
 
-def share_of_macs(
-    loaded: Loaded, latency: float, importance: str, faces: Faces, say: Callable[[str], None]
-) -> tuple[float, float]:
+def share_of_macs(loaded: Loaded, latency: float, faces: Faces, say: Callable[[str], None]) -> tuple[float, float]:
     """(multiply-accumulates, time) of the largest pruned network found whose file takes at most ``latency`` of the
     time of the run's own on this machine; all three shares, found by bisection.
 
@@ -57,7 +55,7 @@ def share_of_macs(
             middle = (low + high) / 2
             say(f"converting and timing {middle:.1%} of the multiply-accumulates")
             try:
-                smaller = prune(loaded.network, loaded.recipe, middle * whole, importance, faces).recipe
+                smaller = prune(loaded.network, loaded.recipe, middle * whole, faces).recipe
             except CannotBeMet:
                 low = middle
                 continue

@@ -38,7 +38,7 @@ def typed(*arguments):
 
 
 def prune(source, run, *more):
-    return typed("prune", source, "--run", run, "--importance", "magnitude", "--cache", source.parent / "cache", *more)
+    return typed("prune", source, "--run", run, "--cache", source.parent / "cache", *more)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,6 @@ def test_rounds_and_where_they_stop(source, monkeypatch):
 @pytest.mark.parametrize(
     "more, words",
     [
-        (["--importance", "magnitud"], "did you mean 'magnitude'"),
         (["--macs", "1.5"], "--macs 1.5: give the share"),
         (["--macs", "0"], "--macs 0: give the share"),
         (["--macs", "0.001"], "cannot be met"),
@@ -195,7 +194,7 @@ def test_what_only_teachers_can_label_leaves_the_recipe():
     )  # fmt: skip
     alone = finetune.labelled_alone(distilled)
     assert (alone.unlabelled, alone.corrected) == ((), ())
-    assert alone.weights == {"data/one": 3.0, "data/two": 2.0} and alone.offsets == {"data/one": 0.003}
+    assert alone.sampling == {"data/one": 3.0, "data/two": 2.0} and alone.offsets == {"data/one": 0.003}
     assert alone.lateral == 0.004 and alone.data == distilled.data
 
 

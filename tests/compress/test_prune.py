@@ -53,9 +53,9 @@ def faces():
     return Faces(crops, landmarks, np.arange(8).astype(str))
 
 
-def prune(network, recipe, share, name, faces) -> Pruned:
+def prune(network, recipe, share, faces) -> Pruned:
     """To a share of the multiply-accumulates."""
-    return pruning.prune(network, recipe, share * macs(network, recipe.input_size), name, faces)
+    return pruning.prune(network, recipe, share * macs(network, recipe.input_size), faces)
 
 
 def alive(network):
@@ -165,7 +165,7 @@ def test_a_pruned_network_is_the_original_without_these_channels(name, faces):
     recipe = NETWORKS[name]
     network = alive(build(recipe))
     before = copy.deepcopy(network.state_dict())
-    pruned = prune(network, recipe, 0.6, "magnitude", faces)
+    pruned = prune(network, recipe, 0.6, faces)
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     gone = pruned.removed
 
@@ -206,7 +206,7 @@ def test_a_pruned_network_is_the_original_without_these_channels(name, faces):
 def test_a_pruned_run_loads_without_torch_pruning(tmp_path, faces):
     from train.float_contract import float_contract
 
-    pruned = prune(alive(build(MOBILE)), MOBILE, 0.6, "taylor", faces)
+    pruned = prune(alive(build(MOBILE)), MOBILE, 0.6, faces)
     path = tmp_path / "model.safetensors"
     checkpoint.save_model(
         path,
@@ -233,8 +233,7 @@ def test_a_pruned_run_loads_without_torch_pruning(tmp_path, faces):
     assert int(done.stdout) == len(pruned.recipe.channels) > 10
 
 
-@pytest.mark.parametrize("name", importance.TABLE)
-def test_importance_finds_channels_that_do_nothing(name, faces):
+def test_importance_finds_channels_that_do_nothing(faces):
     """Eight channels of the first stream that nobody reads and hardly anything is written into go first."""
     network = alive(build(MOBILE))
     graph = Graph(network, SIZE)
@@ -248,11 +247,11 @@ def test_importance_finds_channels_that_do_nothing(name, faces):
                 (weight if member.out else weight.transpose(0, 1))[own] = 0
     graph = Graph(network, SIZE)
     groups = graph.groups()
-    worth = importance.get(name)(graph.network, groups, MOBILE, faces)
+    worth = importance.taylor(graph.network, groups, MOBILE, faces)
     ours = worth[[g.root for g in groups].index(group.root)]
     rest = sorted(set(range(group.width)) - dead)
     assert ours[sorted(dead)].max() <= ours[rest].min() and ours[rest].max() > 0
-    pruned = prune(network, MOBILE, 0.5, name, faces)
+    pruned = prune(network, MOBILE, 0.5, faces)
     gone = sorted(pruned.removed["stem.2.expand.0"][1])
     assert len(gone) >= 8 and ours[gone].max() <= np.delete(ours, gone).min()
 
@@ -293,9 +292,7 @@ def test_taylor_is_the_slope_of_the_loss(faces):
 
 def test_bad_input(faces):
     network = build(MOBILE)
-    with pytest.raises(InputError, match="unknown importance 'tailor'; did you mean 'taylor'"):
-        prune(network, MOBILE, 0.7, "tailor", faces)
     with pytest.raises(InputError, match="--macs 0.01 cannot be met.*the least is 0"):
-        prune(network, MOBILE, 0.01, "magnitude", faces)
+        prune(network, MOBILE, 0.01, faces)
     with pytest.raises(InputError, match="needs crops"):
-        prune(network, MOBILE, 0.7, "taylor", Faces(faces.crops[:0], faces.landmarks[:0], faces.names[:0]))
+        prune(network, MOBILE, 0.7, Faces(faces.crops[:0], faces.landmarks[:0], faces.names[:0]))

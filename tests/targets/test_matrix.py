@@ -47,7 +47,7 @@ def pruned(mobile: torch.nn.Module) -> tuple[torch.nn.Module, recipes.Recipe]:
     wide = fit(models.build(recipe), steps=100)
     crops, landmarks = discs(32, 4)
     half = models.macs(wide, recipe.input_size) / 2
-    smaller = prune(wide, recipe, half, "taylor", Faces(crops, landmarks, np.arange(32).astype(str)))
+    smaller = prune(wide, recipe, half, Faces(crops, landmarks, np.arange(32).astype(str)))
     return fit(smaller.network, steps=150), smaller.recipe
 
 
