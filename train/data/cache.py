@@ -243,22 +243,13 @@ def build(
     return Cache.open(folder)
 
 
-def find_or_build(
-    samples: Samples,
-    root: str | Path,
-    layout: Layout,
-    size: int,
-    context: float = CONTEXT,
-    progress: Callable[[int, int | None], None] | None = None,
-    threads: int = 1,
-    crop: str = "gtbox",
-) -> Cache:
-    """The cache of these faces below ``root``, built where it is not there yet."""
+def find_or_build(samples: Samples, root: str | Path, layout: Layout, size: int, crop: str = "gtbox", **how) -> Cache:
+    """The cache of these faces below ``root``, built where it is not there yet. how: as ``build`` has it."""
     wanted = fingerprint(samples, crop, root)
-    folder = cache_folder(root, wanted, size, context)
+    folder = cache_folder(root, wanted, size)
     if folder.is_dir():
         return Cache.open(folder)
-    cache = build(samples, folder, layout, size, context, progress, threads, crop)
+    cache = build(samples, folder, layout, size, crop=crop, **how)
     if cache.meta["fingerprint"] != wanted:
         cache.close()
         shutil.rmtree(folder, ignore_errors=True)
