@@ -88,11 +88,10 @@ def test_recipes_of_older_runs_still_load_and_are_what_they_were():
     """Fields that came later have defaults that change nothing."""
     for name in recipes.RECIPES:
         older = json.loads(recipes.dumps(recipes.get(name)))
-        older["rate"] = older.pop("learning_rate")
-        older["weights"] = older.pop("sampling")
+        older |= {"rate": older.pop("learning_rate"), "weights": older.pop("sampling")}
+        assert recipes.loads(json.dumps(older)) == recipes.get(name)
         for field, was in (("crop", "gtbox"), ("mask", "paper"), ("boundary_mask", "paper")):
             del older[field]
-            assert recipes.loads(json.dumps(older)) == recipes.get(name)
             assert getattr(recipes.loads(json.dumps(older)), field) == was
 
 

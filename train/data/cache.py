@@ -223,23 +223,30 @@ def build(
     """
     folder = Path(folder)
     total = len(samples) if hasattr(samples, "__len__") else None
-    beside = _beside(folder, (total or 0) * (size * size * 3 + layout.points * 9))
+    needed = (total or 0) * (size * size * 3 + layout.points * 9)
     try:
-        beside.mkdir(parents=True)
-        with contextlib.ExitStack() as stack:
-            contents = stack.enter_context(Contents(folder.parent))
-            writer = _Writer(beside, stack, Fingerprint(crop, contents))
-            for done, (sample, found) in enumerate(_crops(samples, layout, size, context, threads, crop), 1):
-                writer.add(sample, found)
-                if progress:
-                    progress(done, total)
-        writer.finish(folder, layout=layout.name, points=layout.points, size=size, context=context, crop=crop)
-        with contextlib.suppress(FileExistsError):  # another process was faster: what it wrote is checked by opening
-            _rename(beside, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with files.workshop(folder) as made:
+            made.mkdir()
+            free = shutil.disk_usage(made).free
+            if needed > free:
+                room = f"needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free"
+                raise InputError(f"{folder}: the cache {room}")
+            with contextlib.ExitStack() as stack:
+                contents = stack.enter_context(Contents(folder.parent))
+                writer = _Writer(made, stack, Fingerprint(crop, contents))
+                for done, (sample, found) in enumerate(_crops(samples, layout, size, context, threads, crop), 1):
+                    writer.add(sample, found)
+                    if progress:
+                        progress(done, total)
+            writer.finish(folder, layout=layout.name, points=layout.points, size=size, context=context, crop=crop)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.is_dir() or not any(folder.iterdir()):
+                    raise  # else another process was faster: what it wrote is checked by opening
     except OSError as error:
         raise InputError(f"{folder}: the cache cannot be written ({error.strerror}); name another place") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return Cache.open(folder)
 
 
@@ -343,27 +350,6 @@ def cut(sample, layout: Layout, size: int, context: float, protocol: str) -> tup
     square = geometry.Crop(tight.centre, context * tight.side, size)
     landmarks = geometry.apply(square.to_crop, sample.landmarks).astype(np.float32)
     return geometry.warp(image, square.to_image, size), landmarks
-
-
-def _beside(folder: Path, needed: int) -> Path:
-    """The folder to build in, where the disk has room; what killed builds of this machine left there is removed."""
-    if folder.parent.is_dir():
-        files.sweep(folder.parent)
-        free = shutil.disk_usage(folder.parent).free
-        if needed > free:
-            raise InputError(f"{folder}: the cache needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free")
-    beside = folder.with_name(f"{files.tag(folder)}part")
-    shutil.rmtree(beside, ignore_errors=True)  # of a process that had our number
-    return beside
-
-
-def _rename(beside: Path, folder: Path) -> None:
-    try:
-        os.rename(beside, folder)
-    except OSError:
-        if not folder.is_dir() or not any(folder.iterdir()):
-            raise
-        raise FileExistsError(folder) from None
 
 
 def _meta(folder: Path) -> dict:
