@@ -253,10 +253,10 @@ def build(
 def find_or_build(samples: Samples, root: str | Path, layout: Layout, size: int, crop: str = "gtbox", **how) -> Cache:
     """The cache of these faces below ``root``, built where it is not there yet. how: as ``build`` has it."""
     wanted = fingerprint(samples, crop, root)
-    folder = cache_folder(root, wanted, size)
+    folder = cache_folder(root, wanted, size, context)
     if folder.is_dir():
         return Cache.open(folder)
-    cache = build(samples, folder, layout, size, crop=crop, **how)
+    cache = build(samples, folder, layout, size, context, crop=crop, **how)
     if cache.meta["fingerprint"] != wanted:
         cache.close()
         shutil.rmtree(folder, ignore_errors=True)
