@@ -250,7 +250,9 @@ def build(
     return Cache.open(folder)
 
 
-def find_or_build(samples: Samples, root: str | Path, layout: Layout, size: int, crop: str = "gtbox", **how) -> Cache:
+def find_or_build(
+    samples: Samples, root: str | Path, layout: Layout, size: int, context: float = CONTEXT, crop: str = "gtbox", **how
+) -> Cache:
     """The cache of these faces below ``root``, built where it is not there yet. how: as ``build`` has it."""
     wanted = fingerprint(samples, crop, root)
     folder = cache_folder(root, wanted, size, context)
