@@ -50,7 +50,7 @@ class Plan:
     given: Path | None = None
 
     @property
-    def read(self) -> Path:
+    def source(self) -> Path:
         return self.given or self.path
 
 
@@ -117,7 +117,7 @@ def parsed(trt: ModuleType, plan: Plan, log) -> tuple:
     explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
     network = builder.create_network(0 if explicit is None else 1 << int(explicit))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(files.read(plan.read, containers.LARGEST_FILE)):
+    if not parser.parse(files.read(plan.source, containers.LARGEST_FILE)):
         raise InputError(f"{plan.path}: TensorRT {trt.__version__} cannot parse it ({parser.get_error(0).desc()})")
     return builder, network
 
@@ -160,7 +160,7 @@ def compiled(trt: ModuleType, builder, network, config, plan: Plan, chip: Chip, 
 
 def arguments(trtexec: str, plan: Plan, engine: Path, cache: Path) -> list[str]:
     """The command line of trtexec."""
-    words = [trtexec, f"--onnx={plan.read}", f"--saveEngine={engine}"]
+    words = [trtexec, f"--onnx={plan.source}", f"--saveEngine={engine}"]
     words += [f"--{name.lower()}" for name in FLAGS[plan.precision]]
     words += [f"--memPoolSize=workspace:{WORKSPACE >> 20}", f"--timingCacheFile={cache}"]
     return words + ([f"--useDLACore={plan.dla}", "--allowGPUFallback"] if plan.dla >= 0 else [])
