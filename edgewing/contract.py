@@ -254,7 +254,6 @@ def check(contract: Contract, where: str = "contract") -> Contract:
         if not condition:
             problems.append(text)
 
-    n = c.layout.points
     need(c.input.dtype in DTYPES, f"input.dtype {c.input.dtype!r} is not one of {', '.join(DTYPES)}")
     need(c.input.axes in ("NHWC", "NCHW"), f"input.axes {c.input.axes!r} is not NHWC or NCHW")
     need(c.input.colour in ("RGB", "BGR"), f"input.colour {c.input.colour!r} is not RGB or BGR")
@@ -268,6 +267,30 @@ def check(contract: Contract, where: str = "contract") -> Contract:
         need(height == width == c.crop.size, f"input.shape {c.input.shape} is not the crop's size {c.crop.size}")
     need(c.crop.factor > 0 and c.crop.least > 0, "crop.factor and crop.least must be positive")
     need(c.crop.border == "black", f"crop.border {c.crop.border!r} is not black")
+    problems += _wrong_outputs(c)
+    need(c.decode.method in ("centroid", "quarter"), f"decode.method {c.decode.method!r} is not centroid or quarter")
+    need(0 <= c.decode.threshold < 1 and 1 <= c.decode.power <= 16, "decode: threshold or power out of range")
+    need(0 <= c.decode.least_score <= 1, f"decode.least_score {c.decode.least_score} is not in 0..1")
+    need(0 < c.decode.stride <= c.crop.size, f"decode.stride {c.decode.stride} is out of range")
+    problems += _wrong_radius(c.radius, c.layout.points) if c.radius else []
+    need(
+        re.fullmatch("([0-9a-f]{64})?", c.provenance.stamped_on) is not None,
+        "provenance.stamped_on is not 64 hexadecimal digits",
+    )
+    need(re.fullmatch("[0-9a-f]{64}", c.seal) is not None, "seal is not 64 hexadecimal digits")
+    need(c.model.format in FORMATS, f"model.format {c.model.format!r} is not one of {', '.join(FORMATS)}")
+    if problems:
+        raise _broken(where, problems)
+    return contract
+
+
+def _wrong_outputs(c: Contract) -> list[str]:
+    n, problems = c.layout.points, []
+
+    def need(condition: bool, text: str) -> None:
+        if not condition:
+            problems.append(text)
+
     need(0 < len(c.outputs) <= 16, f"{len(c.outputs)} outputs")
     need(len({o.name for o in c.outputs}) == len(c.outputs), "two outputs have one name")
     for o in c.outputs:
@@ -284,20 +307,7 @@ def check(contract: Contract, where: str = "contract") -> Contract:
             need(len(o.shape) == 4 and o.shape[1] in (n, n + 1), f"output {o.name!r}: shape {o.shape} is not B,{n},H,W")
     wanted = "landmarks" if c.decode.in_graph else "heatmaps"
     need(c.output(wanted) is not None, f"decode.in_graph is {c.decode.in_graph}, but there is no output {wanted!r}")
-    need(c.decode.method in ("centroid", "quarter"), f"decode.method {c.decode.method!r} is not centroid or quarter")
-    need(0 <= c.decode.threshold < 1 and 1 <= c.decode.power <= 16, "decode: threshold or power out of range")
-    need(0 <= c.decode.least_score <= 1, f"decode.least_score {c.decode.least_score} is not in 0..1")
-    need(0 < c.decode.stride <= c.crop.size, f"decode.stride {c.decode.stride} is out of range")
-    problems += _wrong_radius(c.radius, n) if c.radius else []
-    need(
-        re.fullmatch("([0-9a-f]{64})?", c.provenance.stamped_on) is not None,
-        "provenance.stamped_on is not 64 hexadecimal digits",
-    )
-    need(re.fullmatch("[0-9a-f]{64}", c.seal) is not None, "seal is not 64 hexadecimal digits")
-    need(c.model.format in FORMATS, f"model.format {c.model.format!r} is not one of {', '.join(FORMATS)}")
-    if problems:
-        raise _broken(where, problems)
-    return contract
+    return problems
 
 
 def _wrong_radius(radius: RadiusPart, points: int) -> list[str]:

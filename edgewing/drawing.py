@@ -44,12 +44,10 @@ def draw(
     face = float(max(high - low))
     width, radius = max(LINE_WIDTH * face, LEAST_LINE_WIDTH), max(RADIUS * face, LEAST_RADIUS)
     margin = 2 * radius + 2 + (0 if radii is None else float(max(radii[visible])))
-    limits = (image.shape[1], image.shape[0])
-    x0, y0 = np.clip(np.floor(low - margin), 0, limits).astype(int)
-    x1, y1 = np.clip(np.ceil(high + margin) + 1, 0, limits).astype(int)
+    x0, y0 = np.clip(np.floor(low - margin), 0, image.shape[1::-1]).astype(int)
+    x1, y1 = np.clip(np.ceil(high + margin) + 1, 0, image.shape[1::-1]).astype(int)
     if x0 >= x1 or y0 >= y1:
         return drawn
-
     room = int(np.sqrt(LARGEST_LAYER / ((x1 - x0) * (y1 - y0))))
     zoom = int(np.clip(np.ceil(3 / width), 1, max(1, room)))
     size = (int(x1 - x0) * zoom, int(y1 - y0) * zoom)
