@@ -128,7 +128,7 @@ def test_formats_by_name():
 @pytest.mark.parametrize("name", [name for name in models.SHIPPED if name.startswith("edgewing-free")])
 def test_a_free_model_has_learnt_from_drawn_heads_alone_and_has_no_terms_to_tell(name):
     for path in models.SHIPPED[name].present.values():
-        contract = containers.read(path)
+        contract = containers.read_contract(path)
         assert contract.training.trained_on == ["drawn heads"] and not contract.training.teachers
         assert "under Apache-2.0" in contract.training.data_terms and notices.free(contract)
         assert contract.radius is None  # it would be measured on photographs
