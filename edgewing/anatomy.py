@@ -43,7 +43,9 @@ def _part(curve: str) -> str:
 
 
 def five_places(layout: Layout) -> list[tuple[int, ...]]:
-    """The points of the eyes, tip of the nose, corners of the mouth. Raises InputError where the layout does not have them."""
+    """The points of the eyes, tip of the nose, corners of the mouth.
+
+    Raises InputError where the layout does not have them."""
     parts, curves = regions(layout), layout.curves
     nose = curves.get("nose_bridge", curves.get("nose", ())[1:2])
     lip = curves.get("outer_upper_lip", ())
