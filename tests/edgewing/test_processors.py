@@ -110,7 +110,7 @@ def test_a_landmarker_measures_with_its_first_faces(monkeypatch):
     assert "XNNPACK" in landmarker.ran_on and not processors._fastest
     (face,) = landmarker(PORTRAIT, [BOX])
     (chosen,) = processors._fastest.values()
-    assert ("CompiledModel" in landmarker.ran_on) == (chosen == "other") and face.confidence > 0.8
+    assert ("CompiledModel" in landmarker.ran_on) == (chosen == "other") and face.confidence > 0.6
     Landmarker("edgewing-s", device="cpu")(PORTRAIT, [BOX])
     assert list(processors._fastest.values()) == [chosen]
 

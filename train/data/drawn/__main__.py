@@ -28,10 +28,10 @@ ROWS = {"cartoons": 5, "heads": 8}  # of a sheet, eight faces wide
 COLOURS = (255, 0, 0), (255, 255, 0), (0, 255, 0)  # of points that are absent, hidden, seen
 
 
-def sheet(layout_name: str, seed: int, kind: str = "cartoons", marks: bool = True) -> np.ndarray:
-    """(rows * H, 8 * W, 3) uint8 RGB: a contact sheet with the landmarks drawn on it."""
+def sheet(layout_name: str, seed: int, kind: str = "cartoons", marks: bool = True, rows: int = 0) -> np.ndarray:
+    """(rows * H, 8 * W, 3) uint8 RGB: a contact sheet with the landmarks drawn on it. rows: 0 for those of ROWS."""
     tiles = []
-    for face in drawn.faces(ROWS[kind] * 8, layout_name, seed, kind=kind):
+    for face in drawn.faces((rows or ROWS[kind]) * 8, layout_name, seed, kind=kind):
         tile = face.image.copy()
         for point, seen in zip(face.landmarks, visibility_of(face)) if marks else ():
             cv2.circle(tile, tuple(int(v) for v in np.rint(point * 8)), 9, COLOURS[seen], -1, cv2.LINE_AA, 3)
@@ -39,8 +39,8 @@ def sheet(layout_name: str, seed: int, kind: str = "cartoons", marks: bool = Tru
     return np.vstack([np.hstack(tiles[k : k + 8]) for k in range(0, len(tiles), 8)])
 
 
-def _sheet(file: str, layout: str, seed: int, kind: str, plain: bool) -> None:
-    picture = sheet(layout, seed, kind, marks=not plain)
+def _sheet(file: str, layout: str, seed: int, kind: str, plain: bool, rows: int) -> None:
+    picture = sheet(layout, seed, kind, not plain, rows)
     images.write(file, picture)
     print(f"wrote {file}: {picture.shape[1]} x {picture.shape[0]} px, {kind}, {layout}")
     print(hints.next_line(f"python -m train fit drawn --layout {layout} --recipe demo --run demo"))
@@ -83,6 +83,7 @@ def main(argv: list[str] | None = None) -> None:
     made = verb("sheet", _sheet, "write a contact sheet")
     made.add_argument("file", type=Output, metavar="FILE", help=".png or .jpg")
     made.add_argument("--plain", action="store_true", help="without landmarks")
+    made.add_argument("--rows", type=int, default=0, help="of eight faces; 0: 5 of cartoons, 8 of heads")
     made.add_argument("--kind", choices=list(drawn.KINDS), default="cartoons", help="which renderer draws")
     made = verb("folder", _folder, "write drawn heads: pictures, COCO keypoints, a JSON line of truth each")
     made.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet")
