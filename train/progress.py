@@ -22,10 +22,13 @@ class ProgressLine:
             columns = [progress.TextColumn("{task.description}", markup=False), progress.TimeElapsedColumn()]
             if total:
                 columns += [progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeRemainingColumn()]
+            console = Console(file=stream)
+            if not console.is_interactive:  # a terminal that cannot move its cursor, such as one inside an editor
+                return
             ours = stream is sys.stderr  # what is printed meanwhile then stands above the line
             self.line = progress.Progress(
                 *columns,
-                console=Console(file=stream),
+                console=console,
                 transient=True,
                 redirect_stdout=ours and sys.stdout.isatty(),
                 redirect_stderr=ours,
@@ -43,3 +46,4 @@ class ProgressLine:
         """Give the terminal back, the cursor with it."""
         if self.shown:
             self.line.stop()
+            atexit.unregister(self.line.stop)
