@@ -57,7 +57,8 @@ class Log:
         self.seen += batch
         finite = [value for value in self.record["loss"] if math.isfinite(value)]
         mean = sum(finite) / len(finite) if finite else math.nan
-        self.line.tell(f"{self.place(step)}  loss {mean:.3f}  NME {self.nme:.2%}", step)
+        known = "" if math.isnan(self.nme) else f"  NME {self.nme:.2%}"
+        self.line.tell(f"{'steps' if self.steps else self.place(step)}  loss {mean:.3f}{known}", step)
         speed = self.seen / (time.monotonic() - self.began)
         share = self.done()
         if step % 50 == 0 or share >= 1:
