@@ -25,7 +25,7 @@ from edgewing.sources import Frame
 from edgewing.stills import whole_note
 from edgewing.tracking import Track, Tracker
 
-KEYS = "1 points, 2 mesh, 3 heatmap, 4 boundary, m mirror, s smoothing, c screenshot, q quit"
+KEYS = "1 points, 2 mesh, 3 heatmap, 4 boundary, 5 pose, m mirror, s smoothing, c screenshot, q quit"
 RECENT = 300  # frames that figures are taken over; nothing grows with the length of a stream
 NOTE_SECONDS = 4.0  # for which a remark stays in the picture
 

@@ -17,7 +17,7 @@ from edgewing.outputs import Output, Place
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
 
 
-VIEWS = ("points", "mesh", "heatmap", "boundary")  # of `camera`; drawn by edgewing.overlay
+VIEWS = ("points", "mesh", "heatmap", "boundary", "pose")  # of `camera`; drawn by edgewing.overlay
 DEVICE = "what runs the model: auto, cpu, gpu, npu, or a name of `edgewing doctor`; the CPU where there is no such"
 DETECTOR = (
     "one of `edgewing doctor`, a YuNet's .onnx, or whole: the whole picture is the box, as it is for what is no face"
@@ -27,7 +27,7 @@ CAMERA_NOTES = """Of a video file every frame is worked through in order where t
 nothing is shown (--no-window); shown in a window alone it plays at its own pace. Of a camera, a stream and a playing
 video the newest frame is taken; those that it overtook are dropped and counted. Each picture of a folder is searched
 anew.
-keys in the window: 1 points, 2 mesh, 3 heatmap, 4 boundary, m mirror, s smoothing, c screenshot, q quit
+keys in the window: 1 points, 2 mesh, 3 heatmap, 4 boundary, 5 pose, m mirror, s smoothing, c screenshot, q quit
 """
 
 

@@ -28,6 +28,16 @@ class Pose:
     pitch: float
     roll: float
 
+    @property
+    def axes(self) -> np.ndarray:
+        """(3, 3) where the head's side (to the right of an upright picture), its chin and its nose point to: x right, y
+        down, z into the picture."""
+        yaw, pitch, roll = np.radians([self.yaw, self.pitch, self.roll])
+        nose = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), -np.cos(yaw) * np.cos(pitch)])
+        level = np.array([np.cos(yaw), 0.0, np.sin(yaw)])
+        side = np.cos(roll) * level + np.sin(roll) * np.cross(nose, level)
+        return np.stack([side, np.cross(-nose, side), nose])
+
 
 @dataclass(frozen=True)
 class Gaze:

@@ -17,10 +17,11 @@ from edgewing.errors import InputError
 from edgewing.faces import Face
 from edgewing.tracking import Track
 
-VIEWS = ("points", "mesh", "heatmap", "boundary")
+VIEWS = ("points", "mesh", "heatmap", "boundary", "pose")
 MESH = (235, 235, 235)
 PANEL, TEXT, FAINT, NOTE = (12, 18, 22), (240, 246, 246), (150, 170, 172), (255, 190, 90)
 PANEL_OPACITY = 0.62
+AXES = (255, 90, 90), (120, 220, 120), (90, 160, 255)  # RGB of the head's side, of its chin, of its nose
 GLOW = ((255, 140, 30), (255, 240, 190))  # RGB of a weak and of a full heatmap
 
 
@@ -77,6 +78,8 @@ class Painter:
                 drawn = drawing.draw(drawn, points, self._mesh(track.landmarks), track.face.scores)
             else:
                 drawn = drawing.draw(drawn, points, self.contract.layout.edges, track.face.scores)
+                if look.view == "pose":
+                    pose_axes(drawn, track.face, points)
         return np.ascontiguousarray(drawn[:, ::-1]) if look.mirror else drawn
 
     def _map(self, face: Face, view: str) -> np.ndarray:
@@ -87,6 +90,21 @@ class Painter:
         if self._triangles is None:
             self._triangles = triangles(points)
         return self._triangles
+
+
+def pose_axes(image: np.ndarray, face: Face, points: np.ndarray) -> None:
+    """Draw where the head's side, chin and nose point to, in place, from the middle of its (N, 2) points that are there;
+    nothing where they do not tell."""
+    import cv2
+
+    if (pose := face.pose) is None:
+        return
+    seen = points[np.isfinite(points).all(axis=1)]
+    middle, length = seen.mean(axis=0), 0.6 * float(np.ptp(seen, axis=0).max())
+    width = max(1, round(length / 40))
+    for axis, colour in zip(pose.axes, AXES):
+        ends = np.rint(16 * np.stack([middle, middle + length * axis[:2]])).astype(int).tolist()
+        cv2.line(image, ends[0], ends[1], colour, width, cv2.LINE_AA, 4)
 
 
 def triangles(points: np.ndarray) -> list[tuple[int, int]]:

@@ -193,7 +193,7 @@ def test_the_mirror_turns_the_picture_and_no_label(tracks):
     contract, found = tracks
     paint = Painter(contract)
     before = found[0].landmarks.copy()
-    for view in ("points", "mesh"):
+    for view in ("points", "mesh", "pose"):
         plain, mirrored = (paint(clips.face(), found, Look(view, mirror)) for mirror in (False, True))
         assert np.array_equal(plain[:, ::-1], mirrored)
     assert np.array_equal(found[0].landmarks, before)

@@ -70,3 +70,21 @@ def test_what_nothing_tells():
     assert expression.pose(np.ones((68, 2)) * np.arange(68)[:, None], FACE, np.arange(68) < 5) is None
     assert expression.pose(np.full((68, 2), np.nan), FACE) is None
     assert expression.units(np.ones((68, 2)), FACE) is None and expression.gaze(np.ones((68, 2)), FACE) is None
+
+
+def test_axes_point_where_the_head_is_turned():
+    straight = expression.Pose(0, 0, 0).axes
+    assert straight == pytest.approx(np.diag([1, 1, -1]), abs=1e-9)  # side right, chin down, nose to the viewer
+    side, chin, nose = expression.Pose(30, 0, 0).axes
+    assert nose[0] > 0.4 and abs(nose[1]) < 1e-9 and chin[1] > 0.99  # to the right of the picture
+    assert expression.Pose(0, 20, 0).axes[2][1] > 0.3  # down
+    side, chin, _ = expression.Pose(0, 0, 20).axes  # against the clock: the side goes up, the chin to the right
+    assert side[1] < -0.3 and chin[0] > 0.3
+
+
+def test_axes_of_a_drawn_head():
+    """Its nose's tip lies where the axis goes, from the middle of the eyes and the mouth."""
+    for number in (11, 12, 13):
+        points = heads.undrawn(number, FACE.name, (35.0 * (-1) ** number, 0.0, 10.0)).landmarks
+        nose = expression.pose(points, FACE).axes[2]
+        assert (points[30] - points[[36, 39, 42, 45, 48, 54]].mean(axis=0)) @ nose[:2] > 0
