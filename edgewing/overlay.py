@@ -93,8 +93,8 @@ class Painter:
 
 
 def pose_axes(image: np.ndarray, face: Face, points: np.ndarray) -> None:
-    """Draw where the head's side, chin and nose point to, in place, from the middle of its (N, 2) points that are there;
-    nothing where they do not tell."""
+    """Draw where the head's side, chin and nose point to, in place, from the middle of its (N, 2) points that are
+    there; nothing where they do not tell."""
     import cv2
 
     if (pose := face.pose) is None:
