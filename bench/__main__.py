@@ -9,7 +9,7 @@ from edgewing.errors import InputError
 
 VERBS = {
     "accuracy": (
-        "bench.accuracy.accuracy",
+        "bench.accuracy.scoring",
         "NME, FR and AUC of one artefact on one set of pictures, or of two, one by one.",
     ),
     "calibrate": (
@@ -30,7 +30,7 @@ VERBS = {
         "Processor time of several files in one process, in turn, against a reference; also models of others.",
     ),
     "peers": (
-        "bench.peers.peers",
+        "bench.peers.comparison",
         "Our files beside models of others: the same faces, one core, one run; rows and a picture.",
     ),
     "measure": (
@@ -38,10 +38,13 @@ VERBS = {
         "Accuracy and latency of every artefact in RUN/export, appended to RUN/rows.jsonl.",
     ),
     "training": (
-        "bench.training.training",
+        "bench.training.speed",
         "Images a second of training, and ground truth and augmentation against a per-sample pipeline.",
     ),
-    "gate": ("bench.gate.gate", "For CI: is a changed file worse or slower than the one in use? Exit code 1 if it is."),
+    "gate": (
+        "bench.gate.verdicts",
+        "For CI: is a changed file worse or slower than the one in use? Exit code 1 if it is.",
+    ),
     "devices": ("bench.devices.campaign", "Latency of artefacts on boards and phones: here, over ssh, over adb."),
     "steadiness": (
         "bench.accuracy.steadiness",
@@ -57,7 +60,7 @@ VERBS = {
         "NME with the boxes of face detectors against NME with true boxes, on the same faces.",
     ),
     "detection": ("bench.accuracy.detectors", "Fit the boxes of face detectors, or count what each finds."),
-    "gate-proof": ("bench.gate.gate_proof", "Does the gate say what is true? Counted on files whose answer is known."),
+    "gate-proof": ("bench.gate.proof", "Does the gate say what is true? Counted on files whose answer is known."),
     "ladder": ("bench.ladder", "One table from the teacher to the smallest file, and which to ship."),
     "sweep": ("bench.sweep", "Accuracy, time and size of many runs: a Pareto plot and its knee."),
     "shapes": ("bench.shapes", "Untrained networks in one race: which shape of network is fast."),
@@ -65,7 +68,7 @@ VERBS = {
         "bench.training.ablate",
         "The paper's ablation table, or what each departure from it brings, over several seeds.",
     ),
-    "report": ("bench.report.report", "Print the table of one or more runs and write the HTML report."),
+    "report": ("bench.report.publish", "Print the table of one or more runs and write the HTML report."),
     "card": ("bench.report.card", "Write the card of shipped models from their contract and committed rows."),
 }
 

@@ -35,7 +35,7 @@ def main(runs: list[str], **how) -> int:
     last = rungs[-1]
     how = How(last / "ladder.jsonl", **how)
     points = measuring.points(rungs, how)
-    lines, advice = table(points), recommendation(points)
+    lines, advice = table_lines(points), recommendation(points)
     columns.show(HEAD, lines, TEXTS)
     print(advice)
     out = last / "ladder.md"
@@ -55,7 +55,7 @@ def stage(run: Path) -> str:
     return "distilled" if load_model(run).contract.training.teachers else "trained"
 
 
-def table(points: Sequence[Point]) -> list[tuple[str, ...]]:
+def table_lines(points: Sequence[Point]) -> list[tuple[str, ...]]:
     """A line of HEAD for each file, in order."""
     first, accepted = points[0], [p for p in points if p.accepted]
     best = pareto.front(accepted)

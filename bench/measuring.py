@@ -1,4 +1,4 @@
-"""Runs into measured files: exported by targets.export, scored by bench.accuracy.accuracy, timed by bench.time.race.
+"""Runs into measured files: exported by targets.export, scored by bench.accuracy.scoring, timed by bench.time.race.
 
 Every file of a table is scored on the same faces and timed in one race, so that its figures may be compared. Rows are
 appended to one file; a score that is there for the same file and the same faces is not taken again, times always are:
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.accuracy import accuracy
+from bench.accuracy import scoring
 from bench.time import race
 from edgewing import containers, measure, rows
 from edgewing.errors import InputError
 from targets import table
-from targets.export import make, opened
+from targets.export import make, open_run
 from train.checkpoint import load_model
 from train.evaluate import VALIDATION, Faces
 
@@ -71,7 +71,7 @@ def points(runs: Sequence[Path], how: How, say: Callable[[str], None] = print) -
         raise InputError("--data needs --layout NAME, which says how the photographs are labelled")
     if not how.data:
         _same_faces(runs)
-    found = [(run, precision, path) for run in runs for precision, path in export(run, how, say).items()]
+    found = [(run, precision, path) for run in runs for precision, path in exported_files(run, how, say).items()]
     scores = [accuracy_of(path, run, how, say) for run, _, path in found]
     timed = times([path for _, _, path in found], how, say)
     return [
@@ -83,7 +83,7 @@ def points(runs: Sequence[Path], how: How, say: Callable[[str], None] = print) -
     ]  # fmt: skip
 
 
-def export(run: Path, how: How, say: Callable[[str], None]) -> dict[str, Path]:
+def exported_files(run: Path, how: How, say: Callable[[str], None]) -> dict[str, Path]:
     """precision -> TFLite file with the run's weights; made where it is not there yet, rejected ones included."""
     weights = load_model(run).contract.provenance.weights_sha256
     target = table.TABLE["tflite"]
@@ -98,7 +98,7 @@ def export(run: Path, how: How, say: Callable[[str], None]) -> dict[str, Path]:
     missing = [precision for precision in PRECISIONS if there(precision) is None]
     if missing:
         say(f"exporting {run}: {', '.join(missing)}")
-        source = opened(run, table.Options())
+        source = open_run(run, table.Options())
         for precision in missing:
             say(f"  {make(source, 'tflite', precision, command=how.command).result}")
     return {precision: path for precision in PRECISIONS if (path := there(precision)) is not None}
@@ -112,7 +112,7 @@ def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> 
             break
     else:
         say(f"scoring {path}")
-        row = accuracy.score(path, how.data or run, layout=how.layout or "", command=how.command)
+        row = scoring.score(path, how.data or run, layout=how.layout or "", command=how.command)
         rows.append(how.rows, row)
     if row["nme"] is None:
         raise InputError(f"{path}: nothing has a prediction; it cannot be compared")
@@ -122,7 +122,7 @@ def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> 
 def times(paths: Sequence[Path], how: How, say: Callable[[str], None]) -> list[dict]:
     """The race rows of files, in their order; all timed in this process, in turn."""
     say(f"timing {len(paths)} files in turn, {how.rounds} rounds")
-    made = race.race(paths, reference=how.reference, rounds=how.rounds, command=how.command)
+    made = race.race_rows(paths, reference=how.reference, rounds=how.rounds, command=how.command)
     rows.keep(made, how.rows, tell=False)
     found = {row["artefact"]["sha256"]: row for row in made}
     return [found[measure.artefact(path)["sha256"]] for path in paths]

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(to: str | None, **how) -> None:
     first, *made = raced(**how)
-    columns.show(HEAD, table(first, made), left=(0,))
+    columns.show(HEAD, table_lines(first, made), left=(0,))
     rows.keep([first, *made], to)
     fastest = min(made, key=lambda row: row["cpu_ms"])
     print(hints.next_line("python -m train fit DIR --run NAME", *shlex.split(fastest["shape"]["options"])))
@@ -69,7 +69,7 @@ def raced(
     for name, recipe in asked.items():
         with Progress(name) as say, silence():
             about[name] = convert(recipe, paths[name], say)
-    first, *made = race.race([*paths.values()], reference=reference, rounds=rounds, command=command)
+    first, *made = race.race_rows([*paths.values()], reference=reference, rounds=rounds, command=command)
     for row, name in zip(made, asked):
         row["shape"] = {"options": chosen[name], "macs": about[name].macs, "parameters": about[name].parameters}
     return [first, *made]
@@ -103,7 +103,7 @@ def recipe_of(words: str, where: str) -> Recipe:
         raise InputError(f"{where}: {error}") from None
 
 
-def table(reference: dict, made: list[dict]) -> list[tuple[str, ...]]:
+def table_lines(reference: dict, made: list[dict]) -> list[tuple[str, ...]]:
     """A line of HEAD for each row, fastest first. Other work on the machine moves the ratio of the 10th percentiles
     least."""
     lines = []

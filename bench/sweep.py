@@ -59,7 +59,7 @@ def main(
     picture = folder / "sweep.svg"
     how = How(folder / "sweep.jsonl", data, layout if data else None, **how)
     points = measuring.points(found, how)
-    head, *lines = ([line[i] for i in COLUMNS] for line in (ladder.HEAD, *ladder.table(points)))
+    head, *lines = ([line[i] for i in COLUMNS] for line in (ladder.HEAD, *ladder.table_lines(points)))
     columns.show(head, lines, left=(0, 1, len(COLUMNS) - 1))
     accepted = [point for point in points if point.accepted]
     faces = data or "the runs' validation faces"

@@ -18,7 +18,6 @@ from edgewing.layouts import Layout
 THRESHOLDS = (0.08, 0.10)
 BOX = "landmarks"  # the normaliser that every face has: the root of the area of the tight box of its points
 LEAST_FACES = 50  # that a gate needs to say anything of accuracy
-RESAMPLES, CHUNK = 4000, 200  # bootstrap draws, and how many of them at a time
 
 
 def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.ndarray | None = None) -> np.ndarray:
@@ -153,39 +152,3 @@ def summarise(face_errors: np.ndarray) -> Summary:
         auc08=area_under_curve(face_errors, low),
         auc10=area_under_curve(face_errors, high),
     )
-
-
-@dataclass(frozen=True)
-class Change:
-    """How a second model's NME differs from a first one's on the same faces, as a share of the first: 0.05 is 5 %
-    worse. low, high: ends of the interval. faces: that both have a prediction for. lost: that only the first has."""
-
-    change: float
-    low: float
-    high: float
-    faces: int
-    lost: int
-
-
-def paired_change(face_errors: np.ndarray, reference: np.ndarray, interval: float = 0.95, seed: int = 0) -> Change:
-    """The relative change of NME with its bootstrap interval over faces, the same faces drawn for both.
-
-    face_errors, reference: (F,) errors of the same faces in the same order; infinite without a prediction.
-    Percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
-    Raises InputError: other numbers of faces, none that both predict, a reference without any error.
-    """
-    first, second = np.asarray(reference, float), np.asarray(face_errors, float)
-    if first.shape != second.shape:
-        raise InputError(f"{len(second)} against {len(first)}; a paired comparison needs the same pictures")
-    lost = int((np.isfinite(first) & ~np.isfinite(second)).sum())
-    both = np.isfinite(first) & np.isfinite(second)
-    first, second = first[both], second[both]
-    if not len(first) or not first.mean() > 0:
-        raise InputError("nothing that both models predict with an error above 0; nothing to compare")
-    random, ratios = np.random.default_rng(seed), []
-    for _ in range(RESAMPLES // CHUNK):  # in parts: thousands of faces times thousands of draws are gigabytes
-        chosen = random.integers(0, len(first), (CHUNK, len(first)))
-        ratios.append(second[chosen].mean(axis=1) / np.maximum(first[chosen].mean(axis=1), np.finfo(float).tiny))
-    low, high = np.quantile(np.concatenate(ratios), [(1 - interval) / 2, (1 + interval) / 2])
-    ratio = second.mean() / first.mean()
-    return Change(float(ratio - 1), float(low - 1), float(high - 1), len(first), lost)

@@ -20,7 +20,7 @@ from train.weights import ABOUT
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     with commands.command(_parser(), argv) as options:
-        sys.exit(export(**vars(options), command=shlex.join(["python", "-m", "targets", *argv])))
+        sys.exit(export_run(**vars(options), command=shlex.join(["python", "-m", "targets", *argv])))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def export(
+def export_run(
     run: str, to: list[str], precision: list[str] | None = None, output: str = table.OUTPUTS[0], batch: int = 1,
     ios: int = table.IOS[0], data: str | None = None, layout: str | None = None, bisect: bool = False,
     debug: bool = False, command: str = "",
@@ -78,7 +78,7 @@ def export(
     from train import runs
 
     found = runs.find(run)
-    opened = export.opened(found, options, data, layout, debug)
+    opened = export.open_run(found, options, data, layout, debug)
     if bisect:
         from targets import bisect as search
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgewing import runtimes
+from edgewing.runtimes import tflite
 
 THREADS = (1, 2)
 # Besides the picture's cast: of the paper's network, which doubles its maps by repeating cells and halves them by their
@@ -21,7 +22,7 @@ def problems(path: Path, opened: runtimes.Runtime) -> list[str]:
     it is already, with one of them."""
     for threads in THREADS:
         known = opened.description
-        found = known if known.threads == threads else runtimes.open(path, threads, tell=False).description
+        found = known if known.threads == threads else tflite.interpret(path, threads)[1]
         if set(found.left) - {runtimes.PICTURE_CAST, *EXCEPTIONS}:
             return [f"{found.fallback} ({threads} thread{'s' * (threads > 1)})"]
     return []

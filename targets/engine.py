@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", metavar="DIR", help=f"{table.ABOUT_DATA} (default: the run's own)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     with command(parser, argv) as typed:
-        path, made_for, result = export(runs.find(typed.run), typed.precision, typed.data)
+        path, made_for, result = build_engine(runs.find(typed.run), typed.precision, typed.data)
         print(f"built for {made_for}")
         print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB, {typed.precision})\n  {result}")
         if result.reasons:
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
         print(hints.next_line("edgewing info", path))
 
 
-def export(run: Path, precision: str, data: str | None = None) -> tuple[Path, engines.Build, parity.Result]:
+def build_engine(run: Path, precision: str, data: str | None = None) -> tuple[Path, engines.Build, parity.Result]:
     """Build RUN/export/NAME-torch-PRECISION.engine and hold it against the network, on this GPU, as all files are.
 
     data: as ``parity.of_run``. InputError where there is no run, torch_tensorrt or GPU.

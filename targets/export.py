@@ -40,7 +40,7 @@ class Made:
     seconds: float
 
 
-def opened(
+def open_run(
     run: Path, options: table.Options, data: str | None = None, layout: str | None = None, debug: bool = False
 ) -> Opened:
     """Load the run, and the faces to check on: those of ``data``, labelled by ``layout``, or its own."""

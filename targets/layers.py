@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from edgewing.contract import Contract
 from edgewing.errors import InputError
+from targets import onnx as onnx_target
+from targets import tflite
 from targets.graph import Interface
 
 PICTURE = "picture"  # the pixels behind their normalisation: what exporters call ``graph``
@@ -33,7 +35,6 @@ class Value:
 def _onnx(path: Path, about: Contract, crops: np.ndarray, order: Order) -> Iterator[Value]:
     """What each node makes, unoptimised: float tensors of nodes that are named after a module."""
     import onnx
-    import onnxruntime
 
     model = onnx.load(path, load_external_data=False)
     outputs = {output.name for output in model.graph.output}
@@ -44,11 +45,7 @@ def _onnx(path: Path, about: Contract, crops: np.ndarray, order: Order) -> Itera
         if name and node.op_type not in ("QuantizeLinear", "DequantizeLinear", "Cast", "Shape", "Constant")
     }
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in layer_of if name not in outputs)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnx_target.session(model, optimised=False)
     names = [output.name for output in session.get_outputs() if output.type == "tensor(float)"]
     interface = Interface(about.input.axes, about.input.dtype, about.input.name)
     parts = [session.run(names, {interface.name: interface.tensor(some).numpy()}) for some in _batches(about, crops)]
@@ -58,19 +55,10 @@ def _onnx(path: Path, about: Contract, crops: np.ndarray, order: Order) -> Itera
 
 def _tflite(path: Path, about: Contract, crops: np.ndarray, order: Order) -> Iterator[Value]:
     """What each operation makes, by built-in kernels; integers as the real numbers they stand for."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        model_path=str(path),
-        num_threads=1,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
+    interpreter, computed = tflite.with_all_tensors(path.read_bytes())
     image = interpreter.get_input_details()[0]["index"]
     outputs = {detail["index"] for detail in interpreter.get_output_details()}
-    computed = {i for operation in interpreter._get_ops_details() for i in operation["outputs"]}
-    wanted = [d for d in interpreter.get_tensor_details() if d["index"] in computed and d["name"]]
+    wanted = [detail for detail in computed if detail["name"]]
     parts = []
     for some in _batches(about, crops):
         interpreter.set_tensor(image, some)

@@ -78,6 +78,18 @@ def half(model):
     return small
 
 
+def session(model, optimised: bool = True):
+    """ONNX Runtime on one core with a ModelProto; as written, node by node, where it is not ``optimised``."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
 def _layer(node) -> str:
     """The module a node comes from, as the network names it: ``stacks.0.head``, ``decode``, ``graph`` for the rest.
 

@@ -181,7 +181,7 @@ def photographs(folder: Path, layout: str | Layout, square: contract.CropPart) -
     )
 
 
-def opened(path: Path) -> list[runtimes.Runtime]:
+def runtimes_of(path: Path) -> list[runtimes.Runtime]:
     """What runs this file here: a runtime, or what stands in for it. Called with crops, it gives Points."""
     evaluator = formats.TABLE[containers.format_of(path)].evaluator
     found = importlib.import_module(evaluator).opened(path) if evaluator else []
@@ -193,7 +193,7 @@ def measure(path: Path, reference: runtimes.Points, faces: Faces) -> Result:
 
     Where it runs on several kinds of compute units, the worst of them counts.
     """
-    results = [_measure(path, artefact, reference, faces) for artefact in opened(path)]
+    results = [_measure(path, artefact, reference, faces) for artefact in runtimes_of(path)]
     return max(results, key=lambda result: (len(result.reasons), result.part.p99))
 
 

@@ -144,7 +144,6 @@ def _in_order(pairs: list, nodes: list) -> list:
 def activations(model, crops: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
     """For each crop every tensor that int8 could need a range of, by name, as ONNX Runtime computes them."""
     import onnx
-    import onnxruntime
 
     constant = {i.name for i in model.graph.initializer}
     names = sorted({n for node in model.graph.node if _chosen(node, ()) for n in _activation_inputs(node, constant)})
@@ -154,10 +153,7 @@ def activations(model, crops: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
     watched.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name not in there
     )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = plain.session(watched)
     batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
     for crop in crops:
         image = INTERFACE.tensor(np.repeat(crop[None], batch, axis=0)).numpy()  # each crop counts for itself

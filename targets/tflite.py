@@ -120,9 +120,20 @@ def float_convolutions(flat: bytes) -> list[str]:
 
 def activations(flat: bytes, crops: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
     """For each crop every float tensor that the fp32 file computes, by name."""
+    interpreter, computed = with_all_tensors(flat)
+    image, (batch, *_) = (interpreter.get_input_details()[0][key] for key in ("index", "shape"))
+    wanted = [detail for detail in computed if detail["dtype"] is np.float32]
+    for crop in crops:
+        interpreter.set_tensor(image, np.repeat(crop[None], batch, axis=0))  # each crop counts for itself
+        interpreter.invoke()
+        yield {d["name"]: interpreter.get_tensor(d["index"]) for d in wanted}
+
+
+def with_all_tensors(flat: bytes):
+    """An interpreter of the file that keeps what every operation computes, and the details of these tensors: built-in
+    kernels alone, because a delegate such as XNNPACK keeps its tensors to itself."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    # Kernels without a delegate: XNNPACK keeps its tensors to itself.
     interpreter = Interpreter(
         model_content=flat,
         num_threads=1,
@@ -130,13 +141,8 @@ def activations(flat: bytes, crops: np.ndarray) -> Iterator[dict[str, np.ndarray
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
-    image, (batch, *_) = (interpreter.get_input_details()[0][key] for key in ("index", "shape"))
     computed = {i for operation in interpreter._get_ops_details() for i in operation["outputs"]}
-    wanted = [d for d in interpreter.get_tensor_details() if d["index"] in computed and d["dtype"] is np.float32]
-    for crop in crops:
-        interpreter.set_tensor(image, np.repeat(crop[None], batch, axis=0))  # each crop counts for itself
-        interpreter.invoke()
-        yield {d["name"]: interpreter.get_tensor(d["index"]) for d in wanted}
+    return interpreter, [detail for detail in interpreter.get_tensor_details() if detail["index"] in computed]
 
 
 def write(path: Path, flat: bytes, about: contract.Contract) -> None:

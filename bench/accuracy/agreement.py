@@ -12,16 +12,15 @@ and the model are then both run on, each at its own size. The difference is divi
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from bench.accuracy import groups
-from bench.accuracy.accuracy import PROBLEMS_KEPT, percent, shared_points
+from bench.accuracy.scoring import PROBLEMS_KEPT, shared_points
 from bench.report import artefacts
+from bench.report.columns import percent, progress
 from edgewing import containers, geometry, hints, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
@@ -49,40 +48,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(model: str, to: str | None, json: str | None, **how) -> None:
-    row = compare(model, **how)
-    print(describe(row))
+    row = agreement_row(model, **how)
+    print(row_as_text(row))
     rows.keep([row], to, json)
     print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", model))
 
 
-def compare(model: str | Path, teacher: str | Path, data: str | Path, *, command: str = "") -> dict:
+def agreement_row(model: str | Path, teacher: str | Path, data: str | Path, *, command: str = "") -> dict:
     """The agreement row of a model and its teacher. Raises: InputError where no face can be compared."""
     files = {"model": models.find(model), "teacher": _teacher(teacher)}
     student, teacher = (runtimes.open(path) for path in files.values())
     of_model, of_teacher = (runtime.contract.layout for runtime in (student, teacher))
     layout, from_model, from_teacher = shared_points(of_model, of_teacher)
 
-    ours, theirs, names, problems = [], [], [], []
-    found = pictures.read(data)
-    for item in track(found, description="agreement", transient=True, disable=not os.isatty(1)):
-        if isinstance(item, InputError):
-            problems.append(str(item))
-            continue
-        name, image = item
-        try:
-            box = _face(teacher, image, name)
-        except InputError as error:
-            problems.append(str(error))
-            continue
-        theirs.append(_landmarks(teacher, image, box)[from_teacher])
-        ours.append(_landmarks(student, image, box)[from_model])
-        names.append(name)
-    if not names:
-        raise InputError(f"{data}: no face could be compared; first problem: {'; '.join(problems[:1])}")
-
-    ours, theirs = np.array(ours), np.array(theirs)
-    distance = metrics.normaliser(theirs, layout)
-    errors = metrics.errors(ours, theirs, distance)
+    names, ours, theirs, problems = _look(student, teacher, data)
+    ours, theirs = ours[:, from_model], theirs[:, from_teacher]
+    errors = metrics.errors(ours, theirs, metrics.normaliser(theirs, layout))
     ages, sexes = zip(*(labels(name) for name in names))
     contract = student.contract
     protocol = {
@@ -101,24 +82,42 @@ def compare(model: str | Path, teacher: str | Path, data: str | Path, *, command
         # pictures that the model learnt from, with this teacher's labels, flatter the agreement
         "trained_on_these": any(Path(s).name == Path(data).name for s in contract.training.trained_on),
     }
-    return rows.finite(
-        {
-            **rows.header("agreement", measure.artefact(files["model"]), protocol, command),
-            "model": measure.model_of(contract),
-            "runtime": str(student.description),
-            "teacher": measure.artefact(files["teacher"])
-            | {"name": teacher.contract.model.name, "precision": teacher.contract.model.precision},
-            **vars(metrics.summarise(errors)),
-            "parts": {
-                "age": groups.part("years in the file's name", ages, errors, list(AGES)),
-                "sex": groups.part("as the file's name has it", sexes, errors, list(SEXES)),
-            },
-            "problems": problems[:PROBLEMS_KEPT],
-        }
-    )
+    known = {"name": teacher.contract.model.name, "precision": teacher.contract.model.precision}
+    row = {
+        **rows.header("agreement", measure.artefact(files["model"]), protocol, command),
+        "model": measure.model_of(contract),
+        "runtime": str(student.description),
+        "teacher": measure.artefact(files["teacher"]) | known,
+        **vars(metrics.summarise(errors)),
+        "parts": {
+            "age": groups.part("years in the file's name", ages, errors, list(AGES)),
+            "sex": groups.part("as the file's name has it", sexes, errors, list(SEXES)),
+        },
+        "problems": problems[:PROBLEMS_KEPT],
+    }
+    return rows.finite(row)
 
 
-def describe(row: dict) -> str:
+def _look(student, teacher, data: str | Path) -> tuple[list[str], np.ndarray, np.ndarray, list[str]]:
+    """Names of the faces that the teacher finds, (F, N, 2) landmarks of either in image px, and what was skipped."""
+    found, problems = [], []
+    for item in progress(pictures.read(data), "agreement"):
+        try:
+            if isinstance(item, InputError):
+                raise item
+            name, image = item
+            box = _face(teacher, image, name)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        found.append((name, *(_landmarks(runtime, image, box) for runtime in (student, teacher))))
+    if not found:
+        raise InputError(f"{data}: no face could be compared; first problem: {'; '.join(problems[:1])}")
+    names, ours, theirs = zip(*found)
+    return list(names), np.array(ours), np.array(theirs), problems
+
+
+def row_as_text(row: dict) -> str:
     """The protocol and the figures of an agreement row, in lines for a terminal."""
     p, teacher = row["protocol"], row["teacher"]
     lines = [
@@ -129,7 +128,7 @@ def describe(row: dict) -> str:
     lines += ["the model was trained on these pictures"] if p["trained_on_these"] else []
     lines += [f"skipped: {problem}" for problem in row["problems"]]
     lines.append(f"difference {percent(row['nme'])}  above 10 %: {percent(row['fr10'])}")
-    return "\n".join(lines + groups.describe(row["parts"]))
+    return "\n".join(lines + groups.lines_of(row["parts"]))
 
 
 def labels(name: str) -> tuple[str, str]:
@@ -143,7 +142,7 @@ def _teacher(text: str) -> Path:
     path = models.find(text)
     if not path.is_dir() or containers.is_package(path):
         return path
-    found, _ = artefacts.find(path)
+    found, _ = artefacts.of_run(path)
     exact = [file for file, contract in found if contract.model.precision == "fp32"]
     if not exact:
         raise InputError(f"{path}/export: no fp32 artefact; make one with: python -m targets {path} --to onnx")

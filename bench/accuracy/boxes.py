@@ -8,15 +8,14 @@ the landmarks that the first one gave, as tracking has it from its second frame 
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
-from bench.accuracy.accuracy import shared_points
 from bench.accuracy.detectors import FOUND, crop_shift
+from bench.accuracy.scoring import shared_points
+from bench.report.columns import progress
 from edgewing import detection, geometry, hints, layouts, measure, metrics, models, rows
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Rows
@@ -36,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(to: str | None, **how) -> None:
-    made = cost(**how)
+    made = detector_rows(**how)
     rows.keep(made, to)
     print(hints.next_line("edgewing run IMAGE --detector", made[0]["detector"]))
 
 
-def cost(
+def detector_rows(
     model: str | Path,
     data: str,
     layout: str,
@@ -53,33 +52,25 @@ def cost(
     path = models.find(model)
     detectors = {name: detection.open(name) for name in detector}
     landmarker = Landmarker(path)
-    model_layout = landmarker.contract.layout
-    scored, from_model, from_data = shared_points(model_layout, layouts.get(layout))
-    found = {name: {"true": [], "detector": [], "again": [], "shift": []} for name in detectors}
+    scored, from_model, from_data = shared_points(landmarker.contract.layout, layouts.get(layout))
     samples = read_samples([data], layout, "test").samples
     normaliser = metrics.normaliser_of_all(np.stack([sample.landmarks[from_data] for sample in samples]), scored)
-    for index in track(range(len(samples)), description="detectors", transient=True, disable=not os.isatty(1)):
-        sample = samples[index]
+    found = {name: [] for name in detectors}
+    for sample in progress(samples, "detectors"):
         image, true_box = load_image(sample), geometry.landmark_box(sample.landmarks)
         truth = sample.landmarks[from_data][None]
         distance = metrics.normaliser(truth, scored, normaliser, true_box[None])
 
-        def error(face, truth=truth, distance=distance) -> float:
-            return float(metrics.errors(face.landmarks[from_model][None], truth, distance)[0])
+        def look(box, image=image, truth=truth, distance=distance) -> tuple[float, np.ndarray]:
+            """The error of one look at that box, and the box of what it gave."""
+            (face,) = landmarker(image, [box])
+            error = metrics.errors(face.landmarks[from_model][None], truth, distance)
+            return float(error[0]), geometry.landmark_box(face.landmarks)
 
-        (face,) = landmarker(image, [true_box])
-        with_true = error(face)
-        for name, detector in detectors.items():
-            boxes = np.reshape([one.box for one in detector(image)], (-1, 4))
-            overlaps = detection.overlap(true_box, boxes)
-            if max(overlaps, default=0) < FOUND:
-                continue
-            box = boxes[overlaps.argmax()]
-            (first,) = landmarker(image, [box])
-            (second,) = landmarker(image, [geometry.landmark_box(first.landmarks)])
-            for key, value in (("true", with_true), ("detector", error(first)), ("again", error(second))):
-                found[name][key].append(value)
-            found[name]["shift"].append(crop_shift(box, true_box))
+        with_true = look(true_box)[0]
+        for name, finder in detectors.items():
+            if (seen := _cost(finder(image), true_box, look)) is not None:
+                found[name].append((with_true, *seen))
     protocol = {
         "data": "/".join(Path(data).parts[-2:]),
         "layout": layout,
@@ -88,25 +79,40 @@ def cost(
         "faces": len(samples),
         "found": f"IoU with the true landmark box >= {FOUND}",
     }
-    made = []
-    for name, errors in found.items():
-        count = len(errors["true"])
-        nme = {key: float(np.mean(errors[key])) if count else None for key in ("true", "detector", "again")}
-        row = {
-            **rows.header("boxes", measure.artefact(path), protocol, command),
-            "runtime": str(landmarker.runtime.description),
-            "detector": name,
-            "found": count,
-            "recall": count / len(samples),
-            "nme": nme,
-            "crop_shift_p50": float(np.median(errors["shift"])) if count else None,
-        }
-        made.append(rows.finite(row))
-        print(describe(row), flush=True)
+    head, made = rows.header("boxes", measure.artefact(path), protocol, command), []
+    for name, seen in found.items():
+        made.append({**head, "runtime": str(landmarker.runtime.description), "detector": name})
+        made[-1] |= _figures(seen, len(samples))
+        print(row_as_text(made[-1]), flush=True)
     return made
 
 
-def describe(row: dict) -> str:
+def _cost(found: Sequence[detection.Detection], true_box: np.ndarray, look: Callable) -> tuple[float, ...] | None:
+    """Errors with the detector's box and at a second look, and how far the crop is shifted; None where it does not find
+    the face."""
+    boxes = np.reshape([one.box for one in found], (-1, 4))
+    overlaps = detection.overlap(true_box, boxes)
+    if max(overlaps, default=0) < FOUND:
+        return None
+    box = boxes[overlaps.argmax()]
+    first, again = look(box)
+    return first, look(again)[0], crop_shift(box, true_box)
+
+
+def _figures(seen: list[tuple[float, ...]], faces: int) -> dict:
+    """What a row says of the faces that a detector found, the error with the true box and what ``_cost`` says."""
+    true, first, again, shift = zip(*seen) if seen else [[]] * 4
+    nme = {"true": true, "detector": first, "again": again}
+    found = {
+        "found": len(seen),
+        "recall": len(seen) / faces,
+        "nme": {name: float(np.mean(errors)) if seen else None for name, errors in nme.items()},
+        "crop_shift_p50": float(np.median(shift)) if seen else None,
+    }
+    return rows.finite(found)
+
+
+def row_as_text(row: dict) -> str:
     if not row["found"]:
         return f"{row['detector']}: finds none of {row['protocol']['faces']} faces"
     true, first, again = (100 * row["nme"][key] for key in ("true", "detector", "again"))

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.accuracy import radius
-from bench.accuracy.faces import HELD_OUT, open_faces
+from bench.accuracy.scored_faces import HELD_OUT, open_faces
 from edgewing import containers, contract, files, geometry, hints, measure, models, runtimes, trial
 from edgewing.errors import InputError
 from edgewing.outputs import Output

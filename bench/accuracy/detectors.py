@@ -46,10 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(action: str, **how) -> None:
-    {"fit": fit, "score": score}[action](**how)
+    {"fit": fit_detectors, "score": score_detectors}[action](**how)
 
 
-def fit(folders: Sequence[str], layout: str, detector: str | None, out: str | None, command: str = "") -> None:
+def fit_detectors(
+    folders: Sequence[str], layout: str, detector: str | None, out: str | None, command: str = ""
+) -> None:
     """Fit every detector that is installed and write the data file."""
     pairs: dict[str, list[np.ndarray]] = {}
     detectors = _wanted(detector)
@@ -95,7 +97,7 @@ def affine(pairs: np.ndarray) -> dict:
     return {name: [round(float(v), 4) for v in value] for name, value in values.items()}
 
 
-def score(folders: Sequence[str], layout: str, detector: str | None, json: str, command: str = "") -> None:
+def score_detectors(folders: Sequence[str], layout: str, detector: str | None, json: str, command: str = "") -> None:
     """Recall, false finds and milliseconds of every detector; one row each."""
     faces = list(pictures(folders, layout, "test"))
     for name, (one, description) in _wanted(detector).items():
@@ -133,10 +135,9 @@ def score(folders: Sequence[str], layout: str, detector: str | None, json: str, 
         }
         with open(json, "a") as stream:
             stream.write(dumps(row, allow_nan=False) + "\n")
+        shift = f"crop shift {row['crop_shift_p50']:.3f}" if shifts else "finds none"
         print(
-            f"{name}: recall {row['recall']:.3f} of {labelled}, {false} unmatched, {row['cpu_ms']:.1f} CPU ms,"
-            f" crop shift {row['crop_shift_p50']:.3f}",
-            flush=True,
+            f"{name}: recall {row['recall']:.3f} of {labelled}, {false} unmatched, {row['cpu_ms']:.1f} CPU ms, {shift}"
         )
     print(f"wrote {json}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
 

@@ -11,6 +11,7 @@ import functools
 
 import numpy as np
 
+from bench import intervals
 from edgewing import metrics
 from edgewing.layouts import Layout
 from train.data import drawn
@@ -23,7 +24,7 @@ SUBSET_HOW = "the test set's own subsets, which may overlap"
 HIDDEN_HOW = "points that the dataset calls occluded, upper end not included"
 YAW_HOW = "head turned by so many degrees: weak-perspective fit of a mean head to the true points but for the contour"
 SIZE_HOW = "longer side of the box of the true points, px of the picture"
-RESAMPLES, INTERVAL = 1000, 0.95
+RESAMPLES = 1000
 
 
 def part(how: str, labels: list[str], face_errors: np.ndarray, order: list[str]) -> dict:
@@ -32,7 +33,7 @@ def part(how: str, labels: list[str], face_errors: np.ndarray, order: list[str])
     Returns ``how`` and ``groups``: name -> faces, failed, nme with nme_low and nme_high, fr08, fr10, auc08, auc10.
     """
     labels = np.array(labels)
-    groups = {name: figures(face_errors[labels == name]) for name in order if (labels == name).any()}
+    groups = {name: nme_figures(face_errors[labels == name]) for name in order if (labels == name).any()}
     return {"how": how, "groups": groups}
 
 
@@ -62,7 +63,7 @@ def by_attribute(attributes: list[dict[str, int]], face_errors: np.ndarray) -> d
     members = {name: np.array([bool(of_face.get(name)) for of_face in attributes]) for name in names}
     if all(chosen.all() or not chosen.any() for chosen in members.values()):
         return None
-    found = {name: figures(face_errors[chosen]) for name, chosen in members.items() if chosen.any()}
+    found = {name: nme_figures(face_errors[chosen]) for name, chosen in members.items() if chosen.any()}
     return {"how": SUBSET_HOW, "groups": found}
 
 
@@ -88,7 +89,7 @@ def yaw(landmarks: np.ndarray, layout: Layout) -> np.ndarray:
     return np.rad2deg(np.arctan2(-ahead[:, 0], ahead[:, 2]))
 
 
-def describe(parts: dict[str, dict]) -> list[str]:
+def lines_of(parts: dict[str, dict]) -> list[str]:
     """A line per group for a terminal."""
     lines = []
     for name, division in parts.items():
@@ -107,7 +108,7 @@ def cells(figures: dict) -> str:
     return f"NME {nme:.2f} % ({low:.2f} to {high:.2f})  {failure}"
 
 
-def figures(face_errors: np.ndarray) -> dict:
+def nme_figures(face_errors: np.ndarray) -> dict:
     """What metrics.summarise says of (F,) errors, and the bootstrap interval nme_low, nme_high of its NME."""
     low, high = _interval(face_errors[np.isfinite(face_errors)])
     return {**vars(metrics.summarise(face_errors)), "nme_low": low, "nme_high": high}
@@ -116,10 +117,7 @@ def figures(face_errors: np.ndarray) -> dict:
 def _interval(face_errors: np.ndarray) -> tuple[float, float]:
     if not len(face_errors):
         return float("nan"), float("nan")
-    drawn_again = np.random.default_rng(0).integers(0, len(face_errors), (RESAMPLES, len(face_errors)))
-    means = face_errors[drawn_again].mean(axis=1)
-    low, high = np.quantile(means, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-    return float(low), float(high)
+    return intervals.bootstrap(lambda chosen: face_errors[chosen].mean(axis=1), len(face_errors), RESAMPLES)
 
 
 def _labels(values: np.ndarray, starts: tuple[int, ...]) -> list[str]:

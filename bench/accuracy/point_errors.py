@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.report.columns import percent
 from edgewing.layouts import Layout
 
 WORST = 5  # points that are told on a terminal; the row has every one
 
 
-def figures(distances: np.ndarray, visibility: np.ndarray, layout: Layout) -> dict:
+def by_point(distances: np.ndarray, visibility: np.ndarray, layout: Layout) -> dict:
     """Fields of a row: ``per_point``, each point's mean error over the faces that have it; where points are hidden the
     same of seen and of hidden ones alone; where the layout has groups of points, their means.
 
@@ -31,17 +32,15 @@ def figures(distances: np.ndarray, visibility: np.ndarray, layout: Layout) -> di
     return found
 
 
-def describe(row: dict) -> list[str]:
+def lines_of(row: dict) -> list[str]:
     """Lines for a terminal."""
     means, lines = row["per_point"], []
     if worst := sorted((i for i, mean in enumerate(means) if mean is not None), key=lambda i: -means[i])[:WORST]:
         hidden = row.get("per_point_hidden")
-        told = ", ".join(
-            f"{i} {_percent(means[i])}{f' (hidden {_percent(hidden[i])})' if hidden else ''}" for i in worst
-        )
+        told = ", ".join(f"{i} {percent(means[i])}{f' (hidden {percent(hidden[i])})' if hidden else ''}" for i in worst)
         lines.append(f"points with the largest mean error, counted from 0: {told}")
     if groups := row.get("point_groups"):
-        lines.append("by group of points: " + ", ".join(f"{name} {_percent(mean)}" for name, mean in groups.items()))
+        lines.append("by group of points: " + ", ".join(f"{name} {percent(mean)}" for name, mean in groups.items()))
     return lines
 
 
@@ -49,7 +48,3 @@ def _means(distances: np.ndarray) -> list[float | None]:
     """(F, N) -> of each point its mean over the faces that have it."""
     counts, sums = np.isfinite(distances).sum(axis=0), np.nansum(distances, axis=0)
     return [float(total / count) if count else None for total, count in zip(sums, counts)]
-
-
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{100 * share:.2f} %"

@@ -78,7 +78,7 @@ def coverage(
     }
 
 
-def describe(found: dict) -> list[str]:
+def lines_of(found: dict) -> list[str]:
     """Lines for a terminal."""
     lines = [
         f"true points within the radius that is said ({100 * found['share']:g} % are promised): "

@@ -72,15 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(model: str, plot: str | None, to: str | None, **how) -> None:
-    row = measure_all(model, plot=plot, **how)
-    print(describe(row))
+    row = steadiness_row(model, plot=plot, **how)
+    print(row_as_text(row))
     if plot:
         print(f"wrote {plot}")
     rows.keep([row], to)
     print(hints.next_line("edgewing camera --model", model))
 
 
-def measure_all(
+def steadiness_row(
     model: str | Path, data: str, *, layout: str = "300w-68", stills: int = STILLS, clips: Sequence[str] = (),
     plot: str | None = None, command: str = "",
 ) -> dict:  # fmt: skip
@@ -105,7 +105,7 @@ def measure_all(
         "unit": f"px of a {REFERENCE} px crop, distances",
     }
     constants = tracking.settings().filter
-    moving = {kind: figures(recorded, kind, constants) for kind in MOTIONS}
+    moving = {kind: jitter_and_lag(recorded, kind, constants) for kind in MOTIONS}
     row = {
         **rows.header("steadiness", measure.artefact(path), protocol, command),
         "runtime": str(landmarker.runtime.description),
@@ -120,7 +120,7 @@ def measure_all(
     return rows.finite(row)
 
 
-def describe(row: dict) -> str:
+def row_as_text(row: dict) -> str:
     lines = [f"{'':20}{'jitter: raw':>12}{'shown':>8}{'lag: raw':>12}{'shown':>8}{'trail':>8}"]
     for kind, f in row["motions"].items():
         raw, shown = f["raw"], f["shown"]
@@ -202,7 +202,7 @@ def rms(error: np.ndarray) -> float:
     return float(np.sqrt((error**2).sum(axis=-1).mean()))
 
 
-def figures(recorded: dict[str, list], kind: str, constants: Filter) -> dict:
+def jitter_and_lag(recorded: dict[str, list], kind: str, constants: Filter) -> dict:
     """jitter and lag of raw and shown landmarks, and the trail of the shown, each the mean over faces."""
     found = {"raw": [], "shown": []}
     trails = []
@@ -276,11 +276,11 @@ COLOURS = {"one cutoff": "#8a8f98", "One-Euro, each point alone": "#c2702d", "ou
 
 def sweep(recorded: dict[str, list]) -> dict[str, dict[str, list[float]]]:
     """Lag of a shaking head and jitter at rest with other constants, on the raw landmarks that were recorded."""
-    chosen = tracking.settings().filter
+    chosen, alone = tracking.settings().filter, apart(recorded)
     several = {
-        "one cutoff": [cost(recorded, replace(chosen, speed_cutoff=0.0, least_cutoff=c)) for c in CUTOFFS],
-        "One-Euro, each point alone": [cost(apart(recorded), replace(chosen, speed_cutoff=b)) for b in PAPER_SPEEDS],
-        "ours": [cost(recorded, replace(chosen, speed_cutoff=b)) for b in SPEEDS],
+        "one cutoff": [lag_and_jitter(recorded, replace(chosen, speed_cutoff=0.0, least_cutoff=c)) for c in CUTOFFS],
+        "One-Euro, each point alone": [lag_and_jitter(alone, replace(chosen, speed_cutoff=b)) for b in PAPER_SPEEDS],
+        "ours": [lag_and_jitter(recorded, replace(chosen, speed_cutoff=b)) for b in SPEEDS],
     }
     return {name: dict(zip(("lag_ms", "jitter"), map(list, zip(*points)))) for name, points in several.items()}
 
@@ -293,7 +293,7 @@ def apart(recorded: dict[str, list]) -> dict[str, list]:
     }
 
 
-def cost(recorded: dict[str, list], constants: Filter) -> tuple[float, float]:
+def lag_and_jitter(recorded: dict[str, list], constants: Filter) -> tuple[float, float]:
     """(ms of lag while shaking, jitter at rest), means over faces."""
     lags, jitters = [], []
     for shaking, still in zip(recorded["shake"], recorded["rest"]):
@@ -315,16 +315,5 @@ def chart(row: dict) -> str:
     x_end, y_end = max(max(line.x) for line in lines), max(max(line.y) for line in lines)
     ring = charts.Curve("what ships", x + 0.012 * x_end * np.cos(turn), y + 0.02 * y_end * np.sin(turn), "#111")
     title = "jitter of a still face against lag of a shaking head"
-    svg = str(charts.curves([*lines, ring], title, "lag of a shaking head, ms", "jitter at rest, px of 256"))
-    names = [*COLOURS.items(), ("ring: what ships", "#111")]
-    words = "".join(
-        f'<text x="466" y="{180 + 19 * n}" text-anchor="end" style="fill:{colour}">{text}</text>'
-        for n, (text, colour) in enumerate(names)
-    )
-    style = (
-        "<style>text{font:13px system-ui,sans-serif;fill:#46525e}.tick{font-size:11px}.grid{stroke:#e3e8ec}"
-        ".axis{stroke:#9aa7b3}.curve{fill:none;stroke-width:2}</style><rect width='100%' height='100%' fill='#fff'/>"
-    )
-    head, body = svg.removesuffix("</svg>").split(">", 1)
-    head = head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    return f"{head}>{style}{body}{words}</svg>\n"
+    drawn = charts.curves([*lines, ring], title, "lag of a shaking head, ms", "jitter at rest, px of 256")
+    return charts.alone(drawn, [*lines, replace(ring, name="ring: what ships")])

@@ -60,7 +60,7 @@ def said(text: str) -> str:
     return text if len(text) <= CLIP else f"{text[:CLIP]}..."
 
 
-def run(words: list[str], stdin: bytes, seconds: float) -> tuple[int, bytes, bytes]:
+def run_client(words: list[str], stdin: bytes, seconds: float) -> tuple[int, bytes, bytes]:
     """Exit code, stdout and stderr of a client here. Gone: it does not end, or says more than anybody would read."""
     process = subprocess.Popen(
         words,
@@ -140,7 +140,7 @@ class Device:
         Gone where no end of it comes back; InputError where it had to be ended."""
         seconds, begun = seconds or SECONDS, time.monotonic()
         try:
-            client, out, err = run(self.command(guarded(line, seconds) + TAIL), stdin, seconds + GRACE)
+            client, out, err = run_client(self.command(guarded(line, seconds) + TAIL), stdin, seconds + GRACE)
         except OSError as error:
             raise InputError(f"{self.address}: {error.filename or error} cannot be run here; install it") from None
         out, found, code = out.rpartition(b"\n" + END.encode())

@@ -13,7 +13,7 @@ import shlex
 import tempfile
 from pathlib import Path
 
-from bench.devices import SECONDS, TAIL, Device, run, said
+from bench.devices import SECONDS, TAIL, Device, run_client, said
 from edgewing.errors import InputError
 
 FOLDER = "/data/local/tmp/edgewing-bench"
@@ -48,7 +48,7 @@ class Adb(Device):
             here.write_bytes(data)
             words = ["adb", "-s", self.name, "push", str(here), there]
             try:
-                code, out, err = run(words, b"", SECONDS)
+                code, out, err = run_client(words, b"", SECONDS)
             except OSError as error:
                 raise InputError(f"{self.address}: {error.filename} cannot be run here; install it") from None
         if code:

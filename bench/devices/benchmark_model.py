@@ -33,7 +33,7 @@ _REPLACED = re.compile(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \(
 _PEAK = re.compile(r"peak memory footprint \(MB\) via periodic monitoring: ([0-9.]+)")
 
 
-def check(program: Path, machine: str) -> None:
+def check_program(program: Path, machine: str) -> None:
     """InputError where the program is not for that machine, as ``uname -m`` calls it."""
     start = program.read_bytes()[:20]
     if start[:4] != b"\x7fELF" or len(start) < 20:
@@ -46,7 +46,7 @@ def check(program: Path, machine: str) -> None:
         raise InputError(f"{program.name} is for {built}, the device is {machine}; get the one for {machine}")
 
 
-def run(device: Device, program: str, model: str, mode: str, threads: int, batch: int = 1) -> dict:
+def time_there(device: Device, program: str, model: str, mode: str, threads: int, batch: int = 1) -> dict:
     """Time a .tflite there. program, model: names in the device's folder. batch: faces in a call, by which its times
     are divided. InputError with the program's own reason."""
     limits = measure.MODES[mode]

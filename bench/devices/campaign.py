@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(to: str, **how) -> None:
     measured = 0
-    for job, row in measure_all(Path(to), **how):
+    for job, row in device_rows(Path(to), **how):
         rows.append(to, row)
         measured += "not_run" not in row
         print(_line(job, row), flush=True)
@@ -93,7 +93,7 @@ def main(to: str, **how) -> None:
     print(f"wrote {to}")
 
 
-def measure_all(
+def device_rows(
     log: Path, on: Sequence[str], model: Sequence[str | Path], *, mode: str = "quick", threads: int = 1,
     clock: str = "model", python: str = "", folder: str = "", wheel: str | None = None, ssh_config: str = "",
     benchmark_model: str | None = None, command: str = "",
@@ -159,7 +159,7 @@ def build_wheel(folder: Path) -> Path:
 def _prepare(device: devices.Device, wheel: Path | None, program: Path | None):
     """Put what measures on the device; a function from Job to the row's figures."""
     if program and isinstance(device, Adb):
-        benchmark_model.check(program, device.check("uname -m").decode().strip())
+        benchmark_model.check_program(program, device.check("uname -m").decode().strip())
         device.push(program.read_bytes(), "benchmark_model")
         device.check(f"chmod 755 {device.place('benchmark_model')}")
         return lambda job: _by_program(device, job)
@@ -205,7 +205,12 @@ def _by_python(device: devices.Device, job: Job, site: str) -> dict:
         words = ["--model", file, "--json", job.row, "--mode", job.mode, "--threads", str(job.threads)]
         words += ["--clock", job.clock]
         seconds = 2 * measure.MODES[job.mode].seconds + EXTRA_SECONDS
-        done = device.shell(f"{start} edgewing.measure {shlex.join(words)}", seconds=seconds)
+        # what it says goes through a file: where the connection is lost, its first word would be its end
+        said = shlex.quote(f"{job.row}.said")
+        line = (
+            f"{start} edgewing.measure {shlex.join(words)} >{said} 2>&1; code=$?; cat {said}; rm -f {said}; exit $code"
+        )
+        done = device.shell(line, seconds=seconds)
         if done.code:
             raise InputError(_missing(done))
         data = device.fetch(job.row)
@@ -225,7 +230,8 @@ def _by_program(device: Adb, job: Job) -> dict:
         raise InputError(f"benchmark_model times the graph alone; leave --clock {job.clock} out")
     _push(device, job)
     before = _sensors(device)
-    row = benchmark_model.run(device, "benchmark_model", job.file, job.mode, job.threads, job.contract.input.shape[0])
+    batch = job.contract.input.shape[0]
+    row = benchmark_model.time_there(device, "benchmark_model", job.file, job.mode, job.threads, batch)
     after = _sensors(device)
     props = {"name": "ro.product.model", "chip": "ro.soc.model", "android": "ro.build.version.release"}
     about = {key: _say(device, f"getprop {name}") for key, name in props.items()}

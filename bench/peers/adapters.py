@@ -80,7 +80,7 @@ class Adapter(foreign.Description):
         return np.array([found[list(i)].mean(axis=0) if i else (np.nan, np.nan) for i in self.points])
 
 
-def describe(path: Path, sha256: str) -> Adapter:
+def adapter_of(path: Path, sha256: str) -> Adapter:
     """The adapter of a file. InputError as compress.foreign has it."""
     return Adapter(**vars(foreign.description_of(path, sha256)))
 

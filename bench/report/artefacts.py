@@ -157,7 +157,7 @@ class Run:
         return [f"{entry.path}: {entry.reason}" for entry in self.entries if entry.rejected]
 
 
-def find(run: Path) -> tuple[list[tuple[Path, Contract]], list[str]]:
+def of_run(run: Path) -> tuple[list[tuple[Path, Contract]], list[str]]:
     """The readable artefacts in RUN/export, by format and precision, and a line for each that is not."""
     if not run.is_dir():
         raise InputError(f"{run}: no such run; give a folder such as runs/demo")
@@ -177,9 +177,9 @@ def find(run: Path) -> tuple[list[tuple[Path, Contract]], list[str]]:
     return sorted(found, key=place), problems
 
 
-def collect(path: Path) -> Run:
+def read_run(path: Path) -> Run:
     """A run folder's artefacts joined with its rows. InputError where there is no artefact or no row."""
-    found, problems = find(path)
+    found, problems = of_run(path)
     if not found:
         raise InputError(f"{path}/export: no artefact; make some with: python -m targets {path}")
     measured, broken = rows.read(path / "rows.jsonl")

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.accuracy.accuracy import percent
-from bench.report import artefacts
+from bench.report import artefacts, columns
+from bench.report.columns import percent
 from edgewing import containers, files, hints, measure, models, notices, repository, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError, unknown
@@ -40,14 +40,8 @@ PURPOSES = {  # whether nobody's terms are on the weights -> what they are for, 
 EXAMPLE = "edgewing-s"
 # Faces here of that name are a part of its official test list (the folder's own README says so).
 OF_TEST_LISTS = {"wflw": "WFLW"}
-PARTS = {
-    "subset": "| subset | faces | NME | 95 % | FR10 | AUC10 |",
-    "occlusion": "| covered points | faces | NME | 95 % | FR10 | AUC10 |",
-    "pose": "| yaw, degrees | faces | NME | 95 % | FR10 | AUC10 |",
-    "size": "| face, px | faces | NME | 95 % | FR10 | AUC10 |",
-    "age": "| age | faces | difference | 95 % | above 10 % | AUC10 |",
-    "sex": "| sex | faces | difference | 95 % | above 10 % | AUC10 |",
-}
+# How the first column of a table of parts is called.
+PARTS = {"subset": "subset", "occlusion": "covered points", "pose": "yaw, degrees", "size": "face, px"}
 
 
 @dataclass(frozen=True)
@@ -70,13 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(names: list[str], rows: str | None, out: str) -> None:
-    written = write(names, rows, out)
+    written = write_cards(names, rows, out)
     for path in written:
         print(f"wrote {path}")
     print(hints.next_line("git add", *written))
 
 
-def write(names: Sequence[str], measured: str | None = None, out: str | Path = ROOT / "models") -> list[Path]:
+def write_cards(names: Sequence[str], measured: str | None = None, out: str | Path = ROOT / "models") -> list[Path]:
     """Write the card of every model named. measured: the file of their rows. InputError: they are not committed."""
     written, out = [], Path(out)
     for name in names:
@@ -88,13 +82,13 @@ def write(names: Sequence[str], measured: str | None = None, out: str | Path = R
             raise InputError(f"{made}: no such file; write there, one to a line, the commands that made {name}")
         for path in (source, made):
             _need_committed(path)
-        text = card(name, *rows.read(source), made.read_text(encoding="utf-8"))
+        text = card_text(name, *rows.read(source), made.read_text(encoding="utf-8"))
         files.write(out / f"{name}.md", text.encode())
         written.append(out / f"{name}.md")
     return written
 
 
-def card(name: str, measured: list[dict], problems: list[str], commands: str) -> str:
+def card_text(name: str, measured: list[dict], problems: list[str], commands: str) -> str:
     """The card's Markdown. measured: rows, oldest first. commands: what made the model. InputError: a broken row."""
     if problems:
         raise InputError(problems[0])
@@ -130,18 +124,15 @@ def _head(name: str, shipped: list[File]) -> list[str]:
         f"- **For**: {purpose}.",
         f"- **Not for**: {never}.",
         "",
-        "| file | precision | bytes | sha256 | shift against float, p99 px of 256 | NME against float |",
-        "|---|---|---|---|---|---|",
     ]
+    head = ("file", "precision", "bytes", "sha256", "shift against float, p99 px of 256", "NME against float")
+    found = []
     for file in shipped:
-        p = file.contract.parity
-        parity = (
-            f"{p.p99:.3f} | {artefacts.change(p.nme_artefact, p.nme_float)}" if p else "not measured | not measured"
-        )
-        precision = file.contract.model.precision
-        about = f"{file.about['bytes']:,} | `{file.about['sha256'][:16]}`"
-        lines.append(f"| `{file.path.name}` | {precision} | {about} | {parity} |")
-    return lines
+        p, precision = file.contract.parity, file.contract.model.precision
+        parity = (f"{p.p99:.3f}", artefacts.change(p.nme_artefact, p.nme_float)) if p else ("not measured",) * 2
+        about = (f"{file.about['bytes']:,}", f"`{file.about['sha256'][:16]}`")
+        found.append((f"`{file.path.name}`", precision, *about, *parity))
+    return lines + columns.markdown(head, found, (0, 1, 3))
 
 
 def _data(c: Contract) -> list[str]:
@@ -161,16 +152,17 @@ def _accuracy(shipped: list[File], found: list[dict]) -> list[str]:
     lines = ["## Accuracy", ""]
     if not found:
         return [*lines, "Not measured."]
-    lines += ["| faces | crop | file | NME | FR08 | FR10 | AUC08 | AUC10 |", "|---|---|---|---|---|---|---|---|"]
+    scores = []
     for row in found:
-        areas = f"{row['auc08']:.3f} | {row['auc10']:.3f}"
-        shares = f"{percent(row['nme'])}{_growth(row, found)} | {percent(row['fr08'])} | {percent(row['fr10'])}"
-        lines.append(f"| {_faces(row)} | {_crop(row)} | {_label(row, shipped)} | {shares} | {areas} |")
+        shares = (percent(row["nme"]) + _growth(row, found), percent(row["fr08"]), percent(row["fr10"]))
+        areas = (f"{row['auc08']:.3f}", f"{row['auc10']:.3f}")
+        scores.append((_faces(row), _crop(row), _label(row, shipped), *shares, *areas))
+    lines += columns.markdown(("faces", "crop", "file", "NME", "FR08", "FR10", "AUC08", "AUC10"), scores, (0, 1, 2))
     exact = [row for row in found if "jitter" not in row["protocol"] and _label(row, shipped) == shipped[0].label]
     for row in exact:
         for part, division in row.get("parts", {}).items():
             lines += ["", f"By {part}, {_faces(row)}, {_label(row, shipped)} ({division['how']}):", ""]
-            lines += _groups(part, division)
+            lines += _groups(PARTS[part], "NME", "FR10", division)
     return lines
 
 
@@ -182,14 +174,17 @@ def _coverage(shipped: list[File], found: list[dict]) -> list[list[str]]:
         return []
     lines = ["## Error bars", ""]
     lines += [f"- {label}: {100 * r.share:g} % of points are within it; {r.protocol}." for label, r in said.items()]
-    lines += ["", "| faces | crop | file | within | without the mean offset of each point |", "|---|---|---|---|---|"]
+    held = []
     for row, c in told:
-        what = f"| {_faces(row)} | {_crop(row)} | {_label(row, shipped)}"
-        lines.append(f"{what} | {100 * c['covered']:.1f} % | {100 * c['centred']:.1f} % |")
+        shares = (f"{100 * c[name]:.1f} %" for name in ("covered", "centred"))
+        held.append((_faces(row), _crop(row), _label(row, shipped), *shares))
         for part, groups in c["parts"].items():
-            for name, g in groups.items():
-                lines.append(f"| by {part}: {name} ({g['faces']}) | | | {100 * g['covered']:.1f} % | |")
-    return [lines]
+            held += [
+                (f"by {part}: {name} ({g['faces']})", "", "", f"{100 * g['covered']:.1f} %", "")
+                for name, g in groups.items()
+            ]
+    head = ("faces", "crop", "file", "within", "without the mean offset of each point")
+    return [lines + (["", *columns.markdown(head, held, (0, 1, 2))] if held else [])]
 
 
 def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
@@ -208,34 +203,31 @@ def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
     if p["trained_on_these"]:
         lines.append("The model was trained on these pictures with labels of teachers, which flatters the figures.")
     for part, division in row["parts"].items():
-        lines += ["", *_groups(part, division)]
+        lines += ["", *_groups(part, "difference", "above 10 %", division)]
     return lines
 
 
 def _time(shipped: list[File], races: list[dict], latencies: list[dict]) -> list[str]:
     lines = ["## Time and size", ""]
-    if races:
-        lines += [
-            "| file | processor time against | ratio | 95 % | CPU ms p50 | machine |",
-            "|---|---|---|---|---|---|",
-        ]
+    raced, timed = [], []
     for row in races:
-        interval = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
         reference = f"{Path(row['reference']['path']).name} (`{row['reference']['sha256'][:12]}`)"
-        lines.append(
-            f"| {_label(row, shipped)} | {reference} | {row['ratio']:.2f} | {interval} | {row['cpu_ms']:.2f} | "
-            f"{row['machine']['cpu']}, load {row['machine']['load']:g} |"
-        )
-    timed = [row for row in latencies if "not_run" not in row]
+        ratio = (f"{row['ratio']:.2f}", f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}", f"{row['cpu_ms']:.2f}")
+        machine = f"{row['machine']['cpu']}, load {row['machine']['load']:g}"
+        raced.append((_label(row, shipped), reference, *ratio, machine))
+    for row in latencies:
+        if "not_run" not in row:
+            peak = f"{row['peak_bytes'] / 1e6:.0f} MB" if row["peak_bytes"] else "not told"
+            threads = f"{row['protocol']['threads']} thread(s)"
+            machine = f"{row['machine']['cpu']}, {threads}, load {row['machine']['load']:g}"
+            timed.append((_label(row, shipped), artefacts.percentiles(row), peak, machine))
+    if raced:
+        head = ("file", "processor time against", "ratio", "95 %", "CPU ms p50", "machine")
+        lines += columns.markdown(head, raced, (0, 1, 5))
     if timed:
-        lines += [""] * bool(races) + ["| file | p50 / p90 / p99 ms | peak memory | machine |", "|---|---|---|---|"]
-    for row in timed:
-        peak = f"{row['peak_bytes'] / 1e6:.0f} MB" if row["peak_bytes"] else "not told"
-        machine = f"{row['machine']['cpu']}, {row['protocol']['threads']} thread(s), load {row['machine']['load']:g}"
-        lines.append(f"| {_label(row, shipped)} | {artefacts.percentiles(row)} | {peak} | {machine} |")
-    if not races and not timed:
-        lines.append("Not measured.")
-    return lines
+        head = ("file", "p50 / p90 / p99 ms", "peak memory", "machine")
+        lines += [""] * bool(raced) + columns.markdown(head, timed, (0, 3))
+    return lines if raced or timed else [*lines, "Not measured."]
 
 
 def _made(commands: str, used: list[dict], c: Contract) -> list[str]:
@@ -259,12 +251,13 @@ def _made(commands: str, used: list[dict], c: Contract) -> list[str]:
     ]
 
 
-def _groups(part: str, division: dict) -> Iterator[str]:
-    yield PARTS[part]
-    yield "|" + "---|" * (PARTS[part].count("|") - 1)
+def _groups(part: str, error: str, failures: str, division: dict) -> list[str]:
+    found = []
     for name, g in division["groups"].items():
         interval = "none" if g["nme"] is None else f"{100 * g['nme_low']:.2f} to {100 * g['nme_high']:.2f}"
-        yield f"| {name} | {g['faces']} | {percent(g['nme'])} | {interval} | {percent(g['fr10'])} | {g['auc10']:.3f} |"
+        shares = (percent(g["nme"]), interval, percent(g["fr10"]), f"{g['auc10']:.3f}")
+        found.append((name, str(g["faces"]), *shares))
+    return columns.markdown((part, "faces", error, "95 %", failures, "AUC10"), found, (0,))
 
 
 def _newest(ours: list[dict], kind: str, used: list[dict]) -> list[dict]:

@@ -6,7 +6,7 @@ They are drawn for a column of about 350 to 560 CSS pixels, so that letters stay
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,8 +68,7 @@ def curves(lines: Sequence[Curve], title: str, x_label: str, y_label: str, y_end
     """Lines over linear axes from 0. title: what a screen reader says. y_end: None for the largest value."""
     x_end = max(max(line.x) for line in lines)
     y_end = y_end if y_end is not None else max(max(line.y) for line in lines) or 1.0
-    height = HEIGHT
-    across, down = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
+    across, down = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def px(x: float) -> float:
         return LEFT + across * x / x_end
@@ -84,10 +83,7 @@ def curves(lines: Sequence[Curve], title: str, x_label: str, y_label: str, y_end
     for tick in ticks(x_end):
         parts.append(_line(px(tick), TOP + down, px(tick), TOP + down + 4, "axis"))
         parts.append(_text(px(tick), TOP + down + 18, f"{tick:g}", "middle"))
-    parts.append(_line(LEFT, TOP + down, WIDTH - RIGHT, TOP + down, "axis"))
-    parts.append(_text(LEFT + across / 2, height - 6, x_label, "middle", "label"))
-    turned = Markup('<text class="label" text-anchor="middle" transform="translate(13 {:.1f}) rotate(-90)">{}</text>')
-    parts.append(turned.format(TOP + down / 2, y_label))
+    parts += _axes(HEIGHT, x_label, y_label)
     for line in lines:
         path = " ".join(f"{px(x):.1f},{py(y):.1f}" for x, y in zip(line.x, line.y))
         parts.append(
@@ -95,7 +91,7 @@ def curves(lines: Sequence[Curve], title: str, x_label: str, y_label: str, y_end
                 '<polyline points="{}" stroke="{}" stroke-dasharray="{}" class="curve"><title>{}</title></polyline>'
             ).format(path, line.colour, line.dash, line.name)
         )
-    return _svg(height, title, parts)
+    return _svg(HEIGHT, title, parts)
 
 
 def bars(rows: Sequence[Bar], title: str, x_label: str) -> Markup:
@@ -175,6 +171,36 @@ def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] 
     return _svg(height, title, parts)
 
 
+def strips(rows: Sequence[Bar], title: str, x_label: str, known: Mapping[str, float]) -> Markup:
+    """Every value of a row a pale dot, their mean a stroke and a figure; a diamond at what is ``known`` of a row. The
+    axis begins near the least of them."""
+    values = [value for row in rows for value in row.values] + list(known.values())
+    step = ticks(max(values) - min(values) or 1.0)[1]
+    low, high = step * math.floor(min(values) / step - 0.2), step * math.ceil(max(values) / step + 0.5)
+    labels = [(x, f"{x:g}") for x in (round(low + step * i, 10) for i in range(round((high - low) / step) + 1))]
+
+    def place(value: float) -> float:
+        return (value - low) / (high - low)
+
+    def px(value: float) -> float:
+        return LONG_NAMES + (WIDTH - LONG_NAMES - RIGHT - 8) * place(value)
+
+    parts, height = _rows_frame(rows, x_label, labels, place, LONG_NAMES)
+    for y, row in _places(rows):
+        for value in row.values:
+            dot = Markup('<circle cx="{:.1f}" cy="{}" r="4" fill="{}" fill-opacity=".5"/>')
+            parts.append(dot.format(px(value), y + 17, row.colour))
+        if row.values:
+            mean = float(np.mean(row.values))
+            parts.append(_line(px(mean), y + 8, px(mean), y + 26, "mean"))
+            parts.append(_text(px(max(row.values)) + 8, y + 21, f"{mean:.2f}", "start"))
+        if row.name in known:
+            x = px(known[row.name])
+            parts.append(Markup('<path d="M{:.1f} {}m-5 0l5 -5l5 5l-5 5z" class="known"/>').format(x, y + 17))
+            parts.append(_text(x + 9, y + 21, f"paper {known[row.name]:.2f}", "start"))
+    return _svg(height, title, parts)
+
+
 def discs(marks: Sequence[Disc], title: str, x_label: str, y_label: str, reference: float | None = None) -> Markup:
     """Models by time (x, logarithmic) and error (y), bytes as area; a dashed line through those that no other beats in
     both, another at ``reference`` of x. The largest are drawn first, so that none is covered."""
@@ -201,10 +227,7 @@ def discs(marks: Sequence[Disc], title: str, x_label: str, y_label: str, referen
             parts.append(_text(px(tick), TOP + down + 18, f"{tick:g}", "middle"))
     if reference is not None:
         parts.append(_line(px(reference), TOP, px(reference), TOP + down, "axis"))
-    parts.append(_line(LEFT, TOP + down, WIDTH - RIGHT, TOP + down, "axis"))
-    parts.append(_text(LEFT + across / 2, TALL - 6, x_label, "middle", "label"))
-    turned = Markup('<text class="label" text-anchor="middle" transform="translate(13 {:.1f}) rotate(-90)">{}</text>')
-    parts.append(turned.format(TOP + down / 2, y_label))
+    parts += _axes(TALL, x_label, y_label)
     front = sorted((m for m in marks if not any(_beats(other, m) for other in marks)), key=lambda m: m.x)
     steps = [(px(m.x), py(m.y)) for m in front]
     if len(steps) > 1:
@@ -266,16 +289,17 @@ def _place_name(mark: Disc, x: float, y: float, taken: list[tuple]) -> tuple[flo
 
 
 ALONE = (
-    "<style>text{font:13px system-ui,sans-serif;fill:#46525e}.grid{stroke:#e3e8ec}.axis{stroke:#9aa7b3}"
-    ".curve{fill:none;stroke-width:2}.name{fill:#17212b}.ours{font-weight:650}"
-    ".front{fill:none;stroke:#46525e;stroke-dasharray:4 3}</style>"
+    "<style>text{font:13px system-ui,sans-serif;fill:#46525e}.tick{font-size:11px}"
+    ".grid{stroke:#e3e8ec}.axis{stroke:#9aa7b3}.curve{fill:none;stroke-width:2}.name{fill:#17212b}.ours{font-weight:650}"
+    ".front{fill:none;stroke:#46525e;stroke-dasharray:4 3}.mean{stroke:#223355;stroke-width:2}"
+    ".known{fill:none;stroke:#b5532f;stroke-width:1.5}</style>"
     '<rect width="100%" height="100%" fill="#fff"/>'
 )
 
 
 def alone(chart: Markup, lines: Sequence[Curve] = ()) -> str:
-    """A chart as an SVG file of its own; each curve is named in its colour above the lower right corner, where curves
-    that rise leave room."""
+    """A chart as an SVG file of its own; each curve is named in its colour above the lower right corner, where these
+    leave room."""
     head, body = str(chart).split(">", 1)
     x, y = WIDTH - RIGHT - 8, HEIGHT - BOTTOM - 14
     names = "".join(
@@ -287,7 +311,7 @@ def alone(chart: Markup, lines: Sequence[Curve] = ()) -> str:
     return f"{opening}>{ALONE}{body[:end]}{names}{body[end:]}"
 
 
-NAMES = 118  # where the names of bars end and the plot begins
+NAMES, LONG_NAMES = 118, 160  # where the names of rows end and the plot begins
 FLOOR = -3  # smallest power of ten that is told apart on a logarithmic axis
 SPAN = WIDTH - NAMES - RIGHT - 8
 
@@ -304,18 +328,29 @@ def _places(rows: Sequence[Bar | Spread]) -> list[tuple[float, Bar | Spread]]:
 
 
 def _rows_frame(
-    rows: Sequence[Bar | Spread], x_label: str, labels: list[tuple[float, str]], place
+    rows: Sequence[Bar | Spread], x_label: str, labels: list[tuple[float, str]], place, names: int = NAMES
 ) -> tuple[list[Markup], int]:
-    bottom = TOP + ROW * len(rows)
+    """The parts that charts of rows share, and their height. names: where names end and the plot begins."""
+    bottom, span = TOP + ROW * len(rows), WIDTH - names - RIGHT - 8
     parts = []
     for value, label in labels:
-        x = NAMES + SPAN * place(value)
+        x = names + span * place(value)
         parts.append(_line(x, TOP, x, bottom, "grid"))
         parts.append(_text(x, bottom + 18, label, "middle"))
-    parts.append(_line(NAMES, TOP, NAMES, bottom, "axis"))
-    parts += [_text(NAMES - 8, y + 21, row.name, "end", "name") for y, row in _places(rows)]
-    parts.append(_text(NAMES + SPAN / 2, bottom + 38, x_label, "middle", "label"))
+    parts.append(_line(names, TOP, names, bottom, "axis"))
+    parts += [_text(names - 8, y + 21, row.name, "end", "name") for y, row in _places(rows)]
+    parts.append(_text(names + span / 2, bottom + 38, x_label, "middle", "label"))
     return parts, bottom + BOTTOM
+
+
+def _axes(height: int, x_label: str, y_label: str) -> list[Markup]:
+    """The lower axis and the names of both."""
+    base, turned = height - BOTTOM, 'class="label" text-anchor="middle" transform="translate(13 {:.1f}) rotate(-90)"'
+    return [
+        _line(LEFT, base, WIDTH - RIGHT, base, "axis"),
+        _text(LEFT + (WIDTH - LEFT - RIGHT) / 2, height - 6, x_label, "middle", "label"),
+        Markup(f"<text {turned}>{{}}</text>").format((TOP + base) / 2, y_label),
+    ]
 
 
 def _svg(height: int, title: str, parts: list[Markup]) -> Markup:

@@ -1,12 +1,13 @@
-"""Tables, on a terminal and as Markdown: columns by name, and lines of as many texts."""
+"""Tables, on a terminal and as Markdown: columns by name, and lines of as many texts. And the one progress bar."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -36,6 +37,16 @@ def markdown(columns: Sequence[str], lines: Lines, left: Collection[int]) -> lis
     """The same in Markdown, line by line."""
     ruled = ["| " + " | ".join(map(cell, line)) + " |" for line in (columns, *lines)]
     return [ruled[0], "|" + "".join("---|" if i in left else "---:|" for i in range(len(columns))), *ruled[1:]]
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction of a row as the percent of a table; an NME over no face at all has none."""
+    return "none" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def progress(items: Iterable, what: str) -> Iterator:
+    """The items, with a bar on a terminal that goes away at the end."""
+    return iter(track(items, description=what, transient=True, disable=not sys.stdout.isatty()))
 
 
 def cell(text: str) -> str:

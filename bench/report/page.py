@@ -17,7 +17,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from bench.peers import peers_page
+from bench.peers import plane
 from bench.report import artefacts, charts
 from edgewing import files, formats, measure, repository, rows
 from edgewing.errors import InputError
@@ -63,10 +63,10 @@ def _p50(entry: artefacts.Entry) -> float:
 
 def _peers(made: Sequence[dict]) -> dict:
     return {
-        "chart": peers_page.plot(made),
-        "columns": peers_page.COLUMNS,
-        "lines": peers_page.told(made),
-        "notes": peers_page.refusals(made) + peers_page.protocol(made),
+        "chart": plane.plot(made),
+        "columns": plane.COLUMNS,
+        "lines": plane.table_lines(made),
+        "notes": plane.refusals(made) + plane.protocol(made),
         "command": made[0]["command"],
     }
 

@@ -10,8 +10,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench.accuracy import accuracy
-from bench.accuracy.faces import VALIDATION
+from bench.accuracy import scoring
+from bench.accuracy.scored_faces import VALIDATION
 from bench.report import artefacts
 from bench.time import latency
 from edgewing import formats, hints, measure, rows
@@ -38,7 +38,7 @@ def main(run: str, data: str | None, layout: str, mode: str, threads: int) -> No
 
 def measure_run(run: Path, *, data: str | None = None, layout: str = "", mode: str = "quick", threads: int = 1) -> Path:
     """The file of the run's rows, with two more for each artefact. Raises: InputError: nothing can be measured."""
-    found, problems = artefacts.find(run)
+    found, problems = artefacts.of_run(run)
     for problem in problems:
         print(f"passed over: {problem}", file=sys.stderr)
     if not found:
@@ -51,8 +51,8 @@ def measure_run(run: Path, *, data: str | None = None, layout: str = "", mode: s
         pictures.parent.mkdir(exist_ok=True)
         score = {"data": data or str(run), "pictures": str(pictures), "layout": layout, "threads": threads}
         for kind, make, how, describe in (
-            ("accuracy", accuracy.score, score, accuracy.describe),
-            ("latency", latency.time_artefact, time, latency.describe),
+            ("accuracy", scoring.score, score, scoring.row_as_text),
+            ("latency", latency.latency_row, time, latency.row_as_text),
         ):
             given = [str(word) for name, value in how.items() if value for word in (f"--{name}", value)]
             command = shlex.join(["python", "-m", "bench", kind, "--model", str(path), *given])

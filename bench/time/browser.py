@@ -44,14 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(to: str | None, **how) -> None:
-    for made in measure_all(**how):
-        print(describe(made), flush=True)
+    for made in browser_rows(**how):
+        print(row_as_text(made), flush=True)
         if to:
             rows.append(to, made)
     print(f"wrote {to}" if to else "next: the same with --to bench/results/web.jsonl")
 
 
-def measure_all(model: Sequence[str], video: str | None = None, seconds: int = 20, command: str = "") -> Iterator[dict]:
+def browser_rows(
+    model: Sequence[str], video: str | None = None, seconds: int = 20, command: str = ""
+) -> Iterator[dict]:
     """A row for each model. video: what the camera shows; None: a drawn face that moves."""
     if seconds < PARTS:
         raise InputError(f"--seconds {seconds}: give {PARTS} or more")
@@ -93,11 +95,11 @@ def row(name: str, seen: dict, seconds: float, source: str, command: str = "") -
         "runtime": {key: seen[key] for key in ("place", "tried", "isolated", "browser")},
         "frames": len(seen["frames"]),
         "with_face": sum(frame["faces"] > 0 for frame in seen["frames"]),
-        **figures(seen["frames"]),
+        **frame_figures(seen["frames"]),
     }
 
 
-def figures(frames: list[dict]) -> dict:
+def frame_figures(frames: list[dict]) -> dict:
     """fps, end_to_end_ms, model_ms and end_to_end_search_ms (frames in which the detector ran), each with the middle,
     least and most of the parts' medians; p10: of all frames, what is nearest to a machine with nothing else to do."""
     parts = [part for part in np.array_split(np.array(frames, object), PARTS) if len(part) > 1]
@@ -123,7 +125,7 @@ def _spread(medians: list[float]) -> dict:
     return {"median": middle, "least": least, "most": most}
 
 
-def describe(made: dict) -> str:
+def row_as_text(made: dict) -> str:
     """As it reads on a terminal."""
 
     def shown(kind: str) -> str:

@@ -48,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(model: str, to: str | None, json: str | None, **how) -> None:
-    row = time_artefact(model, **how)
-    print(describe(row))
+    row = latency_row(model, **how)
+    print(row_as_text(row))
     rows.keep([row], to, json)
     print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", model))
 
 
-def time_artefact(
+def latency_row(
     model: str | Path, *, mode: str = "quick", threads: int = 1, faces: str | None = None, command: str = ""
 ) -> dict:
     """The latency row of a model. faces: crops to time it on. Raises: InputError where it cannot be run here."""
@@ -78,7 +78,7 @@ def not_run(kind: str, model: Path, reason: str, command: str) -> dict:
     return {**rows.header(kind, measure.artefact(model), {}, command), "not_run": reason}
 
 
-def describe(row: dict) -> str:
+def row_as_text(row: dict) -> str:
     """What was timed and the figures of a latency row, in lines for a terminal."""
     p = row["protocol"]
     return "\n".join(

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(model: str, to: str | None, **how) -> int:
     row = watch(model, **how)
-    print(describe(row))
+    print(row_as_text(row))
     rows.keep([row], to)
     print(hints.next_line("edgewing camera --model", model))
     return 0 if row["accepted"] else 1
@@ -86,12 +86,12 @@ def watch(
             **rows.header("memory", measure.artefact(path), protocol, command),
             "frames": int(counted[1]),
             "seconds": time.perf_counter() - begun,
-            **figures([reading for reading in readings if reading], minutes >= GROWTH_MINUTES),
+            **memory_figures([reading for reading in readings if reading], minutes >= GROWTH_MINUTES),
         }
     )
 
 
-def figures(readings: list[float], judge_growth: bool = True) -> dict:
+def memory_figures(readings: list[float], judge_growth: bool = True) -> dict:
     """Peak, and medians after the beginning and at the end, of readings in MiB."""
     tenth = max(1, len(readings) // 10)
     early, late = (float(np.median(part)) for part in (readings[tenth : 2 * tenth] or readings, readings[-tenth:]))
@@ -115,7 +115,7 @@ def resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def describe(row: dict) -> str:
+def row_as_text(row: dict) -> str:
     verdict = "accepted" if row["accepted"] else "REJECTED"
     limit = f"limit +{GROWTH_MIB}" if row["growth_judged"] else f"not judged below {GROWTH_MINUTES} minutes"
     return (

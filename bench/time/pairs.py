@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
+from bench import intervals
 from bench.time.race import Entrant
 
 PAIRS = 60  # of a turn
@@ -49,7 +49,7 @@ class Timing:
         return self.ms.shape[1]
 
 
-def compare(
+def time_in_turn(
     baseline: Callable[[], Entrant],
     candidate: Callable[[], Entrant],
     tolerance: float,
@@ -75,9 +75,8 @@ def compare(
 
 def interval(turns: np.ndarray) -> tuple[float, float, float]:
     """The mean logarithm of the ratio over turns, and its interval. turns: (T, 2, P) times, T at least 2."""
-    figures = np.median(np.log(turns[:, 1] / turns[:, 0]), axis=-1)
-    spread = figures.std(ddof=1) / math.sqrt(len(figures)) * student.ppf((1 + INTERVAL) / 2, len(figures) - 1)
-    return float(figures.mean()), float(figures.mean() - spread), float(figures.mean() + spread)
+    mean, half = intervals.students(np.median(np.log(turns[:, 1] / turns[:, 0]), axis=-1), INTERVAL)
+    return mean, mean - half, mean + half
 
 
 def _turns(

@@ -11,15 +11,14 @@ The ratio to the reference is of medians; its interval is a bootstrap over round
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
+from bench import intervals
 from bench.report import columns
 from bench.time import graphs, latency
 from edgewing import containers, hints, measure, models, rows, runtimes
@@ -62,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(to: str | None, **how) -> None:
-    made = race(**how)
+    made = race_rows(**how)
     print_table(made)
     rows.keep(made, to)
     ours = [row for row in made if row["model"]["contract"]]
@@ -71,7 +70,7 @@ def main(to: str | None, **how) -> None:
         print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", fastest))
 
 
-def race(
+def race_rows(
     files: Sequence[str | Path], *, reference: str | Path | None = None, rounds: int = ROUNDS, command: str = ""
 ) -> list[dict]:
     """One row per file, the reference (None: the first) before. InputError: one cannot be timed, or is named twice."""
@@ -116,11 +115,12 @@ def times(cpu: np.ndarray, wall: np.ndarray, entrant: int) -> dict:
 
 def ratio_interval(times: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
     """The interval of the ratio of medians; times, reference: (rounds, RECORDED) ms of the same rounds."""
-    rounds = len(times)
-    chosen = np.random.default_rng(0).integers(0, rounds, (RESAMPLES, rounds))
-    ours, theirs = (np.median(t[chosen].reshape(RESAMPLES, -1), axis=1) for t in (times, reference))
-    low, high = np.quantile(ours / theirs, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-    return float(low), float(high)
+
+    def ratio(chosen: np.ndarray) -> np.ndarray:
+        ours, theirs = (np.median(t[chosen].reshape(len(chosen), -1), axis=1) for t in (times, reference))
+        return ours / theirs
+
+    return intervals.bootstrap(ratio, len(times), RESAMPLES, INTERVAL)
 
 
 def print_table(made: list[dict]) -> None:
@@ -180,8 +180,7 @@ def take_turns(entrants: list[Entrant], rounds: int) -> tuple[np.ndarray, np.nda
     """(E, rounds, RECORDED) ms of processor time and of wall clock a face; every entrant goes round its own inputs."""
     cpu, wall = (np.zeros((len(entrants), rounds, RECORDED)) for _ in range(2))
     counter = 0
-    numbers = range(-WARMUP_ROUNDS, rounds)
-    for number in track(numbers, description="race", transient=True, disable=not os.isatty(1)):
+    for number in columns.progress(range(-WARMUP_ROUNDS, rounds), "race"):
         for i, entrant in enumerate(entrants):
             for call in range(-UNRECORDED, RECORDED):
                 counter += 1

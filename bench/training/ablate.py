@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import io
 import json
-import math
 import shutil
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.report import columns
+from bench import intervals
+from bench.report import charts, columns
 from edgewing import files, hints, layouts, rows
 from edgewing.errors import InputError, unknown
 from edgewing.outputs import Rows
@@ -108,7 +107,7 @@ def main(
     recipe: str, layout: str, table: str, cells: list[str] | None, seeds: int, run: str, to: str | None, cache: Path,
     command: str, **fields,
 ) -> None:  # fmt: skip
-    """Run what is not finished, then the table, ablation.md and ablation.png in the run's folder."""
+    """Run what is not finished, then the table, ablation.md and ablation.svg in the run's folder."""
     recipe = from_options(recipes.get(recipe), {**fields, "layout": layouts.given(layout)})
     folder, cells = run_folder(run), chosen(table, cells)
     if seeds < 1:
@@ -118,13 +117,12 @@ def main(
     wanted = [(cell, recipes.replace(recipe, seed=seed, **cell.fields)) for seed in each for cell in cells]
     if not train(wanted, folder, cache, to, command):
         return
-    results = collect(finished(to), wanted)
+    results = nme_by_cell(finished(to), wanted)
     found = lines(cells, results, recipe)
     columns.show(HEAD, found, TEXTS)
     files.write(folder / "ablation.md", ("\n".join(columns.markdown(HEAD, found, TEXTS)) + "\n").encode())
-    print(f"wrote {to}\nwrote {folder / 'ablation.md'}")
-    if plot(cells, results, recipe, folder / "ablation.png"):
-        print(f"wrote {folder / 'ablation.png'}")
+    files.write(folder / "ablation.svg", picture(cells, results, recipe.layout).encode())
+    print("\n".join(f"wrote {path}" for path in (to, folder / "ablation.md", folder / "ablation.svg")))
     print(
         hints.next_line(
             "python -m train fit", *recipe.data, "--layout", recipe.layout, "--recipe", recipe.name, "--run", "R"
@@ -154,7 +152,7 @@ def train(wanted: list[tuple[Cell, Recipe]], folder: Path, root: Path, to: Path,
     from train.loop import Workers, fit
     from train.sources import open_cache
 
-    done = collect(finished(to), wanted)
+    done = nme_by_cell(finished(to), wanted)
     with Workers.join() as workers:
         head = workers.rank == 0
         say = print if head else (lambda text: None)
@@ -194,7 +192,7 @@ def measured(place: Path, cell: Cell, recipe: Recipe, command: str) -> dict:
     }
 
 
-def collect(found: list[dict], wanted: list[tuple[Cell, Recipe]]) -> dict[str, dict[int, float]]:
+def nme_by_cell(found: list[dict], wanted: list[tuple[Cell, Recipe]]) -> dict[str, dict[int, float]]:
     """NME by cell and seed, of the rows that were made with exactly the recipes asked for."""
     asked = [(cell.name, recipe) for cell, recipe in wanted]
     results: dict[str, dict[int, float]] = {}
@@ -225,14 +223,7 @@ def change(results: dict[str, dict[int, float]], cell: Cell) -> Change | None:
     """None where the cell is compared with none, or no seed has both."""
     ours, theirs = results.get(cell.name, {}), results.get(cell.against, {})
     differences = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
-    if not differences:
-        return None
-    count, half = len(differences), math.inf
-    if count > 1:
-        from scipy.stats import t as student
-
-        half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
-    return Change(statistics.fmean(differences), half, count)
+    return Change(*intervals.students(differences, 0.95), len(differences)) if differences else None
 
 
 def lines(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Recipe) -> list[list[str]]:
@@ -256,40 +247,15 @@ def lines(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: R
     return table
 
 
-def plot(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Recipe, path: Path) -> bool:
-    """Every seed a dot, the mean a line, the paper's figure a diamond; False where matplotlib is missing."""
-    try:
-        import matplotlib
-    except ImportError:
-        return False
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(7.5, 0.42 * len(cells) + 1.2), layout="constrained")
-    for place, cell in enumerate(cells):
-        values = [100 * v for v in results.get(cell.name, {}).values()]
-        if not values:
-            continue
-        mean = statistics.fmean(values)
-        axis.plot(values, [place] * len(values), "o", color="#4477aa", alpha=0.55, markersize=6, markeredgewidth=0)
-        axis.plot([mean, mean], [place - 0.28, place + 0.28], color="#223355", linewidth=2)
-        axis.annotate(f"{mean:.2f}", (max(values), place), xytext=(9, 0), textcoords="offset points", va="center")
-        if cell.name == WHOLE and recipe.layout in PAPER:
-            axis.plot(PAPER[recipe.layout], place, "D", color="none", markeredgecolor="#bb5533", markersize=7)
-            axis.annotate(
-                f"paper {PAPER[recipe.layout]:.2f}", (PAPER[recipe.layout], place), xytext=(9, 0),
-                textcoords="offset points", va="center", color="#bb5533",
-            )  # fmt: skip
-    axis.set_yticks(range(len(cells)), [cell.name for cell in cells])
-    axis.invert_yaxis()
-    axis.margins(x=0.14)
-    axis.set_xlabel("NME on held-out faces, %: seeds and their mean")
-    axis.grid(axis="x", alpha=0.3)
-    for side in ("top", "right", "left"):
-        axis.spines[side].set_visible(False)
-    axis.tick_params(axis="y", length=0)
-    packed = io.BytesIO()
-    figure.savefig(packed, dpi=130, format="png")
-    pyplot.close(figure)
-    files.write(path, packed.getvalue())
-    return True
+def picture(cells: Sequence[Cell], results: dict[str, dict[int, float]], layout: str) -> str:
+    """Every seed a dot, the mean a stroke, the paper's figure a diamond, as SVG."""
+    marks = [
+        charts.Bar(cell.name, [100 * nme for nme in results[cell.name].values()], "#4477aa")
+        for cell in cells
+        if cell.name in results
+    ]
+    whole = layout in PAPER and WHOLE in results
+    chart = charts.strips(
+        marks, "NME by cell", "NME on held-out faces, %: seeds and their mean", {WHOLE: PAPER[layout]} if whole else {}
+    )
+    return charts.alone(chart)

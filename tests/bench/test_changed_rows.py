@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from bench.__main__ import main
-from bench.report import report
+from bench.report import publish
 from edgewing import row_fields, rows
-from tests.bench.report.test_report import measured, with_rows  # noqa: F401
+from tests.bench.report.test_publish import measured, with_rows  # noqa: F401
 
-RESULTS = Path(report.__file__).parents[1] / "results"
+RESULTS = Path(publish.__file__).parents[1] / "results"
 VALUES = (
     None,
     True,

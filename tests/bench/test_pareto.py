@@ -68,7 +68,7 @@ def test_the_ladder_says_what_is_beaten_and_what_int8_costs(tmp_path):
         tmp_path,
     )  # fmt: skip
     (tmp_path / "two/ranges.json").touch()
-    lines = ladder.table(points)
+    lines = ladder.table_lines(points)
     assert [line[0] for line in lines] == ["one (pruned)"] * 2 + ["two (QAT)"] * 2 + ["three (pruned)"]
     assert [line[-1] for line in lines] == [
         "nothing better", "nothing better", "beaten by one int8", "nothing better", "rejected by its gate",

@@ -111,7 +111,7 @@ def test_rounded_in_torch_is_nearer_to_the_file_than_float_is(bench, tmp_path, f
     bench.job.ranges, bench.job.float_layers = name, float_layers
     path = tmp_path / "tiny.tflite"
     bench.target.load().export(bench.job, "int8", path)
-    file = parity.opened(path)[0](bench.faces.crops)
+    file = parity.runtimes_of(path)[0](bench.faces.crops)
     fake = FakeQuantized(bench.network, bench.contract.layout.points, float_layers=float_layers)
     fake.ranges = bench.job.measured("fake", fake.activations)
     rounded = graph.reference(fake, bench.contract, bench.faces.crops)

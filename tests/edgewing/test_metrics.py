@@ -110,30 +110,6 @@ def test_refusals(faces):
         metrics.summarise(np.empty(0))
 
 
-def test_paired_change():
-    """Twice the error on every face is +100 % whatever faces are drawn; noise of the pairs makes the interval."""
-    errors = np.random.default_rng(0).gamma(4, 0.01, 300)
-    exact = metrics.paired_change(2 * errors, errors)
-    assert (exact.change, exact.low, exact.high) == pytest.approx((1, 1, 1)) and exact.faces == 300
-    noise = np.random.default_rng(1).normal(0, 0.005, 300)
-    noisy = metrics.paired_change(errors + noise, errors)
-    # the interval of the mean of the noise, which is what pairs leave, not that of either mean
-    half = 1.96 * noise.std() / np.sqrt(300) / errors.mean()
-    assert (noisy.high - noisy.low) / 2 == pytest.approx(half, rel=0.1)
-    assert noisy.low < noise.mean() / errors.mean() < noisy.high
-    assert metrics.paired_change(errors + noise, errors) == noisy  # seeded
-
-
-def test_paired_change_of_faces_without_prediction():
-    reference = np.array([0.1, 0.1, np.inf, 0.1])
-    found = metrics.paired_change(np.array([0.2, np.inf, 0.1, 0.1]), reference)
-    assert (found.faces, found.lost) == (2, 1) and found.change == pytest.approx(0.5)
-    with pytest.raises(InputError, match="nothing that both"):
-        metrics.paired_change(np.array([np.inf, 0.1]), np.array([0.1, np.inf]))
-    with pytest.raises(InputError, match="2 against 1"):
-        metrics.paired_change(np.zeros(2), np.zeros(1))
-
-
 def test_points_that_are_not_there_have_no_part_in_errors_or_box():
     layout = layouts.get("300w-68")
     true = np.random.default_rng(1).uniform(10, 90, (2, 68, 2))

@@ -280,7 +280,7 @@ def test_a_contract_that_contradicts_its_program_is_refused(package, tmp_path):
     changed = dataclasses.replace(about.outputs[1], name="confidence")
     coreml.embed(path, about.replace(outputs=[about.outputs[0], changed]))
     with pytest.raises(InputError, match="contradicts the program: output 'confidence' is not in the graph"):
-        parity.opened(path)
+        parity.runtimes_of(path)
 
 
 def test_info_names_the_precision(package, capsys):

@@ -76,7 +76,7 @@ def test_coreml_is_one_call_and_needs_a_mac(path, network):
     assert len(convolutions) == 37
     crops = discs(2, 3)[0]
     assert evaluated(crops).landmarks.shape == (2, 19, 2)
-    assert parity.opened(file)[0](crops).landmarks == pytest.approx(evaluated(crops).landmarks)
+    assert parity.runtimes_of(file)[0](crops).landmarks == pytest.approx(evaluated(crops).landmarks)
 
 
 def eager(program: torch.export.ExportedProgram, crops: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ from bench.report import artefacts
 from bench.time import latency
 from edgewing import cli, models, runtimes
 path = models.find(run / "export" / f"{run.name}-fp32.toy")
-(contract,) = [about for file, about in artefacts.find(run)[0] if file == path]
+(contract,) = [about for file, about in artefacts.of_run(run)[0] if file == path]
 size = contract.crop.size
 assert len(runtimes.open(path)(np.zeros((2, size, size, 3), np.uint8)).landmarks) == 2
 print(latency.needs(path, contract), contract.parity.accepted)

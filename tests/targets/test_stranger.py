@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.accuracy import accuracy
+from bench.accuracy import scoring
 from edgewing import layouts
 from targets import __main__ as command
 from tests.targets.discs import RECIPE, discs, fit, write_run
@@ -76,7 +76,7 @@ def strangers(folder: Path, layout: str, paths: list[Path]) -> dict[str, float]:
 
 
 def ours(folder: Path, layout: str, path: Path) -> float:
-    return accuracy.score(path, folder, layout=layout)["nme"]
+    return scoring.score(path, folder, layout=layout)["nme"]
 
 
 def compare(folder: Path, layout: str, paths: list[Path]) -> None:

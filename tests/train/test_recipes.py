@@ -51,7 +51,7 @@ def test_the_papers_recipe_is_its_section_6(name, layout):
 def test_our_recipe_departs_from_the_papers_where_rows_say_so_and_nowhere_else(name):
     ours, theirs = dataclasses.asdict(recipes.get(name)), dataclasses.asdict(recipes.get(f"paper-{name}"))
     assert {key for key in ours if ours[key] != theirs[key]} == {"name", "decode", "rotation"}
-    results = ablate.collect(ablate.finished(ROWS), wanted := departures())
+    results = ablate.nme_by_cell(ablate.finished(ROWS), wanted := departures())
     for cell, field in (("centroid", "decode"), ("rotation-30", "rotation")):
         (found,) = [c for c, _ in wanted if c.name == cell and c.fields == {field: ours[field]}][:1]
         assert ablate.change(results, found).verdict == "lower" and len(results[cell]) == 3

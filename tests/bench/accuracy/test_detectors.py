@@ -1,11 +1,14 @@
 """The fit of a detector's box, on boxes whose map is known."""
 
+import json
+
 import numpy as np
 import pytest
 
 from bench.__main__ import main
 from bench.accuracy import detectors
 from edgewing.detection import Fit
+from tests.train.data.folders import write_faces
 
 
 def test_affine_recovers_a_known_map_in_spite_of_a_few_wrong_pairs():
@@ -31,3 +34,11 @@ def test_fit_refuses_an_empty_folder(tmp_path, capsys):
         main(["detection", "fit", str(tmp_path), "--out", str(tmp_path / "out.json")])
     assert caught.value.code == 2 and not (tmp_path / "out.json").exists()
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+
+
+def test_a_detector_that_finds_nothing_has_a_row(tmp_path, capsys):
+    write_faces(tmp_path / "faces", ["one"])  # dots, and no face
+    assert main(["detection", "score", str(tmp_path / "faces"), "--json", str(tmp_path / "rows.jsonl")]) == 0
+    made = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert made and all((row["recall"], row["crop_shift_p50"]) == (0, None) for row in made)
+    assert capsys.readouterr().out.count("finds none") == len(made)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bench.accuracy import accuracy, groups
+from bench.accuracy import groups, scoring
 from edgewing import geometry, layouts
 from tests.bench.conftest import template
 from train.data.drawn.cartoons.render import aim, sample_pose
@@ -61,11 +61,11 @@ def test_sizes_fall_into_their_groups():
 def test_accuracy_has_both_parts_of_photographs_and_pose_of_a_run(artefact, photographs, run_folder, tmp_path):
     model = artefact(tmp_path / "a.onnx", template())
 
-    row = accuracy.score(model, photographs(3), layout="300w-68")
+    row = scoring.score(model, photographs(3), layout="300w-68")
     side = np.ptp(geometry.landmark_box(template() * 2).reshape(2, 2), axis=0).max()
     (name,) = row["parts"]["size"]["groups"]
     assert name == "96-128" and 96 <= side < 128 and row["parts"]["size"]["groups"][name]["nme"] == row["nme"]
     assert sum(g["faces"] for g in row["parts"]["pose"]["groups"].values()) == 3
-    assert "by size (longer side" in accuracy.describe(row) and "96-128" in accuracy.describe(row)
+    assert "by size (longer side" in scoring.row_as_text(row) and "96-128" in scoring.row_as_text(row)
     json.dumps(row, allow_nan=False)
-    assert set(accuracy.score(model, run_folder([(0, 0)]))["parts"]) == {"pose"}
+    assert set(scoring.score(model, run_folder([(0, 0)]))["parts"]) == {"pose"}

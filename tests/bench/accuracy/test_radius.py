@@ -63,7 +63,7 @@ def test_another_style_of_marks_is_told_apart():
     found = radius.coverage(moved * 200, sides, part.of(scores) * 200, 0.9, divide)
     assert found["covered"] < 0.8 and found["centred"] == pytest.approx(0.9, abs=0.02)
     assert found["parts"]["pose"]["0-15"] == pytest.approx({"faces": 500, "covered": 0.8, "low": 0.7, "high": 0.85})
-    assert "90 % are promised" in radius.describe(found)[0]
+    assert "90 % are promised" in radius.lines_of(found)[0]
 
 
 SAYING = [name for name in models.SHIPPED if name != "edgewing-free-s"]  # which touched nobody's photographs

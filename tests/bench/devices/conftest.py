@@ -51,7 +51,7 @@ class Host:
         call = [SSHD, "-D", "-e", "-f", str(self.server_config)]
         with open(self.folder / "sshd.log", "a") as log:
             self.process = subprocess.Popen(call, stderr=log, start_new_session=True)
-        for _ in range(100):
+        for _ in range(6000):  # five minutes, of a busy machine
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return

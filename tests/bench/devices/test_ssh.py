@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from edgewing import containers, measure, rows
 from edgewing.errors import InputError
 from tests.bench.conftest import artefact, template  # noqa: F401
 from tests.bench.devices.conftest import free_port
+from tests.bench.devices.test_hostile import waited
 from tests.edgewing.conftest import SIDE
 from tests.edgewing.runtimes.test_tensorrt import TENSORRT, engine
 from tests.edgewing.test_cuda import compiled
@@ -46,32 +46,26 @@ def visit(host, wheel, there, tmp_path):
 
 
 def test_a_row_and_what_was_lost_on_the_way(visit, host, artefact, tmp_path, capsys):  # noqa: F811
-    """The host is gone in the middle of the first file's measurement, which ends there all the same; the same command
-    fetches it, and measures what is left."""
+    """The host is gone as soon as the first file's measurement has begun, which ends there all the same, though nobody
+    hears what it says; the same command fetches it, and measures what is left."""
     first = artefact(tmp_path / "first.onnx", template())
     second = artefact(tmp_path / "second.onnx", template() + 1)
     job = campaign.Job(first, measure.artefact(first), containers.read_contract(first), "quick", 1, "model")
-    killed = threading.Event()
 
     def kill():
-        while not _measuring(visit.there):
-            time.sleep(0.1)
-        time.sleep(1)
+        waited(lambda: _measuring(visit.there))
         host.stop()
-        killed.set()
 
-    threading.Thread(target=kill, daemon=True).start()
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
     made = visit(first, second)
-    assert killed.is_set()
+    killer.join()
     assert [row["not_run"].split(": ")[:2] for row in made] == [["unsupported", "the device is gone"]] * 2
     assert all(row["device"] == {"address": host.address} and row["machine"] == {} for row in made)
     finished = visit.there / job.row
-    for _ in range(300):
-        if finished.exists():
-            break
-        time.sleep(0.1)
-    ended = json.loads(finished.read_text())
     host.start()
+    assert waited(finished.exists)
+    ended = json.loads(finished.read_text())
     row = visit(first)[-1]
     assert (row["date"], row["percentiles_ms"]) == (ended["date"], ended["percentiles_ms"])
     assert row["artefact"]["sha256"] == job.about["sha256"] and row["artefact"]["path"] == job.about["path"]

@@ -18,7 +18,7 @@ PLAIN = {
 
 def made(tmp_path, **fields):
     (tmp_path / "a.onnx.json").write_text(json.dumps({**PLAIN, **fields}))
-    return adapters.describe(tmp_path / "a.onnx", "0" * 64)
+    return adapters.adapter_of(tmp_path / "a.onnx", "0" * 64)
 
 
 def landmarks():
@@ -94,7 +94,7 @@ def test_the_table_is_sound():
     """Every adapter of the table reads; maps have a point for each of the layout's."""
     known = {}
     for sha256 in json.loads(foreign.TABLE.read_text()):
-        adapter = adapters.describe(adapters.Path("nowhere.onnx"), sha256)
+        adapter = adapters.adapter_of(adapters.Path("nowhere.onnx"), sha256)
         assert len(sha256) == 64 and len(adapter.has) == layouts.get(adapter.layout).points
         assert adapter.licence and adapter.source and (adapter.points_source or not adapter.points)
         known[adapter.name] = adapter
@@ -126,7 +126,7 @@ def test_a_wrong_description_is_one_line(tmp_path, fields, said):
 
 def test_nothing_known_says_what_to_write(tmp_path):
     with pytest.raises(InputError, match=r"describe it in a\.onnx\.json: name, source, licence"):
-        adapters.describe(tmp_path / "a.onnx", "0" * 64)
+        adapters.adapter_of(tmp_path / "a.onnx", "0" * 64)
 
 
 def test_outputs_of_another_shape(tmp_path):

@@ -22,5 +22,5 @@ def test_what_a_file_is_made_for_stands_with_its_precision(artefact, tmp_path, o
     named = TABLE["coreml"].path(made.parent, "demo-s", "fp16", options).with_suffix(".onnx")
     made.rename(named)
     (tmp_path / "rows.jsonl").touch()
-    (entry,) = artefacts.collect(tmp_path).entries
+    (entry,) = artefacts.read_run(tmp_path).entries
     assert entry.path == Path(named) and entry.precision == said and entry.name == f"onnx {said}"

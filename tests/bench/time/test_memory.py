@@ -15,13 +15,13 @@ def clip(tmp_path_factory):
 
 
 def test_growth_and_peak_of_readings():
-    steady = memory.figures([10.0] * 5 + [90.0] * 95)
+    steady = memory.memory_figures([10.0] * 5 + [90.0] * 95)
     assert steady["growth_mib"] == 0 and steady["peak_mib"] == 90 and steady["accepted"]
-    growing = memory.figures([90 + 0.1 * n for n in range(100)])
+    growing = memory.memory_figures([90 + 0.1 * n for n in range(100)])
     assert growing["growth_mib"] == pytest.approx(8.0, abs=0.2) and not growing["accepted"]
-    assert memory.figures([90 + 0.1 * n for n in range(100)], judge_growth=False)["accepted"]
-    assert not memory.figures([90.0, 201.0, 90.0])["accepted"]
-    assert not memory.figures([90.0, 201.0, 90.0], judge_growth=False)["accepted"]
+    assert memory.memory_figures([90 + 0.1 * n for n in range(100)], judge_growth=False)["accepted"]
+    assert not memory.memory_figures([90.0, 201.0, 90.0])["accepted"]
+    assert not memory.memory_figures([90.0, 201.0, 90.0], judge_growth=False)["accepted"]
 
 
 def test_some_hundred_frames_stay_below_the_limit(clip, tmp_path):

@@ -32,7 +32,7 @@ class Bench:
         return open_it
 
     def compare(self, ratio, tolerance=0.05):
-        return pairs.compare(self.file("old", 1e6), self.file("new", ratio * 1e6), tolerance, "moved")
+        return pairs.time_in_turn(self.file("old", 1e6), self.file("new", ratio * 1e6), tolerance, "moved")
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_real_work_by_the_processor_clock():
 
         return lambda: Entrant({}, {}, "", [np.zeros(1)], call)
 
-    assert pairs.compare(spin(200_000), spin(300_000), 0.05).verdict == pairs.SLOWER
-    assert pairs.compare(spin(200_000), spin(200_000, asleep=0.0003), 0.25).verdict == pairs.NOT_SLOWER
+    assert pairs.time_in_turn(spin(200_000), spin(300_000), 0.05).verdict == pairs.SLOWER
+    assert pairs.time_in_turn(spin(200_000), spin(200_000, asleep=0.0003), 0.25).verdict == pairs.NOT_SLOWER

@@ -1,7 +1,9 @@
 """The ablation on a few drawn faces: every cell a row, finished ones not run again, cells compared seed by seed."""
 
 import json
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from bench.__main__ import main
@@ -38,7 +40,9 @@ def test_cells_are_rows_and_finished_ones_are_not_run_again(cache, tmp_path, cap
         assert recipe["weight_map"] == ("none" if row["cell"] == "mse" else "dilated") and row["nme"] > 0
     table = (tmp_path / "run/ablation.md").read_text()
     assert f"{50 * (made[0]['nme'] + made[2]['nme']):.2f}" in table and "not run" not in table
-    assert (tmp_path / "run/ablation.png").read_bytes()[:4] == b"\x89PNG"
+    drawn = ElementTree.fromstring((tmp_path / "run/ablation.svg").read_text())
+    dots = [float(dot.get("cx")) for dot in drawn.iter("{http://www.w3.org/2000/svg}circle")]
+    assert len(dots) == 4 and np.argsort(dots).tolist() == np.argsort([made[i]["nme"] for i in (0, 2, 1, 3)]).tolist()
     assert "next: " in capsys.readouterr().out
     # one row lost, as if killed before it was written: that cell alone runs again, and gives the same
     path.write_text("".join(json.dumps(row) + "\n" for row in (made[0], made[2], made[3])))
@@ -53,8 +57,8 @@ def test_rows_of_another_budget_do_not_count(cache, tmp_path):
     rows = ablate.finished(tmp_path / "run/ablation.jsonl")
     recipe = recipes.loads(json.dumps(rows[0]["protocol"]["recipe"]))
     cell = ablate.TABLES["paper"][0]
-    assert list(ablate.collect(rows, [(cell, recipe)])["mse"]) == [0]
-    assert ablate.collect(rows, [(cell, recipes.replace(recipe, steps=3))]) == {}
+    assert list(ablate.nme_by_cell(rows, [(cell, recipe)])["mse"]) == [0]
+    assert ablate.nme_by_cell(rows, [(cell, recipes.replace(recipe, steps=3))]) == {}
 
 
 def test_changes_are_paired_and_their_interval_is_students():

@@ -74,7 +74,7 @@ def test_row_and_table_carry_it(tflite_file, monkeypatch):
     monkeypatch.setitem(measure.MODES, "quick", measure.Mode(5, 0.01))
     row = measure.latency_row(str(tflite_file))
     assert row["delegation"] == runtimes.open(tflite_file).description.delegation
-    assert row["fallback"] in latency.describe(row).splitlines() and "1 STRIDED_SLICE" in row["fallback"]
+    assert row["fallback"] in latency.row_as_text(row).splitlines() and "1 STRIDED_SLICE" in row["fallback"]
 
 
 def test_who_runs_a_picture_is_told(tflite_file, nodes, tmp_path, capsys):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.accuracy.accuracy import percent
 from bench.report import charts, columns
+from bench.report.columns import percent
 from edgewing import files
 
 OURS, OTHERS = "#1f5fa8", "#8a6d3b"
@@ -26,7 +26,7 @@ COLUMNS = (
 TEXTS = 0, 10  # columns that are no figures
 
 
-def told(made: list[dict]) -> list[list[str]]:
+def table_lines(made: list[dict]) -> list[list[str]]:
     """A line of COLUMNS per peer, the most accurate first, then those that were not run, with the reason."""
     lines = []
     for row in sorted(measured(made), key=lambda row: row["nme"]):
@@ -62,7 +62,7 @@ def refusals(made: list[dict]) -> list[str]:
 
 
 def print_table(made: list[dict]) -> None:
-    columns.show(COLUMNS, told(made), TEXTS)
+    columns.show(COLUMNS, table_lines(made), TEXTS)
     for line in [*refusals(made), *protocol(made)]:
         print(line)
 
@@ -106,7 +106,7 @@ def page(made: list[dict], picture: str | None) -> str:
     """The Markdown page. picture: its path from the page, or None."""
     lines = ["# Beside models of others", "", "Written by `python -m bench peers`; not to be edited.", ""]
     lines += [f"![NME against processor time, bytes as area]({picture})", ""] if picture else []
-    lines += columns.markdown(COLUMNS, told(made), TEXTS)
+    lines += columns.markdown(COLUMNS, table_lines(made), TEXTS)
     lines += ["", *(f"- {line}" for line in refusals(made) + protocol(made))]
     lines += ["", "Models of others and their terms, points and crops:", ""]
     for row in measured(made):
@@ -122,7 +122,7 @@ def page(made: list[dict], picture: str | None) -> str:
     return "\n".join([*lines, "", "```sh", made[0]["command"], "```", ""])
 
 
-def write(made: list[dict], plot_path: str | None, table_path: str | None) -> list[str]:
+def write_plane(made: list[dict], plot_path: str | None, table_path: str | None) -> list[str]:
     """Write what is asked for; gives the paths written."""
     written = []
     if plot_path:

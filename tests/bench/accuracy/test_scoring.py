@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.accuracy import accuracy
+from bench.accuracy import scoring
 from edgewing import geometry, rows
 from edgewing.errors import InputError
 from tests.bench.conftest import SIZE, template
@@ -19,12 +19,12 @@ from tests.train.data.mats import person, write_cofw, write_lsp
 def score(*words):
     """Of options, as the command has them."""
     parser = argparse.ArgumentParser()
-    accuracy.add_arguments(parser)
+    scoring.add_arguments(parser)
     how = vars(parser.parse_args([str(word) for word in words]))
-    jitter = accuracy._jitter(how.pop("jitter"), how.pop("seed"))
+    jitter = scoring._jitter(how.pop("jitter"), how.pop("seed"))
     for name in ("json", "to", "plot", "against"):
         del how[name]
-    return accuracy.score(**how, jitter=jitter)
+    return scoring.score(**how, jitter=jitter)
 
 
 def test_figures_known_by_hand(artefact, run_folder, tmp_path):
@@ -118,7 +118,7 @@ def test_broken_photograph_is_counted_and_not_scored(artefact, photographs, tmp_
     (folder / "face1.png").write_bytes(whole[: len(whole) // 2])
     row = score("--model", artefact(tmp_path / "a.onnx", template()), "--data", folder, "--layout", "300w-68")
     assert (row["faces"], row["protocol"]["skipped"]) == (2, 1)
-    assert "face1" in row["problems"][0] and "face1" in accuracy.describe(row)
+    assert "face1" in row["problems"][0] and "face1" in scoring.row_as_text(row)
 
 
 def test_other_layout_is_mapped(artefact, run_folder, tmp_path):
@@ -197,7 +197,7 @@ def test_subsets_of_300w(artefact, tmp_path):
     of = full["face_errors"]
     assert groups["challenging"]["nme"] == pytest.approx(next(of[name] for name in of if "ibug" in name))
     assert "subset" not in common["parts"] and common["protocol"]["split"] == "common"
-    assert "by subset" in accuracy.describe(full)
+    assert "by subset" in scoring.row_as_text(full)
     with pytest.raises(InputError, match="did you mean 'challenging'"):
         score(*words, "--split", "chalenging")
 
@@ -237,7 +237,7 @@ def test_a_pose_has_pck(artefact, tmp_path):
     assert row["pck"] == {"threshold": 0.2, "share": pytest.approx(13 / 14)} and row["nme"] == pytest.approx(
         0.3 / 14, rel=1e-3
     )
-    assert "PCK@0.2 92.86 %: points within 0.2 of the normaliser torso" in accuracy.describe(row)
+    assert "PCK@0.2 92.86 %: points within 0.2 of the normaliser torso" in scoring.row_as_text(row)
 
 
 def test_two_files_face_by_face(artefact, run_folder, tmp_path):
@@ -245,12 +245,12 @@ def test_two_files_face_by_face(artefact, run_folder, tmp_path):
     run = run_folder([(1, 0), (2, 0), (3, 0)])
     new, old = artefact(tmp_path / "new.onnx", template() - [0.25, 0]), artefact(tmp_path / "old.onnx", template())
     svg = tmp_path / "ced.svg"
-    row = accuracy.score_both(new, against=old, plot=svg, data=run)
+    row = scoring.score_both(new, against=old, plot=svg, data=run)
     against = row["against"]
     assert against["change"] == pytest.approx(0.25 / 2, rel=1e-4) and against["faces"] == 3 and against["lost"] == 0
     assert 0.25 / 3 - 1e-4 <= against["low"] < against["change"] < against["high"] <= 0.25 + 1e-4
     assert against["artefact"]["path"].endswith("old.onnx") and against["nme"] == pytest.approx(2 / 32)
-    last = accuracy.describe(row).splitlines()[-1]
+    last = scoring.row_as_text(row).splitlines()[-1]
     assert last.startswith("against ") and "NME +12.50 % (+" in last and "paired bootstrap over 3 faces" in last
     root = ElementTree.fromstring(svg.read_text())
     texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -279,5 +279,5 @@ def test_points_that_are_not_there_and_hidden_ones(artefact, tmp_path):
     assert set(row["parts"]["subset"]["groups"]) == {"side left", "side right"}
     assert row["visibility"]["all"]["points"] == {"absent": 1, "hidden": 2, "seen": 133}
     assert row["visibility"]["side left"]["auroc_seen"] == 0.5  # the model gives all its points one score
-    assert "by visibility" in accuracy.describe(row)
+    assert "by visibility" in scoring.row_as_text(row)
     rows.check(json.loads(json.dumps(row)))

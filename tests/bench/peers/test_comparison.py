@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.__main__ import main
-from bench.peers import dlib68, peers, peers_page
+from bench.peers import comparison, dlib68, plane
 from bench.peers.adapters import Adapter
 from edgewing import geometry
 from tests.bench.conftest import template
@@ -114,11 +114,11 @@ def test_offsets_follow_the_faces_size_and_turn():
         true.append(points[0])
         predicted.append(points[1])
     true, predicted = np.array(true), np.array(predicted)
-    offset = peers.mean_offset(
+    offset = comparison.mean_offset(
         np.concatenate([predicted, np.full((1, 68, 2), np.nan)]), np.concatenate([true, true[:1]])
     )
     np.testing.assert_allclose(offset, np.tile([0, -0.1], (68, 1)), atol=1e-9)
-    np.testing.assert_allclose(peers.aligned(predicted, offset), true, atol=1e-6)
+    np.testing.assert_allclose(comparison.aligned(predicted, offset), true, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -146,5 +146,5 @@ def test_an_input_of_another_size_costs_its_row(artefact, photographs, tmp_path)
     words = ["peers", str(ours), str(other), "--data", str(photographs(1)), "--rounds", "1", "--to", str(log)]
     assert main(words) == 0
     made = [json.loads(line) for line in log.read_text().splitlines()]
-    assert peers_page.measured(made) == made[:1]
+    assert plane.measured(made) == made[:1]
     assert "its input is [1, 3, 32, 32], described as [1, 3, 64, 64]" in made[1]["not_run"]

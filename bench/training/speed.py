@@ -56,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(to: str | None, json: str | None, **how) -> None:
-    made = measure(**how)
+    made = training_rows(**how)
     for row in made:
-        print(describe(row))
+        print(row_as_text(row))
     rows.keep(made, to, json)
     print(hints.next_line("python -m train fit drawn --layout 300w-68 --recipe demo --run demo"))
 
 
-def measure(
+def training_rows(
     recipes: Sequence[str] = RECIPES, *, ways: int = len(WAYS), steps: int = STEPS, rounds: int = SPEED_ROUNDS,
     batch: int = 0, threads: int = 1, command: str = "",
 ) -> list[dict]:  # fmt: skip
@@ -74,10 +74,10 @@ def measure(
         raise InputError("--steps, --rounds, --ways: give 1 or more; --batch: 0 or more")
     torch.set_num_threads(1)
     found = [_recipe(name) for name in recipes]
-    made = [cost(found[0], command)]
+    made = [ground_truth_row(found[0], command)]
     torch.set_num_threads(threads)
     how = {"ways": ways, "steps": steps, "rounds": rounds, "batch": batch, "threads": threads, "command": command}
-    return made + [speed(recipe, name, **how) for recipe, name in zip(found, recipes)]
+    return made + [speed_row(recipe, name, **how) for recipe, name in zip(found, recipes)]
 
 
 def _recipe(name: str):
@@ -86,24 +86,17 @@ def _recipe(name: str):
     return checkpoint.load_model(name).recipe if name.endswith(".safetensors") else recipes.get(name)
 
 
-def cost(recipe, command: str) -> dict:
+def ground_truth_row(recipe, command: str) -> dict:
     """The row: processor ms per face of both ways, medians over rounds, and their ratio with its spread."""
     import torch
 
     from bench.training import reference
     from train.augment import Augment
     from train.data import cache
-    from train.data.drawn import faces
     from train.heatmaps import GroundTruth
 
     layout, side = layouts.get(recipe.layout), cache.dense_enough(recipe.input_size)
-    images, points = [], []
-    for face in faces(FACES, recipe.layout, 0):
-        tight = geometry.crop_from_landmarks(face.landmarks, side)
-        square = geometry.Crop(tight.centre, cache.CONTEXT * tight.side, side)
-        images.append(geometry.warp(face.image, square.to_image, side))
-        points.append(geometry.apply(square.to_crop, face.landmarks))
-    images, points = np.stack(images), np.stack(points).astype(np.float32)
+    images, points = _squares(recipe.layout, side, cache.CONTEXT)
     augment, truth = Augment(recipe, side, cache.CONTEXT), GroundTruth(recipe)
     tensors = torch.from_numpy(images), torch.from_numpy(points)
 
@@ -126,7 +119,7 @@ def cost(recipe, command: str) -> dict:
     ratio = np.array(times["one_by_one"]) / np.array(times["batched"])
     protocol = {
         "clock": "processor time of ground truth and augmentation, one thread, the two ways in turn",
-        "against": "per sample: scipy warp, splines, matplotlib figure, distance transform, dilation: bench.reference",
+        "against": "per sample (bench.training.reference): scipy, a matplotlib figure, distance transform, dilation",
         "faces": FACES, "rounds": ROUNDS, "layout": recipe.layout, "input_size": recipe.input_size,
         "cells": recipe.cells,
     }  # fmt: skip
@@ -140,6 +133,19 @@ def cost(recipe, command: str) -> dict:
     }
 
 
+def _squares(layout: str, side: int, context: float) -> tuple[np.ndarray, np.ndarray]:
+    """Drawn faces as a cache has them: (F, side, side, 3) uint8 and (F, N, 2) points in their px."""
+    from train.data.drawn import faces
+
+    images, points = [], []
+    for face in faces(FACES, layout, 0):
+        tight = geometry.crop_from_landmarks(face.landmarks, side)
+        square = geometry.Crop(tight.centre, context * tight.side, side)
+        images.append(geometry.warp(face.image, square.to_image, side))
+        points.append(geometry.apply(square.to_crop, face.landmarks))
+    return np.stack(images), np.stack(points).astype(np.float32)
+
+
 @dataclass
 class _Way:
     """A trainer that goes on from round to round, and what its steps took."""
@@ -150,7 +156,7 @@ class _Way:
     waited: list[float]
 
 
-def speed(
+def speed_row(
     recipe, name: str, *, ways: int, steps: int, rounds: int, batch: int = 0, threads: int = 1, command: str = ""
 ) -> dict:
     """The row of one recipe: images a second and waiting of each way."""
@@ -184,7 +190,6 @@ def speed(
     macs = model.macs(tried[0].trainer.network, recipe.input_size)
     on = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     peak = next((peak for part, peak in PEAKS.items() if part in on), None)
-    first = np.array(tried[0].seconds)
     protocol = {
         "clock": "wall clock of whole steps: reading, augmentation, ground truth, network, loss, update; ways in turn",
         "steps": steps, "rounds": rounds, "batch": batch, "input_size": recipe.input_size,
@@ -192,25 +197,26 @@ def speed(
         "threads": threads, "device": on, "torch": torch.__version__,
         "tf32": "allowed in eager fp32" if device.type == "cuda" else "not on a CPU",
     }  # fmt: skip
-    measured = []
-    for way in tried:
-        rates = batch / np.array(way.seconds)
-        gain = first / np.array(way.seconds)
-        half = peak is not None and "bf16" in WAYS[way.name]["precision"]
-        measured.append(
-            {
-                "way": way.name,
-                "images_per_s": float(np.median(rates)),
-                "p10": float(np.quantile(rates, 0.1)),
-                "p90": float(np.quantile(rates, 0.9)),
-                "times_eager": float(np.median(gain)),
-                "times_eager_p10": float(np.quantile(gain, 0.1)),
-                "times_eager_p90": float(np.quantile(gain, 0.9)),
-                "waiting": float(np.median(way.waited)),
-                "peak_share": float(np.median(rates)) * macs * OPERATIONS / peak if half else None,
-            }
-        )
-    return {**rows.header("training", {}, protocol, command), "recipe": name, "ways": measured}
+    operations = macs * OPERATIONS / peak if peak else None
+    figures = [_figures(way, tried[0], batch, operations) for way in tried]
+    return {**rows.header("training", {}, protocol, command), "recipe": name, "ways": figures}
+
+
+def _figures(way: _Way, first: _Way, batch: int, operations: float | None) -> dict:
+    """What a row says of a way. operations: of a face, as a share of what the device does in a second."""
+    rates, gain = batch / np.array(way.seconds), np.array(first.seconds) / np.array(way.seconds)
+    half = operations is not None and "bf16" in WAYS[way.name]["precision"]
+    return {
+        "way": way.name,
+        "images_per_s": float(np.median(rates)),
+        "p10": float(np.quantile(rates, 0.1)),
+        "p90": float(np.quantile(rates, 0.9)),
+        "times_eager": float(np.median(gain)),
+        "times_eager_p10": float(np.quantile(gain, 0.1)),
+        "times_eager_p90": float(np.quantile(gain, 0.9)),
+        "waiting": float(np.median(way.waited)),
+        "peak_share": float(np.median(rates)) * operations if half else None,
+    }
 
 
 def _steps(trainer, cache, augment, count: int) -> tuple[float, float]:
@@ -239,7 +245,7 @@ def _steps(trainer, cache, augment, count: int) -> tuple[float, float]:
     return time.perf_counter() - start, waited
 
 
-def describe(row: dict) -> str:
+def row_as_text(row: dict) -> str:
     """The figures in lines for a terminal."""
     p = row["protocol"]
     if "ways" not in row:

@@ -14,10 +14,11 @@ import pytest
 import yaml
 from onnx import helper, numpy_helper
 
+from bench import intervals
 from bench.__main__ import VERBS, main
-from bench.accuracy import accuracy
-from bench.gate import gate
-from edgewing import measure, metrics, rows, verbs
+from bench.accuracy import scoring
+from bench.gate import verdicts
+from edgewing import measure, rows, verbs
 from edgewing.errors import InputError
 from tests.bench.conftest import template
 
@@ -117,16 +118,16 @@ def test_a_lost_face_fails_though_the_mean_is_better(baseline, artefact):
         main(gate_words("new.onnx", "--slower", "0.5"))
     old = {"protocol": {"data": "d"}, "face_errors": {"a": 0.05, "b": 0.05, "c": None}}
     new = {"protocol": {"data": "d"}, "face_errors": {"a": 0.04, "b": None, "c": 0.04}}
-    change = accuracy.compare(new, old)
+    change = scoring.nme_change(new, old)
     assert (change.lost, change.faces) == (1, 1) and change.change == pytest.approx(-0.2)
 
 
 def test_rows_of_other_faces_or_protocols_are_not_compared():
     old = {"protocol": {"data": "d", "crop": "gtbox"}, "face_errors": {"a": 0.05}}
     with pytest.raises(InputError, match="1 names are in one of d and e only, such as b"):
-        accuracy.compare({"protocol": {"data": "e", "crop": "gtbox"}, "face_errors": {"a": 1, "b": 1}}, old)
+        scoring.nme_change({"protocol": {"data": "e", "crop": "gtbox"}, "face_errors": {"a": 1, "b": 1}}, old)
     with pytest.raises(InputError, match="crop of the two rows is gtbox and provided"):
-        accuracy.compare({"protocol": {"data": "d", "crop": "provided"}, "face_errors": {"a": 1}}, old)
+        scoring.nme_change({"protocol": {"data": "d", "crop": "provided"}, "face_errors": {"a": 1}}, old)
 
 
 def faces_with(**changed):
@@ -169,7 +170,7 @@ def test_faces_are_known_by_content(baseline, capsys, changed, what):
 def test_an_old_row_is_proven_by_its_file(baseline, capsys):
     """A row from before contents were in it: the file in use, scored again, must give it."""
     shutil.copy("old.onnx", "new.onnx")
-    rewritten(lambda row: None, *accuracy.DIGESTS)
+    rewritten(lambda row: None, *scoring.DIGESTS)
     assert main(gate_words("new.onnx", "--slower", "0.5")) == 0
     capsys.readouterr()
     faces_with(landmarks=lambda a: a + [0.2, 0])
@@ -212,7 +213,7 @@ def test_few_faces_say_nothing(artefact, run_folder, tmp_path, monkeypatch, caps
     [(0.011, 0.03, 0, "worse"), (0.005, 0.02, 0, "undecided"), (-0.02, 0.01, 0, "not worse"), (-0.1, -0.1, 1, "worse")],
 )
 def test_three_verdicts_on_points(low, high, lost, verdict):
-    assert gate.points_verdict(metrics.Change(low, low, high, 60, lost), 0.01) == verdict
+    assert verdicts.points_verdict(intervals.Change(low, low, high, 60, lost), 0.01) == verdict
 
 
 def test_an_interval_around_the_limit_passes_and_says_so(baseline, artefact):
@@ -230,29 +231,29 @@ def test_a_file_is_scored_as_the_baseline_was(artefact, photographs, tmp_path):
     words += ["--points-frame", "stored"]
     main(["accuracy", "--model", str(model), *words, "--normaliser", "box", "--to", str(log)])
     (old,) = rows.read(log)[0]
-    new = gate.score(model, old, None)
+    new = verdicts.scored_as(model, old, None)
     assert new["protocol"] == old["protocol"] and new["face_errors"] == old["face_errors"]
-    assert accuracy.compare(new, old).change == 0
+    assert scoring.nme_change(new, old).change == 0
 
 
 def test_what_is_timed_is_what_was_scored(baseline):
     shutil.copy("old.onnx", "new.onnx")
     sha256 = measure.artefact("new.onnx")["sha256"]
-    assert gate._opener(Path("new.onnx"), sha256)().about["sha256"] == sha256
+    assert verdicts._opener(Path("new.onnx"), sha256)().about["sha256"] == sha256
     with pytest.raises(InputError, match="new.onnx: has changed since it was scored"):
-        gate._opener(Path("new.onnx"), "0" * 64)()
+        verdicts._opener(Path("new.onnx"), "0" * 64)()
 
 
 def test_the_baseline_is_the_nearest_row():
     fit = [{"protocol": {"data": f"../shared/{name}"}} for name in ("lfpw/testset", "ytf/test", "lfpw/testset")]
-    assert gate._nearest(fit, None) is fit[2]
-    assert gate._nearest(fit, "data/ytf/test") is fit[1]
-    assert gate._nearest(fit[:2], "/faces/lfpw/testset") is fit[0]
+    assert verdicts._nearest(fit, None) is fit[2]
+    assert verdicts._nearest(fit, "data/ytf/test") is fit[1]
+    assert verdicts._nearest(fit[:2], "/faces/lfpw/testset") is fit[0]
 
 
 def test_the_workflow_can_be_typed():
     """It is YAML, and every command of bench in it is one that the parser takes."""
-    text = (Path(gate.__file__).parents[2] / ".github/workflows/gate.yml").read_text()
+    text = (Path(verdicts.__file__).parents[2] / ".github/workflows/gate.yml").read_text()
     workflow = yaml.safe_load(text.replace("${{ matrix.model }}", "edgewing-s"))
     steps = "\n".join(step.get("run", "") for step in workflow["jobs"]["gate"]["steps"]).replace("\\\n", " ")
     typed = [line.partition("-m bench ")[2] for line in steps.splitlines() if "-m bench " in line]

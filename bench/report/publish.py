@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bench.peers import peers_page
+from bench.peers import plane
 from bench.report import columns, page
-from bench.report.artefacts import COLUMNS, Run, collect, protocol_line
+from bench.report.artefacts import COLUMNS, Run, protocol_line, read_run
 from bench.report.columns import cell
 from edgewing import files, hints, rows
 from edgewing.errors import InputError
@@ -51,9 +51,9 @@ def as_markdown(runs: list[Run], peers: list[dict]) -> str:
             lines += [f"### {cell(name)}", "", *columns.markdown(page.DEVICE_COLUMNS, found, TEXTS), ""]
         lines += ["```sh", *dict.fromkeys(row["command"].replace("`", "") for row in run.rows), "```", ""]
     if peers:
-        shown = columns.markdown(peers_page.COLUMNS, peers_page.told(peers), peers_page.TEXTS)
+        shown = columns.markdown(plane.COLUMNS, plane.table_lines(peers), plane.TEXTS)
         lines += ["## Beside models of others", "", *shown, ""]
-        lines += [f"- {cell(line)}" for line in peers_page.refusals(peers) + peers_page.protocol(peers)]
+        lines += [f"- {cell(line)}" for line in plane.refusals(peers) + plane.protocol(peers)]
         lines += ["", "```sh", peers[0]["command"], "```", ""]
     return "\n".join(lines)
 
@@ -63,7 +63,7 @@ def _last_peers(path: str) -> list[dict]:
     found = [row for row in rows.read(path)[0] if row["kind"] == "peer"]
     run = [row for row in found if row["protocol"] == found[-1]["protocol"] and row["commit"] == found[-1]["commit"]]
     newest = {row["artefact"]["path"]: row for row in run}  # a run repeated: the later row of each counts
-    if not peers_page.measured(list(newest.values())):
+    if not plane.measured(list(newest.values())):
         raise InputError(f"{path}: no row of kind peer with figures; make some with: python -m bench peers --to {path}")
     return list(newest.values())
 
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(runs: Sequence[str], html: str | None, markdown: str | None, peers: str | None, command: str) -> int:
     """Print the tables, write the page. 1 where an artefact was rejected."""
-    collected = [collect(find(run)) for run in runs]
+    collected = [read_run(find(run)) for run in runs]
     beside = _last_peers(peers) if peers else []
     out = Path(html or collected[0].path / "report.html")
     text = Path(markdown or out.with_suffix(".md"))

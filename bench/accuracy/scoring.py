@@ -12,15 +12,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
+from bench import intervals
 from bench.accuracy import groups, point_errors, radius, visibility
-from bench.accuracy.faces import Face, Jitter, open_faces
+from bench.accuracy.scored_faces import Face, Jitter, open_faces
 from bench.report import charts
+from bench.report.columns import percent, progress
 from edgewing import files, geometry, hints, layouts, measure, metrics, models, rows, runtimes
 from edgewing.contract import Contract
 from edgewing.errors import InputError
@@ -31,8 +32,7 @@ from train.data.frames import FRAMES
 
 EXAMPLE = "--model face-int8.tflite --data lfpw/testset --layout 300w-68 --json accuracy.json"
 
-CED_END = 0.15  # of the curve's axis; errors beyond are failures by any of the usual thresholds
-CED_STEPS = 150
+CED = np.linspace(0.0, 0.15, 151)  # errors beyond are failures by any of the usual thresholds
 SHOWN = 3  # pictures of the best, of the median and of the worst faces
 PROBLEMS_KEPT = 20
 
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(model: str, plot: str | None, jitter: str | None, seed: int, to: str | None, json: str | None, **how) -> None:
     row = score_both(model, plot=plot, jitter=_jitter(jitter, seed), **how)
-    print(describe(row))
+    print(row_as_text(row))
     if plot:
         print(f"wrote {plot}")
     rows.keep([row], to, json)
@@ -98,66 +98,91 @@ def score(
     scored, from_model, from_data = shared_points(contract.layout, faces.layout)
     print("\n".join(faces.protocol["list"]), flush=True)
 
-    predicted, scores, labelled, boxes, indices, kinds, seen, radii = [], [], [], [], [], [], [], []
-    for index in track(range(len(faces)), description="accuracy", transient=True, disable=not os.isatty(1)):
-        try:
-            face = faces.face(index)
-        except InputError as error:
-            faces.problems.append(str(error))
-            continue
-        points, confidence = predict(runtime, face)
-        predicted.append(points[from_model])
-        scores.append(confidence[from_model])
-        if contract.radius:
-            radii.append((_side(face, contract), contract.radius.of(confidence)[from_model]))
-        labelled.append(face.landmarks)
-        boxes.append(face.box)
-        kinds.append((face.attributes, samples.seen(face.landmarks) if face.visibility is None else face.visibility))
-        indices.append(index)
-        seen.append((face.name, face.labels, face.pixels))
-    if not indices:
-        raise InputError(f"{data}: nothing could be read; first problem: {'; '.join(faces.problems[:1])}")
-
-    predicted, labelled = np.array(predicted), np.array(labelled)
+    indices, seen, predicted, scores = _look(runtime, faces)
+    predicted = predicted[:, from_model]
+    labelled, boxes = np.array([face.landmarks for face in seen]), [face.box for face in seen]
     true = labelled[:, from_data]
-    known_boxes = None if any(box is None for box in boxes) else np.array(boxes)
     normaliser = normaliser or _known_to_all(true, scored)
-    distance = metrics.normaliser(true, scored, normaliser, known_boxes)
+    boxes = None if any(box is None for box in boxes) else np.array(boxes)
+    distance = metrics.normaliser(true, scored, normaliser, boxes)
     errors = metrics.errors(predicted, true, distance)
-    per_point = np.linalg.norm(predicted - true, axis=-1) / distance[:, None]
-    summary = metrics.summarise(errors)
     protocol = {
         **faces.protocol,
         "layout": faces.layout.name,
         "scored_points": scored.name,
         "size": contract.crop.size,
         "normaliser": normaliser,
-        "faces": summary.faces,
+        "faces": len(seen),
         "skipped": len(faces.problems),
         **_digests(seen),
         "threads": threads,
     }
-    visible = np.array([visibility for _, visibility in kinds])[:, from_data]
-    told = visibility.by_visibility(np.array(scores), visible, per_point, [names for names, _ in kinds])
-    thresholds = np.linspace(0.0, CED_END, CED_STEPS + 1)
     row = {
         **rows.header("accuracy", about, protocol, command),
         "model": measure.model_of(contract),
         "runtime": str(runtime.description),
-        **vars(summary),
-        **({"pck": pck} if (pck := metrics.correct_keypoints(predicted, true, distance, scored.pck)) else {}),
-        "parts": _parts(faces, labelled, errors, kinds),
-        **({"visibility": told} if told else {}),
-        **_coverage(contract, predicted - true, radii, lambda values: _parts(faces, labelled, values, kinds)),
-        **point_errors.figures(per_point[np.isfinite(errors)], visible[np.isfinite(errors)], scored),
-        "ced": {"thresholds": thresholds.tolist(), "share": metrics.cumulative_errors(errors, thresholds).tolist()},
-        "face_errors": {faces.names[i]: float(error) for i, error in zip(indices, errors)},
+        **vars(metrics.summarise(errors)),
+        "parts": _parts(faces, labelled, errors, seen),
+        **_coverage(contract, predicted - true, seen, scores, from_model, lambda v: _parts(faces, labelled, v, seen)),
+        **_of_points(predicted, true, distance, scores[:, from_model], seen, scored, from_data),
+        "ced": cumulative_curve(errors),
+        "face_errors": {face.name: float(error) for face, error in zip(seen, errors)},
         "problems": faces.problems[:PROBLEMS_KEPT],
     }
     if pictures:
-        _keep_pictures(Path(pictures), faces, np.array(indices), errors, predicted, scored, from_data)
         row["pictures"] = pictures
+        _keep_pictures(Path(pictures), faces, indices, errors, predicted, scored, from_data)
     return rows.finite(row)
+
+
+def _look(runtime, faces) -> tuple[np.ndarray, list[Face], np.ndarray, np.ndarray]:
+    """Of the faces that can be read: numbers in the set, the faces without their pixels, (F, N, 2) landmarks of the
+    model in image px, (F, N) scores. InputError where none can be."""
+    found = []
+    for index in progress(range(len(faces)), "accuracy"):
+        try:
+            face = faces.face(index)
+        except InputError as error:
+            faces.problems.append(str(error))
+            continue
+        found.append((index, replace(face, crop=None), *predict(runtime, face)))
+    if not found:
+        problem = "; ".join(faces.problems[:1])
+        raise InputError(f"{faces.protocol['data']}: nothing could be read; first problem: {problem}")
+    indices, seen, landmarks, scores = zip(*found)
+    return np.array(indices), list(seen), np.array(landmarks), np.array(scores)
+
+
+def _of_points(
+    predicted: np.ndarray, true: np.ndarray, distance: np.ndarray, scores: np.ndarray, seen: list[Face],
+    layout: layouts.Layout, from_data: np.ndarray,
+) -> dict:  # fmt: skip
+    """What a row says of points: the share of correct ones, what scores say of visibility, each point's error."""
+    off = np.linalg.norm(predicted - true, axis=-1) / distance[:, None]
+    visible = np.array([_visibility(face) for face in seen])[:, from_data]
+    pck = metrics.correct_keypoints(predicted, true, distance, layout.pck)
+    told = visibility.by_visibility(scores, visible, off, [face.attributes for face in seen])
+    whole = np.isfinite(metrics.errors(predicted, true, distance))
+    found = {"pck": pck, "visibility": told, **point_errors.by_point(off[whole], visible[whole], layout)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _visibility(face: Face) -> np.ndarray:
+    return samples.seen(face.landmarks) if face.visibility is None else face.visibility
+
+
+def _coverage(contract: Contract, offsets: np.ndarray, seen: list[Face], scores, from_model, divide) -> dict:
+    """Field of a row: whether points are as near as the contract says; nothing where it does not say."""
+    if contract.radius is None:
+        return {}
+    sides = np.array([np.hypot(*face.to_image[:, 0]) * contract.crop.size for face in seen])
+    within = sides[:, None] * contract.radius.of(scores)[:, from_model]
+    return {"coverage": radius.coverage(offsets, sides, within, contract.radius.share, divide)}
+
+
+def cumulative_curve(errors: np.ndarray) -> dict:
+    """The share of (F,) errors up to each threshold, for a row."""
+    return {"thresholds": CED.tolist(), "share": metrics.cumulative_errors(errors, CED).tolist()}
 
 
 def score_both(
@@ -169,17 +194,17 @@ def score_both(
     scored = [row]
     if against:
         old = score(against, **how)
-        row["against"] = {"artefact": old["artefact"], "nme": old["nme"], **vars(compare(row, old))}
+        row["against"] = {"artefact": old["artefact"], "nme": old["nme"], **vars(nme_change(row, old))}
         scored.insert(0, old)
     if plot:
         files.write(Path(plot), _curves(scored).encode())
     return row
 
 
-def compare(new: dict, old: dict) -> metrics.Change:
+def nme_change(new: dict, old: dict) -> intervals.Change:
     """The change of NME between two accuracy rows, face by face. InputError: other faces, or measured otherwise."""
     second, first = paired_errors(new, old)
-    return metrics.paired_change(second, first)
+    return intervals.paired_change(second, first)
 
 
 def paired_errors(new: dict, old: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -221,7 +246,7 @@ def _curves(scored: list[dict]) -> str:
     return charts.alone(charts.curves(lines, title, x_label, y_label, 100), lines)
 
 
-def describe(row: dict) -> str:
+def row_as_text(row: dict) -> str:
     """The protocol and the figures of an accuracy row, in lines for a terminal."""
     p, what = row["protocol"], layouts.several(row["protocol"]["layout"])
     jitter = f", jitter {p['jitter']}" if "jitter" in p else ""
@@ -240,10 +265,10 @@ def describe(row: dict) -> str:
     if pck := row.get("pck"):
         limit = f"{pck['threshold']:g}"
         lines.append(f"PCK@{limit} {percent(pck['share'])}: points within {limit} of the normaliser {p['normaliser']}")
-    lines += point_errors.describe(row)
-    lines += groups.describe(row["parts"])
+    lines += point_errors.lines_of(row)
+    lines += groups.lines_of(row["parts"])
     lines += visibility.lines_of(row["visibility"]) if "visibility" in row else []
-    lines += radius.describe(row["coverage"]) if "coverage" in row else []
+    lines += radius.lines_of(row["coverage"]) if "coverage" in row else []
     if other := row.get("against"):
         low, high = 100 * other["low"], 100 * other["high"]
         lost = f"; {other['lost']} have lost their prediction" if other["lost"] else ""
@@ -254,28 +279,10 @@ def describe(row: dict) -> str:
     return "\n".join(lines)
 
 
-def percent(fraction: float | None) -> str:
-    """A fraction of a file as the percent of a table; an NME over no face at all has none."""
-    return "none" if fraction is None else f"{100 * fraction:.2f} %"
-
-
-def _side(face: Face, contract: Contract) -> float:
-    """Of the crop, image px."""
-    return float(np.hypot(*face.to_image[:, 0])) * contract.crop.size
-
-
-def _coverage(contract: Contract, offsets: np.ndarray, radii: list, divide) -> dict:
-    """Field of a row: whether points are as near as the contract says; nothing where it does not say."""
-    if contract.radius is None:
-        return {}
-    sides = np.array([side for side, _ in radii])
-    within = np.array([side * shares for side, shares in radii])
-    return {"coverage": radius.coverage(offsets, sides, within, contract.radius.share, divide)}
-
-
-def _digests(seen: list[tuple[str, str, str]]) -> dict[str, str]:
+def _digests(seen: list[Face]) -> dict[str, str]:
     """Of names with labels, and of names with pixels, in the order of the names."""
-    columns = zip(*((f"{name} {labels}", f"{name} {pixels}") for name, labels, pixels in sorted(seen)))
+    ordered = sorted((face.name, face.labels, face.pixels) for face in seen)
+    columns = zip(*((f"{name} {labels}", f"{name} {pixels}") for name, labels, pixels in ordered))
     return {key: hashlib.sha256("\n".join(lines).encode()).hexdigest() for key, lines in zip(DIGESTS, columns)}
 
 
@@ -290,16 +297,16 @@ def _known_to_all(true: np.ndarray, layout: layouts.Layout) -> str:
     return name
 
 
-def _parts(faces, labelled: np.ndarray, errors: np.ndarray, kinds: list[tuple[dict, np.ndarray]]) -> dict[str, dict]:
+def _parts(faces, labelled: np.ndarray, errors: np.ndarray, seen: list[Face]) -> dict[str, dict]:
     """Figures by subset, by occlusion, by pose and by size, as far as these faces let them be told apart."""
-    turned = groups.by_yaw(labelled, faces.layout, errors)
-    subsets = groups.by_attribute([attributes for attributes, _ in kinds], errors)
-    hidden = np.array([(visibility == 1).sum() for _, visibility in kinds])
-    covered = groups.by_occlusion(hidden, errors) if hidden.any() else None
-    found = {name: part for name, part in (("subset", subsets), ("occlusion", covered), ("pose", turned)) if part}
-    if faces.in_pictures:  # a run's crops are all of one size
-        found["size"] = groups.by_size(labelled, errors)
-    return found
+    hidden = np.array([(_visibility(face) == 1).sum() for face in seen])
+    found = {
+        "subset": groups.by_attribute([face.attributes for face in seen], errors),
+        "occlusion": groups.by_occlusion(hidden, errors) if hidden.any() else None,
+        "pose": groups.by_yaw(labelled, faces.layout, errors),
+        "size": groups.by_size(labelled, errors) if faces.in_pictures else None,  # a run's crops are all of one size
+    }
+    return {name: part for name, part in found.items() if part}
 
 
 def _jitter(text: str | None, seed: int) -> Jitter | None:

@@ -12,17 +12,19 @@ import json
 import os
 from pathlib import Path
 
-from bench.accuracy.accuracy import percent
-from bench.report import artefacts
+from bench.report import artefacts, columns
+from bench.report.columns import percent
 from bench.time import pairs
 from edgewing import files, layouts, metrics
 from edgewing.errors import InputError
 
 PASSED, FAILED, OPEN = ":white_check_mark:", ":x:", ":grey_question:"
+MARKS = {"slower": FAILED, "worse": FAILED, pairs.UNDECIDED: OPEN}
+HEAD, TEXTS = ("file", "", "in use", "changed", "difference (interval)", "limit", ""), (0, 1, 4, 6)
 
 
 def summary(verdicts: list, worse: float, slower: float, command: str) -> str:
-    """GitHub's Markdown. verdicts: of bench.gate.gate. worse, slower: the limits, as shares."""
+    """GitHub's Markdown. verdicts: of bench.gate.verdicts. worse, slower: the limits, as shares."""
     failed = [v for v in verdicts if not v.passed]
     if failed:
         names = ", ".join(f"`{_name(v)}` is {' and '.join(_faults(v))}" for v in failed)
@@ -30,13 +32,8 @@ def summary(verdicts: list, worse: float, slower: float, command: str) -> str:
     else:
         names = ", ".join(f"`{_name(v)}`" for v in verdicts)
         lines = [f"## {PASSED} Gate passed: {names}"]
-    lines += [
-        "",
-        "| file | | in use | changed | difference (interval) | limit | |",
-        "|:--|:--|--:|--:|:--|--:|:--|",
-    ]
-    for v in verdicts:
-        lines += _lines(v, worse, slower)
+    compared = [line for v in verdicts for line in _lines(v, worse, slower)]
+    lines += ["", *columns.markdown(HEAD, compared, TEXTS)]
     lines += ["", "<details><summary>How this was measured</summary>", ""]
     for v in verdicts:
         lines += _how(v)
@@ -70,7 +67,7 @@ def write_pytest(path: str, verdicts: list) -> None:
                 {
                     "group": _name(v),
                     "name": f"{_name(v)}[{which}]",
-                    "fullname": f"bench/gate/gate.py::{_name(v)}[{which}]",
+                    "fullname": f"bench/gate/verdicts.py::{_name(v)}[{which}]",
                     "params": {"file": which},
                     "param": which,
                     "extra_info": {"sha256": sha256, "pairs_of_a_turn": pairs.PAIRS, "turns": v.timing.turns},
@@ -95,20 +92,16 @@ def write_pytest(path: str, verdicts: list) -> None:
     files.write(Path(path), json.dumps(whole, indent=1).encode())
 
 
-def _lines(v, worse: float, slower: float) -> list[str]:
+def _lines(v, worse: float, slower: float) -> list[tuple[str, ...]]:
     a, t = v.accuracy, v.timing
-    name = f"`{_name(v)}`"
-    sizes = [item["bytes"] for item in (v.baseline["artefact"], v.about)]
-    lost = f", {a.lost} lost" if a.lost else ""
-    marks = {"slower": FAILED, "worse": FAILED, pairs.UNDECIDED: OPEN}
-    nme = [percent(value) for value in (v.baseline["nme"], v.nme)]
+    old, new = (item["bytes"] for item in (v.baseline["artefact"], v.about))
+    points, time = (f"{MARKS.get(said, PASSED)} {said}" for said in (v.points, t.verdict))
+    nme = _difference(a.change, a.low, a.high) + (f", {a.lost} lost" if a.lost else "")
+    ms = _difference(t.change, t.low, t.high)
     return [
-        f"| {name} | NME | {nme[0]} | {nme[1]} | {_difference(a.change, a.low, a.high)}{lost} | {_limit(worse)} "
-        f"| {marks.get(v.points, PASSED)} {v.points} |",
-        f"| | time | 1 | {1 + t.change:.3f} | {_difference(t.change, t.low, t.high)} | {_limit(slower)} "
-        f"| {marks.get(t.verdict, PASSED)} {t.verdict} |",
-        f"| | bytes | {artefacts.size(sizes[0])} | {artefacts.size(sizes[1])} "
-        f"| {artefacts.change(sizes[1], sizes[0])} | none | |",
+        (f"`{_name(v)}`", "NME", percent(v.baseline["nme"]), percent(v.nme), nme, _limit(worse), points),
+        ("", "time", "1", f"{1 + t.change:.3f}", ms, _limit(slower), time),
+        ("", "bytes", artefacts.size(old), artefacts.size(new), artefacts.change(new, old), "none", ""),
     ]
 
 

@@ -11,12 +11,12 @@ import onnx
 import pytest
 
 from bench.__main__ import main
-from bench.report import artefacts, charts, report
+from bench.report import artefacts, charts, publish
 from bench.report.columns import cell
 from edgewing import measure, rows
 from tests.bench.conftest import parity, template
 
-RESULTS = Path(report.__file__).parents[1] / "results"
+RESULTS = Path(publish.__file__).parents[1] / "results"
 HOSTILE = "<script>alert(1)</script>&\"'"
 
 
@@ -186,7 +186,7 @@ def test_newest_row_counts_and_protocols_do_not_mix(with_rows):
     newer = found[0] | {"nme": 0.0777}
     rows.append(with_rows / "rows.jsonl", other)
     rows.append(with_rows / "rows.jsonl", newer)
-    run = artefacts.collect(with_rows)
+    run = artefacts.read_run(with_rows)
     assert run.protocol["normaliser"] == "inter-ocular"
     assert run.entries[0].nme == 0.0777
     assert [row["nme"] for row in run.others] == [0.001]
@@ -194,7 +194,7 @@ def test_newest_row_counts_and_protocols_do_not_mix(with_rows):
 
 def test_rows_of_another_file_are_not_used(with_rows, artefact):
     artefact(with_rows / "export/tiny-fp32.onnx", template() + 1, measured=parity())
-    entry = artefacts.collect(with_rows).entries[0]
+    entry = artefacts.read_run(with_rows).entries[0]
     assert entry.accuracy is None and entry.latency is None
 
 
@@ -204,7 +204,7 @@ def test_without_accuracy_the_parity_figure_is_marked(with_rows):
     path.unlink()
     for row in kept:
         rows.append(path, row)
-    run = artefacts.collect(with_rows)
+    run = artefacts.read_run(with_rows)
     assert "5.60 % (b)" in [run.cells(entry)[3] for entry in run.entries]
     assert any("parity" in note for note in run.notes)
     main(["report", str(with_rows)])

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from bench.__main__ import main
-from bench.accuracy.faces import VALIDATION
-from bench.gate import gate_proof
+from bench.accuracy.scored_faces import VALIDATION
+from bench.gate import proof
 from bench.time import race
 from edgewing import geometry, models, rows
 from train.data import drawn
 
-RESULTS = Path(gate_proof.__file__).parents[1] / "results" / "gate.jsonl"
+RESULTS = Path(proof.__file__).parents[1] / "results" / "gate.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def drawn_run(tmp_path_factory):
 
 
 def test_a_disturbed_file_is_caught(drawn_run):
-    worse = gate_proof.Worse(models.path("edgewing-s", "onnx"), str(drawn_run), "")
+    worse = proof.Worse(models.path("edgewing-s", "onnx"), str(drawn_run), "")
     found = worse.prove(0)
     assert 0.05 <= found["accuracy"]["change"] <= 0.054 and 0 < found["accuracy"]["noise"] < 1
     assert found["alarm"] and found["accuracy"]["low"] > 0.01
@@ -45,7 +45,7 @@ def test_a_disturbed_file_is_caught(drawn_run):
     + [("worse", 100, True), ("worse", 99, False)],
 )
 def test_what_holds(case, alarms, good):
-    assert gate_proof.holds(case, alarms, 100) == good
+    assert proof.holds(case, alarms, 100) == good
 
 
 def test_the_committed_rows_hold():
@@ -53,7 +53,7 @@ def test_the_committed_rows_hold():
     made = [row for row in rows.read(RESULTS)[0] if row["kind"] == "gate-proof"]
     for case, least in (("unchanged", 100), ("slowed", 100), ("worse", 20)):
         alarms = [row["alarm"] for row in made if row["case"] == case]
-        assert len(alarms) >= least and gate_proof.holds(case, sum(alarms), len(alarms)), case
+        assert len(alarms) >= least and proof.holds(case, sum(alarms), len(alarms)), case
 
 
 def test_a_file_against_itself_and_slowed_and_no_run_twice(drawn_run, tmp_path, capsys):
@@ -87,7 +87,7 @@ def test_a_slowed_file_works_a_tenth_longer(monkeypatch):
 
     monkeypatch.setattr(race, "enter", lambda path: race.Entrant({}, {}, "", [], spin))
     start = time.process_time_ns()
-    gate_proof.slowed(Path("any")).call(None)
+    proof.slowed(Path("any")).call(None)
     assert time.process_time_ns() - start >= 2_200_000
 
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.accuracy import accuracy
-from bench.accuracy.faces import open_faces
-from bench.gate import gate
+from bench.accuracy import scoring
+from bench.accuracy.scored_faces import open_faces
+from bench.gate import verdicts
 from bench.time import pairs, race
 from edgewing import containers, files, measure, metrics, models, rows, runtimes
 from edgewing.errors import InputError
@@ -40,8 +40,8 @@ EXACT = 0.004  # how far above WORSE the NME of a disturbed file may be
 def prove_time(path: Path, case: str) -> dict:
     """The figures of one timing, of case ``unchanged`` or ``slowed``."""
     open_it = {"unchanged": race.enter, "slowed": slowed}[case]
-    timing = pairs.compare(lambda: race.enter(path), lambda: open_it(path), gate.SLOWER_LIMIT)
-    return {"time": gate.time_figures(timing), "alarm": timing.verdict == pairs.SLOWER}
+    timing = pairs.time_in_turn(lambda: race.enter(path), lambda: open_it(path), verdicts.SLOWER_LIMIT)
+    return {"time": verdicts.time_figures(timing), "alarm": timing.verdict == pairs.SLOWER}
 
 
 def slowed(path: Path) -> race.Entrant:
@@ -68,7 +68,7 @@ class Worse:
         if containers.format_of(path) != "onnx":
             raise InputError(f"{path}: weights are disturbed in ONNX files; give one, or a shipped model by name")
         self.path, self.data = path, data
-        self.scored = accuracy.score(path, data, layout=layout)
+        self.scored = scoring.score(path, data, layout=layout)
         self._faces = open_faces(data, layout, containers.read_contract(path).crop)
         self._crops = [self._faces.face(i) for i in range(len(self._faces))]
 
@@ -87,9 +87,9 @@ class Worse:
                 low, high = (middle, high) if change < WORSE else (low, middle)
             else:
                 raise InputError(f"{self.path}: no noise of seed {seed} makes it {100 * WORSE:g} % worse; other faces?")
-            changed = accuracy.compare(gate.score(file, self.scored, self.data), self.scored)
+            changed = scoring.nme_change(verdicts.scored_as(file, self.scored, self.data), self.scored)
         figures = {"seed": seed, "noise": middle, **vars(changed)}
-        return {"accuracy": figures, "alarm": gate.points_verdict(changed, gate.WORSE_LIMIT) == gate.WORSE}
+        return {"accuracy": figures, "alarm": verdicts.points_verdict(changed, verdicts.WORSE_LIMIT) == verdicts.WORSE}
 
     def disturb(self, out: Path, seed: int, noise: float) -> Path:
         """Write the file with every weight multiplied by 1 + noise times a seeded normal number."""
@@ -110,8 +110,8 @@ class Worse:
 
     def _change(self, file: Path) -> float:
         runtime, p = runtimes.open(file), self.scored["protocol"]
-        layout, from_model, from_data = accuracy.shared_points(runtime.contract.layout, self._faces.layout)
-        predicted = np.array([accuracy.predict(runtime, face)[0][from_model] for face in self._crops])
+        layout, from_model, from_data = scoring.shared_points(runtime.contract.layout, self._faces.layout)
+        predicted = np.array([scoring.predict(runtime, face)[0][from_model] for face in self._crops])
         true = np.array([face.landmarks[from_data] for face in self._crops])
         errors = metrics.errors(predicted, true, metrics.normaliser(true, layout, p["normaliser"]))
         return metrics.summarise(errors).nme / self.scored["nme"] - 1
@@ -126,7 +126,6 @@ def holds(case: str, alarms: int, runs: int) -> bool:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="what is timed: an artefact or a shipped model")
-    parser.add_argument("--worse-of", metavar="ONNX", help="what is disturbed (default: the shipped model's ONNX file)")
     parser.add_argument("--data", required=True, metavar="DIR", help="faces to score the disturbed files on")
     parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
     parser.add_argument("--runs", type=int, default=100, help="timings, unchanged and slowed (default: %(default)s)")
@@ -138,14 +137,10 @@ def main(runs: int, models: int, **how) -> int:
     return prove({"unchanged": runs, "slowed": runs, "worse": models}, **how)
 
 
-def prove(
-    wanted: dict[str, int], file: str, data: str, to: str, layout: str = "", worse_of: str | None = None,
-    command: str = "",
-) -> int:  # fmt: skip
+def prove(wanted: dict[str, int], file: str, data: str, to: str, layout: str = "", command: str = "") -> int:
     """Append a row for each run that is not in the file ``to``. wanted: how many of each case. 1: one does not hold."""
-    path, source = models.find(file), models.find(worse_of or file)
-    if not worse_of and file in models.SHIPPED:
-        source = models.path(file, "onnx")
+    path = models.find(file)
+    source = models.path(file, "onnx") if file in models.SHIPPED else path  # which is what can be disturbed
     about = {"unchanged": measure.artefact(path), "worse": measure.artefact(source)}
     about["slowed"] = about["unchanged"]
     done = _done(Path(to), about)
@@ -155,7 +150,11 @@ def prove(
         "slowed": lambda number: prove_time(path, "slowed"),
         "worse": lambda number: worse.prove(number),
     }
-    protocol = {"slowed": SLOWED, "worse": WORSE, "limits": {"worse": gate.WORSE_LIMIT, "slower": gate.SLOWER_LIMIT}}
+    protocol = {
+        "slowed": SLOWED,
+        "worse": WORSE,
+        "limits": {"worse": verdicts.WORSE_LIMIT, "slower": verdicts.SLOWER_LIMIT},
+    }
     for number in range(max(wanted.values())):
         for case in wanted:  # by turns, so that a change of the machine's load meets all of them
             if len(done[case]) <= number < wanted[case]:

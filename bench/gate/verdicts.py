@@ -17,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.accuracy import accuracy
-from bench.accuracy.faces import VALIDATION, Jitter
-from bench.gate import gate_text
+from bench import intervals
+from bench.accuracy import scoring
+from bench.accuracy.scored_faces import VALIDATION, Jitter
+from bench.gate import wording
+from bench.report.columns import percent
 from bench.time import latency, pairs, race
 from edgewing import containers, measure, metrics, models, rows
 from edgewing.contract import Contract
@@ -49,7 +51,7 @@ class Verdict:
     model: dict
     baseline: dict
     nme: float | None
-    accuracy: metrics.Change
+    accuracy: intervals.Change
     timing: pairs.Timing
     clock: str
     runtime: str
@@ -94,13 +96,13 @@ def main(
 ) -> int:
     """Judge every file, print the summary and write what was asked for. 0: all passed. 1: not all."""
     verdicts = judge(worse=worse, slower=slower, **how)
-    text = gate_text.summary(verdicts, worse, slower, command)
+    text = wording.summary(verdicts, worse, slower, command)
     print(f"\n{text}")
     if summary:
-        gate_text.add(summary, text)
+        wording.add(summary, text)
         print(f"wrote {summary}")
     if pytest_json:
-        gate_text.write_pytest(pytest_json, verdicts)
+        wording.write_pytest(pytest_json, verdicts)
         print(f"wrote {pytest_json}")
     rows.keep([row(verdict, worse, slower, command) for verdict in verdicts], to)
     failed = [v.about["path"] for v in verdicts if not v.passed]
@@ -134,14 +136,14 @@ def _judge(
     if lacking := latency.needs(path, contract):
         raise InputError(f"{path}: not run: {lacking}; gate it there")
     clock = "wall" if contract.model.format == "tensorrt" else "processor"
-    again, new = repeated(old, scored, baseline, data), score(path, scored, data)
-    changed = accuracy.compare(new, again)
+    again, new = repeated(old, scored, baseline, data), scored_as(path, scored, data)
+    changed = scoring.nme_change(new, again)
     if changed.faces < metrics.LEAST_FACES:
         raise InputError(
             f"{path}: {changed.faces} to compare; a gate needs {metrics.LEAST_FACES}, give more with --data"
         )
     in_use, changed_file = (_opener(file, of["artefact"]["sha256"]) for file, of in ((old, scored), (path, new)))
-    timing = pairs.compare(in_use, changed_file, slower, clock)
+    timing = pairs.time_in_turn(in_use, changed_file, slower, clock)
     return Verdict(
         about=new["artefact"],
         model=new["model"],
@@ -156,7 +158,7 @@ def _judge(
     )
 
 
-def points_verdict(changed: metrics.Change, limit: float) -> str:
+def points_verdict(changed: intervals.Change, limit: float) -> str:
     """WORSE where the interval lies above the limit or a face is lost, NOT_WORSE below it, UNDECIDED around it."""
     if changed.low > limit or changed.lost:
         return WORSE
@@ -165,16 +167,16 @@ def points_verdict(changed: metrics.Change, limit: float) -> str:
 
 def repeated(old: Path, scored: dict, baseline: str | Path, data: str | None) -> dict:
     """The accuracy row of the file in use, made again. InputError where it is not the row of the baseline."""
-    again = score(old, scored, data)
-    now, then = accuracy.paired_errors(again, scored)
+    again = scored_as(old, scored, data)
+    now, then = scoring.paired_errors(again, scored)
     both = np.isfinite(now)
     apart = float(np.abs(now[both] - then[both]).max(initial=0))
     known = scored["nme"] is not None and again["nme"] is not None
     near = known and abs(again["nme"] - scored["nme"]) <= REPEATS_NME * again["nme"]
     if not near or apart > REPEATS_FACE or scored["faces"] != len(then):
         raise InputError(
-            f"{baseline}: its row of {old} has NME {accuracy.percent(scored['nme'])}, and that file gives "
-            f"{accuracy.percent(again['nme'])} here, single faces up to {accuracy.percent(apart)} otherwise: other "
+            f"{baseline}: its row of {old} has NME {percent(scored['nme'])}, and that file gives "
+            f"{percent(again['nme'])} here, single faces up to {percent(apart)} otherwise: other "
             "photographs or labels than then, or an edited row; make a new baseline"
         )
     return again
@@ -192,11 +194,11 @@ def _opener(path: Path, sha256: str) -> Callable[[], race.Entrant]:
     return open_it
 
 
-def score(path: Path, scored: dict, data: str | None) -> dict:
+def scored_as(path: Path, scored: dict, data: str | None) -> dict:
     """The accuracy row of a file, measured as another row was. data: where its faces lie here, None for as it says."""
     p = scored["protocol"]
     moved = p.get("jitter")
-    return accuracy.score(
+    return scoring.score(
         path,
         data or p["data"].removesuffix(f"/{VALIDATION}"),
         layout=p["layout"],

@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from bench.accuracy import groups
-from bench.accuracy.faces import PhotographFaces
+from bench.accuracy.scored_faces import PhotographFaces
+from bench.accuracy.scoring import cumulative_curve
 from bench.peers import adapters, dlib68
+from bench.report.columns import progress
 from bench.time import graphs, latency, race
 from edgewing import containers, geometry, hints, layouts, measure, metrics, models, rows, runtimes
 from edgewing.contract import Contract, crop_part
@@ -40,7 +40,6 @@ LAYOUT = "300w-68"
 CONTOUR = 17  # of its points, the first, are the face's contour
 CORNERS = 36, 45  # outer eye corners
 OFFSET_FACES = 120
-CED = np.linspace(0.0, 0.15, 151)
 CLOCK = (
     "process time, and wall clock; ours: uint8 crop in, landmarks and scores out, decode included; others: the graph "
     "alone; dlib: the predictor, picture and rectangle in; batch 1"
@@ -78,17 +77,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(plot: str | None, table: str | None, to: str | None, **how) -> None:
-    from bench.peers import peers_page
+    from bench.peers import plane
 
-    made = compare(**how)
-    peers_page.print_table(made)
+    made = peer_rows(**how)
+    plane.print_table(made)
     rows.keep(made, to)
-    for path in peers_page.write(made, plot, table):
+    for path in plane.write_plane(made, plot, table):
         print(f"wrote {path}")
     print(hints.next_line("python -m bench report RUN --peers", to or "ROWS"))
 
 
-def compare(
+def peer_rows(
     files: Sequence[str], data: str, *, layout: str = LAYOUT, reference: str | None = None, offsets: str | None = None,
     rounds: int = race.ROUNDS, command: str = "",
 ) -> list[dict]:  # fmt: skip
@@ -99,25 +98,16 @@ def compare(
     names = list(dict.fromkeys(name for one in given for name in _files(one)))
     to_shared = layouts.get(layout).map_to(LAYOUT)
     faces = PhotographFaces(Path(data), layout, crop_part(1))
-    peers, refused = [], []
-    for name in names:
-        try:
-            peers.append(enter(name))
-        except InputError as error:
-            refused.append((name, str(error)))
-    if refused and refused[0][0] in (reference, names[0]):
-        raise InputError(refused[0][1])  # nothing to divide by
+    peers, refused = _entered(names, reference)
     print("\n".join(faces.protocol["list"]), flush=True)
     predicted, true, inputs = see(peers, faces.samples, to_shared, faces.problems)
-    moves = _offsets(peers, offsets, layout, to_shared) if offsets else None
+    moves = _offsets(peers, offsets, layout, to_shared) if offsets else [None] * len(peers)
     cpu, wall = race.take_turns(
         [race.Entrant(p.about, p.model, p.runtime, views, p.call) for p, views in zip(peers, inputs)], rounds
     )
-    scored = layouts.get(LAYOUT)
-    normaliser = metrics.normaliser_of_all(true, scored)
-    distance = metrics.normaliser(true, scored, normaliser)
+    normaliser = metrics.normaliser_of_all(true, layouts.get(LAYOUT))
+    distance = metrics.normaliser(true, layouts.get(LAYOUT), normaliser)
     shared = np.all([peer.has for peer in peers], axis=0)
-    inner = shared & (np.arange(scored.points) >= CONTOUR)
     protocol = {
         **{name: value for name, value in faces.protocol.items() if name not in ("factor", "least")},
         "crop": "each peer's own",
@@ -137,30 +127,47 @@ def compare(
     }
     made = []
     for i, peer in enumerate(peers):
-        errors = metrics.errors(predicted[i][:, shared], true[:, shared], distance)
-        moved = None if moves is None else aligned(predicted[i], moves[i])
-        row = {
-            **rows.header("peer", peer.about, protocol, command),
-            "model": peer.model,
-            "runtime": peer.runtime,
-            "points": int(shared.sum()),
-            **groups.figures(errors),
-            "own": _part(predicted[i], true, distance, peer.has),
-            "inner": _part(predicted[i], true, distance, inner),
-            "aligned": None if moved is None else _part(moved, true, distance, shared),
-            "ced": {"thresholds": CED.tolist(), "share": metrics.cumulative_errors(errors, CED).tolist()},
-            "calls": int(cpu[i].size),
-            **race.times(cpu, wall, i),
-            "reference": {"path": peers[0].about["path"], "sha256": peers[0].about["sha256"]},
-        }
-        made.append(rows.finite(row))
-    for name, reason in refused:
-        about = measure.artefact(name) if Path(name).exists() else {"path": name, "sha256": "", "bytes": 0}
-        row = rows.header("peer", about, protocol, command)
-        made.append(
-            {**row, "model": {"name": Path(name).stem, "file": Path(name).name}, "not_run": f"unsupported: {reason}"}
-        )
-    return made
+        row = rows.header("peer", peer.about, protocol, command) | {"model": peer.model, "runtime": peer.runtime}
+        row |= _accuracy(peer, predicted[i], true, distance, shared, moves[i])
+        row |= {"calls": int(cpu[i].size), **race.times(cpu, wall, i)}
+        made.append(rows.finite({**row, "reference": {name: peers[0].about[name] for name in ("path", "sha256")}}))
+    return made + [_not_run(name, reason, protocol, command) for name, reason in refused]
+
+
+def _entered(names: list[str], reference: str | None) -> tuple[list[Peer], list[tuple[str, str]]]:
+    """The peers that run here, and of the others name and reason. InputError where there is nothing to divide by."""
+    peers, refused = [], []
+    for name in names:
+        try:
+            peers.append(enter(name))
+        except InputError as error:
+            if name in (reference, names[0]):
+                raise
+            refused.append((name, str(error)))
+    return peers, refused
+
+
+def _accuracy(
+    peer: Peer, predicted: np.ndarray, true: np.ndarray, distance: np.ndarray, shared: np.ndarray,
+    offset: np.ndarray | None,
+) -> dict:  # fmt: skip
+    """What a row says of a peer's points: over those that all have, its own, those inside, and moved by ``offset``."""
+    errors = metrics.errors(predicted[:, shared], true[:, shared], distance)
+    inner = shared & (np.arange(len(shared)) >= CONTOUR)
+    return {
+        "points": int(shared.sum()),
+        **groups.nme_figures(errors),
+        "own": _part(predicted, true, distance, peer.has),
+        "inner": _part(predicted, true, distance, inner),
+        "aligned": None if offset is None else _part(aligned(predicted, offset), true, distance, shared),
+        "ced": cumulative_curve(errors),
+    }
+
+
+def _not_run(name: str, reason: str, protocol: dict, command: str) -> dict:
+    about = measure.artefact(name) if Path(name).exists() else {"path": name, "sha256": "", "bytes": 0}
+    model = {"name": Path(name).stem, "file": Path(name).name}
+    return {**rows.header("peer", about, protocol, command), "model": model, "not_run": f"unsupported: {reason}"}
 
 
 def enter(name: str) -> Peer:
@@ -178,8 +185,7 @@ def see(
     """What every peer finds on every face: (E, F, 68, 2) image px, NaN where nothing; the true points (F, 68, 2); and
     of each peer the first few inputs, to time it on. problems: pictures that cannot be read, one is added for each."""
     predicted, true, inputs = [], [], [[] for _ in peers]
-    for index in track(range(len(samples)), description="faces", transient=True, disable=not os.isatty(1)):
-        sample = samples[index]
+    for sample in progress(samples, "faces"):
         try:
             image = load_image(sample)
         except InputError as error:
@@ -255,7 +261,7 @@ def _ours(path: Path, contract: Contract) -> Peer:
 
 def _other(path: Path) -> Peer:
     about = measure.artefact(path)
-    adapter = adapters.describe(path, about["sha256"])
+    adapter = adapters.adapter_of(path, about["sha256"])
     graph = graphs.open(path)
     if (wanted := adapter.shape) != graph.input.shape:
         raise InputError(f"{path.name}: its input is {list(graph.input.shape)}, described as {list(wanted)}")
