@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import containers, device, files, geometry, models, outputs, trial
+from edgewing import containers, files, geometry, outputs, processors, trial
+from edgewing import device as board
 from edgewing.commands import command
 from edgewing.contract import Contract
 from edgewing.errors import InputError
@@ -61,7 +62,7 @@ def measure(
     seconds: float,
     runs: int,
     warmup: int = WARMUP,
-    meter: device.Meter | None = None,
+    meter: board.Meter | None = None,
     batch: int = 1,
 ) -> dict:
     """Time a runtime, ``batch`` crops per call, going round the crops.
@@ -241,19 +242,18 @@ def _protocol(mode: str, threads: int, batch: int, clock: str) -> dict:
 
 
 def latency_row(
-    model: str, mode: str = "quick", threads: int = 1, faces: str | None = None, clock: str = "model"
-) -> dict:
-    """One latency row of this device: what ``measure`` gives, and everything that was the case meanwhile."""
-    path = models.find(model)
+    model: str, mode: str = "quick", threads: int = 1, faces: str | None = None, clock: str = "model",
+    device: str = "cpu",
+) -> dict:  # fmt: skip
+    """One latency row of this machine: what ``measure`` gives, and everything that was the case meanwhile."""
+    path = processors.file_of(model, device)
     about = artefact(path)
     if (form := containers.format_of(path)) in trial.MODULES:
         # outside the clock, which is of the load alone
         with trial.of(path, form, containers.read_contract(path).input.shape):
             pass
     start = time.perf_counter_ns()
-    from edgewing import runtimes  # inside the clock: the library's own loading is part of a cold load
-
-    runtime = runtimes.open(path, threads=threads)
+    runtime = processors.on(path, device, threads)  # the library's own loading is part of a cold load
     loaded = time.perf_counter_ns()
     contract = runtime.contract
     batch = contract.input.shape[0]
@@ -263,7 +263,7 @@ def latency_row(
     call(np.repeat(crops[:1], batch, axis=0))
     first = time.perf_counter_ns()
     limits = MODES[mode]
-    warm, brakes, meter = device.temperatures(), device.brakes(), device.Meter()
+    warm, brakes, meter = board.temperatures(), board.brakes(), board.Meter()
     figures = measure(call, crops, limits.seconds, limits.runs, meter=meter, batch=batch)
     return {
         "kind": "latency",
@@ -279,11 +279,11 @@ def latency_row(
         "first_ms": (first - before_first) / 1e6,
         "peak_bytes": peak_bytes(),
         "device": {
-            **device.about(),
-            **device.setting(),
+            **board.about(),
+            **board.setting(),
             "celsius_before": warm,
-            "celsius_after": device.temperatures(),
-            "throttled": device.throttled(brakes, device.brakes()),
+            "celsius_after": board.temperatures(),
+            "throttled": board.throttled(brakes, board.brakes()),
         },
         "energy": meter.figures(figures["seconds"], figures["runs"]),
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
@@ -302,6 +302,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", required=True, type=Output, metavar="OUT", help="where the row goes")
     parser.add_argument("--mode", choices=MODES, default="quick", help=MODE_HELP)
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help=processors.MEASURED)
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
     parser.add_argument("--clock", choices=CLOCKS, default="model", help="what it covers (default: %(default)s)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -310,7 +311,8 @@ def main(argv: list[str] | None = None) -> None:
             raise InputError(f"--threads {arguments.threads}: give 1 or more")
         if arguments.faces and arguments.clock == "crop":
             raise InputError("--faces are crops already; leave it out, or --clock crop")
-        row = latency_row(arguments.model, arguments.mode, arguments.threads, arguments.faces, arguments.clock)
+        how = {name: getattr(arguments, name) for name in ("mode", "threads", "faces", "clock", "device")}
+        row = latency_row(arguments.model, **how)
         row["command"] = shlex.join(["python", "-m", "edgewing.measure", *argv])
         write(arguments.json, row)
         p50, p90, p99 = (row[f"{name}_ms"] for name in ("p50", "p90", "p99"))

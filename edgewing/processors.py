@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import formats, notices, runtimes
+from edgewing import containers, formats, models, notices, runtimes
 from edgewing.errors import InputError, unknown
 from edgewing.runtimes import Runtime
 
@@ -109,6 +109,36 @@ def start(name: str, files: Mapping[str, Path], threads: int = 1, tell: bool = F
     with notices.quiet():
         runtime.raw(np.zeros((1, size, size, 3), np.uint8))  # a graph may open and not run
     return runtime
+
+
+MEASURED = "the processor's kind, or its name (docs/app.md); no other takes its place (default: %(default)s)"
+
+
+def file_of(model: str | Path, device: str = "cpu") -> Path:
+    """The file of a model that ``device`` runs. InputError where no runtime here has that, or none of the files fits:
+    where something is measured nothing takes its place."""
+    files = models.files(model)
+    if device == "cpu":
+        return next(iter(files.values()))
+    names = here(device, files) if device != "auto" else []
+    if not names:
+        raise InputError(
+            f"{model}: --device {device} cannot be had here; `edgewing doctor` says what is, and what to type"
+        )
+    return files[PROCESSORS[names[0]].form]
+
+
+def on(path: Path, device: str = "cpu", threads: int = 1) -> Runtime:
+    """That file on that processor and no other. InputError where it does not start there."""
+    if device == "cpu":
+        return runtimes.open(path, threads)
+    files, problems = {containers.format_of(path): path}, []
+    for name in here(device, files):
+        try:
+            return start(name, files, threads, tell=True)
+        except InputError as error:
+            problems.append(f"{name}: {error}")
+    raise InputError(f"{path}: does not run on {device} here ({'; '.join(problems) or 'no runtime has it'})")
 
 
 def _seconds(runtime: Runtime, crops: np.ndarray) -> float:

@@ -51,7 +51,7 @@ def detector_rows(
     """A row for each detector."""
     path = models.find(model)
     detectors = {name: detection.open(name) for name in detector}
-    landmarker = Landmarker(path)
+    landmarker = Landmarker(path, device="cpu")
     scored, from_model, from_data = shared_points(landmarker.contract.layout, layouts.get(layout))
     samples = read_samples([data], layout, "test").samples
     normaliser = metrics.normaliser_of_all(np.stack([sample.landmarks[from_data] for sample in samples]), scored)

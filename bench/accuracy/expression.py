@@ -40,7 +40,7 @@ def score(model: str, count: int = 1500, first: int = 1 << 30, *, command: str =
     """The row. InputError: heads that were learnt from, or a model of other points."""
     if first + count > learnt.FIRST:
         raise InputError(f"--first {first}: heads from {learnt.FIRST} on were learnt from")
-    landmarker, readers = Landmarker(model), expression.readers()
+    landmarker, readers = Landmarker(model, device="cpu"), expression.readers()
     layout = landmarker.contract.layout
     row = {"pose": None, "units": None, "gaze": None}
     for name, wanted in (("pose", expression.POSE), ("units", expression.UNITS)):

@@ -22,7 +22,7 @@ from bench.accuracy import groups, point_errors, radius, visibility
 from bench.accuracy.scored_faces import Face, Jitter, open_faces
 from bench.report import charts
 from bench.report.columns import percent, progress
-from edgewing import files, geometry, hints, layouts, measure, metrics, models, rows, runtimes
+from edgewing import files, geometry, hints, layouts, measure, metrics, processors, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
@@ -72,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", metavar="FILE", help="score this model too, and say how far the first differs")
     parser.add_argument("--plot", type=Output, metavar="SVG", help="draw the cumulative errors of what was scored")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help=processors.MEASURED)
 
 
 def main(model: str, plot: str | None, jitter: str | None, seed: int, to: str | None, json: str | None, **how) -> None:
@@ -86,11 +87,11 @@ def main(model: str, plot: str | None, jitter: str | None, seed: int, to: str | 
 def score(
     model: str | Path, data: str | Path, *, layout: str = "", normaliser: str = "", crop: str = "gtbox",
     split: str = "test", points_frame: str = "upright", jitter: Jitter | None = None, threads: int = 1,
-    pictures: str | None = None, command: str = "",
+    pictures: str | None = None, device: str = "cpu", command: str = "",
 ) -> dict:  # fmt: skip
     """The accuracy row of a model on the faces under ``data``. command: what reproduces it."""
-    path = models.find(model)
-    about, runtime = measure.artefact(path), runtimes.open(path, threads=threads)
+    path = processors.file_of(model, device)
+    about, runtime = measure.artefact(path), processors.on(path, device, threads)
     contract = runtime.contract
     # the model brings its own layout: of one's own, the file need not be at hand
     known = contract.layout if layout == contract.layout.name else layout

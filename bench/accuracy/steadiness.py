@@ -86,7 +86,7 @@ def steadiness_row(
 ) -> dict:  # fmt: skip
     """The row. Needs the detector, which finds the first face of every motion and clip."""
     path = models.find(model)
-    landmarker = Landmarker(path)
+    landmarker = Landmarker(path, device="cpu")
     recorded = {kind: [] for kind in MOTIONS}
     names = []
     for name, image, box in spread(data, layout, stills):

@@ -14,7 +14,7 @@ from bench.accuracy import scoring
 from bench.accuracy.scored_faces import VALIDATION
 from bench.report import artefacts
 from bench.time import latency
-from edgewing import formats, hints, measure, rows
+from edgewing import formats, hints, measure, processors, rows
 from edgewing.errors import InputError
 from train import runs
 
@@ -27,16 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layout", default="", metavar="NAME", help="layout of the data (default: that of the run)")
     parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help=processors.MEASURED)
 
 
-def main(run: str, data: str | None, layout: str, mode: str, threads: int) -> None:
+def main(run: str, data: str | None, layout: str, mode: str, threads: int, device: str) -> None:
     folder = runs.find(run)
-    log = measure_run(folder, data=data, layout=layout, mode=mode, threads=threads)
+    log = measure_run(folder, data=data, layout=layout, mode=mode, threads=threads, device=device)
     print(f"\nwrote {log}")
     print(hints.next_line("python -m bench report", folder))
 
 
-def measure_run(run: Path, *, data: str | None = None, layout: str = "", mode: str = "quick", threads: int = 1) -> Path:
+def measure_run(
+    run: Path, *, data: str | None = None, layout: str = "", mode: str = "quick", threads: int = 1, device: str = "cpu"
+) -> Path:
     """The file of the run's rows, with two more for each artefact. Raises: InputError: nothing can be measured."""
     found, problems = artefacts.of_run(run)
     for problem in problems:
@@ -44,12 +47,18 @@ def measure_run(run: Path, *, data: str | None = None, layout: str = "", mode: s
     if not found:
         raise InputError(f"{run}/export: no artefact; make some with: python -m targets {run}")
     log, faces, measured = run / "rows.jsonl", run / VALIDATION, 0
-    time = {"mode": mode, "faces": str(faces) if faces.is_file() else None, "threads": threads}
+    time = {"mode": mode, "faces": str(faces) if faces.is_file() else None, "threads": threads, "device": device}
     for path, contract in found:
         print(f"\n{path}", flush=True)
         pictures = run / "bench" / f"{path.name}-faces.npz"
         pictures.parent.mkdir(exist_ok=True)
-        score = {"data": data or str(run), "pictures": str(pictures), "layout": layout, "threads": threads}
+        score = {
+            "data": data or str(run),
+            "pictures": str(pictures),
+            "layout": layout,
+            "threads": threads,
+            "device": device,
+        }
         for kind, make, how, describe in (
             ("accuracy", scoring.score, score, scoring.row_as_text),
             ("latency", latency.latency_row, time, latency.row_as_text),

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgewing import children, containers, cuda, formats, hints, measure, models, rows
+from edgewing import children, containers, cuda, formats, hints, measure, processors, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Output, metavar="OUT", help="write the row here (default: print only)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
     parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help=processors.MEASURED)
     parser.add_argument("--mode", choices=measure.MODES, default="quick", help=measure.MODE_HELP)
     parser.add_argument("--faces", metavar="NPZ", help="time these crops, as of RUN/faces (default: seeded noise)")
 
@@ -55,16 +56,17 @@ def main(model: str, to: str | None, json: str | None, **how) -> None:
 
 
 def latency_row(
-    model: str | Path, *, mode: str = "quick", threads: int = 1, faces: str | None = None, command: str = ""
-) -> dict:
+    model: str | Path, *, mode: str = "quick", threads: int = 1, faces: str | None = None, device: str = "cpu",
+    command: str = "",
+) -> dict:  # fmt: skip
     """The latency row of a model. faces: crops to time it on. Raises: InputError where it cannot be run here."""
-    path = models.find(model)
+    path = processors.file_of(model, device)
     if lacking := needs(path, containers.read_contract(path)):
         raise InputError(f"{path}: not run: {lacking}; measure it there with python -m bench devices")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "row.json"
         call = [sys.executable, "-m", "edgewing.measure", "--model", str(path), "--json", str(out)]
-        call += ["--threads", str(threads), "--mode", mode] + (["--faces", faces] if faces else [])
+        call += ["--threads", str(threads), "--mode", mode, "--device", device] + (["--faces", faces] if faces else [])
         child = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
         if child.returncode:
             lines = child.stderr.strip().splitlines() or [f"ended with code {child.returncode} and no word"]

@@ -21,7 +21,7 @@ import numpy as np
 from bench import intervals
 from bench.report import columns
 from bench.time import graphs, latency
-from edgewing import containers, hints, measure, models, rows, runtimes
+from edgewing import containers, hints, measure, models, processors, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 
@@ -56,6 +56,7 @@ class Entrant:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="artefacts, shipped models by name, models of others")
     parser.add_argument("--reference", metavar="FILE", help="what the others' time is divided by (default: the first)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help=f"of our files: {processors.MEASURED}")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of five recorded calls each (default: %(default)s)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each file to this JSON-lines file")
 
@@ -71,17 +72,18 @@ def main(to: str | None, **how) -> None:
 
 
 def race_rows(
-    files: Sequence[str | Path], *, reference: str | Path | None = None, rounds: int = ROUNDS, command: str = ""
-) -> list[dict]:
+    files: Sequence[str | Path], *, reference: str | Path | None = None, rounds: int = ROUNDS, device: str = "cpu",
+    command: str = "",
+) -> list[dict]:  # fmt: skip
     """One row per file, the reference (None: the first) before. InputError: one cannot be timed, or is named twice."""
     if rounds < 1:
         raise InputError(f"--rounds {rounds}: give 1 or more")
-    named = [models.find(name) for name in files]
+    named = [processors.file_of(name, device) if str(name) in models.SHIPPED else models.find(name) for name in files]
     first = models.find(reference) if reference else named[0]
     paths = [first, *(path for path in named if path != first)]
     if len(set(paths)) < len(named):
         raise InputError("a file is named twice; name each once")
-    entrants = [enter(path) for path in paths]
+    entrants = [enter(path, device) for path in paths]
     cpu, wall = take_turns(entrants, rounds)
     protocol = {
         "clock": CLOCK,
@@ -147,8 +149,8 @@ def print_table(made: list[dict]) -> None:
     print(f"reference: {made[0]['reference']['path']}; on {machine['cpu']}, load {machine['load']:g}")
 
 
-def enter(path: Path) -> Entrant:
-    """Open a file for a race. InputError where it cannot be run here."""
+def enter(path: Path, device: str = "cpu") -> Entrant:
+    """Open a file for a race. device: for one with a contract. InputError where it cannot be run here."""
     contract = containers.carried(path)
     about, form = measure.artefact(path), containers.format_of(path)
     if contract is None:
@@ -159,7 +161,7 @@ def enter(path: Path) -> Entrant:
         return Entrant(about, model, str(graph.description), graph.noise(INPUTS), graph.run, batch)
     if lacking := latency.needs(path, contract):
         raise InputError(f"{path}: not run: {lacking}; leave it out of the race")
-    runtime, size, batch = runtimes.open(path), contract.crop.size, contract.input.shape[0]
+    runtime, size, batch = processors.on(path, device), contract.crop.size, contract.input.shape[0]
     crops = np.random.default_rng(0).integers(0, 256, (INPUTS, batch, size, size, 3), np.uint8)
     model = {"file": path.name, **measure.model_of(contract), "format": form, "contract": True}
     return Entrant(about, model, str(runtime.description), list(crops), runtime, batch)
