@@ -29,6 +29,10 @@ VERBS = {
         "bench.time.race",
         "Processor time of several files in one process, in turn, against a reference; also models of others.",
     ),
+    "frames": (
+        "bench.time.frames",
+        "Frames a second with 1, 5 and 20 faces, on several processors in turn, and how far their points differ.",
+    ),
     "peers": (
         "bench.peers.comparison",
         "Our files beside models of others: the same faces, one core, one run; rows and a picture.",

@@ -180,6 +180,9 @@ FIELDS: dict[str, dict] = {
     | {"runtime": text, "detector": text, "found": count, "recall": amount, "crop_shift_p50": maybe(amount)}
     | {"nme": {...: maybe(amount)}}
     | {"protocol": {"data": text, "layout": text, "scored_points": text, "normaliser": text, "faces": count}},
+    "frames": OF_A_FILE
+    | {"model": MODEL, "runtime": text, "ms": {"p10": amount, "median": amount, "p90": amount}, "shift_p99_px": amount}
+    | {"protocol": {"device": text, "faces": some, "rounds": some, "threads": some, "batch": some, "clock": text}},
     "gate": OF_A_FILE
     | {"model": MODEL, "runtime": text, "nme": maybe(amount), "passed": flag, "failed": [text], "time": TIMED}
     | {"baseline": {"artefact": ABOUT, "nme": maybe(amount), "date": text}, "accuracy": CHANGE | {"verdict?": text}}
