@@ -42,7 +42,7 @@ VERBS = {
         "Accuracy and latency of every artefact in RUN/export, appended to RUN/rows.jsonl.",
     ),
     "training": (
-        "bench.training.speed",
+        "bench.training.costs",
         "Images a second of training, and ground truth and augmentation against a per-sample pipeline.",
     ),
     "gate": (

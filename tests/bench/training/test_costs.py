@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.__main__ import main
-from bench.training import reference, speed
+from bench.training import costs, reference
 from edgewing import layouts
 from train import recipes
 from train.data.drawn import draw
@@ -53,7 +53,7 @@ def test_the_verb_prints_both_and_writes_rows(tmp_path, capsys):
 
 
 def test_shipped_students_are_measured_by_their_own_recipe():
-    recipe = speed._recipe("models/edgewing-s.safetensors")
+    recipe = costs._recipe("models/edgewing-s.safetensors")
     assert (recipe.input_size, recipe.features) == (128, 64)
 
 
