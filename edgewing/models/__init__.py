@@ -45,10 +45,19 @@ SHIPPED = {
         _shipped("edgewing-l", "300w-68"),
         _shipped("edgewing-98", "wflw-98"),
         _shipped("edgewing-free-s", "300w-68"),
+        _shipped("edgewing-free-98", "wflw-98"),
     )
 }
 # The first that is there is the default.
-PREFERRED = ("edgewing-m", "edgewing-s", "edgewing-l", "edgewing-xs", "edgewing-98", "edgewing-free-s")
+PREFERRED = (
+    "edgewing-m",
+    "edgewing-s",
+    "edgewing-l",
+    "edgewing-xs",
+    "edgewing-98",
+    "edgewing-free-s",
+    "edgewing-free-98",
+)
 
 
 def path(name: str, form: str = "") -> Path:
