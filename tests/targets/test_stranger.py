@@ -137,7 +137,7 @@ def test_executorch(run, faces):
 @pytest.mark.parametrize("source", ["drawn", "photographs"])
 def test_a_real_network(source, tmp_path):
     """Weights of this repository, on drawn faces and on photographs."""
-    weights, run = ROOT / "models" / "chain.safetensors", tmp_path / "chain"
+    weights, run = ROOT / "models" / "edgewing-m.safetensors", tmp_path / "m"
     loaded = checkpoint.load_model(weights)
     if source == "photographs":
         folder = PICTURES if PICTURES.is_dir() else pytest.skip(f"needs {PICTURES} (not in the repository)")
