@@ -39,7 +39,7 @@ GATE := || { test $$? -eq 1 && touch $(FAILED); }
 demo: $(INSTALLED)  ## train, compress, export and measure a model; DATA=DIR LAYOUT=300w-68 for faces of your own
 	@rm -f $(FAILED)
 	$(PY) -m train fit $(DATA) --layout $(LAYOUT) --recipe demo --initial edgewing-free-s --run runs/$(RUN)
-	$(PY) -m compress prune runs/$(RUN) --run $(SMALL) --steps 300
+	$(PY) -m compress prune runs/$(RUN) --run $(SMALL) --macs 0.8 --steps 300
 	$(PY) -m compress quantize $(SMALL) $(GATE)
 	$(PY) -m targets $(SMALL) --to onnx tflite coreml tensorrt $(GATE)
 	$(PY) -m bench measure $(SMALL)
