@@ -35,7 +35,7 @@ def test_the_network_of_the_run_comes_along_with_all_its_weights(source):
 
 def test_a_name_is_a_run(source):
     recipe, network, credits = start("edgewing-s", recipes.get("demo"), (), print)
-    assert (recipe.features, recipe.input_size, recipe.steps) == (64, 128, 450)
+    assert (recipe.features, recipe.input_size, recipe.steps) == (64, 128, 250)
     assert RESEARCH in credits.terms() and "must not be scored" in credits.terms()
     assert network.stacks[0].head.in_channels == 64
 
