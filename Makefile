@@ -10,7 +10,7 @@ PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
 
-.PHONY: help install demo test test-full test-lowest arm kotlin web wheel lint tensorrt-rtx fuzz
+.PHONY: help install demo test test-full test-lowest arm kotlin swift web wheel lint tensorrt-rtx fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ $(KOTLIN)/node_modules/.package-lock.json: $(KOTLIN)/package-lock.json
 	@command -v npm >/dev/null || { echo "error: no npm; apt-get install npm"; exit 2; }
 	cd $(KOTLIN) && npm ci --no-audit --no-fund
 	@touch $@
+
+swift: $(INSTALLED)  ## apps/ios, compiled and compared (Debian; downloads 550 MB, 2.5 GB in cache/swift)
+	$(PY) -m pytest -q -rs tests/apps/ios
 
 WEB_PACKAGES := apps/web/node_modules/.package-lock.json
 

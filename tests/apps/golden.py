@@ -273,6 +273,15 @@ def lives(rng) -> list[dict]:
     return [{"contract": as_json(contract), "settings": settings, **size, "frames": frames}]
 
 
+def falsified(kind: str) -> list[dict]:
+    """The vectors of a kind, one of which is wrong: what compares them must tell."""
+    (one, *_) = ones = json.loads(FILE.read_text())[kind]
+    inner = one.get("samples", [one])[-1] if kind != "tracks" else one["frames"][-1]["tracks"][0]
+    name = {"pixels": "pixels", "steady": "steady"}.get(kind, "landmarks")
+    inner[name] = "A" * len(inner[name]) if kind == "pixels" else [number + 2e-3 for number in inner[name]]
+    return ones
+
+
 def count(vectors: dict[str, list]) -> int:
     """How many answers there are; samples and frames count singly."""
     return sum(len(one.get("samples") or one.get("frames") or [one]) for kind in vectors.values() for one in kind)

@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tests import debian
+
 REPOSITORY = Path(__file__).parents[3]
 ROOT = REPOSITORY / "cache" / "arm"
 WHEELS = ("numpy", "ai-edge-litert", "onnxruntime")
 GUEST = ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libgomp1", "zlib1g")
 QEMU = "qemu-user-static"
-DEBIAN = "bookworm"  # the one with Python 3.11
 BASELINE = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 # qemu's -cpu -> ARM's part number and what the core has over ARMv8.0: the A76 half precision and dot products
 CPUS = {
@@ -35,25 +36,15 @@ CPUS = {
 }
 
 
-class Unavailable(Exception):
-    """This machine cannot emulate; the text says why."""
-
-
 def install() -> None:
-    """Fetch and unpack everything, unless it is there with the versions that are pinned. Raises Unavailable."""
+    """Fetch and unpack everything, unless it is there with the versions that are pinned. Raises debian.Unavailable."""
     wanted = [*GUEST, QEMU, *_pins()]
     stamp = ROOT / "installed.json"
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return
-    release = Path("/etc/os-release")
-    if sys.platform != "linux" or f"VERSION_CODENAME={DEBIAN}" not in (release.read_text() if release.exists() else ""):
-        raise Unavailable(f"needs the packages of Debian {DEBIAN}; this is another system")
-    for program in ("apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            raise Unavailable(f"needs {program}")
     shutil.rmtree(ROOT, ignore_errors=True)
-    _unpack("arm64", GUEST, ROOT / "root")
-    _unpack(_output("dpkg", "--print-architecture").strip(), [QEMU], ROOT / "qemu")
+    debian.unpack(GUEST, ROOT / "root", "arm64")
+    debian.unpack([QEMU], ROOT / "qemu", alone=True)  # it is linked statically
     _fetch_wheels()
     stamp.write_text(json.dumps(wanted))
 
@@ -64,37 +55,11 @@ def _pins() -> list[str]:
     return [re.search(rf"^{re.escape(name)}==\S+", text, re.MULTILINE)[0] for name in WHEELS]
 
 
-def _unpack(architecture: str, packages: tuple[str, ...] | list[str], into: Path) -> None:
-    """Debian packages of an architecture and what they depend on, into a folder; apt's own state is not touched."""
-    state = ROOT / f"apt-{architecture}"
-    for folder in ("lists/partial", "archives/partial"):
-        (state / folder).mkdir(parents=True)
-    (state / "status").touch()
-    options = {
-        "APT::Architecture": architecture,
-        "APT::Architectures": architecture,
-        "APT::Sandbox::User": "root",
-        "Dir::State": state,
-        "Dir::State::lists": state / "lists",
-        "Dir::State::status": state / "status",
-        "Dir::Cache": state,
-        "Debug::NoLocking": "1",
-    }
-    apt = ["apt-get", "-qq", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
-    _output(*apt, "update")
-    whole = architecture == "arm64"  # qemu is linked statically: the package alone
-    _output(*apt, "install", "-y", "--no-install-recommends", "--download-only", *packages)
-    for package in sorted((state / "archives").glob("*.deb")):
-        if whole or package.name.startswith(packages[0]):
-            _output("dpkg-deb", "-x", str(package), str(into))
-    shutil.rmtree(state)
-
-
 def _fetch_wheels() -> None:
     platforms = [f"manylinux_2_{minor}_aarch64" for minor in (17, 27, 28, 34)] + ["manylinux2014_aarch64"]
     words = [word for name in platforms for word in ("--platform", name)]
     folder = ROOT / "wheels"
-    _output(
+    debian.output(
         sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps",
         "--only-binary=:all:", *words, "--python-version", "3.11", "-d", str(folder), *_pins(),
     )  # fmt: skip
@@ -102,18 +67,6 @@ def _fetch_wheels() -> None:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(ROOT / "packages")
     shutil.rmtree(folder)
-
-
-def _output(*words: str, environment: dict | None = None, seconds: float = 600) -> str:
-    """What a program prints; Unavailable with its last line where it fails."""
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, env=environment)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{words[0]}: {error}") from None
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [f"ended with code {done.returncode}"]
-        raise Unavailable(f"{Path(words[0]).name}: {lines[-1]}")
-    return done.stdout
 
 
 def run(path: Path, crops: np.ndarray, cpu: str, threads: int = 1) -> tuple[dict[str, np.ndarray], str]:

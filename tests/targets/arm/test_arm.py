@@ -8,6 +8,7 @@ import pytest
 from edgewing import runtimes
 from targets import __main__ as command
 from targets import table
+from tests import debian
 from tests.targets.arm import emulated
 from tests.targets.discs import SIZE, discs
 
@@ -19,7 +20,7 @@ FILES = [("tflite", "int8"), ("tflite", "fp32"), ("onnx", "fp32")]
 def emulator() -> None:
     try:
         emulated.install()
-    except emulated.Unavailable as reason:
+    except debian.Unavailable as reason:
         pytest.skip(f"no ARM core here: {reason}")
 
 
@@ -72,8 +73,8 @@ def test_two_threads(emulator, files):
 def test_a_machine_that_cannot_emulate_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(emulated, "ROOT", tmp_path / "arm")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(emulated.Unavailable, match="needs apt-get|another system"):
+    with pytest.raises(debian.Unavailable, match="needs apt-get|another system"):
         emulated.install()
-    with pytest.raises(emulated.Unavailable, match=r"^sh: no network$"):
+    with pytest.raises(debian.Unavailable, match=r"^sh: no network$"):
         emulated._output("/bin/sh", "-c", "echo trying >&2; echo no network >&2; exit 100")
     assert not (tmp_path / "arm").exists()

@@ -1,0 +1,76 @@
+import CoreML
+import CoreVideo
+import EdgewingCore
+import Foundation
+
+/// A CoreML package among the app's resources, ready to run.
+public final class Model {
+    public let model: MLModel
+
+    /// name: without its ending. What Xcode did not compile is compiled here, at the first start.
+    public init(_ name: String, in bundle: Bundle, units: MLComputeUnits = .all) async throws {
+        let configuration = MLModelConfiguration()
+        configuration.computeUnits = units
+        if let compiled = bundle.url(forResource: name, withExtension: "mlmodelc") {
+            model = try MLModel(contentsOf: compiled, configuration: configuration)
+        } else if let package = bundle.url(forResource: name, withExtension: "mlpackage") {
+            model = try MLModel(contentsOf: try await MLModel.compileModel(at: package), configuration: configuration)
+        } else {
+            throw Refusal("\(name).mlpackage is not in the app; write the app again with: edgewing app ios")
+        }
+    }
+
+    public func contract() throws -> Contract {
+        let own = model.modelDescription.metadata[.creatorDefinedKey] as? [String: String]
+        guard let text = own?["edgewing.contract"] else {
+            throw Refusal("the model has no contract inside; export it with: python -m targets RUN --to coreml")
+        }
+        return try Contract.parse(text)
+    }
+
+    /// Its one input to its outputs by name.
+    public func run(_ input: String, _ value: MLFeatureValue) throws -> [String: [Float]] {
+        let outputs = try model.prediction(from: MLDictionaryFeatureProvider(dictionary: [input: value]))
+        var found = [String: [Float]]()
+        for name in outputs.featureNames {
+            guard let array = outputs.featureValue(for: name)?.multiArrayValue else { continue }
+            found[name] = MLShapedArray<Float>(converting: array).scalars // of whatever type and strides
+        }
+        return found
+    }
+}
+
+/// (side, side, 3) RGB as the image that CoreML takes.
+func image(_ rgb: [UInt8], _ side: Int) throws -> MLFeatureValue {
+    var made: CVPixelBuffer?
+    CVPixelBufferCreate(nil, side, side, kCVPixelFormatType_32BGRA, nil, &made)
+    guard let buffer = made else { throw Refusal("no memory for a picture of \(side) px") }
+    CVPixelBufferLockBaseAddress(buffer, [])
+    defer { CVPixelBufferUnlockBaseAddress(buffer, []) }
+    let (bytes, stride) = (CVPixelBufferGetBaseAddress(buffer)!, CVPixelBufferGetBytesPerRow(buffer))
+    for pixel in 0..<side * side {
+        let place = bytes + pixel / side * stride + pixel % side * 4
+        for (offset, channel) in [2, 1, 0].enumerated() {
+            place.storeBytes(of: rgb[3 * pixel + channel], toByteOffset: offset, as: UInt8.self)
+        }
+        place.storeBytes(of: 255, toByteOffset: 3, as: UInt8.self)
+    }
+    return MLFeatureValue(pixelBuffer: buffer)
+}
+
+/// Numbers as an array that CoreML takes.
+func array(_ floats: [Float], _ shape: [Int]) throws -> MLFeatureValue {
+    MLFeatureValue(multiArray: MLMultiArray(MLShapedArray(scalars: floats, shape: shape)))
+}
+
+public extension Picture {
+    /// A frame of the camera, BGRA.
+    init(_ frame: CVPixelBuffer) {
+        CVPixelBufferLockBaseAddress(frame, .readOnly)
+        defer { CVPixelBufferUnlockBaseAddress(frame, .readOnly) }
+        let (width, height) = (CVPixelBufferGetWidth(frame), CVPixelBufferGetHeight(frame))
+        let stride = CVPixelBufferGetBytesPerRow(frame)
+        let bytes = UnsafeRawBufferPointer(start: CVPixelBufferGetBaseAddress(frame), count: stride * height)
+        self.init(width: width, height: height, stride: stride, each: 4, red: 2, blue: 0, bytes: [UInt8](bytes))
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+
+/// Of settings.json. side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of
+/// two finds of one face. fit: its box to the landmark box.
+public struct DetectorSettings: Decodable {
+    public struct Fit: Decodable { public let shift, scale: [Double] }
+    public let side: Int, cells: [[Int]], least, same: Double, fit: Fit
+}
+
+public struct Detection { public let box: Box, score: Double }
+
+/// BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it.
+public final class Detector {
+    /// (side, side, 3) in [-1, 1] to its raw boxes (A, 16) and scores (A), before the sigmoid.
+    public typealias Network = ([Float]) throws -> (boxes: [Float], logits: [Float])
+
+    public let settings: DetectorSettings
+    private let network: Network
+    /// Of the anchors, px of the input, in the order of the outputs: rows, columns, anchors of a cell.
+    private let centres: [(Double, Double)]
+
+    public init(_ settings: DetectorSettings, _ network: @escaping Network) {
+        (self.settings, self.network) = (settings, network)
+        centres = settings.cells.flatMap { cell in
+            let ticks = (0..<settings.side / cell[0]).map { (Double($0) + 0.5) * Double(cell[0]) }
+            return ticks.flatMap { y in ticks.flatMap { x in [(Double, Double)](repeating: (x, y), count: cell[1]) } }
+        }
+    }
+
+    /// The landmark boxes of the picture's faces, largest first.
+    public func find(_ picture: Picture) throws -> [Detection] {
+        let (rgb, scale) = fitIntoSquare(picture, settings.side)
+        let (boxes, logits) = try network(rgb.map { Float($0) / 127.5 - 1 })
+        let found = merge(sure(boxes, logits)).map { one in
+            // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
+            let sides = [one.box.x0, one.box.y0, one.box.x1, one.box.y1].map { $0 * scale - 0.5 }
+            return Detection(box: fit(Box(sides[0], sides[1], sides[2], sides[3])), score: one.score)
+        }
+        return found.sorted { $0.box.area > $1.box.area }
+    }
+
+    private func sure(_ raw: [Float], _ logits: [Float]) -> [Detection] {
+        centres.indices.compactMap { i in
+            let score = 1 / (1 + exp(-min(max(Double(logits[i]), -80), 80)))
+            let (x, y) = (Double(raw[16 * i]) + centres[i].0, Double(raw[16 * i + 1]) + centres[i].1)
+            let (w, h) = (Double(raw[16 * i + 2]) / 2, Double(raw[16 * i + 3]) / 2)
+            return score < settings.least ? nil : Detection(box: Box(x - w, y - h, x + w, y + h), score: score)
+        }
+    }
+
+    /// One of each face, best first: the mean of those that overlap, weighted by score (section 4.2).
+    private func merge(_ all: [Detection]) -> [Detection] {
+        var (rest, found) = (all.sorted { $0.score > $1.score }, [Detection]())
+        while let best = rest.first {
+            // a box of no area overlaps nothing, itself included
+            let isSame = rest.enumerated().map { $0 == 0 || best.box.overlap($1.box) >= settings.same }
+            let group = zip(rest, isSame).filter(\.1).map(\.0)
+            let total = group.reduce(0) { $0 + $1.score }
+            func mean(_ part: KeyPath<Box, Double>) -> Double {
+                group.reduce(0) { $0 + $1.score * $1.box[keyPath: part] } / total
+            }
+            found.append(Detection(box: Box(mean(\.x0), mean(\.y0), mean(\.x1), mean(\.y1)), score: best.score))
+            rest = zip(rest, isSame).filter { !$0.1 }.map(\.0)
+        }
+        return found
+    }
+
+    private func fit(_ box: Box) -> Box {
+        let (shift, scale) = (settings.fit.shift, settings.fit.scale)
+        let (x, y) = (box.x + box.width * shift[0], box.y + box.height * shift[1])
+        let (w, h) = (box.width * scale[0] / 2, box.height * scale[1] / 2)
+        return Box(x - w, y - h, x + w, y + h)
+    }
+}

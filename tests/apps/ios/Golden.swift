@@ -1,0 +1,199 @@
+// Reads the golden vectors and compares this core's answers; a line for each kind, with how many agreed.
+//
+//   Golden golden.json     exit code 1 where one differs
+
+import EdgewingCore
+import Foundation
+
+let close = 1e-3 // px
+
+struct Other: Error, CustomStringConvertible { let description: String }
+
+func check(_ condition: Bool, _ words: @autoclosure () -> String) throws {
+    if !condition { throw Other(description: words()) }
+}
+
+func near(_ what: String, _ ours: [Float], _ expected: [Float], most: Double = close) throws {
+    try check(ours.count == expected.count, "\(what): \(ours.count) numbers, not \(expected.count)")
+    let off = zip(ours, expected).map { abs(Double($0) - Double($1)) }
+    try check(off.allSatisfy { $0 <= most }, "\(what): off by \(off.max()!)")
+}
+
+func near(_ what: String, _ ours: Double, _ expected: Double) throws {
+    try check(abs(ours - expected) <= 1e-5, "\(what): \(ours), not \(expected)")
+}
+
+func box(_ sides: [Double]) -> Box { Box(sides[0], sides[1], sides[2], sides[3]) }
+func levels(_ bytes: [UInt8]) -> [Float] { bytes.map(Float.init) }
+
+protocol Vector: Decodable { func test() throws }
+
+/// What a picture is in JSON.
+protocol Pictured { var picture: Data { get }; var width: Int { get }; var height: Int { get } }
+
+extension Pictured {
+    /// As a camera has it: BGRA, with rows that are longer than the picture.
+    var asPicture: Picture {
+        var bytes = [UInt8]()
+        for row in 0..<height {
+            for column in 0..<width {
+                let at = 3 * (row * width + column)
+                bytes += [picture[at + 2], picture[at + 1], picture[at], 255]
+            }
+            bytes += [UInt8](repeating: 77, count: 12)
+        }
+        return Picture(width: width, height: height, stride: 4 * width + 12, each: 4, red: 2, blue: 0, bytes: bytes)
+    }
+}
+
+struct Text: Vector {
+    let text, refused: String
+
+    func test() throws {
+        do {
+            let contract = try Contract.parse(text)
+            try check(refused.isEmpty && contract.model.name == "golden", "\(refused) was not refused")
+        } catch let error as Refusal {
+            try check(!refused.isEmpty && error.description.contains(refused), "\(refused): \(error)")
+        }
+    }
+}
+
+struct Crops: Vector {
+    let part: CropPart, box: [Double], turn, side: Double, crop, image: [Float]
+
+    func test() throws {
+        let made = try Crop(around: main.box(box), part, turn: turn)
+        try near("side", made.side, side)
+        try near("map", made.toImage(crop), image)
+    }
+}
+
+struct Pixels: Vector, Pictured {
+    let part: CropPart, box: [Double], turn: Double, picture, pixels: Data, width, height: Int
+
+    func test() throws {
+        let crop = try Crop(around: main.box(box), part, turn: turn)
+        try check(sample(asPicture, crop) == [UInt8](pixels), "other bytes")
+    }
+}
+
+struct Square: Vector, Pictured {
+    let picture, pixels: Data, width, height, side: Int, scale: Double
+
+    func test() throws {
+        let made = fitIntoSquare(asPicture, side)
+        try near("square", levels(made.rgb), levels([UInt8](pixels)), most: 1)
+        try near("scale", made.scale, scale)
+    }
+}
+
+struct Inputs: Vector {
+    let contract: Contract, pixels: Data, tensor: [Float]
+
+    func test() throws {
+        var numbers = [Float]()
+        switch toInput([UInt8](pixels), contract) {
+        case .bytes(let bytes): numbers = levels(bytes)
+        case .floats(let floats): numbers = floats
+        }
+        try near("tensor", stride(from: 0, to: numbers.count, by: 7).map { numbers[$0] }, tensor, most: 2e-6)
+    }
+}
+
+struct Decodes: Vector {
+    let contract: Contract, maps, landmarks, scores: [Float]
+
+    func test() throws {
+        let found = try points(["maps": maps], contract)
+        try near("landmarks", found.landmarks, landmarks)
+        try near("scores", found.scores, scores)
+    }
+}
+
+struct InGraph: Vector {
+    let contract: Contract, landmarks, scores, crop, image: [Float], box: [Double]
+
+    func test() throws {
+        let found = try points(["landmarks": landmarks, "scores": scores], contract)
+        try near("crop", found.landmarks, crop)
+        try near("image", try Crop(around: main.box(box), contract.crop).toImage(found.landmarks), image)
+    }
+}
+
+struct Detections: Vector, Pictured {
+    struct Found: Decodable { let box: [Float], score: Double }
+    let settings: DetectorSettings, boxes, logits: [Float], picture: Data, width, height: Int, found: [Found]
+
+    func test() throws {
+        let ours = try Detector(settings) { _ in (boxes, logits) }.find(asPicture)
+        try check(ours.count == found.count, "\(ours.count) found, not \(found.count)")
+        for (one, other) in zip(ours, found) {
+            try near("box", [one.box.x0, one.box.y0, one.box.x1, one.box.y1].map(Float.init), other.box)
+            try near("score", one.score, other.score)
+        }
+    }
+}
+
+struct Steady: Vector {
+    struct Sample: Decodable { let points, steady: [Float], time, size: Double, there: [Bool] }
+    let settings: FilterSettings, samples: [Sample]
+
+    func test() throws {
+        let filter = OneEuro(settings)
+        for one in samples {
+            try near("at \(one.time)", filter.step(one.points, one.time, one.size, one.there), one.steady)
+        }
+    }
+}
+
+struct Life: Vector {
+    struct Answer: Decodable { let landmarks, scores: [Float] }
+    struct Expected: Decodable { let id: Int, landmarks: [Float], there: [Bool], confidence, age: Double }
+    struct Frame: Decodable { let time: Double, found: [[Double]], asked: [Answer], searched: Bool, tracks: [Expected] }
+    let contract: Contract, settings: TrackingSettings, width, height: Int, frames: [Frame]
+
+    func test() throws {
+        var (answers, found) = ([Answer](), [Box]())
+        let landmarker = Landmarker(contract) { _ in
+            let answer = answers.removeFirst()
+            return ["landmarks": answer.landmarks, "scores": answer.scores]
+        }
+        let tracker = Tracker(landmarker, Finder(same: 0.3) { _ in found }, settings)
+        let bytes = [UInt8](repeating: 90, count: 3 * width * height)
+        let grey = Picture(width: width, height: height, stride: 3 * width, each: 3, red: 0, blue: 2, bytes: bytes)
+        for frame in frames {
+            (answers, found) = (frame.asked, frame.found.map(box))
+            let ours = try tracker.step(grey, frame.time)
+            try check(answers.isEmpty && tracker.searched == frame.searched, "\(answers.count) crops were not asked for")
+            try check(ours.map(\.id) == frame.tracks.map(\.id), "ids \(ours.map(\.id)) at \(frame.time)")
+            for (track, other) in zip(ours, frame.tracks) {
+                try near("track at \(frame.time)", track.landmarks, other.landmarks)
+                try near("confidence", track.confidence, other.confidence)
+                try near("age", track.age, other.age)
+                try check(track.face.there == other.there, "there at \(frame.time)")
+            }
+        }
+    }
+}
+
+struct Golden: Decodable {
+    let contracts: [Text]?, crops: [Crops]?, pixels: [Pixels]?, squares: [Square]?, inputs: [Inputs]?
+    let decodes: [Decodes]?, points: [InGraph]?, detections: [Detections]?, steady: [Steady]?, tracks: [Life]?
+
+    var kinds: [(String, [Vector]?)] {
+        [("contracts", contracts), ("crops", crops), ("pixels", pixels), ("squares", squares), ("inputs", inputs),
+         ("decodes", decodes), ("points", points), ("detections", detections), ("steady", steady), ("tracks", tracks)]
+    }
+}
+
+let golden = try decoded(Golden.self, from: Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[1])))
+for (kind, vectors) in golden.kinds {
+    for (n, one) in (vectors ?? []).enumerated() {
+        do { try one.test() } catch {
+            print("\(kind) \(n): \(error)")
+            exit(1)
+        }
+    }
+    if let vectors { print(kind, vectors.count) }
+}
