@@ -203,6 +203,12 @@ def _avg_pool(
     return F.avg_pool2d(x, [int(k) for k in kernel_sizes], [int(s) for s in strides])
 
 
+def _max_pool(x, kernel_sizes, strides, pad_type, pad=None, ceil_mode=False) -> Tensor:
+    if any(_pads(pad_type, pad, 2)) or ceil_mode:
+        raise InputError("the evaluator does not know CoreML's max_pool with padding")
+    return F.max_pool2d(x, [int(k) for k in kernel_sizes], [int(s) for s in strides])
+
+
 def _bilinear(x, scale_factor_height, scale_factor_width, align_corners=False, half_pixel_centers=True) -> Tensor:
     if align_corners or not half_pixel_centers:
         raise InputError("the evaluator knows CoreML's upsample_bilinear with half_pixel_centers only")
@@ -239,6 +245,7 @@ def _along(parameter, values: Tensor, axis) -> Tensor:
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "conv": _conv,
     "avg_pool": _avg_pool,
+    "max_pool": _max_pool,
     "batch_norm": _batch_norm,
     "upsample_bilinear": _bilinear,
     "upsample_nearest_neighbor": _nearest,
