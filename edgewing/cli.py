@@ -1,4 +1,4 @@
-"""`edgewing info | run | camera | web | doctor`: look into a model, run it on pictures, on a camera, in a browser."""
+"""`edgewing info | run | camera | web | app | doctor`: look into a model, run it on pictures, a camera, a phone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from edgewing import __version__, hints, verbs
 from edgewing.commands import command
@@ -187,6 +188,17 @@ def web(model: str | None, host: str, port: int, cert: str | None, build: str | 
         server.serve_forever()
 
 
+def app(platform: str, folder: str, model: str | None) -> None:
+    from edgewing import apps, models, notices
+
+    file, contract = apps.write(platform, folder, model or models.default())
+    notices.tell(file, contract)
+    written = [path for path in Path(folder).rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in written)
+    print(f"wrote {folder}: {len(written)} files, {size / 1e6:.1f} MB, with {contract.model.name}")
+    print(f"next: {apps.PLATFORMS[platform].next.format(folder=folder)}")
+
+
 def _parser() -> argparse.ArgumentParser:
     how = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser(
@@ -194,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    added = parser.add_subparsers(required=True, metavar="info | run | camera | web | doctor")
+    added = parser.add_subparsers(required=True, metavar="info | run | camera | web | app | doctor")
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
         one = added.add_parser(
@@ -217,6 +229,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all machines of this network")
     one.add_argument("--cert", metavar="PEM", help="certificate with its key, for https")
     one.add_argument("--build", metavar="DIR", help="write the page's files here in place of serving them")
+    text = "Write a sample app for a phone with a model in it, ready to open."
+    one = verb(app, text, "edgewing app android faces --model edgewing-s")
+    one.add_argument("platform", choices=("android", "ios"))
+    one.add_argument("folder", metavar="DIR", help="a new folder")
+    text = "a shipped model, or a .tflite, for ios an .mlpackage; else the default"
+    one.add_argument("--model", metavar="NAME|FILE", help=text)
     verb(doctor, "Show what is installed, what is missing, and what to type.", "edgewing doctor")
     return parser
 

@@ -65,6 +65,7 @@ def commands(place: Path, here: Path, faces: Path) -> list[tuple[str, list[str]]
         [*camera, "--save", place / "o.mp4"],
         [*camera, "--save", place / "o.png"],
         ["edgewing.cli", "web", "--model", here / "m.onnx", "--build", place / "web"],
+        ["edgewing.cli", "app", "android", place / "app"],
         ["edgewing.measure", "--model", here / "m.onnx", "--json", place / "o.json", "--threads", 1],
         [*score, "--json", place / "o.json"],
         [*score, "--to", place / "o.jsonl"],
