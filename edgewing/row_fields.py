@@ -156,6 +156,7 @@ LATENCY = OF_A_FILE | {
     "energy?": maybe({"meter": text, "covers": text, "watts": number, "joules_per_run": number}),
     "built_from?": ABOUT,
 }
+ANGLES = {"yaw": amount, "pitch": amount, "roll": amount}  # degrees
 FIELDS: dict[str, dict] = {
     "ablation": {"protocol": {"recipe": {}, "fingerprint": text, "count": count, "boxes": text, "normaliser": text}}
     | {"cell": text, "seed": count, "steps": count, "faces": count, "median": amount, "cpu_seconds": amount}
@@ -180,6 +181,11 @@ FIELDS: dict[str, dict] = {
     | {"runtime": text, "detector": text, "found": count, "recall": amount, "crop_shift_p50": maybe(amount)}
     | {"nme": {...: maybe(amount)}}
     | {"protocol": {"data": text, "layout": text, "scored_points": text, "normaliser": text, "faces": count}},
+    "expression": OF_A_FILE
+    | {"model": MODEL, "runtime": text, "protocol": {"data": text, "heads": some, "boxes": text}}
+    | {"pose": {"median": ANGLES, "p90": ANGLES, "true_points": ANGLES, "by_yaw": {...: {"heads": some}}}}
+    | {"units?": maybe({...: {"mae": amount, "correlation": maybe(number), "true_points": maybe(number)}})}
+    | {"blink_f1?": amount, "gaze?": maybe({"left": amount, "up": amount, "heads": count})},
     "frames": OF_A_FILE
     | {"model": MODEL, "runtime": text, "ms": {"p10": amount, "median": amount, "p90": amount}, "shift_p99_px": amount}
     | {"protocol": {"device": text, "faces": some, "rounds": some, "threads": some, "batch": some, "clock": text}},

@@ -49,7 +49,7 @@ def score(model: str, count: int = 1500, first: int = 1 << 30, *, command: str =
         seen = learnt.looked_at([landmarker], wanted, range(first, first + count))
         found, true = (readers[name](points) for points in (seen.points, seen.true))
         if name == "pose":
-            row["pose"] = _pose(*found, seen) | {"by true points": _pose(*true, seen)["median"]}
+            row["pose"] = _pose(*found, seen) | {"true_points": _pose(*true, seen)["median"]}
         else:
             row |= _units(found[0], seen, readers["names"], true[0])
     if row["pose"] is None:
@@ -57,7 +57,7 @@ def score(model: str, count: int = 1500, first: int = 1 << 30, *, command: str =
     protocol = {"data": f"drawn heads {first} to {first + count - 1}", "heads": count, "boxes": "true"}
     artefact = measure.artefact(models.find(model))
     header = rows.header("expression", artefact, protocol, command)
-    return rows.finite({**header, "model": measure.model_of(landmarker.contract), **row})
+    return rows.finite({**header, "model": measure.model_of(landmarker.contract), "runtime": landmarker.ran_on, **row})
 
 
 def _pose(outputs: np.ndarray, roll: np.ndarray, seen: learnt.Known) -> dict:
@@ -85,7 +85,7 @@ def _units(outputs: np.ndarray, seen: learnt.Known, names: tuple[str, ...], true
             name: {
                 "mae": float(abs(units[:, k] - seen.units[:, k]).mean()),
                 "correlation": _correlation(units[:, k], seen.units[:, k]),
-                "by true points": _correlation(true[:, k], seen.units[:, k]),
+                "true_points": _correlation(true[:, k], seen.units[:, k]),
             }
             for k, name in enumerate(names)
         },
@@ -106,11 +106,11 @@ def _f1(found: np.ndarray, true: np.ndarray, eyes: list[int]) -> float:
 
 def tell(row: dict) -> None:
     pose = row["pose"]
-    lines = [[axis, *(f"{pose[key][axis]:.1f}" for key in ("median", "p90", "by true points"))] for axis in pose["p90"]]
+    lines = [[axis, *(f"{pose[key][axis]:.1f}" for key in ("median", "p90", "true_points"))] for axis in pose["p90"]]
     columns.show(["degrees, to 60 of yaw", "median", "p90", "by true points"], lines, [0])
     if not row["units"]:
         return
-    keys = "correlation", "by true points"
+    keys = "correlation", "true_points"
     lines = [[name, f"{u['mae']:.3f}", *(_figure(u[k]) for k in keys)] for name, u in row["units"].items()]
     columns.show(["unit", "mean error", "correlation", "by true points"], lines, [0])
     gaze = row["gaze"]
