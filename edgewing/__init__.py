@@ -10,11 +10,11 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what _LAZY gives, for editors and type checkers
+    from edgewing.camera.streams import stream
+    from edgewing.camera.tracking import Tracker
     from edgewing.faces import Face, Faces
     from edgewing.images import read_image
     from edgewing.landmarker import Landmarker
-    from edgewing.streams import stream
-    from edgewing.tracking import Tracker
 
 __version__ = "0.1.0"
 
@@ -27,9 +27,9 @@ _LAZY = {
     "Face": "edgewing.faces",
     "Faces": "edgewing.faces",
     "Landmarker": "edgewing.landmarker",
-    "Tracker": "edgewing.tracking",
+    "Tracker": "edgewing.camera.tracking",
     "read_image": "edgewing.images",
-    "stream": "edgewing.streams",
+    "stream": "edgewing.camera.streams",
 }
 __all__ = ["Face", "Faces", "Landmarker", "Tracker", "read_image", "stream"]
 

@@ -18,7 +18,7 @@ from edgewing.outputs import Output, Place
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
 
 
-VIEWS = ("points", "mesh", "heatmap", "boundary", "pose")  # of `camera`; drawn by edgewing.overlay
+VIEWS = ("points", "mesh", "heatmap", "boundary", "pose")  # of `camera`; drawn by edgewing.camera.overlay
 DEVICE = "what runs the model: auto, cpu, gpu, npu, or a name of `edgewing doctor`; the CPU where there is no such"
 DETECTOR = (
     "one of `edgewing doctor`, a YuNet's .onnx, or whole: the whole picture is the box, as it is for what is no face"
@@ -157,15 +157,15 @@ def doctor() -> None:
 
 
 def camera(model: str | None, detector: str, device: str, threads: int, no_window: bool, **how) -> None:
-    from edgewing import camera as session
     from edgewing import models, window
+    from edgewing.camera import app
     from edgewing.landmarker import Landmarker
 
     if not no_window:
         window.refuse_without()
     model = model or models.default()
-    session.run(Landmarker(model, detector, threads, device), threads=threads, showing=not no_window, **how)
-    session.say(hints.next_line("edgewing info", model))
+    app.run(Landmarker(model, detector, threads, device), threads=threads, showing=not no_window, **how)
+    app.say(hints.next_line("edgewing info", model))
 
 
 def web(model: str | None, host: str, port: int, cert: str | None, build: str | None) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import __version__, detection, notices, pipes, processors, recording
+from edgewing import __version__, detection, notices, processors
+from edgewing.camera import pipes, recording
 from edgewing.errors import InputError
 
 # distributions that write into the one folder cv2, those with a window first
@@ -72,7 +73,7 @@ def _backend(name: str, otherwise: str) -> str:
 
 def _codec(suffix: str) -> str:
     """Writes a frame and reads it again."""
-    from edgewing import sources
+    from edgewing.camera import sources
 
     frame = np.full((64, 64, 3), 128, np.uint8)
     with tempfile.TemporaryDirectory() as folder:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import detection, geometry, hints, images, models
+from edgewing import geometry, hints, images, models
 from edgewing.errors import InputError, printable
 from edgewing.faces import Faces
-from edgewing.landmarker import Landmarker
+from edgewing.landmarker import Landmarker, whole_note
 
 STDIN = "-"
 WHERE = "with --box x0,y0,x1,y1"
@@ -40,7 +40,7 @@ def run(
     with contextlib.ExitStack() as stack:
         lines = None
         if json:
-            from edgewing import recording
+            from edgewing.camera import recording
 
             lines = recording.Lines(json)
             stack.callback(lines.discard)
@@ -87,13 +87,6 @@ def _read(name: str) -> np.ndarray:
     if name != STDIN:
         return images.read_image(name)
     return images.decode(sys.stdin.buffer.read(images.LARGEST_FILE + 1), "standard input")
-
-
-def whole_note(landmarker: Landmarker) -> str:
-    """A line for those who may have expected a detector; '' where one looks for faces."""
-    if landmarker.detector.name != detection.WHOLE:
-        return ""
-    return f"the whole picture is taken as the {landmarker.contract.layout.object}'s box: let it fill the picture"
 
 
 def _names(save: str | None, pictures: Sequence[str]) -> dict[str, Path]:

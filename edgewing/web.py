@@ -24,7 +24,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from edgewing import anatomy, containers, detection, files, landmarker, models, tracking
+from edgewing import anatomy, containers, detection, files, landmarker, models
+from edgewing.camera import tracking
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 

@@ -23,11 +23,12 @@ import cv2
 import numpy as np
 
 from bench.report import charts
-from edgewing import files, geometry, hints, measure, models, rows, sources, tracking
+from edgewing import files, geometry, hints, measure, models, rows
+from edgewing.camera import sources, tracking
+from edgewing.camera.tracking import Filter, OneEuro, Tracker
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Output, Rows
-from edgewing.tracking import Filter, OneEuro, Tracker
 from train.data import load_image, read_samples
 
 EXAMPLE = "--model edgewing-m --data lfpw/testset --clips single_face.mp4 --to rows.jsonl"

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import children, hints, measure, models, rows, sources
+from edgewing import children, hints, measure, models, rows
+from edgewing.camera import sources
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 

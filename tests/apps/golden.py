@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import contract as contracts
-from edgewing import decoding, detection, geometry, layouts, runtimes, tracking
+from edgewing import decoding, detection, geometry, layouts, runtimes
+from edgewing.camera import tracking
 from edgewing.landmarker import Landmarker
 
 FILE = Path(__file__).parents[2] / "apps/golden.json"

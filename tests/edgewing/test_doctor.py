@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from edgewing import detection, doctor, recording
+from edgewing import detection, doctor
+from edgewing.camera import recording
 from edgewing.errors import InputError
 from tests.edgewing.test_cli import edgewing
 

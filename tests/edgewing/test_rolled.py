@@ -5,7 +5,7 @@ import pytest
 
 import edgewing
 from edgewing import anatomy, geometry, images, layouts
-from edgewing.tracking import Tracker
+from edgewing.camera.tracking import Tracker
 from tests.edgewing.test_cli import ROOT
 
 QUARTERS = (1, 2, 3)

@@ -41,6 +41,6 @@ def test_a_program_sees_types_and_its_mistakes(mypy, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM + "landmarker(5)\n")
     said = mypy(str(program))
-    assert '"numpy.ndarray[' in said and '"list[edgewing.tracking.Track]"' in said, said
+    assert '"numpy.ndarray[' in said and '"list[edgewing.camera.tracking.Track]"' in said, said
     assert '"list[edgewing.faces.Faces]"' in said and '"edgewing.expression.Pose | None"' in said, said
     assert 'matches argument type "int"' in said and "Found 1 error" in said, said

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edgewing import cli, containers, detection, models, tracking, web
+from edgewing import cli, containers, detection, models, web
+from edgewing.camera import tracking
 from edgewing.errors import InputError
 
 BUILT = web.PAGE

@@ -1,10 +1,11 @@
 // The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) on all points of a face at once: a low-pass whose cutoff grows
 // with speed. Speeds are in face sizes per second, so that the same constants serve a face of any size. As in
-// edgewing/tracking.py the speed is that of the whole face, plus a share of each point's own movement within it.
+// edgewing/camera/tracking.py the speed is that of the whole face, plus a share of each point's own movement within it.
 
 import type {Landmarks} from './geometry';
 
-/** As edgewing.tracking.Filter. Cutoffs in Hz (speed_cutoff: Hz more for each face size per second), longest_gap in s. */
+/** As edgewing.camera.tracking.Filter. Cutoffs in Hz (speed_cutoff: Hz more for each face size per second),
+ * longest_gap in s. */
 export interface FilterSettings {
   least_cutoff: number;
   speed_cutoff: number;

@@ -1,5 +1,6 @@
-// Faces followed from frame to frame, as edgewing/tracking.py does it: the next crop comes from the last landmarks, and
-// points are held steady. All numbers are those of tracking.json. No clock, no camera: frames and times are handed in.
+// Faces followed from frame to frame, as edgewing/camera/tracking.py does it: the next crop comes from the last
+// landmarks, and points are held steady. All numbers are those of tracking.json. No clock, no camera: frames and times
+// are handed in.
 
 import {area, cropTurn, faceTurn, intersection, overlap, size, turnedBox} from './geometry';
 import type {Box, Landmarks, Turns} from './geometry';
@@ -8,7 +9,7 @@ import {confidence, type Face, type Landmarker} from './landmarker';
 import {OneEuro, type FilterSettings} from './oneeuro';
 import type {Picture} from './pixels';
 
-/** As edgewing.tracking.Settings; what each number means is said there. */
+/** As edgewing.camera.tracking.Settings; what each number means is said there. */
 export interface TrackingSettings {
   filter: FilterSettings;
   track: {

@@ -5,8 +5,8 @@ import pytest
 
 from bench.time.browser import serving, write_mjpeg
 from edgewing import images, web
+from edgewing.camera.tracking import Tracker
 from edgewing.landmarker import Landmarker
-from edgewing.tracking import Tracker
 from tests.apps.web.conftest import drive
 from tests.apps.web.test_page import decoded
 from tests.edgewing.conftest import clock_contract, converted, tiny_module, write_tflite

@@ -14,8 +14,8 @@ import pytest
 
 from bench.time.browser import clip, frames_of, serving, write_mjpeg
 from edgewing import images, models, web
+from edgewing.camera.tracking import Tracker
 from edgewing.landmarker import Landmarker
-from edgewing.tracking import Tracker
 from tests.apps.web.conftest import drive
 from tests.edgewing.conftest import SHARED
 from train.data import drawn

@@ -1,4 +1,4 @@
-"""Following and smoothing, as edgewing.tracking does them, on the same frames at the same times."""
+"""Following and smoothing, as edgewing.camera.tracking does them, on the same frames at the same times."""
 
 import dataclasses
 import json
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bench.time.browser import clip
-from edgewing import detection, layouts, tracking, web
+from edgewing import detection, layouts, web
+from edgewing.camera import tracking
 from edgewing.landmarker import Landmarker
 from tests.apps.web.test_detector import outputs
 from tests.edgewing.conftest import clock_contract, write_onnx

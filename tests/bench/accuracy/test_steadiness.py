@@ -7,7 +7,8 @@ import pytest
 
 from bench import __main__ as bench
 from bench.accuracy import steadiness
-from edgewing import images, tracking
+from edgewing import images
+from edgewing.camera import tracking
 from tests.edgewing import clips
 
 TIMES = np.arange(steadiness.FRAMES) / steadiness.FPS

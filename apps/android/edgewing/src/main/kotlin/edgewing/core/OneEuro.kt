@@ -3,7 +3,7 @@ package edgewing.core
 import kotlin.math.PI
 import kotlin.math.hypot
 
-/** Of settings.json, as edgewing.tracking.Filter has it. Cutoffs in Hz, longestGap in s. */
+/** Of settings.json, as edgewing.camera.tracking.Filter has it. Cutoffs in Hz, longestGap in s. */
 class FilterSettings(json: Any?) {
     val leastCutoff = json.number("least_cutoff")
     val speedCutoff = json.number("speed_cutoff")
@@ -12,8 +12,9 @@ class FilterSettings(json: Any?) {
     val longestGap = json.number("longest_gap")
 }
 
-/** The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) on all points of a face at once, as edgewing/tracking.py has
- * it: the speed is that of the whole face, plus a share of each point's own, in face sizes per second. */
+/** The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) on all points of a face at once, as
+ * edgewing/camera/tracking.py has it: the speed is that of the whole face, plus a share of each point's own, in face
+ * sizes per second. */
 class OneEuro(private val settings: FilterSettings) {
     private var points: DoubleArray? = null
     private var velocity = DoubleArray(0)

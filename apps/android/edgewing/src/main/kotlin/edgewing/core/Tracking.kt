@@ -5,7 +5,7 @@ import kotlin.math.hypot
 import kotlin.math.max
 import kotlin.math.min
 
-/** Of settings.json; what each number means is said in edgewing/faces.py and edgewing/tracking.py. */
+/** Of settings.json; what each number means is said in edgewing/faces.py and edgewing/camera/tracking.py. */
 class TrackingSettings(json: Any?) {
     val filter = FilterSettings(json.at("filter"))
     val leastNew = json.number("track", "least_new")
@@ -38,8 +38,9 @@ class Finder(val same: Double, val whole: Boolean, val find: (Picture) -> List<B
  * last moments. age: s since it was found. */
 class Track(val id: Int, val landmarks: FloatArray, val face: Face, val confidence: Double, val age: Double)
 
-/** Faces followed from frame to frame, as edgewing/tracking.py does it, but upright ones alone: the next crop comes
- * from the last landmarks, and points are held steady. No clock, no camera: frames and times are handed in. */
+/** Faces followed from frame to frame, as edgewing/camera/tracking.py does it, but upright ones alone: the next
+ * crop comes from the last landmarks, and points are held steady. No clock, no camera: frames and times are handed
+ * in. */
 class Tracker(private val landmarker: Landmarker, private val finder: Finder, private val settings: TrackingSettings) {
     private class Followed(val id: Int, val begun: Double, var box: Box, var confidence: Double, val filter: OneEuro) {
         var seen = begun

@@ -11,18 +11,19 @@ import time
 import numpy as np
 import pytest
 
-from edgewing import detection, images, overlay
-from edgewing.camera import press
+from edgewing import detection, images
+from edgewing.camera import overlay
+from edgewing.camera.app import press
+from edgewing.camera.overlay import Look, Painter
+from edgewing.camera.tracking import Tracker
 from edgewing.landmarker import Landmarker
-from edgewing.overlay import Look, Painter
-from edgewing.tracking import Tracker
 from tests.edgewing import clips
+from tests.edgewing.camera.test_tracking import FACE, find_blobs, picture
 from tests.edgewing.conftest import tiny_contract, write_onnx
 from tests.edgewing.test_landmarker import frame
-from tests.edgewing.test_tracking import FACE, find_blobs, picture
 
 MODEL = "edgewing-s"
-CODE = "from edgewing import cli, sources; sources.COMES_BACK = 0.5; cli.main()"
+CODE = "from edgewing import cli; from edgewing.camera import sources; sources.COMES_BACK = 0.5; cli.main()"
 
 
 def command(*words):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import sources
+from edgewing.camera import sources
+from edgewing.camera.tracking import Tracker
 from edgewing.faces import Faces
 from edgewing.landmarker import Landmarker
-from edgewing.tracking import Tracker
 
 
 def stream(

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewing import files, images, pipes
+from edgewing import files, images
+from edgewing.camera import pipes
 from edgewing.errors import InputError
 
 PATIENCE = 10.0  # s without a frame after which a camera or stream counts as gone
@@ -189,7 +190,7 @@ class Stream:
 
 
 class Piped:
-    """A camera that another program reads (edgewing.pipes)."""
+    """A camera that another program reads (edgewing.camera.pipes)."""
 
     live, follows, fps = True, True, USUAL_FPS
 
@@ -216,7 +217,7 @@ Source = Pictures | Video | Stream | Piped
 
 def open(what: str, loop: bool = False, paced: bool = False) -> Source:
     """The source for 0 or /dev/video0 (a camera), rtsp://... (any URL with ://), a folder, a picture, a video file,
-    %04d.png (pictures that are a video), and what edgewing.pipes knows.
+    %04d.png (pictures that are a video), and what edgewing.camera.pipes knows.
 
     InputError where it cannot be opened.
     """

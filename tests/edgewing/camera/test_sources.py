@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from edgewing import images, sources
+from edgewing import images
+from edgewing.camera import sources
 from edgewing.errors import InputError
 from tests.edgewing import clips
 

@@ -1,7 +1,7 @@
 """`edgewing camera`: follow what is in a camera, a video or pictures; show it, save it, write it down.
 
 One frame goes through at a time: source, tracker, painter, then window, video and JSON lines. Of a live source the
-newest frame is taken and those it overtook are dropped (edgewing.sources.Newest).
+newest frame is taken and those it overtook are dropped (edgewing.camera.sources.Newest).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import images, overlay, recording, sources, window
+from edgewing import images, window
+from edgewing.camera import overlay, recording, sources
+from edgewing.camera.overlay import VIEWS, Figures, Look, Painter
+from edgewing.camera.sources import Frame
+from edgewing.camera.tracking import Track, Tracker
 from edgewing.errors import InputError
-from edgewing.landmarker import Landmarker
-from edgewing.overlay import VIEWS, Figures, Look, Painter
-from edgewing.sources import Frame
-from edgewing.stills import whole_note
-from edgewing.tracking import Track, Tracker
+from edgewing.landmarker import Landmarker, whole_note
 
 KEYS = "1 points, 2 mesh, 3 heatmap, 4 boundary, 5 pose, m mirror, s smoothing, c screenshot, q quit"
 RECENT = 300  # frames that figures are taken over; nothing grows with the length of a stream

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from edgewing import recording
+from edgewing.camera import recording
 from edgewing.errors import InputError
 from tests.edgewing import clips
 
@@ -94,7 +94,7 @@ def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path, kind):
 FULL = """
 import resource, sys
 import numpy as np
-from edgewing import recording
+from edgewing.camera import recording
 from edgewing.errors import InputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # the system says of it what it says of a full disk
 noise = np.random.default_rng(0)

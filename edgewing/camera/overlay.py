@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewing import drawing
+from edgewing.camera.tracking import Track
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.faces import Face
-from edgewing.tracking import Track
 
 VIEWS = ("points", "mesh", "heatmap", "boundary", "pose")
 MESH = (235, 235, 235)

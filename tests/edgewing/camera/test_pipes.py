@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgewing import pipes, sources
+from edgewing.camera import pipes, sources
 from edgewing.errors import InputError
 from tests.edgewing import clips
 
@@ -97,7 +97,7 @@ def test_a_program_that_is_silent_is_ended(camera, tmp_path):
 
 
 def test_standard_input(tmp_path):
-    code = "from edgewing import sources; print([f.image.shape for f in sources.open('-').frames()])"
+    code = "from edgewing.camera import sources; print([f.image.shape for f in sources.open('-').frames()])"
     done = subprocess.run([sys.executable, "-c", code], input=jpeg(9) + jpeg(80), capture_output=True, timeout=60)
     assert done.stdout.decode() == "[(120, 160, 3), (120, 160, 3)]\n", done.stderr
 

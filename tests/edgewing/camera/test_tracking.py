@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from edgewing import detection, geometry, tracking
+from edgewing import detection, geometry
+from edgewing.camera import tracking
+from edgewing.camera.tracking import Filter, OneEuro, Tracker
 from edgewing.errors import InputError
 from edgewing.landmarker import Face, Landmarker
-from edgewing.tracking import Filter, OneEuro, Tracker
 from tests.edgewing.test_landmarker import frame
 
 WIDTH, HEIGHT, REACH = 320, 240, 6
