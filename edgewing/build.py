@@ -2,7 +2,8 @@
 
 An engine belongs to one TensorRT version and one chip, so it is built where it runs: on a Jetson through the
 ``tensorrt`` package or ``trtexec``, both part of JetPack (docs/tensorrt.md). Needs numpy besides. The engine lies
-behind our header (edgewing.engines), with the contract of the file it was built from and what it was built for.
+behind our header (edgewing.tensorrt.engines), with the contract of the file it was built from and what it was built
+for.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from edgewing import builders, containers, cuda, engines, files, hints, models
-from edgewing.builders import FLAGS, Built, Plan
+from edgewing import containers, files, hints, models
 from edgewing.commands import command
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output
+from edgewing.tensorrt import builders, cuda, engines
+from edgewing.tensorrt.builders import FLAGS, Built, Plan
 
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it, outside PATH
 DLA_CORES = (0, 1)  # Orin and Xavier have two; Orin Nano has none

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgewing import contract as contracts
-from edgewing import engines, files, formats, pte, trial
+from edgewing import files, formats, pte, trial
 from edgewing.contract import KEY, UNSEALED, Contract
-from edgewing.engines import HeaderError
 from edgewing.errors import InputError
 from edgewing.flatbuffer import Flatbuffer
 from edgewing.protobuf import Message, WireError
+from edgewing.tensorrt import engines
+from edgewing.tensorrt.engines import HeaderError
 
-LARGEST_FILE = 512 * files.MIB
 LARGEST_HEADER = 2 * files.MIB  # of a safetensors file; as JSON it takes 30 times that
 LARGEST_MANIFEST = files.MIB
 MOST_FILES = 1000  # in a package
@@ -64,7 +64,7 @@ def carried(path: str | Path) -> Contract | None:
     text_of = getattr(importlib.import_module(module), function)
     inner = _mlmodel(Path(path)) if form.package else Path(path)
     _refuse_pipe(inner)
-    with files.reading(inner, LARGEST_FILE) as (file, size):
+    with files.reading(inner, files.LARGEST_MODEL) as (file, size):
         try:
             text = text_of(file, size)
         except (WireError, HeaderError, struct.error) as error:
@@ -83,7 +83,7 @@ def seal(path: str | Path) -> None:
     A package's is over all files under its ``Data``. Raises InputError where there is not one contract to be sealed.
     """
     inner = _mlmodel(Path(path)) if Path(path).is_dir() else Path(path)
-    data = bytearray(files.read(inner, LARGEST_FILE))
+    data = bytearray(files.read(inner, files.LARGEST_MODEL))
     places = [match.start(1) for match in SEAL.finditer(data)]
     if len(places) != 1:
         raise InputError(f"{path}: {len(places)} places for a seal where one is expected; export it again")
@@ -103,7 +103,7 @@ def _digest(path: str | Path, seal: str) -> str:
         parts = sorted(itertools.islice(found, MOST_FILES + 1), key=lambda p: p.relative_to(path).as_posix())
         if len(parts) > MOST_FILES:
             raise InputError(f"{path}: more than {MOST_FILES} files; copy the package again")
-    mark, whole, most = seal.encode(), hashlib.sha256(), LARGEST_FILE
+    mark, whole, most = seal.encode(), hashlib.sha256(), files.LARGEST_MODEL
     for part in parts:
         with files.reading(part, most) as (file, size):
             kept, most = b"", most - size
@@ -118,7 +118,7 @@ def _digest(path: str | Path, seal: str) -> str:
 def built(path: str | Path) -> tuple[Contract, engines.Build, bytes]:
     """Of an .engine file: its contract, what it was built for, the engine as TensorRT serialised it."""
     contract = read_contract(path)
-    data = files.read(path, LARGEST_FILE)
+    data = files.read(path, files.LARGEST_MODEL)
     build, _, at = engines.header(io.BytesIO(data), len(data))
     return contract, build, data[at:]
 

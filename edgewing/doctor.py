@@ -122,8 +122,8 @@ def _processor(name: str) -> str:
 
 
 def _tensorrt() -> str:
-    from edgewing import cuda
     from edgewing.runtimes import tensorrt
+    from edgewing.tensorrt import cuda
 
     return f"tensorrt {tensorrt.library().__version__}, {cuda.driver().chip()}"
 

@@ -18,6 +18,7 @@ from edgewing import outputs
 from edgewing.errors import InputError
 
 MIB = 1 << 20
+LARGEST_MODEL = 512 * MIB
 
 
 @contextlib.contextmanager

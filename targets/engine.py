@@ -18,10 +18,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from edgewing import build, containers, cuda, engines, files, hints
+from edgewing import build, containers, files, hints
 from edgewing.commands import command
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
+from edgewing.tensorrt import cuda, engines
 from targets import gate, graph, parity, table
 from targets.tensorrt import FORMAT, INTERFACE
 from train import runs

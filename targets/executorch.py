@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from edgewing import containers, contract, files, pte
+from edgewing import contract, files, pte
 from edgewing.errors import InputError
 from targets.graph import Deployable, Interface
 from targets.job import Job, needs
@@ -189,7 +189,7 @@ def convolutions(path: Path) -> list[bool]:
     of a quantized value (kind 2) the tensor is 0. Tensor: datatype 0, id 6.
     """
     found = []
-    with files.reading(path, containers.LARGEST_FILE) as (file, size):
+    with files.reading(path, files.LARGEST_MODEL) as (file, size):
         for graph in pte.Program(file, size).graphs():
             root, types = graph.integer(0, "I"), {}
             for value in graph.tables(root, 2):
@@ -205,7 +205,7 @@ def convolutions(path: Path) -> list[bool]:
 
 def embed(path: Path, about: contract.Contract) -> None:
     """Replace the contract of an artefact, in its place: the program stays as it is, byte for byte."""
-    data = bytearray(files.read(path, containers.LARGEST_FILE))
+    data = bytearray(files.read(path, files.LARGEST_MODEL))
     start, length = pte.Program(io.BytesIO(data), len(data)).contract()
     text = contract.dumps(about).encode()
     if len(text) > length:

@@ -37,7 +37,7 @@ def export(job: Job, precision: str, path: Path) -> None:
     program = executorch.exported(job.graph(INTERFACE))
     about = job.contract(FORMAT, INTERFACE, precision, LIBRARIES)
     files.write(path, executorch.lower(program, _partitioner(job.ios), about))
-    with files.reading(path, containers.LARGEST_FILE) as (file, size):
+    with files.reading(path, files.LARGEST_MODEL) as (file, size):
         backends, kernels = pte.Program(file, size).calls()
     if dict(backends) != {BACKEND: 1} or (kernels and job.output != "landmarks"):
         raise InputError(f"{dict(backends)} and {dict(kernels)} are called where one call of {BACKEND} is expected")
@@ -67,7 +67,7 @@ def _partitioner(ios: int):
 
 def opened(path: Path) -> list[runtimes.Runtime]:
     """The CoreML program of a .pte, evaluated on the processor; its heatmaps are decoded here. None of one without."""
-    data = files.read(path, containers.LARGEST_FILE)
+    data = files.read(path, files.LARGEST_MODEL)
     delegates = pte.Program(io.BytesIO(data), len(data)).delegates()
     if all(delegate.backend != BACKEND for delegate in delegates):
         return []

@@ -166,7 +166,7 @@ def _prepare(device: devices.Device, wheel: Path | None, program: Path | None):
     if isinstance(device, Adb):
         device = device.termux() or device
     _check_python(device)
-    data = files.read(wheel, containers.LARGEST_FILE)
+    data = files.read(wheel, files.LARGEST_MODEL)
     site = f"site-{measure.artefact(wheel)['sha256'][:12]}"
     if device.shell(f"test -d {device.place(site)}").code:
         whl, part = device.place("edgewing.whl"), device.place(f"{site}.part")
@@ -294,7 +294,7 @@ def _say(device: devices.Device, line: str) -> str:
 def _push(device: devices.Device, job: Job) -> None:
     if job.path.is_dir():
         raise InputError("a package is not run by edgewing.measure; measure the .tflite or .onnx of the same export")
-    device.push(files.read(job.path, containers.LARGEST_FILE), job.file)
+    device.push(files.read(job.path, files.LARGEST_MODEL), job.file)
 
 
 def _missing(done: devices.Done) -> str:

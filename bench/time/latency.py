@@ -12,11 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgewing import children, containers, cuda, formats, hints, measure, processors, rows
+from edgewing import children, containers, formats, hints, measure, processors, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from edgewing.runtimes import tensorrt
+from edgewing.tensorrt import cuda
 
 EXAMPLE = "--model face-int8.tflite --json latency.json"
 

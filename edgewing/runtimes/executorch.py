@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewing import containers, files, trial
+from edgewing import files, trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.protobuf import WireError
@@ -92,7 +92,7 @@ def attempt() -> Callable[[bytes], Callable[[object], object]]:
 def calls(path: Path) -> tuple[list[str], list[str], int]:
     """Of a .pte: the backends that it calls, the operations outside of them, and how many XNNPACK has taken.
     Raises InputError where it is cut off or damaged."""
-    with files.reading(path, containers.LARGEST_FILE) as (file, size):
+    with files.reading(path, files.LARGEST_MODEL) as (file, size):
         try:
             program = Program(file, size)
             backends, kernels = program.calls()

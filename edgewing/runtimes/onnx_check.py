@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgewing import containers, files
+from edgewing import files
 from edgewing.errors import InputError
 from edgewing.protobuf import Message, WireError
 
@@ -31,7 +31,7 @@ class _Refused(Exception):
 
 def check(path: Path) -> None:
     """Raises InputError where the file is damaged, or is not such a graph."""
-    with files.reading(path, containers.LARGEST_FILE) as (file, size):
+    with files.reading(path, files.LARGEST_MODEL) as (file, size):
         try:
             _model(Message(file, 0, size))
         except WireError as error:

@@ -12,10 +12,11 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewing import containers, cuda, engines
+from edgewing import containers
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.runtimes import Description, Tensor
+from edgewing.tensorrt import cuda, engines
 
 DTYPES = ("float32", "float16", "int8", "int32")
 

@@ -25,7 +25,7 @@ SIZES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
 
 def check(path: Path) -> None:
     """Raises InputError where the file is damaged, or is not such a graph."""
-    with files.reading(path, containers.LARGEST_FILE) as (file, size):
+    with files.reading(path, files.LARGEST_MODEL) as (file, size):
         try:
             _model(Flatbuffer(file, size))
         except WireError as error:

@@ -13,8 +13,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edgewing import build, builders, cli, containers, contract, engines, hints, layouts, models
+from edgewing import build, cli, containers, contract, hints, layouts, models
 from edgewing.errors import InputError
+from edgewing.tensorrt import builders, engines
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from edgewing import containers
+from edgewing import containers, files
 from edgewing import contract as contracts
 from edgewing.contract import KEY
 from edgewing.errors import InputError
@@ -198,7 +198,7 @@ def test_large_tensors_are_passed_over(tmp_path, contract):
     assert tracemalloc.get_traced_memory()[1] < 2 << 20
     tracemalloc.stop()
     with open(path, "r+b") as file:
-        file.truncate(containers.LARGEST_FILE + 1)
+        file.truncate(files.LARGEST_MODEL + 1)
     with pytest.raises(InputError, match="the limit is 512 MiB"):
         containers.read_contract(path)
 

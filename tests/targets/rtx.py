@@ -1,7 +1,8 @@
 """`.venv-trt/bin/python tests/targets/rtx.py FILE.onnx PRECISION`: build a file with TensorRT-RTX, without a GPU.
 
-The environment is that of `make tensorrt-rtx`. The road is edgewing.builders' own, but for the kind of GPU (Ada), which
-TensorRT-RTX must be told where there is none. Prints JSON: layers, seconds, bytes of the engine and of its weights.
+The environment is that of `make tensorrt-rtx`. The road is edgewing.tensorrt.builders' own, but for the kind of GPU
+(Ada), which TensorRT-RTX must be told where there is none. Prints JSON: layers, seconds, bytes of the engine and of its
+weights.
 """
 
 import json
@@ -14,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import tensorrt_rtx as trt
 
-from edgewing import builders, cuda
 from edgewing.errors import InputError
+from edgewing.tensorrt import builders, cuda
 
 # What edgewing.runtimes.tensorrt calls; the rest of its road needs a GPU.
 RUNTIME = {

@@ -15,7 +15,8 @@ import pytest
 import torch
 from onnx import TensorProto, numpy_helper
 
-from edgewing import build, builders, containers, contract, engines, models
+from edgewing import build, containers, contract, models
+from edgewing.tensorrt import builders, engines
 from targets import engine, graph, tensorrt
 from targets import onnx as plain
 from targets.job import Job

@@ -17,7 +17,7 @@ from tests.bench.devices.conftest import free_port
 from tests.bench.devices.test_hostile import waited
 from tests.edgewing.conftest import SIDE
 from tests.edgewing.runtimes.test_tensorrt import TENSORRT, engine
-from tests.edgewing.test_cuda import compiled
+from tests.edgewing.tensorrt.test_cuda import compiled
 
 ARM_PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00" + bytes(44)  # ELF64 of aarch64
 

@@ -1,8 +1,8 @@
 """The way of crops into an engine and of points out of it, and who is refused.
 
-There is no GPU here. The driver is a stand-in that is compiled (tests/edgewing/test_cuda.py), and so is ``tensorrt``:
-the few names of it that we use, over that driver's memory. That the real package has these names is checked against
-tensorrt-rtx in tests/targets/test_tensorrt.py.
+There is no GPU here. The driver is a stand-in that is compiled (tests/edgewing/tensorrt/test_cuda.py), and so is
+``tensorrt``: the few names of it that we use, over that driver's memory. That the real package has these names is
+checked against tensorrt-rtx in tests/targets/test_tensorrt.py.
 """
 
 import sys
@@ -10,10 +10,11 @@ import sys
 import numpy as np
 import pytest
 
-from edgewing import containers, cuda, engines, runtimes
+from edgewing import containers, runtimes
 from edgewing.errors import InputError
+from edgewing.tensorrt import cuda, engines
 from tests.edgewing.conftest import SIDE, tiny_contract
-from tests.edgewing.test_cuda import compiled
+from tests.edgewing.tensorrt.test_cuda import compiled
 
 # An "engine" whose landmarks are the corners' red and blue values, and whose scores are their greens.
 TENSORRT = """

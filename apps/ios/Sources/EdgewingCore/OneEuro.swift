@@ -1,6 +1,6 @@
 import Foundation
 
-/// Of settings.json, as edgewing.tracking.Filter has it. Cutoffs in Hz, longestGap in s.
+/// Of settings.json, as edgewing.camera.tracking.Filter has it. Cutoffs in Hz, longestGap in s.
 public struct FilterSettings: Decodable {
     public let leastCutoff, speedCutoff, ownShare, derivativeCutoff, longestGap: Double
 }

@@ -5,10 +5,11 @@ import struct
 
 import pytest
 
-from edgewing import containers, engines
+from edgewing import containers
 from edgewing import contract as contracts
-from edgewing.cuda import Chip
 from edgewing.errors import InputError
+from edgewing.tensorrt import engines
+from edgewing.tensorrt.cuda import Chip
 
 BUILD = engines.Build("10.3.0", "Orin", "8.7", -1, "demo-tensorrt-int8.onnx", 8)
 ORIN = Chip("Orin", "8.7")

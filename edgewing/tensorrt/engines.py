@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgewing import contract as contracts
-from edgewing import cuda
 from edgewing.contract import Contract
 from edgewing.errors import InputError
+from edgewing.tensorrt import cuda
 
 MAGIC, VERSION = b"EDGEWING", 1
 START = struct.Struct("<8sIII")

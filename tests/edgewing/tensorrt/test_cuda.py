@@ -7,8 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from edgewing import cuda
 from edgewing.errors import InputError
+from edgewing.tensorrt import cuda
 
 # Signatures copied from cuda.h; a GPU called Orin, of compute capability 8.7, with its context entered or not.
 DRIVER = """

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from edgewing import containers, files
-from edgewing.cuda import Chip
+from edgewing import files
 from edgewing.errors import InputError
 from edgewing.protobuf import Message
+from edgewing.tensorrt.cuda import Chip
 
 # Builder flags. int8 alone would mean int8 and fp32: layers without a scale, the decode among them, then run slowly.
 FLAGS = {"fp32": (), "fp16": ("FP16",), "int8": ("INT8", "FP16")}
@@ -80,7 +80,7 @@ def with_package(trt: ModuleType, plan: Plan, chip: Chip) -> Built:
 def of_floats(path: Path) -> bytes:
     """An ONNX file that takes a picture of bytes, as one that takes the same values as floats: TensorRT moves no bytes
     around. The file's own cast to float, and what stands before it, then do nothing to the values."""
-    data = bytearray(files.read(path, containers.LARGEST_FILE))
+    data = bytearray(files.read(path, files.LARGEST_MODEL))
     for graph in Message(io.BytesIO(data), 0, len(data)).messages(GRAPH):
         for number, value in graph.fields():
             for tensor in _tensor_types(value) if number in (INPUT, VALUE) else ():
@@ -117,7 +117,7 @@ def parsed(trt: ModuleType, plan: Plan, log) -> tuple:
     explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
     network = builder.create_network(0 if explicit is None else 1 << int(explicit))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(files.read(plan.source, containers.LARGEST_FILE)):
+    if not parser.parse(files.read(plan.source, files.LARGEST_MODEL)):
         raise InputError(f"{plan.path}: TensorRT {trt.__version__} cannot parse it ({parser.get_error(0).desc()})")
     return builder, network
 
@@ -187,7 +187,7 @@ def with_trtexec(trtexec: str, plan: Plan) -> Built:
             )
         chip = Chip(said["name"][1], said["capability"][1])
         after = files.read(cache, LARGEST_CACHE) if cache.exists() else b""
-        data = files.read(engine, containers.LARGEST_FILE)
+        data = files.read(engine, files.LARGEST_MODEL)
     return Built(data, said["tensorrt"][1], chip, after, *_placed(plan, lines))
 
 
