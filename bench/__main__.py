@@ -41,6 +41,7 @@ VERBS = {
         "bench.report.run_rows",
         "Accuracy and latency of every artefact in RUN/export, appended to RUN/rows.jsonl.",
     ),
+    "engines": ("bench.report.engines", "What every exported file of a run differs by, as a table or a page."),
     "training": (
         "bench.training.costs",
         "Images a second of training, and ground truth and augmentation against a per-sample pipeline.",

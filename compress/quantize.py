@@ -185,6 +185,7 @@ class Bench:
             reference = runtimes.Points(reference.landmarks[chosen], reference.scores[chosen])
         with tempfile.TemporaryDirectory() as folder:
             path = self.target.path(Path(folder), self.source.resolve().name, "int8")
+            self.job.target = self.key
             self.target.load().export(self.job, "int8", path)
             trial.remember(path)
             return parity.measure(path, reference, faces)

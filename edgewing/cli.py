@@ -1,4 +1,4 @@
-"""`edgewing info | run | camera | web | app | doctor`: look into a model, run it on pictures, a camera, a phone."""
+"""`edgewing info | run | camera | web | app | engine | doctor`: look into a model, run it wherever it is wanted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgewing import __version__, hints, verbs
 from edgewing.commands import command
-from edgewing.errors import printable
+from edgewing.errors import InputError, printable
 from edgewing.outputs import Output, Place
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
@@ -149,6 +149,21 @@ def run(images: list[str], **how) -> int:
     return stills.run(images, **how)
 
 
+def engine(action: str, file: str, to: Output | None) -> None:
+    """``strip``: TensorRT's own bytes, for programs that know no header of ours."""
+    from edgewing import containers, files
+
+    path = Path(file)
+    if containers.format_of(path) != "tensorrt":
+        raise InputError(f"{path}: is no .engine file; build one with: python -m edgewing.build FILE.onnx")
+    contract, build, data = containers.built(path)
+    out = Path(to) if to else path.with_suffix(".plan")
+    files.write(out, data)
+    given = contract.input
+    print(f"for {build}; takes {given.name}, {given.dtype} {given.shape}, {given.colour}, {given.range}")
+    print(f"wrote {out} ({len(data) / 1e6:.1f} MB)")
+
+
 def doctor() -> None:
     from edgewing import doctor as checks
 
@@ -206,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    added = parser.add_subparsers(required=True, metavar="info | run | camera | web | app | doctor")
+    added = parser.add_subparsers(required=True, metavar="info | run | camera | web | app | engine | doctor")
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
         one = added.add_parser(
@@ -235,6 +250,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("folder", metavar="DIR", help="a new folder")
     text = "a shipped model, or a .tflite, for ios an .mlpackage; else the default"
     one.add_argument("--model", metavar="NAME|FILE", help=text)
+    text = "Take the header with the contract off an .engine file: for DeepStream, Triton, trtexec, C++."
+    one = verb(engine, text, "edgewing engine strip demo-s-tensorrt-int8.engine")
+    one.add_argument("action", choices=("strip",), help="strip: write the engine alone")
+    one.add_argument("file", metavar="FILE.engine", help="what python -m edgewing.build wrote; it stays as it is")
+    one.add_argument("--to", type=Output, metavar="OUT.plan", help="where to (default: beside it, .plan)")
+
     verb(doctor, "Show what is installed, what is missing, and what to type.", "edgewing doctor")
     return parser
 

@@ -1,8 +1,7 @@
-"""A contract out of .onnx, .tflite, .mlpackage, .engine, .pte and .safetensors, without running or loading the model.
+"""A contract out of every kind of model file and package (edgewing.formats), without running or loading the model.
 
 Readers of our own, bounded and without a format's package: ``edgewing info`` works from the bare wheel. Anything wrong
-with a file is an InputError of one line. What writes contracts into .onnx, .tflite, .mlpackage and .pte lives with the
-exporters.
+with a file is an InputError of one line. What writes contracts into files lives with the exporters.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgewing import contract as contracts
-from edgewing import files, formats, pte, trial
+from edgewing import files, formats, packages, pte, trial
 from edgewing.contract import KEY, UNSEALED, Contract
 from edgewing.errors import InputError
 from edgewing.flatbuffer import Flatbuffer
@@ -28,8 +27,8 @@ from edgewing.tensorrt.engines import HeaderError
 
 LARGEST_HEADER = 2 * files.MIB  # of a safetensors file; as JSON it takes 30 times that
 LARGEST_MANIFEST = files.MIB
-MOST_FILES = 1000  # in a package
 SUFFIXES = tuple(formats.BY_SUFFIX)
+PACKAGE = "edgewing.containers:package"
 SEAL = re.compile(rb'"seal\\?":\\?"([0-9a-f]{64})')  # JSON, or JSON inside a JSON text
 
 
@@ -62,7 +61,7 @@ def carried(path: str | Path) -> Contract | None:
     form = formats.TABLE[format_of(path)]
     module, _, function = form.reader.partition(":")
     text_of = getattr(importlib.import_module(module), function)
-    inner = _mlmodel(Path(path)) if form.package else Path(path)
+    inner = _inner(Path(path))
     _refuse_pipe(inner)
     with files.reading(inner, files.LARGEST_MODEL) as (file, size):
         try:
@@ -80,9 +79,10 @@ def carried(path: str | Path) -> Contract | None:
 def seal(path: str | Path) -> None:
     """Write into a whole file's contract the sha256 of its bytes, so that any damage is found when it is read.
 
-    A package's is over all files under its ``Data``. Raises InputError where there is not one contract to be sealed.
+    A package's is over all its files, an .mlpackage's over those under its ``Data``. Raises InputError where there is
+    not one contract to be sealed.
     """
-    inner = _mlmodel(Path(path)) if Path(path).is_dir() else Path(path)
+    inner = _inner(Path(path))
     data = bytearray(files.read(inner, files.LARGEST_MODEL))
     places = [match.start(1) for match in SEAL.finditer(data)]
     if len(places) != 1:
@@ -90,7 +90,7 @@ def seal(path: str | Path) -> None:
     for text in (UNSEALED, None):
         data[places[0] : places[0] + 64] = (text or _digest(path, UNSEALED)).encode()
         files.write(inner, bytes(data))
-    trial.remember(inner)  # it was made here
+    trial.remember(path)  # it was made here
 
 
 def _digest(path: str | Path, seal: str) -> str:
@@ -98,11 +98,7 @@ def _digest(path: str | Path, seal: str) -> str:
     path = Path(path)
     parts = [path]
     if path.is_dir():
-        # .DS_Store and its like are no part of the package
-        found = (p for p in (path / "Data").rglob("*") if p.is_file() and not p.name.startswith("."))
-        parts = sorted(itertools.islice(found, MOST_FILES + 1), key=lambda p: p.relative_to(path).as_posix())
-        if len(parts) > MOST_FILES:
-            raise InputError(f"{path}: more than {MOST_FILES} files; copy the package again")
+        parts = packages.parts(path if _inner(path).name == packages.CONTRACT else path / "Data")
     mark, whole, most = seal.encode(), hashlib.sha256(), files.LARGEST_MODEL
     for part in parts:
         with files.reading(part, most) as (file, size):
@@ -123,11 +119,23 @@ def built(path: str | Path) -> tuple[Contract, engines.Build, bytes]:
     return contract, build, data[at:]
 
 
+def _inner(path: Path) -> Path:
+    """The file that the contract is in: the file itself, or the one inside a package."""
+    form = formats.TABLE[format_of(path)]
+    if form.reader == PACKAGE and not path.is_dir():
+        raise _no_folder(path)
+    return path / packages.CONTRACT if form.reader == PACKAGE else _mlmodel(path) if form.package else path
+
+
+def _no_folder(package: Path) -> InputError:
+    what = "is a file, not a folder" if package.exists() else "no such folder"
+    return InputError(f"{package}: {what}; check the path")
+
+
 def _mlmodel(package: Path) -> Path:
     """The specification inside an .mlpackage folder, as its manifest names it."""
     if not package.is_dir():
-        what = "is a file, not a folder" if package.exists() else "no such folder"
-        raise InputError(f"{package}: {what}; check the path")
+        raise _no_folder(package)
     manifest = package / "Manifest.json"
     _refuse_pipe(manifest)
     try:
@@ -214,6 +222,24 @@ def tflite_buffer(flat: Flatbuffer, table: int) -> tuple[int, int]:
         return flat.span(table, 0)
     offset, length = (flat.number(table, i, "Q") for i in (1, 2))
     return flat.inside(offset, length) if offset and length else (0, 0)
+
+
+def package(file: BinaryIO, size: int) -> str | None:
+    """A file of its own in the folder."""
+    if size > contracts.LIMIT:
+        raise WireError(f"a contract of {size} bytes; the limit is {contracts.LIMIT}")
+    return _text(file.read(size))
+
+
+def mnn(file: BinaryIO, size: int) -> str | None:
+    """Net.bizCode is field 0, .oplists 3, .tensorName 6 (MNN.fbs); the text of ours is the last thing in the file."""
+    flat = Flatbuffer(file, size)
+    net = flat.integer(0, "I")
+    for table in flat.tables(net, 3):  # where they lie is looked at too: a file that is cut off has lost some
+        flat.field(table, 0)
+    start, length = flat.span(net, 0)
+    text = flat.bytes(start, length) if 0 < length <= contracts.LIMIT else b""
+    return _text(text) if text.startswith(b"{") else None
 
 
 def executorch(file: BinaryIO, size: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import platform
 import shutil
 import sys
@@ -128,11 +129,10 @@ def _tensorrt() -> str:
     return f"tensorrt {tensorrt.library().__version__}, {cuda.driver().chip()}"
 
 
-def _executorch() -> str:
-    from edgewing.runtimes import executorch
-
-    executorch.library()
-    return f"executorch {metadata.version('executorch')}"
+def _runtime(name: str) -> str:
+    """name: of the distribution, and of the module in edgewing.runtimes."""
+    importlib.import_module(f"edgewing.runtimes.{name}").library()
+    return f"{name} {metadata.version(name)}"
 
 
 def _detector(name: str) -> str:
@@ -172,7 +172,10 @@ CHECKS: dict[str, Callable[[], str]] = {
     "TFLite (.tflite)": _tflite,
     "ONNX (.onnx)": _onnx,
     "TensorRT (.engine)": _tensorrt,
-    "ExecuTorch (.pte)": _executorch,
+    "ExecuTorch (.pte)": functools.partial(_runtime, "executorch"),
+    "OpenVINO (.openvino)": functools.partial(_runtime, "openvino"),
+    "MNN (.mnn)": functools.partial(_runtime, "mnn"),
+    "NCNN (.ncnn)": functools.partial(_runtime, "ncnn"),
     **{f"--device {name}": functools.partial(_processor, name) for name in processors.PROCESSORS},
     "camera page": _page,
     "window": _window,

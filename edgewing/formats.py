@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WIDTHS = ("fp32", "fp16", "int8")
+BUILD = "on the board: python -m edgewing.build {file}"
+FIRMWARE = "into the firmware of a board: xxd -i {file}"
+ETHOS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u85-256")  # widths of Arm's NPUs, as Vela has them
 PRECISIONS = (*WIDTHS, "weight8", "palette6")
 
 
@@ -59,8 +62,12 @@ TABLE = {
         targets=(Target("onnx", "targets.onnx", ("ort", "onnxruntime"), ("fp32", "fp16"), ("fp32",)),),
     ),
     "tflite": Format(
-        ".tflite", "edgewing.containers:tflite", "edgewing.runtimes.tflite", dashes="7 4",
-        targets=(Target("tflite", "targets.tflite", ("android", "litert", "lite"), WIDTHS, WIDTHS),),
+        ".tflite", "edgewing.containers:tflite", "edgewing.runtimes.tflite", evaluator="targets.tflm", dashes="7 4",
+        targets=(
+            Target("tflite", "targets.tflite", ("android", "litert", "lite"), WIDTHS, WIDTHS),
+            Target("tflm", "targets.tflm", ("micro", "microcontroller"), ("int8",), ("int8",), FIRMWARE, "tflm"),
+            *(Target(npu, "targets.ethos", (), ("int8",), ("int8",), FIRMWARE, npu) for npu in ETHOS),
+        ),
     ),
     "coreml": Format(
         ".mlpackage", "edgewing.containers:coreml", evaluator="targets.coreml_evaluator", needs="a Mac", dashes="2 4",
@@ -78,8 +85,9 @@ TABLE = {
         targets=(
             Target(
                 "tensorrt", "targets.tensorrt", ("trt", "jetson", "nvidia"), WIDTHS, ("fp16", "int8"),
-                "on the board: python -m edgewing.build {file}", "tensorrt", ".onnx",
+                BUILD, "tensorrt", ".onnx",
             ),
+            Target("tensorrt11", "targets.tensorrt11", ("trt11",), ("fp16",), ("fp16",), BUILD, "tensorrt11", ".onnx"),
         ),
     ),
     "executorch": Format(
@@ -92,6 +100,18 @@ TABLE = {
                 "load {file} with ExecuTorch in an iOS app; what is inside: edgewing info {file}", "coreml", apple=True,
             ),
         ),
+    ),
+    "openvino": Format(
+        ".openvino", "edgewing.containers:package", "edgewing.runtimes.openvino", dashes="5 2 1 2", package=True,
+        targets=(Target("openvino", "targets.openvino", ("ov", "intel", "ir"), WIDTHS, ("fp16", "int8")),),
+    ),
+    "mnn": Format(
+        ".mnn", "edgewing.containers:mnn", "edgewing.runtimes.mnn", dashes="8 2 2 2",
+        targets=(Target("mnn", "targets.mnn", ("alibaba",), ("fp32", "fp16", "weight8"), ("fp16",)),),
+    ),
+    "ncnn": Format(
+        ".ncnn", "edgewing.containers:package", "edgewing.runtimes.ncnn", dashes="1 3", package=True,
+        targets=(Target("ncnn", "targets.ncnn", ("pnnx",), ("fp32", "fp16"), ("fp16",)),),
     ),
     "safetensors": Format(".safetensors", "edgewing.containers:safetensors"),
 }  # fmt: skip

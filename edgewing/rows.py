@@ -21,7 +21,7 @@ from edgewing.row_fields import FIELDS, wrong
 
 KINDS = tuple(FIELDS)
 LIMIT = 256 << 20  # bytes of one rows file
-LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "ai-edge-litert")
+LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "ai-edge-litert", "openvino", "MNN", "ncnn")
 
 
 def header(kind: str, artefact: dict, protocol: dict, command: str) -> dict:

@@ -97,7 +97,7 @@ def export_run(
             continue
         made.append(one)
         print(f"{key:{width}} {precision:8} {one.seconds:5.1f} s  {_size(one.path) / 1e6:6.2f} MB  {one.path}")
-        print(f"  {one.result}")
+        print(f"  {one.result}", *one.notes, sep="\n  ")
         if one.result.reasons:
             print(f"  rejected: {'; '.join(one.result.reasons)}; try, in order:")
             for number, remedy in enumerate(gate.remedies(found, key, precision, one.path), 1):

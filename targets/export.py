@@ -33,11 +33,12 @@ class Opened:
 
 @dataclass(frozen=True)
 class Made:
-    """One file under its name. seconds: of the conversion."""
+    """One file under its name. seconds: of the conversion. notes: what its converter says of it, a line each."""
 
     path: Path
     result: parity.Result
     seconds: float
+    notes: list[str]
 
 
 def open_run(
@@ -87,6 +88,7 @@ def quantization(run: Path) -> dict:
 def make(of: Opened, key: str, precision: str, data: str | None = None, debug: bool = False, command: str = "") -> Made:
     """Make one file, check it, give it its name, append its parity to the run's rows. InputError: it cannot be made."""
     final, start = of.path(key, precision), time.monotonic()
+    of.job.target, of.job.notes = key, []
     final.parent.mkdir(exist_ok=True)
     with files.workshop(final) as path, Progress(f"{key} {precision}") as of.job.say:
         with silence(debug):
@@ -97,7 +99,7 @@ def make(of: Opened, key: str, precision: str, data: str | None = None, debug: b
                     trial.remember(path)
                 seconds = time.monotonic() - start
                 of.job.say(f"checking on {len(of.faces)} {of.faces.several}")
-                made = Made(*gate.passed(path, final, module.embed, of.reference, of.faces), seconds)
+                made = Made(*gate.passed(path, final, module.embed, of.reference, of.faces), seconds, of.job.notes)
             except InputError:
                 raise
             except Exception as error:  # a conversion library's own kind
@@ -124,4 +126,5 @@ def _row(run: Path, made: Made, data: str | None, command: str) -> dict:
         "failed": result.failed[1],
         "accepted": part.accepted,
         "reasons": result.reasons,
+        "notes": made.notes,
     }

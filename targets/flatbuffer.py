@@ -13,6 +13,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewing.errors import InputError
+
 OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 TYPES = {value: name for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 
@@ -73,6 +75,12 @@ def renamed(flat: bytes, outputs: Sequence[str], layer: Callable[[str], str]) ->
     return _packed(model)
 
 
+def ends(flat: bytes) -> tuple[list[str], list[str]]:
+    """Names of the graph's inputs and of its outputs, in order."""
+    graph = schema.ModelT.InitFromPackedBuf(flat).subgraphs[0]
+    return tuple([graph.tensors[i].name.decode() for i in side] for side in (graph.inputs, graph.outputs))
+
+
 def with_metadata(flat: bytes, key: str, text: str) -> bytes:
     """The file with a metadata buffer of that name, instead of an earlier one of the same name."""
     model = _unpacked(flat)
@@ -100,3 +108,31 @@ def _packed(model) -> bytes:
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def of_int8(flat: bytes) -> bytes:
+    """The int8 file with an input of int8, pixels less 128, in place of its cast, division and quantization.
+
+    InputError where something else stands between the picture and the first operation of int8.
+    """
+    model = _unpacked(flat)
+    graph = model.subgraphs[0]
+    tensor, dropped, kind = graph.inputs[0], [], ""
+    while kind != "QUANTIZE":
+        (reader,) = [op for op in graph.operators if tensor in op.inputs]
+        code = model.operatorCodes[reader.opcodeIndex]
+        kind = OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        if kind not in ("CAST", "MUL", "QUANTIZE"):
+            raise InputError(f"the picture goes into a {kind} of floats, where int8 is expected")
+        dropped.append(reader)
+        tensor = int(reader.outputs[0])
+    made = graph.tensors[tensor].quantization
+    if not np.isclose(made.scale[0], 1 / 255, atol=1e-6) or made.zeroPoint[0] != -128:
+        raise InputError(
+            f"the picture is quantized by {made.scale[0]:g} and {made.zeroPoint[0]}, not by 1/255 and -128"
+        )
+    graph.tensors[tensor].name = model.signatureDefs[0].inputs[0].name
+    graph.operators = [op for op in graph.operators if all(op is not one for one in dropped)]
+    graph.inputs = [tensor]
+    model.signatureDefs[0].inputs[0].tensorIndex = tensor
+    return _packed(model)

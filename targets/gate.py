@@ -62,10 +62,12 @@ def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
         found.append(f"train it in int8: {train}")
     if precision == "palette6":
         found.append(f"more bits: {again('weight8')}")
-    if precision not in parity.FLOATS:
+    if precision not in parity.FLOATS and target.precisions != ("int8",):
         found.append(f"a float file: {again('fp16' if 'fp16' in target.precisions else 'fp32')}")
     elif precision == "fp16" and "fp32" in target.precisions:
         found.append(f"all of it in float: {again('fp32')}")
+    if target.form == "tflite":
+        key = target.form  # a file for microcontrollers has the layers of the one for phones
     if containers.format_of(named) in READERS:
         found.append(f"see which layer parts from the network: {again(precision, '--bisect')}")
     return found or [f"another target, and report it: {named} is not the network that it was made of"]

@@ -23,7 +23,8 @@ class Job:
     compared: other ranges that this job will be given later.
     output, batch: what every file of this job gives back, and for how many images at a time (targets.graph.Interface).
     ios: the oldest iOS that CoreML files must run on.
-    say: called with what is being done now, for a progress line.
+    say: called with what is being done now, for a progress line. target: the name of what is made now. notes: lines
+    that its converter says of the last file, for the user.
     """
 
     model: nn.Module
@@ -36,6 +37,8 @@ class Job:
     batch: int = 1
     ios: int = 16
     say: Callable[[str], None] = lambda text: None
+    target: str = ""
+    notes: list[str] = field(default_factory=list)
     _made: dict = field(default_factory=dict)
 
     def graph(self, interface: graph.Interface) -> graph.Deployable:

@@ -19,6 +19,7 @@ from edgewing import containers, contract, face_set, formats, geometry, metrics,
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from edgewing.processors import SHIFT_LIMIT
+from edgewing.tensorrt import builders
 from targets import delegation
 from targets.table import DRAWN
 from train.data.crops import cut, evenly
@@ -200,7 +201,7 @@ def measure(path: Path, reference: runtimes.Points, faces: Faces) -> Result:
 def _measure(path: Path, artefact: runtimes.Runtime, reference: runtimes.Points, faces: Faces) -> Result:
     about = artefact.contract
     ran_on = str(artefact.description)
-    if about.model.format == "tensorrt" and about.model.precision != "int8":
+    if about.model.format == "tensorrt" and about.model.precision != "int8" and not builders.has_types(path):
         ran_on += "; fp32 here, the engine's precision is chosen by its builder on the board"
     result = compare(about, ran_on, artefact(faces.crops), reference, faces)
     reasons = [*result.reasons, *(delegation.problems(path, artefact) if about.model.format == "tflite" else [])]

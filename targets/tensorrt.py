@@ -36,10 +36,15 @@ QUANTIZED = {"Conv": 1, "ConvTranspose": 1, "Add": 2, "Concat": None, "Resize": 
 
 def export(job: Job, precision: str, path: Path) -> None:
     """Write the artefact of that precision, contract inside, parity not yet measured."""
+    plain.write(path, converted(job, precision), job.contract(FORMAT, INTERFACE, precision, LIBRARIES))
+
+
+def converted(job: Job, precision: str):
+    """The onnx.ModelProto that this file is, and that those of other builders are made from: made once for all."""
     model = job.once(FORMAT, lambda: older(plain.convert(job.graph(INTERFACE))))
     if precision == "int8":
-        model = quantize(model, job.measured(FORMAT, partial(activations, model)), job.float_layers)
-    plain.write(path, model, job.contract(FORMAT, INTERFACE, precision, LIBRARIES))
+        return quantize(model, job.measured(FORMAT, partial(activations, model)), job.float_layers)
+    return model
 
 
 embed = plain.embed

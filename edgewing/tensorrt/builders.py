@@ -22,6 +22,8 @@ from edgewing.tensorrt.cuda import Chip
 
 # Builder flags. int8 alone would mean int8 and fp32: layers without a scale, the decode among them, then run slowly.
 FLAGS = {"fp32": (), "fp16": ("FP16",), "int8": ("INT8", "FP16")}
+HALF = b".float16"  # how names of weights end in a file of targets.tensorrt11, whose types are those of the engine
+FIRST_TYPED = 11_00_00  # the TensorRT from which on files decide; trtexec has no switches there
 WORKSPACE = 1 << 30  # bytes the builder may use while it tries kernels
 # Fields of ONNX's protobuf (onnx.proto): of the model, of its graph, of a value, of its type; the type of elements is
 # the first field of the last, as every writer in use has it.
@@ -129,11 +131,8 @@ def configured(trt: ModuleType, builder, plan: Plan):
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
     known = [name for name in FLAGS[plan.precision] if hasattr(trt.BuilderFlag, name)]
-    if plan.precision == "fp16" and not known:
-        raise InputError(
-            f"TensorRT {trt.__version__} builds what the file says and has no fp16 switch; "
-            "build --precision fp32, or the int8 file, which has its scales inside"
-        )
+    if len(known) < len(FLAGS[plan.precision]):
+        _refuse_untyped(plan, trt.__version__)
     for name in known:
         config.set_flag(getattr(trt.BuilderFlag, name))
     # A cache of another version or chip is not taken (ignore_mismatch False): then an empty one, which is filled.
@@ -149,6 +148,20 @@ def configured(trt: ModuleType, builder, plan: Plan):
     return config
 
 
+def has_types(path: Path) -> bool:
+    """Whether an ONNX file was made for TensorRT 11 and later: its network is in half."""
+    return HALF in files.read(path, files.LARGEST_MODEL)
+
+
+def _refuse_untyped(plan: Plan, version: str) -> None:
+    """InputError where fp16 is asked for, of a file that does not have it inside and a TensorRT without a switch."""
+    if plan.precision == "fp16" and not has_types(plan.source):
+        raise InputError(
+            f"{plan.path}: TensorRT {version} builds what the file says and has no fp16 switch; build --precision "
+            "fp32, or the file that has it inside: python -m targets RUN --to tensorrt11"
+        )
+
+
 def compiled(trt: ModuleType, builder, network, config, plan: Plan, chip: Chip, log) -> Built:
     """The engine; InputError with TensorRT's first complaint where it makes none."""
     engine = builder.build_serialized_network(network, config)
@@ -158,10 +171,10 @@ def compiled(trt: ModuleType, builder, network, config, plan: Plan, chip: Chip, 
     return Built(bytes(engine), trt.__version__, chip, cache, *_placed(plan, log.lines))
 
 
-def arguments(trtexec: str, plan: Plan, engine: Path, cache: Path) -> list[str]:
-    """The command line of trtexec."""
+def arguments(trtexec: str, plan: Plan, engine: Path, cache: Path, flags: bool = True) -> list[str]:
+    """The command line of trtexec; without ``flags`` that of TensorRT 11 and later."""
     words = [trtexec, f"--onnx={plan.source}", f"--saveEngine={engine}"]
-    words += [f"--{name.lower()}" for name in FLAGS[plan.precision]]
+    words += [f"--{name.lower()}" for name in FLAGS[plan.precision] if flags]
     words += [f"--memPoolSize=workspace:{WORKSPACE >> 20}", f"--timingCacheFile={cache}"]
     return words + ([f"--useDLACore={plan.dla}", "--allowGPUFallback"] if plan.dla >= 0 else [])
 
@@ -172,8 +185,14 @@ def with_trtexec(trtexec: str, plan: Plan) -> Built:
         engine, cache = Path(folder, "engine"), Path(folder, "cache")
         if plan.cache.exists():
             cache.write_bytes(files.read(plan.cache, LARGEST_CACHE))
-        done = subprocess.run(arguments(trtexec, plan, engine, cache), capture_output=True, text=True, errors="replace")
-        lines = (done.stdout + done.stderr).splitlines()
+        for flags in (True, False):
+            words = arguments(trtexec, plan, engine, cache, flags)
+            done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+            lines = (done.stdout + done.stderr).splitlines()
+            version = re.search(r"\[TensorRT v(\d+)\]", done.stdout + done.stderr)
+            if not (done.returncode and version and int(version[1]) >= FIRST_TYPED and FLAGS[plan.precision] and flags):
+                break
+            _refuse_untyped(plan, version[1])
         if done.returncode or not engine.exists():
             log = plan.path.with_suffix(".trtexec.log")
             files.write(log, "\n".join([*lines, ""]).encode())

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from edgewing import files, formats, hints
+from edgewing import files, formats, hints, packages
 from edgewing.errors import InputError, printable, reason
 
 SECONDS = 2  # of processor time, to load the file; the library is imported before they are counted
@@ -53,7 +53,7 @@ def of(path: str | Path, kind: str, shape: Sequence[int] = ()) -> Iterator[None]
     if _is_in_package(path) or _is_known(sha256 := _sha256(path), kind):
         yield
         return
-    with files.reading(path, sys.maxsize) as (file, size), tempfile.TemporaryFile() as answer:
+    with packages.stream(path, sys.maxsize) as (file, size), tempfile.TemporaryFile() as answer:
         child = _start(path, file, {"kind": kind, "size": size, "shape": list(shape)}, answer)
         try:
             yield
@@ -178,7 +178,7 @@ def _folder() -> Path | None:
 
 def _sha256(path: str | Path) -> str:
     whole = hashlib.sha256()
-    with files.reading(path, sys.maxsize) as (file, _):
+    with packages.stream(path, sys.maxsize) as (file, _):
         while block := file.read(files.MIB):
             whole.update(block)
     return whole.hexdigest()

@@ -23,7 +23,7 @@ FOUND = shutil.which("trtexec") or shutil.which(build.TRTEXEC)
 ABSENT = importlib.util.find_spec("tensorrt") is None and not FOUND
 
 
-def artefact(path, form="tensorrt", precision="int8", accepted=True):
+def artefact(path, form="tensorrt", precision="int8", accepted=True, name="g"):
     """A file that says it was exported for TensorRT; its graph does not matter here. accepted: None for no parity."""
     n = layouts.get("aflw-19").points
     about = contract.Contract(
@@ -44,7 +44,7 @@ def artefact(path, form="tensorrt", precision="int8", accepted=True):
     )
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 64])
     out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 3, 64, 64])
-    model = helper.make_model(helper.make_graph([helper.make_node("Relu", ["image"], ["out"])], "g", [image], [out]))
+    model = helper.make_model(helper.make_graph([helper.make_node("Relu", ["image"], ["out"])], name, [image], [out]))
     helper.set_model_props(model, {contract.KEY: contract.dumps(about)})
     onnx.save(model, path)
     return path
@@ -154,7 +154,7 @@ def trtexec(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setitem(sys.modules, "tensorrt", None)  # where the package is installed this road is not taken
 
-    def put(log: str, code: int = 0):
+    def put(log: str, code: int = 0, without: str = ""):
         program = folder / "trtexec"
         program.write_text(
             f"""#!{sys.executable}
@@ -165,6 +165,8 @@ cache = pathlib.Path(options["--timingCacheFile"])
 before = cache.read_text() if cache.exists() else ""
 pathlib.Path({str(tmp_path / "typed.json")!r}).write_text(json.dumps([sys.argv, before]))
 print({log!r})
+if {without!r} and {without!r} in sys.argv:
+    sys.exit(1)
 if {code} == 0:
     pathlib.Path(options["--saveEngine"]).write_bytes(b"an engine")
     cache.write_text(before + "timed ")
@@ -223,6 +225,40 @@ def test_a_shipped_file_takes_floats_and_gives_the_same(name, tmp_path):
 
 def _values(model):
     return (*model.graph.input, *model.graph.value_info, *model.graph.output)
+
+
+def test_trtexec_11_is_given_no_switches_and_the_file_decides(tmp_path, trtexec, capsys):
+    typed = trtexec(LOG.replace("v100300", "v110400").replace("10.3.0", "11.4.0"), without="--fp16")
+    path = artefact(tmp_path / "demo-tensorrt-int8.onnx")
+    build.main([str(path)])
+    words, _ = typed()
+    assert not {"--int8", "--fp16"} & set(words) and "built for TensorRT 11.4.0" in capsys.readouterr().out
+    plain = artefact(tmp_path / "demo-tensorrt-fp16.onnx", precision="fp16")
+    with pytest.raises(SystemExit) as end:
+        build.main([str(plain)])
+    assert end.value.code == 2 and "python -m targets RUN --to tensorrt11" in capsys.readouterr().err
+    typed_in_file = artefact(tmp_path / "demo-tensorrt11-fp16.onnx", precision="fp16", name="w.float16")
+    build.main([str(typed_in_file)])
+    assert "--fp16" not in typed()[0]
+
+
+def test_an_engine_without_its_header(tmp_path, trtexec, capsys):
+    trtexec(LOG)
+    build.main([str(artefact(tmp_path / "demo-tensorrt-int8.onnx"))])
+    engine = tmp_path / "demo-tensorrt-int8.engine"
+    cli.main(["engine", "strip", str(engine)])
+    assert engine.with_suffix(".plan").read_bytes() == b"an engine" and containers.read_contract(engine)
+    cli.main(["engine", "strip", str(engine), "--to", str(tmp_path / "bare.bin")])
+    assert (tmp_path / "bare.bin").read_bytes() == b"an engine"
+    for words, said in (
+        (["engine", "strip", str(tmp_path / "bare.bin")], "not a model file"),
+        (["engine", "strip", str(tmp_path / "demo-tensorrt-int8.onnx")], "is no .engine file"),
+        (["engine", "strip", str(engine), "--to", str(engine)], str(engine)),
+    ):
+        with pytest.raises(SystemExit) as end:
+            cli.main(words)
+        assert end.value.code == 2 and said in capsys.readouterr().err
+    assert containers.read_contract(engine)
 
 
 @pytest.mark.parametrize("typed", ["edgewing-s", "edgewing-s.onnx"])

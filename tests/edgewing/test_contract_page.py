@@ -42,6 +42,9 @@ def test_every_value_is_on_the_page():
         "tflite",
         "tensorrt",
         "executorch",
+        "openvino",
+        "mnn",
+        "ncnn",
     }
 
 

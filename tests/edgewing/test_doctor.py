@@ -27,12 +27,12 @@ def test_what_to_type():
     """A process that cannot import the runtimes: the detectors run in OpenCV, which is always there."""
     code = (
         "import sys; sys.modules.update({name: None for name in "
-        "('onnxruntime', 'ai_edge_litert', 'tflite_runtime', 'tensorflow', 'executorch')})\n"
+        "('onnxruntime', 'ai_edge_litert', 'tflite_runtime', 'tensorflow', 'executorch', 'openvino', 'MNN', 'ncnn')})\n"
         "from edgewing import cli; cli.main(['doctor'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
-    for package in ("onnxruntime", "ai-edge-litert", "executorch"):
+    for package in ("onnxruntime", "ai-edge-litert", "executorch", "openvino", "MNN", "ncnn"):
         assert f"pip install {package}" in done.stdout
     assert "ok       detector blazeface-back    OpenCV" in done.stdout
 

@@ -95,16 +95,17 @@ def test_every_file_passes_its_gate(made, key, precision):
 def test_heatmaps_of_several_images_are_the_same_network(key, network, tmp_path):
     """Other outputs and batches: every target's first precision."""
     folder = write_run(tmp_path / "tiny", network, RECIPE)
-    precision, options = table.TABLE[key].default[0], table.Options("heatmaps", 2)
+    batch = 1 if key == "ncnn" else 2  # which knows no batch
+    precision, options = table.TABLE[key].default[0], table.Options("heatmaps", batch)
     with pytest.raises(SystemExit) as end:
         command.main(
-            [str(folder), "--to", key, "--precision", precision, "--output", "heatmaps", "--batch", "2"],
+            [str(folder), "--to", key, "--precision", precision, "--output", "heatmaps", "--batch", str(batch)],
         )
     assert end.value.code == 0
     path = table.TABLE[key].path(folder / "export", "tiny", precision, options)
     about = containers.read_contract(path)
     (output,) = about.outputs
-    assert output.shape == [2, 20, 16, 16] and about.input.shape[0] == 2 and not about.decode.in_graph
+    assert output.shape == [batch, 20, 16, 16] and about.input.shape[0] == batch and not about.decode.in_graph
     faces = parity.Faces(*discs(5, 77), "discs")  # an odd number: the last batch is filled up
     reference = graph.reference(network, run_contract(network, RECIPE), faces.crops)
     assert not parity.measure(path, reference, faces).reasons
