@@ -12,6 +12,8 @@ from targets import table
 from tests.targets.discs import RECIPE, fit, write_run
 from train import model as models
 
+HERE = [key for key, target in table.TABLE.items() if target.module != "targets.ethos"]  # what no NPU has to run
+
 
 @pytest.fixture(scope="session")
 def network() -> torch.nn.Module:
@@ -31,7 +33,7 @@ def run(network, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def exported(run) -> None:
-    """Every target in its default precisions, made by the command."""
+    """Every target that runs here in its default precisions, made by the command."""
     with pytest.raises(SystemExit) as end:
-        command.main([str(run), "--to", *table.TABLE])
+        command.main([str(run), "--to", *HERE])
     assert end.value.code == 0

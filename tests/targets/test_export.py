@@ -15,9 +15,10 @@ from edgewing import containers, contract, layouts, rows, runtimes
 from edgewing.errors import InputError
 from targets import __main__ as command
 from targets import coreml_evaluator, export, flatbuffer, graph, parity, ranges, table, tensorrt, tflite
+from tests.targets.conftest import HERE
 from tests.targets.discs import RECIPE, discs, run_contract, write_run
 
-MADE = table.plan(list(table.TABLE), None)
+MADE = table.plan(HERE, None)
 
 
 def typed(*arguments: object) -> int:

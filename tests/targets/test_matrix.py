@@ -14,6 +14,7 @@ from compress.prune import prune
 from edgewing import containers
 from targets import __main__ as command
 from targets import graph, parity, ranges, table
+from tests.targets.conftest import HERE
 from tests.targets.discs import LAYOUT, RECIPE, SIZE, discs, fit, marked, run_contract, write_run
 from train import model as models
 from train import recipes
@@ -73,7 +74,7 @@ def made(request, network, tmp_path_factory):
     return folder, faces, graph.reference(fitted, run_contract(fitted, recipe), faces.crops), {}
 
 
-@pytest.mark.parametrize("key, precision", [(key, p) for key, t in table.TABLE.items() for p in t.precisions])
+@pytest.mark.parametrize("key, precision", [(key, p) for key in HERE for p in table.TABLE[key].precisions])
 def test_every_file_passes_its_gate(made, key, precision):
     """That of the command, and the same once more on other faces than the command saw."""
     folder, faces, reference, codes = made
@@ -91,7 +92,7 @@ def test_every_file_passes_its_gate(made, key, precision):
     assert np.ptp(reference.landmarks, axis=0).max() > 5  # it really finds something
 
 
-@pytest.mark.parametrize("key", table.TABLE)
+@pytest.mark.parametrize("key", HERE)
 def test_heatmaps_of_several_images_are_the_same_network(key, network, tmp_path):
     """Other outputs and batches: every target's first precision."""
     folder = write_run(tmp_path / "tiny", network, RECIPE)
