@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 
 from edgewing import contract, files, packages
-from edgewing.runtimes.openvino import XML
+from edgewing.runtimes.openvino import XML, library
 from targets import tensorrt
 from targets.job import Job, needs
 
@@ -21,8 +21,8 @@ LIBRARIES = (*tensorrt.LIBRARIES, "openvino")
 
 def export(job: Job, precision: str, path: Path) -> None:
     """Write the artefact of that precision, contract inside, parity not yet measured."""
+    openvino = library()
     with needs(FORMAT, "openvino"):
-        import openvino
         from openvino import _offline_transformations as passes
     model = openvino.Core().read_model(io.BytesIO(tensorrt.converted(job, precision).SerializeToString()))
     if precision == "int8":  # or the weights are kept as floats in front of their pairs

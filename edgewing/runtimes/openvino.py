@@ -7,6 +7,7 @@ by more than float files may be moved.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -62,7 +63,11 @@ def attempt() -> Callable[[bytes], Callable[[object], object]]:
 
 
 def library() -> ModuleType:
-    """OpenVINO; InputError where it is not installed."""
+    """OpenVINO; InputError where it is not installed.
+
+    Importing it tells its makers so, over the network; without the package that does, it does not.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         return importlib.import_module("openvino")
     except ImportError:

@@ -27,6 +27,7 @@ WORDS = {
         "--detector", "blazeface-short",
     ],
     "edgewing camera": ["-m", "edgewing", "camera", "--source", "docs/portrait.jpg", "--no-window", "--json", "-"],
+    "OpenVINO": ["-c", "from edgewing.runtimes import openvino\ntry: openvino.library()\nexcept Exception: pass"],
     "edgewing doctor": ["-m", "edgewing", "doctor"],
 }  # fmt: skip
 
