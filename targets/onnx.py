@@ -106,6 +106,7 @@ def write(path: Path, model, about: contract.Contract) -> None:
     onnx.helper.set_model_props(model, {contract.KEY: contract.dumps(about)})
     onnx.checker.check_model(model, full_check=True)
     files.write(path, model.SerializeToString())
+    del model.metadata_props[:]  # other targets convert the same graph, and would carry this file's contract too
 
 
 def embed(path: Path, about: contract.Contract) -> None:
