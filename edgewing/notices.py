@@ -27,8 +27,8 @@ def tell(path: str | Path, contract: Contract) -> None:
 
 
 def free(contract: Contract) -> bool:
-    """Whether nobody's terms are on what it learnt from."""
-    return contract.training.data_terms in ("", "none") or _FREE in contract.training.data_terms
+    """Whether it says that it learnt from what nobody has terms on; a contract that says nothing is not free."""
+    return _FREE in contract.training.data_terms
 
 
 def _parity(path: Path, contract: Contract) -> str:
@@ -41,7 +41,7 @@ def _parity(path: Path, contract: Contract) -> str:
 
 def _terms(contract: Contract) -> str:
     """The first clause; nothing where nobody has terms."""
-    if free(contract):
+    if free(contract) or contract.training.data_terms in ("", "none"):
         return ""
     first = re.split(r"[;:.]\s", contract.training.data_terms.strip(), maxsplit=1)[0].rstrip(".")
     return textwrap.shorten(printable(first), 80, placeholder=" ...")

@@ -24,19 +24,19 @@ from edgewing.landmarker import Landmarker
 from edgewing.outputs import Output
 from train.data.drawn.heads import head, mesh, people, undrawn
 
-EXAMPLE = "--models edgewing-98 edgewing-m --out edgewing/expression.npz"
+EXAMPLE = "--models edgewing-free-98 edgewing-free-s --out edgewing/expression.npz"
 FIRST = 1 << 40  # the number of the first head that is learnt from: those below are there to measure with
 HIDDEN = {POSE: (96, 48), UNITS: (192, 96)}
 BATCH, RATE, DECAY = 256, 4e-3, 1e-4
 FOUND = 32  # of a batch: points as a model found them. The others are true points and an error
 DEGREES, GAZE = 30.0, 10.0  # an error of the pose, of the gaze, that counts as one of 1 in a unit
-NONSENSE = 0.35  # of the face's size: a point that far off was not found
+NONSENSE = 0.7  # of the points' distance from their middle (rms): a coordinate that far off was not found
 LOST = 0.2  # of the faces lack some of their points
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", nargs="+", required=True, metavar="MODEL", help="whose errors are learnt through")
-    parser.add_argument("--heads", type=int, default=80_000, metavar="N", help="not drawn (default: %(default)s)")
+    parser.add_argument("--heads", type=int, default=50_000, metavar="N", help="not drawn (default: %(default)s)")
     parser.add_argument("--pictures", type=int, default=2500, metavar="N", help="drawn (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=12_000, metavar="N", help="of training (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the training (default: %(default)s)")
@@ -116,7 +116,7 @@ def fit(layout: str, whole: Known, drawn: Known, steps: int, seed: int) -> dict[
     found, found_wanted = _upright(drawn.points, drawn, shape, layout)
     errors = found - _upright(drawn.true, drawn, shape, layout)[0]
     size = np.sqrt(((shape - shape.mean(axis=0)) ** 2).sum(axis=1).mean())
-    errors = errors[abs(errors).max(axis=(1, 2)) < NONSENSE * size * 2]
+    errors = errors[abs(errors).max(axis=(1, 2)) < NONSENSE * size]
     deviation = (faces - shape).std(axis=0).T.reshape(-1) + 1e-3 * size
     sizes = 2 * len(shape), *HIDDEN[layout], len(scale)
     network = nn.Sequential(*(layer for pair in zip(sizes, sizes[1:]) for layer in (nn.Linear(*pair), nn.ReLU())))[:-1]

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 
-from edgewing import containers, decoding, formats, notices
+from edgewing import containers, decoding, formats, notices, trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 
@@ -146,6 +147,18 @@ class Runtime:
             tensor = (np.rint(tensor) if part.dtype == "int8" else tensor).astype(part.dtype)
         tensor = tensor if part.axes == "NHWC" else tensor.transpose(0, 3, 1, 2)
         return np.ascontiguousarray(tensor)
+
+
+def tried(path: Path, form: str, library: Callable[[], ModuleType], shape: Sequence[int] = ()) -> ModuleType:
+    """A runtime's library, imported while a process of its own tries the file (edgewing.trial).
+
+    Raises InputError where the library is missing, or the file fails its trial.
+    """
+    with trial.of(path, form, shape):
+        try:
+            return library()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
 
 def points(outputs: dict[str, np.ndarray], contract: Contract) -> Points:

@@ -10,11 +10,11 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewing import files, trial
+from edgewing import files
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.notices import quiet
-from edgewing.runtimes import Description, Tensor
+from edgewing.runtimes import Description, Tensor, tried
 
 
 class Session:
@@ -44,11 +44,7 @@ class Session:
 
 def load(path: Path, contract: Contract, threads: int) -> Session:
     """InputError where MNN is missing or refuses the file, or it fails its trial."""
-    with trial.of(path, "mnn"):
-        try:
-            mnn = library()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+    mnn = tried(path, "mnn", library)
     try:
         with quiet(1, 2), files.plain(path) as name:
             return Session(mnn, Path(name), threads)

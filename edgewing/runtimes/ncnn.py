@@ -14,11 +14,11 @@ from types import ModuleType
 import numpy as np
 
 from edgewing import contract as contracts
-from edgewing import packages, trial
+from edgewing import packages
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.notices import quiet
-from edgewing.runtimes import Description, Tensor
+from edgewing.runtimes import Description, Tensor, tried
 
 PARAM, BIN = "model.param", "model.bin"
 
@@ -55,11 +55,7 @@ def load(path: Path, contract: Contract, threads: int) -> Net:
     """InputError where NCNN is missing or refuses the package, or it fails its trial."""
     if contract.input.shape[0] != 1:
         raise InputError(f"{path}: is for {contract.input.shape[0]} crops at a time, NCNN takes one; export it again")
-    with trial.of(path, "ncnn"):
-        try:
-            ncnn = library()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+    ncnn = tried(path, "ncnn", library)
     with quiet(1, 2):
         return Net(ncnn, path, contract, threads)
 

@@ -9,10 +9,9 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewing import trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
-from edgewing.runtimes import Description, On, Tensor, onnx_check
+from edgewing.runtimes import Description, On, Tensor, onnx_check, tried
 
 PROVIDER = "CPUExecutionProvider"
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float16)": "float16", "tensor(float)": "float32"}
@@ -43,11 +42,7 @@ def load(path: Path, contract: Contract | None, threads: int, on: On = (PROVIDER
     contract: None for a model of others. on: provider, and its options.
     """
     onnx_check.check(path)
-    with trial.of(path, "onnx", contract.input.shape if contract else ()):
-        try:
-            onnxruntime = library()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+    onnxruntime = tried(path, "onnx", library, contract.input.shape if contract else ())
     try:
         session = _session(onnxruntime, str(path), threads, on)
     except Exception as error:  # its exception types are private

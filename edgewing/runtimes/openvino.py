@@ -15,10 +15,10 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewing import packages, trial
+from edgewing import packages
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
-from edgewing.runtimes import Description, Tensor
+from edgewing.runtimes import Description, Tensor, tried
 
 XML, BIN = "model.xml", "model.bin"
 
@@ -37,11 +37,7 @@ class Compiled:
 
 def load(path: Path, contract: Contract, threads: int) -> Compiled:
     """InputError where OpenVINO is missing or refuses the package, or it fails its trial."""
-    with trial.of(path, "openvino"):
-        try:
-            openvino = library()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+    openvino = tried(path, "openvino", library)
     try:
         compiled = _compiled(openvino, path, threads)
     except RuntimeError as error:

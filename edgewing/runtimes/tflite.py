@@ -10,11 +10,10 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewing import trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.notices import quiet
-from edgewing.runtimes import PICTURE_CAST, Description, On, Tensor, compiled, tflite_check
+from edgewing.runtimes import PICTURE_CAST, Description, On, Tensor, compiled, tflite_check, tried
 
 # module with Interpreter, distribution whose version counts; the first that is installed is taken
 _LIBRARIES = [
@@ -68,11 +67,7 @@ def load(path: Path, contract: Contract, threads: int, on: On | None = None) -> 
 def vet(path: Path) -> None:
     """Raises InputError where a file of others is not to be given to ``interpret``."""
     tflite_check.check(path)
-    with trial.of(path, "tflite"):
-        try:
-            library()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+    tried(path, "tflite", library)
 
 
 def attempt() -> Callable[[bytes], Callable[[object], object]]:

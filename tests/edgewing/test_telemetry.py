@@ -1,6 +1,7 @@
 """Opening and running a model writes nothing for others: neither into the home nor into the network. Watched by strace,
 since what the library says of itself is not what the system sees."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -27,7 +28,7 @@ WORDS = {
         "--detector", "blazeface-short",
     ],
     "edgewing camera": ["-m", "edgewing", "camera", "--source", "docs/portrait.jpg", "--no-window", "--json", "-"],
-    "OpenVINO": ["-c", "from edgewing.runtimes import openvino\ntry: openvino.library()\nexcept Exception: pass"],
+    "OpenVINO": ["-c", "from edgewing.runtimes import openvino; openvino.library()"],
     "edgewing doctor": ["-m", "edgewing", "doctor"],
 }  # fmt: skip
 
@@ -54,6 +55,8 @@ def home(tmp_path) -> Path:
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 def test_nothing_is_written_for_others(home, words):
+    if "openvino" in words[-1] and importlib.util.find_spec("openvino") is None:
+        pytest.skip("needs OpenVINO (requirements/targets.txt)")
     trace = traced(words, home)
     written = [line for line in trace.splitlines() if WRITTEN.search(line) and '"/dev/' not in line]
     # doctor writes videos, to see that it can, into a folder that it takes away

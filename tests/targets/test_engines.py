@@ -212,3 +212,12 @@ def test_tensorrt_11_has_half_precision_in_its_file(run):
     decode = [name for node in model.graph.node if node.name.startswith("decode:") for name in node.output]
     assert onnx.TensorProto.FLOAT16 not in {kinds.get(name) for name in decode}
     assert sum(node.op_type == "Cast" for node in model.graph.node) == 2 and builders.has_types(path)
+
+
+def test_a_graph_that_targets_share_keeps_no_contract(run, tmp_path):
+    """TensorRT's file is written first, of the graph that MNN's is made of: MNN would carry that contract too."""
+    with pytest.raises(SystemExit) as end:
+        command.main([str(run), "--to", "tensorrt", "mnn", "--precision", "fp16"])
+    assert end.value.code == 0
+    made = table.TABLE["mnn"].path(run / "export", run.name, "fp16")
+    assert made.read_bytes().count(b'"seal"') == 1

@@ -76,5 +76,5 @@ def test_a_machine_that_cannot_emulate_says_why(tmp_path, monkeypatch):
     with pytest.raises(debian.Unavailable, match="needs apt-get|another system"):
         emulated.install()
     with pytest.raises(debian.Unavailable, match=r"^sh: no network$"):
-        emulated._output("/bin/sh", "-c", "echo trying >&2; echo no network >&2; exit 100")
+        debian.output("/bin/sh", "-c", "echo trying >&2; echo no network >&2; exit 100")
     assert not (tmp_path / "arm").exists()
