@@ -194,9 +194,9 @@ def _by_python(device: devices.Device, job: Job, site: str) -> dict:
     """The row that edgewing.measure makes there, or has made before the connection was lost."""
     _push(device, job)
     file, built = job.file, {}
-    start = f"cd {shlex.quote(device.folder)} && PYTHONPATH={site} {device.python} -m"
+    place, python = f"cd {shlex.quote(device.folder)}", f"PYTHONPATH={site} {device.python} -m"
     if job.builds:
-        done = device.shell(f"{start} edgewing.build {shlex.quote(file)}", seconds=BUILD_SECONDS)
+        done = device.shell(f"{place} && {python} edgewing.build {shlex.quote(file)}", seconds=BUILD_SECONDS)
         if done.code:
             raise InputError(done.reason)
         file, built = str(Path(file).with_suffix(".engine")), {"built_from": job.about}
@@ -205,10 +205,13 @@ def _by_python(device: devices.Device, job: Job, site: str) -> dict:
         words = ["--model", file, "--json", job.row, "--mode", job.mode, "--threads", str(job.threads)]
         words += ["--clock", job.clock]
         seconds = 2 * measure.MODES[job.mode].seconds + EXTRA_SECONDS
-        # what it says goes through a file: where the connection is lost, its first word would be its end
-        said = shlex.quote(f"{job.row}.said")
+        # What it says goes through a file: where the connection is lost, its first word would be its end. And through
+        # `head`: what never stops talking would fill the board's disk.
+        said, code = (shlex.quote(f"{job.row}.{what}") for what in ("said", "code"))
+        talk = f"{{ {python} edgewing.measure {shlex.join(words)}; echo $? >{code}; }} 2>&1"
         line = (
-            f"{start} edgewing.measure {shlex.join(words)} >{said} 2>&1; code=$?; cat {said}; rm -f {said}; exit $code"
+            f"{place} && {talk} | head -c {devices.MOST_SAID + 1} >{said}; cat {said}; code=$(cat {code}); "
+            f"rm -f {said} {code}; exit $code"
         )
         done = device.shell(line, seconds=seconds)
         if done.code:

@@ -124,8 +124,10 @@ def test_long_and_unprintable_texts_are_cut_and_cleaned(visit):
         ("echo edgewing-end 0; exit 3", "echo 3 11", "edgewing-end 0"),
     ],
 )
-def test_hostile_answers(visit, line, version, said):
+def test_hostile_answers(visit, tmp_path, line, version, said):
     made, _ = visit(line, version)
+    left = [path.stat().st_size for path in (tmp_path / "there").rglob("*") if path.is_file()]
+    assert sum(left) < 2 * devices.MOST_SAID  # a board's disk is small
     assert said in made[0]["not_run"] and len(made[0]["not_run"]) < 400
     assert all(one["not_run"].startswith("unsupported: ") for one in made)
 
