@@ -14,8 +14,10 @@ import numpy as np
 from train.data.drawn.heads.kernels import front_view
 
 CANTHUS = 6850, 6802  # the fold of the tear duct, the outer meeting of the lids
-UPPER_LID = [6850, 13365, 13363, 13364, 13369, 13371, 13359, 13352, 13353, 13358, 13357, 13356, 13355, 6802]
-LOWER_LID = [6850, 13360, 13361, 13362, 13367, 13368, 13370, 13372, 13373, 13366, 6802]
+# from the tear duct to the last place where the ball is seen between the lids: beyond it, 1.7 % of the eyes' distance
+# before the lids' skin meets, the mesh has nothing but the thickness of the lids
+UPPER_LID = [6850, 13365, 13363, 13364, 13369, 13371, 13359, 13352, 13353, 13358, 13357, 13356]
+LOWER_LID = [6850, 13360, 13361, 13362, 13367, 13368, 13370, 13372, 13373, 13366]
 PRONASALE, SUBNASALE, SUBALARE = 5054, 317, 7055  # tip, foot of the columella, lower limit of the wing's base
 RIDGE = [132, 133, 131, 164, 201, 5054]  # from the level of the eyes to the tip
 LIP_CORNER, PEAK = 10403, 7210  # of the vermilion border; the peak is its highest place beside the middle
@@ -23,6 +25,8 @@ LIP_CORNER, PEAK = 10403, 7210  # of the vermilion border; the peak is its highe
 SLIT_UPPER = [474, 7229, 7228, 7227, 7226, 11964, 7225, 7179, 7178, 7193]
 SLIT_UPPER_LOW = [520, 7267, 7268, 7261, 7262, 11962, 7263, 7181, 7178, 7193]
 SLIT_LOWER = [493, 7242, 7236, 7230, 7197, 7204, 10375, 7193]
+PARTING = 7178, 7197  # the last places of both lips that come apart as the mouth opens
+NOSTRIL = 0.88  # of the way from the foot of the columella to that of the wing: below the nostril's outer edge
 # how far back the contour may go: in front of the ear, jaw's angle, lower edge of the jaw, chin
 LIMIT = [
     12351,
@@ -119,18 +123,19 @@ class Picks:
 
         peak = self.columns()[0]
         above = [{column(SLIT_UPPER, x): 0.5, column(SLIT_UPPER_LOW, x): 0.5} for x in (0, peak)]
-        return [*above, {int(self.new[SLIT_UPPER[-1]]): 1.0}], [{column(SLIT_LOWER, x): 1.0} for x in (0, peak)]
+        return [*above, {int(self.new[i]): 0.5 for i in PARTING}], [{column(SLIT_LOWER, x): 1.0} for x in (0, peak)]
 
     def eye(self) -> list[dict[int, float]]:
         """Inner corner, three of the upper lid, outer corner, three of the lower lid from the outer corner on."""
-        inner, *upper, outer = self.even(UPPER_LID, 0, 1 / 3, 1 / 2, 2 / 3, 1)
+        inner, *upper = self.even(UPPER_LID, 0, 1 / 3, 1 / 2, 2 / 3)
+        outer = {int(self.new[lid[-1]]): 0.5 for lid in (UPPER_LID, LOWER_LID)}
         return [inner, *upper, outer, *self.even(LOWER_LID, 2 / 3, 1 / 2, 1 / 3)]
 
     def nose(self) -> tuple[list[dict[int, float]], list[dict[int, float]]]:
-        """Four along the ridge; foot of the columella, half way, foot of the wing."""
+        """Four along the ridge; foot of the columella, half way, below the nostril's outer edge."""
         foot, wing = (self.young[self.new[i]] for i in (SUBNASALE, SUBALARE))
-        between = self.under(*((foot + wing) / 2)[:2])
-        base = [{int(self.new[SUBNASALE]): 1.0}, between, {int(self.new[SUBALARE]): 1.0}]
+        between, last = (self.under(*(foot + share * (wing - foot))[:2]) for share in (NOSTRIL / 2, NOSTRIL))
+        base = [{int(self.new[SUBNASALE]): 1.0}, between, last]
         return self.even(RIDGE, 0, 1 / 3, 2 / 3, 1), base
 
     def layout68(self) -> dict[int, dict[int, float]]:
