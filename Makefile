@@ -9,6 +9,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
+PARALLEL := -n auto --maxprocesses 4 --dist loadgroup  # a process takes 2 GB
 
 .PHONY: help install demo test test-full test-lowest arm kotlin swift web wheel lint tensorrt-rtx fuzz
 
@@ -47,10 +48,10 @@ demo: $(INSTALLED)  ## train, compress, export and measure a model; DATA=DIR LAY
 	@test ! -e $(FAILED) || { echo "error: a stage failed its gate; its reason stands above"; exit 1; }
 
 test: $(INSTALLED)  ## the tests, in minutes
-	$(PY) -m pytest -q -rs -m "not full"
+	$(PY) -m pytest -q -rs $(PARALLEL) -m "not full"
 
 test-full: $(INSTALLED)  ## the tests and those that take long
-	$(PY) -m pytest -q -rs
+	$(PY) -m pytest -q -rs $(PARALLEL)
 
 test-lowest: $(INSTALLED)  ## the runtime's tests on the oldest versions that pyproject.toml allows (350 MB in cache)
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps --upgrade --target cache/lowest -r requirements/lowest.txt

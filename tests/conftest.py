@@ -20,3 +20,14 @@ def notices_are_new():
     from edgewing import notices
 
     notices._told.clear()
+
+
+SHARED = ("tests/targets/test_", "tests/apps/web/")  # one export, one build of the page
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items):
+    """Where several processes run them, a file's tests run in one, for they share what it made; so do SHARED's."""
+    for item in items:
+        file = item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(next((start for start in SHARED if file.startswith(start)), file)))

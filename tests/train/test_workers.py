@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -54,12 +55,18 @@ def cache(tmp_path_factory):
     return caches.build(faces(16, "aflw-19", 0), folder, layouts.get("aflw-19"), caches.dense_enough(64))
 
 
-def start(cache, place, name, ranks, port):
+def free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+def start(cache, place, name, ranks):
     (place / "recipe.json").write_text(recipes.dumps(RECIPE))
     words = [sys.executable, "-c", WORKER, str(cache.folder), str(place / name), str(place / "recipe.json")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     if ranks > 1:
-        environment |= {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        environment |= {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
     processes = [
         subprocess.Popen(
             words, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -78,7 +85,7 @@ def start(cache, place, name, ranks, port):
 @pytest.fixture(scope="module")
 def runs(cache, tmp_path_factory):
     place = tmp_path_factory.mktemp("runs")
-    return place, start(cache, place, "one", 1, 0), start(cache, place, "two", 2, 29533)
+    return place, start(cache, place, "one", 1), start(cache, place, "two", 2)
 
 
 def values(lines):
@@ -140,7 +147,7 @@ def test_a_killed_worker_is_started_anew_from_the_last_checkpoint(cache, tmp_pat
     )
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1",
-        "--master-port", "29535", str(main),
+        "--master-port", free_port(), str(main),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=-1, stderr=-1)
