@@ -9,7 +9,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
-PARALLEL := -n auto --maxprocesses 4 --dist loadgroup  # a process takes 2 GB
+PARALLEL := -n auto --maxprocesses 4  # a process takes 2 GB; tests/conftest.py says which tests stay together
 
 .PHONY: help install demo test test-full test-lowest arm kotlin swift web wheel lint tensorrt-rtx fuzz
 

@@ -25,9 +25,13 @@ def notices_are_new():
 SHARED = ("tests/targets/test_", "tests/apps/web/")  # one export, one build of the page
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items):
-    """Where several processes run them, a file's tests run in one, for they share what it made; so do SHARED's."""
-    for item in items:
-        file = item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(next((start for start in SHARED if file.startswith(start)), file)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where several processes run the tests, a file's run in one, for they share what it made; so do SHARED's."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((start for start in SHARED if nodeid.startswith(start)), nodeid.split("::")[0])
+
+    return Files(config, log)
