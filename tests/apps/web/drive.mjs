@@ -167,7 +167,7 @@ async function host({chromium, url, quota, taken}) {
     await page.waitForFunction(() => crossOriginIsolated, null, {timeout: PATIENCE});
     const found = {first: await look()};
     found.stranger = await fetched('other.json?token=secret');
-    await fetched('page.json?token=secret');
+    await fetched('style.css?token=secret');
     await page.reload();
     found.second = await look();
     if (taken) {

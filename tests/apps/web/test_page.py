@@ -233,7 +233,7 @@ def test_the_worker_answers_for_the_pages_own_files_alone(node, host):
     found = drive(node, {"scene": "host", "url": host})
     assert found["stranger"] == "of another project" and "TypeError" in found["gone"]
     kept = set(found["offline"]["kept"])
-    assert {"", "app.js", "model.tflite", "stills.tflite", "page.json"} <= kept
+    assert {"", "app.js", "edgewing.js", "model.tflite", "stills.tflite"} <= kept
     assert kept - {""} <= set(web.site(MODEL)), "nothing of others, and no query"
 
 
