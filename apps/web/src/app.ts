@@ -196,8 +196,7 @@ function paint(): void {
     if (how.mesh && !nets.has(id)) nets.set(id, mesh(landmarks));
     return {landmarks, scores, there, edges: how.mesh ? nets.get(id)! : landmarker.contract.layout.edges, net: how.mesh};
   });
-  const {canvas, ...size} = landmarker.picture;
-  view.draw(canvas, size, faces, how.mirror);
+  view.draw(landmarker.picture, faces, how.mirror);
 }
 
 function median(values: readonly number[]): number | undefined {

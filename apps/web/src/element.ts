@@ -97,8 +97,8 @@ export class EdgewingCamera extends (globalThis.HTMLElement ?? (class {} as unkn
   private async follow(landmarker: Landmarker, video: HTMLVideoElement, signal: AbortSignal): Promise<void> {
     const {edges} = landmarker.contract.layout;
     for await (const seen of landmarker.watch(video, signal)) {
-      const {canvas, ...size} = landmarker.picture;
-      this.view.draw(canvas, size, seen.tracks.map((track) => ({...track, edges, net: false})), this.hasAttribute('mirrored'));
+      const faces = seen.tracks.map((track) => ({...track, edges}));
+      this.view.draw(landmarker.picture, faces, this.hasAttribute('mirrored'));
       const total = performance.now() - seen.captured;
       this.dispatchEvent(new CustomEvent<Shown>('faces', {detail: {...seen, total}}));
     }
@@ -108,7 +108,10 @@ export class EdgewingCamera extends (globalThis.HTMLElement ?? (class {} as unkn
   private landmarker(): Promise<Landmarker> {
     const [model, detector, wasm] = OF_THE_MODEL.map((name) => this.getAttribute(name) ?? undefined);
     if (!model) throw new Error('edgewing-camera needs a model: <edgewing-camera model="model.tflite">');
-    this.opened ??= Landmarker.create({model, detector, wasm});
+    this.opened ??= Landmarker.create({model, detector, wasm}).catch((error) => {
+      this.opened = undefined; // the next try begins anew
+      throw error;
+    });
     return this.opened;
   }
 
@@ -119,7 +122,6 @@ export class EdgewingCamera extends (globalThis.HTMLElement ?? (class {} as unkn
 
   private fail(error: Error): void {
     this.stop();
-    this.forget(); // the next try begins anew
     const line = error instanceof Problem ? `${error.title}. ${error.message}` : error.message;
     this.enter('problem', line.replace(/\.?$/, '.'));
     this.dispatchEvent(new CustomEvent<Error>('problem', {detail: error}));

@@ -25,12 +25,6 @@ FRAMES = 8
 
 
 @pytest.fixture(scope="module")
-def shots(tmp_path_factory):
-    """Screenshots stay here; `pytest --basetemp DIR` says where, for those who want to look at them."""
-    return tmp_path_factory.mktemp("shots")
-
-
-@pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """One with a face that is not in the middle, one without any."""
     folder = tmp_path_factory.mktemp("pictures")
