@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
 PARALLEL := -n auto --maxprocesses 4  # a process takes 2 GB; tests/conftest.py says which tests stay together
 
-.PHONY: help install demo test test-full test-lowest arm kotlin swift web wheel lint tensorrt-rtx fuzz
+.PHONY: help install demo test test-full test-lowest arm kotlin swift web npm wheel lint tensorrt-rtx fuzz
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,7 +81,9 @@ $(WEB_PACKAGES): apps/web/package-lock.json apps/web/.npmrc
 	cd apps/web && npm ci --no-audit --no-fund
 	@touch $@
 
-edgewing/page/index.html: $(WEB_PACKAGES) apps/web/build.mjs apps/web/icon.mjs $(wildcard apps/web/src/* apps/web/static/*)
+WEB_SOURCES := $(wildcard apps/web/*.mjs apps/web/*.json apps/web/example.html apps/web/src/* apps/web/static/*)
+
+edgewing/page/index.html: $(WEB_PACKAGES) $(WEB_SOURCES)
 	cd apps/web && npm run --silent check && npm run --silent build
 	@echo "next: edgewing web"
 
@@ -89,6 +91,11 @@ lint: $(INSTALLED)  ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+npm: edgewing/page/index.html  ## dist/edgewing-web-*.tgz: the page's parts as a package for other pages
+	@mkdir -p dist; test -e apps/web/dist/edgewing.js || (cd apps/web && npm run --silent build)
+	cd apps/web && npm pack --silent --pack-destination ../../dist
+	@echo "next: npm install $(CURDIR)/$$(ls -t dist/edgewing-web-*.tgz | head -1)"
 
 wheel: $(INSTALLED) edgewing/page/index.html  ## dist/edgewing-*.whl: the runtime with models, detectors and the camera page
 	$(BIN)/pip wheel --disable-pip-version-check -q --no-deps --wheel-dir dist .

@@ -1,7 +1,7 @@
-"""Sample apps for phones with a model in them, ready to open: those of the repository's folder ``apps``.
+"""Sample apps for phones and browsers with a model in them, ready to open: those of the repository's folder ``apps``.
 
-What differs between platforms is a row of PLATFORMS. The apps' cores read the same contract and the same constants as
-the page (edgewing.web.constants).
+What differs between platforms is a row of PLATFORMS. The apps' cores read the same contract and the same constants
+(edgewing.web.constants).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ LEFT_OUT = shutil.ignore_patterns(".gradle", ".idea", "build", "local.properties
 @dataclass(frozen=True)
 class Platform:
     """form: of the model. dtypes: of its input, that the app's core takes. lay(contract, model, folder): lays the app
-    into a new folder. next: what to do then, of {folder}."""
+    into a new folder; InputError where its sources are not here. next(folder): what to do then."""
 
     form: str
     dtypes: tuple[str, ...]
     lay: Callable[[Contract, Path, Path], None]
-    next: str
+    next: Callable[[str], str]
 
 
 def _android(contract: Contract, model: Path, folder: Path) -> None:
-    shutil.copytree(APPS / "android", folder, ignore=LEFT_OUT)
+    shutil.copytree(_sources("android"), folder, ignore=LEFT_OUT)
     assets = folder / "sample/src/main/assets"
     assets.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(model, assets / "model.tflite")
@@ -42,24 +42,46 @@ def _android(contract: Contract, model: Path, folder: Path) -> None:
 
 
 def _ios(contract: Contract, model: Path, folder: Path) -> None:
-    package = folder / "edgewing.swiftpm"
-    shutil.copytree(APPS / "ios/Sample", package, ignore=LEFT_OUT)
-    shutil.copytree(APPS / "ios/Sources", package / "Sources")
-    shutil.copyfile(APPS / "ios/README.md", folder / "README.md")
+    sources, package = _sources("ios"), folder / "edgewing.swiftpm"
+    shutil.copytree(sources / "Sample", package, ignore=LEFT_OUT)
+    shutil.copytree(sources / "Sources", package / "Sources")
+    shutil.copyfile(sources / "README.md", folder / "README.md")
     resources = package / "App/Resources"
     shutil.copytree(model, resources / "Model.mlpackage")
     if contract.layout.is_face:
-        shutil.copytree(APPS / "ios/Detector.mlpackage", resources / "Detector.mlpackage")
+        shutil.copytree(sources / "Detector.mlpackage", resources / "Detector.mlpackage")
     _settings(contract, resources)
+
+
+def _web(contract: Contract, model: Path, folder: Path) -> None:
+    """The example page with what it names, which the camera page has too: so the wheel has it as well."""
+    built = web.site(model)
+    if "edgewing.js" not in built:
+        raise InputError(f"the page is of an older version ({web.PAGE}); in the repository type: make web")
+    wanted = {name: data for name, data in built.items() if name.endswith(".tflite") or name.startswith("wasm/")}
+    web.build(wanted | {"edgewing.js": built["edgewing.js"], "index.html": built["example.html"]}, folder)
+
+
+def _sources(platform: str) -> Path:
+    if not (APPS / platform).is_dir():
+        raise InputError(f"the sources of the app are not in this installation ({APPS}); use a clone of the repository")
+    return APPS / platform
 
 
 def _settings(contract: Contract, folder: Path) -> None:
     (folder / "settings.json").write_text(json.dumps(web.constants(contract.layout), indent=1))
 
 
+_PRESS = "next: open {} in Android Studio, and press Run", "next: open {}/edgewing.swiftpm in Xcode, and press Run"
 PLATFORMS = {
-    "android": Platform("tflite", ("uint8", "float32"), _android, "open {folder} in Android Studio, and press Run"),
-    "ios": Platform("coreml", ("image", "float32"), _ios, "open {folder}/edgewing.swiftpm in Xcode, and press Run"),
+    "android": Platform("tflite", ("uint8", "float32"), _android, _PRESS[0].format),
+    "ios": Platform("coreml", ("image", "float32"), _ios, _PRESS[1].format),
+    "web": Platform(
+        "tflite",
+        ("uint8", "float32"),
+        _web,
+        lambda folder: f"{hints.next_line('python -m http.server --directory', folder)}  # http://localhost:8000",
+    ),
 }
 
 
@@ -69,8 +91,6 @@ def write(platform: str, folder: str | Path, model: str) -> tuple[Path, Contract
     InputError: this is no clone, the folder is there already, a model that the app does not take.
     """
     wanted, folder = PLATFORMS[platform], Path(folder)
-    if not (APPS / platform).is_dir():
-        raise InputError(f"the sources of the app are not in this installation ({APPS}); use a clone of the repository")
     if folder.resolve().is_relative_to(APPS):
         raise InputError(f"{folder}: is among the sources; name a folder elsewhere")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

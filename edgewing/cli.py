@@ -211,7 +211,7 @@ def app(platform: str, folder: str, model: str | None) -> None:
     written = [path for path in Path(folder).rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in written)
     print(f"wrote {folder}: {len(written)} files, {size / 1e6:.1f} MB, with {contract.model.name}")
-    print(f"next: {apps.PLATFORMS[platform].next.format(folder=folder)}")
+    print(apps.PLATFORMS[platform].next(folder))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -244,9 +244,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all machines of this network")
     one.add_argument("--cert", metavar="PEM", help="certificate with its key, for https")
     one.add_argument("--build", metavar="DIR", help="write the page's files here in place of serving them")
-    text = "Write a sample app for a phone with a model in it, ready to open."
+    text = "Write a sample app for a phone or a browser with a model in it, ready to open."
     one = verb(app, text, "edgewing app android faces --model edgewing-s")
-    one.add_argument("platform", choices=("android", "ios"))
+    one.add_argument("platform", choices=("android", "ios", "web"))
     one.add_argument("folder", metavar="DIR", help="a new folder")
     text = "a shipped model, or a .tflite, for ios an .mlpackage; else the default"
     one.add_argument("--model", metavar="NAME|FILE", help=text)

@@ -1,7 +1,7 @@
 """The camera page for browsers: served from here, or written as files for any https host.
 
-The page itself is built from ``apps/web`` (`make web`) into the folder ``page`` beside this file. What depends on the
-model and on this installation is added here: the model, the detector's weights, and their constants as Python has them.
+The page itself is built from ``apps/web`` (`make web`) into the folder ``page`` beside this file. The model and the
+weights of the detectors are added here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import functools
 import hashlib
 import http.server
 import ipaddress
-import json
 import socket
 import socketserver
 import ssl
@@ -41,7 +40,6 @@ TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
     ".svg": "image/svg+xml",
@@ -92,10 +90,7 @@ def site(model: str | Path) -> Site:
         if file.is_file()
     }
     found |= {f"{use}.tflite": _weights(name) for use, name in DETECTORS.items() if layout.is_face}
-    return found | {
-        "model.tflite": files.read(path, LARGEST_FILE),
-        "page.json": json.dumps(constants(layout)).encode(),
-    }
+    return found | {"model.tflite": files.read(path, LARGEST_FILE)}
 
 
 def model_file(model: str | Path) -> Path:
@@ -104,8 +99,8 @@ def model_file(model: str | Path) -> Path:
 
 
 def constants(layout: Layout) -> dict:
-    """What the page must know beside the model's contract: what it looks for, of the detectors, which are for faces
-    alone, and of the tracking."""
+    """What an app must know beside the model's contract: what it looks for, of the detectors, which are for faces
+    alone, and of the tracking. The page makes the same of apps/web/src/constants.json."""
     found = {use: _detector(name) for use, name in DETECTORS.items() if layout.is_face}
     found |= {"turns": turns} if (turns := _turns(layout)) else {}
     return found | {"object": layout.object, "tracking": dataclasses.asdict(tracking.settings(layout.is_face))}

@@ -1,6 +1,6 @@
 """Golden vectors: what the Python reference answers, for the same code in other languages.
 
-    python -m tests.apps.golden        # writes apps/golden.json
+    python -m tests.apps.golden        # writes apps/golden.json, and the numbers that the browser's package has
 
 Each language's tests read that file, and are equal to 1e-3 px; crops byte for byte. What is measured in px is stored to
 1e-6. Bytes are base64, (H, W, 3) RGB. Boxes are x0, y0, x1, y1; landmarks x0, y0, x1, y1, ...
@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import contract as contracts
-from edgewing import decoding, detection, geometry, layouts, runtimes
+from edgewing import decoding, detection, geometry, layouts, runtimes, web
 from edgewing.camera import tracking
 from edgewing.landmarker import Landmarker
 
-FILE = Path(__file__).parents[2] / "apps/golden.json"
+APPS = Path(__file__).parents[2] / "apps"
+FILE, CONSTANTS = APPS / "golden.json", APPS / "web/src/constants.json"
 SIZE, POINTS = 16, 4
 SHAPE = (20, 24)  # of the picture that crops are cut from: rows, columns
 FRAME = (120, 160)
@@ -274,6 +275,16 @@ def lives(rng) -> list[dict]:
     return [{"contract": as_json(contract), "settings": settings, **size, "frames": frames}]
 
 
+def constants() -> dict:
+    """What apps/web/src/constants.ts makes edgewing.web.constants of."""
+    face = web.constants(layouts.get("300w-68"))
+    return {
+        "detectors": {use: face[use] for use in web.DETECTORS},
+        "upright": {name: value for name, value in face["turns"].items() if name != "points"},
+        "tracking": {"face": face["tracking"], "object": web.constants(layouts.get("lsp-14"))["tracking"]},
+    }
+
+
 def falsified(kind: str) -> list[dict]:
     """The vectors of a kind, one of which is wrong: what compares them must tell."""
     (one, *_) = ones = json.loads(FILE.read_text())[kind]
@@ -302,4 +313,5 @@ def same(one, other) -> bool:
 if __name__ == "__main__":
     vectors = made()
     FILE.write_text(json.dumps(vectors, separators=(",", ":")).replace('],"', '],\n"') + "\n")
-    print(f"wrote {FILE}: {count(vectors)} vectors, {FILE.stat().st_size / 1e3:.0f} kB")
+    CONSTANTS.write_text(json.dumps(constants(), indent=1) + "\n")
+    print(f"wrote {CONSTANTS}, and {FILE}: {count(vectors)} vectors, {FILE.stat().st_size / 1e3:.0f} kB")

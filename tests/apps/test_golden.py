@@ -12,6 +12,12 @@ def test_the_file_is_what_the_reference_makes():
     assert golden.FILE.stat().st_size < 300e3
 
 
+def test_the_browsers_numbers_are_pythons():
+    assert json.loads(golden.CONSTANTS.read_text()) == json.loads(json.dumps(golden.constants())), (
+        "type: python -m tests.apps.golden"
+    )
+
+
 def test_another_answer_is_another():
     vectors = json.loads(golden.FILE.read_text())
     for kind in ("pixels", "decodes", "steady", "tracks"):

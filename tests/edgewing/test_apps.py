@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from edgewing import apps, cli, containers, detection, models
+from edgewing import apps, cli, containers, detection, models, web
 from edgewing.errors import InputError
 from tests.edgewing.conftest import clock_contract, tiny_contract, write_tflite
 
@@ -31,10 +31,43 @@ def test_android_with_a_shipped_model(tmp_path, capsys):
     assert "research use only" in out.err
 
 
-def test_what_is_no_face_gets_no_detector(tmp_path, bare_tflite):
+BUILT = ("index.html", "example.html", "app.js", "edgewing.js", "wasm/litert.wasm")
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """Of few bytes in place of the built one; tests/apps/web/test_package.py runs that."""
+    for name in BUILT:
+        (tmp_path / "page" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "page" / name).write_text(f"this is {name}")
+    monkeypatch.setattr(web, "PAGE", tmp_path / "page")
+    return tmp_path / "page"
+
+
+def test_web_needs_no_clone(tmp_path, monkeypatch, page, capsys):
+    monkeypatch.setattr(apps, "APPS", tmp_path / "apps")
+    cli.main(["app", "web", str(tmp_path / "my app"), "--model", "edgewing-free-s"])
+    made = files(tmp_path / "my app")
+    assert made == {"index.html", "edgewing.js", "wasm/litert.wasm", "model.tflite", "detector.tflite", "stills.tflite"}
+    assert (tmp_path / "my app/index.html").read_text() == "this is example.html"
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"python -m http.server --directory '{tmp_path / 'my app'}'  # http://localhost:8000")
+
+
+@pytest.mark.parametrize("gone", ["index.html", "edgewing.js"])
+def test_web_without_the_page_says_what_to_type(tmp_path, page, gone):
+    (page / gone).unlink()
+    with pytest.raises(InputError, match="in the repository type: make web"):
+        apps.write("web", tmp_path / "app", "edgewing-free-s")
+    assert not (tmp_path / "app").exists()
+
+
+def test_what_is_no_face_gets_no_detector(tmp_path, bare_tflite, page):
     file = write_tflite(tmp_path / "clock.tflite", bare_tflite, clock_contract(axes="NHWC", form="tflite"))
     apps.write("android", tmp_path / "app", str(file))
     assert files(tmp_path / "app/sample/src/main/assets") == {"model.tflite", "settings.json"}
+    apps.write("web", tmp_path / "web", str(file))
+    assert {name for name in files(tmp_path / "web") if name.endswith(".tflite")} == {"model.tflite"}
 
 
 @pytest.fixture

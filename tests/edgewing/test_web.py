@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewing import cli, containers, detection, models, web
+from edgewing import cli, containers, detection, layouts, models, web
 from edgewing.camera import tracking
 from edgewing.errors import InputError
 
@@ -58,7 +58,6 @@ def ask(port, path, method="GET", headers=None):
         ("/manifest.webmanifest", "application/manifest+json"),
         ("/wasm/litert.wasm", "application/wasm"),
         ("/model.tflite", "application/octet-stream"),
-        ("/page.json", "application/json"),
     ],
 )
 def test_files_have_their_type_and_the_page_is_isolated(served, path, kind):
@@ -213,8 +212,8 @@ def test_what_a_browser_has_is_not_sent_again(served):
     assert ask(served, "/model.tflite", "POST")[0].status == 501
 
 
-def test_constants_are_pythons(small):
-    found = json.loads(web.site("edgewing-s")["page.json"])
+def test_constants_are_pythons():
+    found = json.loads(json.dumps(web.constants(layouts.get("300w-68"))))
     for key, name in (("detector", web.DETECTOR), ("stills", web.STILLS)):
         anchors, fit = detection.BLAZEFACE[name], detection.fits()[name]
         assert found[key]["side"] == anchors.side and found[key]["least"] == anchors.least
@@ -229,7 +228,7 @@ def test_files_for_a_host(small, tmp_path, capsys):
         path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()
     }
     expected = {path.relative_to(small).as_posix() for path in small.rglob("*") if path.is_file()}
-    assert written == expected | {"model.tflite", "detector.tflite", "stills.tflite", "page.json"}
+    assert written == expected | {"model.tflite", "detector.tflite", "stills.tflite"}
     assert out.out.splitlines()[-1] == f"next: copy {tmp_path / 'out'} to a host with https, and open it on a phone"
     assert containers.read_contract(tmp_path / "out/model.tflite").training.data_terms.split(";")[0] in out.err
 

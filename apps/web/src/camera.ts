@@ -1,18 +1,6 @@
 // Where frames come from: a camera, or a picture or video from disk. Frames stay in this page.
 
-import type {Picture, Region} from './pixels';
-
-export type Facing = 'user' | 'environment';
-
-/** What there is to say to a person who cannot go on, and what they can do. */
-export class Problem extends Error {
-  constructor(
-    readonly title: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
+import {Problem} from './problem.js';
 
 export interface Camera {
   video: HTMLVideoElement;
@@ -28,8 +16,7 @@ export async function openCamera(which: MediaTrackConstraints, lost: () => void)
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new Problem(
       'The camera needs https',
-      `Browsers give the camera only to pages from https or from localhost, and this one came from ${location.origin}. ` +
-        'Pictures and videos from disk work all the same.',
+      `Browsers give the camera only to pages from https or from localhost, and this one came from ${location.origin}.`,
     );
   }
   let stream: MediaStream;
@@ -49,7 +36,7 @@ export async function openCamera(which: MediaTrackConstraints, lost: () => void)
     return {video, front: facingMode !== 'environment', next: following(devices, facingMode, deviceId), stop};
   } catch (error) {
     stop(); // or its light would stay on, with nobody to switch it off
-    const text = `The camera is there, and the browser does not play it (${(error as Error).message}). Try again. ${WITHOUT}`;
+    const text = `The camera is there, and the browser does not play it (${(error as Error).message}). Try again.`;
     throw new Problem('The camera did not start', text);
   }
 }
@@ -98,50 +85,18 @@ export async function openPicture(file: File): Promise<ImageBitmap> {
   }
 }
 
-const WITHOUT = 'Pictures and videos from disk work without it.';
-
 function explain(error: DOMException): Problem {
   switch (error.name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return new Problem('The camera was refused', `Allow the camera for this page in the browser's settings and try again. ${WITHOUT}`);
+      return new Problem('The camera was refused', "Allow the camera for this page in the browser's settings and try again.");
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return new Problem('No camera was found', `Connect one and try again. ${WITHOUT}`);
+      return new Problem('No camera was found', 'Connect one and try again.');
     case 'NotReadableError':
     case 'AbortError':
-      return new Problem('The camera is busy', `Close the other program that uses it and try again. ${WITHOUT}`);
+      return new Problem('The camera is busy', 'Close the other program that uses it and try again.');
     default:
-      return new Problem('The camera did not start', `${error.message}. ${WITHOUT}`);
-  }
-}
-
-const LARGEST_SIDE = 2048; // px of a picture; a phone's photograph is shrunk to it
-
-/** The frame that is looked at: the pixels of one moment, while the camera goes on. */
-export class Frame implements Picture {
-  readonly canvas = document.createElement('canvas');
-  private readonly context = this.canvas.getContext('2d', {willReadFrequently: true, alpha: false})!;
-
-  get width(): number {
-    return this.canvas.width;
-  }
-
-  get height(): number {
-    return this.canvas.height;
-  }
-
-  /** Keeps what the source shows now. */
-  take(source: HTMLVideoElement | ImageBitmap): void {
-    const [w, h] = source instanceof ImageBitmap ? [source.width, source.height] : [source.videoWidth, source.videoHeight];
-    const scale = Math.min(1, LARGEST_SIDE / Math.max(w, h));
-    const [width, height] = [Math.round(w * scale), Math.round(h * scale)];
-    if (this.width !== width || this.height !== height) [this.canvas.width, this.canvas.height] = [width, height];
-    this.context.drawImage(source, 0, 0, width, height);
-  }
-
-  region(x0: number, y0: number, x1: number, y1: number): Region {
-    const {data, width, height} = this.context.getImageData(x0, y0, x1 - x0, y1 - y0);
-    return {data, left: x0, top: y0, width, height};
+      return new Problem('The camera did not start', `${error.message}.`);
   }
 }

@@ -3,9 +3,9 @@
 
 import {getWebGpuDevice} from '@litertjs/core';
 
-import type {Contract} from './contract';
-import {points} from './landmarker';
-import {Model} from './runtime';
+import type {Contract} from './contract.js';
+import {points} from './reader.js';
+import {Model} from './runtime.js';
 
 const MOST_SHIFT = 1; // px of a 256 px crop; int8 weights computed in floats move points by half of that
 const WORTH = 0.9; // of the time so far: for less of a gain no place is changed
@@ -68,6 +68,6 @@ async function objection(model: Model, expected: Float32Array, contract: Contrac
   return scaled <= MOST_SHIFT ? undefined : `points move by ${scaled.toFixed(2)} px`;
 }
 
-export function median(values: number[]): number {
+function median(values: number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }

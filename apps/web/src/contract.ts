@@ -8,10 +8,20 @@ export interface Output {
   frame: 'crop' | 'cell' | 'none';
 }
 
+/** The points of a model: what they are on, in a word, and which make its parts. */
+export interface Layout {
+  name: string;
+  points: number;
+  edges: [number, number][];
+  curves: Record<string, number[]>;
+  groups: Record<string, number[]>;
+  object: string;
+}
+
 export interface Contract {
   schema: number;
   seal: string;
-  layout: {name: string; points: number; edges: [number, number][]};
+  layout: Layout;
   input: {name: string; shape: number[]; axes: 'NHWC' | 'NCHW'; dtype: string; colour: 'RGB' | 'BGR'; range: [number, number]};
   crop: {factor: number; least: number; size: number; border: string};
   outputs: Output[];
@@ -25,7 +35,7 @@ const SCHEMA = 2;
 const LIMIT = 64 * 1024; // bytes of JSON
 const UNSEALED = '0'.repeat(64);
 
-/** The contract of a .tflite file. Throws an Error of one line where there is none, or one that this page cannot obey. */
+/** The contract of a .tflite file. Throws an Error of one line where there is none, or one that this code cannot obey. */
 export async function read(file: Uint8Array): Promise<Contract> {
   let text: string | undefined;
   try {
@@ -49,9 +59,9 @@ export function output(contract: Contract, meaning: Output['meaning']): Output {
   return found;
 }
 
-/** Why this page cannot run a model of that contract; undefined where it can. */
+/** Why this code cannot run a model of that contract; undefined where it can. */
 function objection(c: Contract): string | undefined {
-  if (c.schema !== SCHEMA) return `schema ${c.schema}; this page reads ${SCHEMA}`;
+  if (c.schema !== SCHEMA) return `schema ${c.schema}; read here is ${SCHEMA}`;
   if (!['uint8', 'float32'].includes(c.input.dtype)) return `input ${c.input.dtype}; a browser takes uint8 or float32`;
   if (c.input.shape[0] !== 1) return `a batch of ${c.input.shape[0]}; a camera has one frame at a time`;
   if (c.crop.border !== 'black') return `border ${c.crop.border}; known is black`;

@@ -1,6 +1,6 @@
 // Heatmaps to landmarks and scores, as edgewing/decoding.py has it; for models whose graph does not decode.
 
-import type {Contract} from './contract';
+import type {Contract} from './contract.js';
 
 const FLOOR = 1e-3;
 

@@ -1,8 +1,8 @@
 // BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it. Anchors,
 // thresholds and the fit of its boxes are Python's own, in page.json.
 
-import {area, cropTurn, overlap, type Box} from './geometry';
-import {fitIntoSquare, type Picture} from './pixels';
+import {area, cropTurn, overlap, type Box} from './geometry.js';
+import {fitIntoSquare, type Picture} from './pixels.js';
 
 /** side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of two finds of one
  * face. fit: landmark box = centre + shift * size, scale * size. */

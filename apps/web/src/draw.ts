@@ -1,7 +1,7 @@
 // The frame and its faces on the visible canvas, in the colours of edgewing/drawing.py. A mirrored view mirrors the
 // picture and where points are drawn; which point is left and which is right stays as the model said.
 
-import {landmarkBox, size, type Landmarks} from './geometry';
+import {landmarkBox, size, type Landmarks} from './geometry.js';
 
 const CURVE = 'rgb(60 220 235 / 0.85)';
 const RIM = 'rgb(10 30 35 / 0.9)';
@@ -15,7 +15,7 @@ export interface Drawable {
   scores: Float32Array;
   there: boolean[];
   edges: [number, number][];
-  net: boolean;
+  net?: boolean;
 }
 
 export class View {
@@ -25,7 +25,8 @@ export class View {
     this.context = canvas.getContext('2d', {alpha: false})!;
   }
 
-  draw(frame: HTMLCanvasElement, faces: Drawable[], mirror: boolean): void {
+  /** frame: what was looked at; its canvas may be smaller than its size, which points are in px of. */
+  draw(frame: {canvas: HTMLCanvasElement; width: number; height: number}, faces: Drawable[], mirror = false): void {
     const {canvas, context} = this;
     const pixels = Math.min(devicePixelRatio, 3);
     const [width, height] = [Math.round(canvas.clientWidth * pixels), Math.round(canvas.clientHeight * pixels)];
@@ -38,7 +39,7 @@ export class View {
     context.fillRect(0, 0, width, height);
     context.setTransform(mirror ? -scale : scale, 0, 0, scale, mirror ? width - left : left, top);
     context.imageSmoothingQuality = 'high';
-    context.drawImage(frame, 0, 0);
+    context.drawImage(frame.canvas, 0, 0, frame.width, frame.height);
     // landmarks are counted from the centre of the first pixel, the canvas from its edge
     context.translate(0.5, 0.5);
     for (const face of faces) this.face(face, scale);
@@ -52,7 +53,7 @@ export class View {
     return [point.x, point.y];
   }
 
-  private face({landmarks, scores, there, edges, net}: Drawable, scale: number): void {
+  private face({landmarks, scores, there, edges, net = false}: Drawable, scale: number): void {
     const {context} = this;
     const across = size(landmarkBox(landmarks, there));
     context.lineWidth = Math.max((net ? NET_WIDTH : LINE_WIDTH) * across, LEAST_LINE_WIDTH / scale);

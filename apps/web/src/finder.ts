@@ -1,9 +1,9 @@
 // Where the points are looked for: in the box that a person drew, where a detector finds faces, or, of what no detector
 // knows, in the whole picture (edgewing/detection.py, `whole`).
 
-import type {Detection, Detector} from './detector';
-import type {Box} from './geometry';
-import type {Picture} from './pixels';
+import type {Detection, Detector} from './detector.js';
+import type {Box} from './geometry.js';
+import type {Picture} from './pixels.js';
 
 /** What was found: of a detector all that it says, else the box alone. */
 export type Found = Pick<Detection, 'box'> & Partial<Detection>;

@@ -1,6 +1,6 @@
 // Triangles between landmarks, for the view that shows a face as a net.
 
-import type {Landmarks} from './geometry';
+import type {Landmarks} from './geometry.js';
 
 /** The sides of the Delaunay triangles of landmarks, each once, as pairs of points (Bowyer 1981, Watson 1981). */
 export function mesh(landmarks: Landmarks): [number, number][] {

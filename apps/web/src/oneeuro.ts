@@ -2,7 +2,7 @@
 // with speed. Speeds are in face sizes per second, so that the same constants serve a face of any size. As in
 // edgewing/camera/tracking.py the speed is that of the whole face, plus a share of each point's own movement within it.
 
-import type {Landmarks} from './geometry';
+import type {Landmarks} from './geometry.js';
 
 /** As edgewing.camera.tracking.Filter. Cutoffs in Hz (speed_cutoff: Hz more for each face size per second),
  * longest_gap in s. */

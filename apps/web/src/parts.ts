@@ -1,12 +1,13 @@
 // The modules that need no browser, as the tests that compare them with Python's load them.
 
-export * as contract from './contract';
-export * as decoding from './decoding';
-export * as detector from './detector';
-export * as finder from './finder';
-export * as geometry from './geometry';
-export * as landmarker from './landmarker';
-export * as mesh from './mesh';
-export * as oneeuro from './oneeuro';
-export * as pixels from './pixels';
-export * as tracking from './tracking';
+export * as constants from './constants.js';
+export * as contract from './contract.js';
+export * as decoding from './decoding.js';
+export * as detector from './detector.js';
+export * as finder from './finder.js';
+export * as geometry from './geometry.js';
+export * as mesh from './mesh.js';
+export * as oneeuro from './oneeuro.js';
+export * as pixels from './pixels.js';
+export * as reader from './reader.js';
+export * as tracking from './tracking.js';

@@ -1,6 +1,6 @@
 // Resampling, byte for byte as OpenCV does it, so that a browser's landmarks are the desktop's.
 
-import {matrix, type Crop} from './geometry';
+import {matrix, type Crop} from './geometry.js';
 
 /** RGBA bytes of part of an image whose first pixel is (left, top) of it. */
 export interface Region {

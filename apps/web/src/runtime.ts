@@ -4,11 +4,22 @@ import {loadAndCompile, loadLiteRt, supportsFeature, Tensor, type Accelerator, t
 
 const MOST_THREADS = 4; // a phone has no more fast cores
 
-/** Fetches and starts the wasm; how many threads a model may have. Call once, when document.body exists. */
-export async function start(): Promise<number> {
+let started: Promise<number> | undefined;
+
+/** Fetches and starts the wasm of that folder, once; how many threads a model may have. For when document.body exists. */
+export function start(folder: string): Promise<number> {
+  started ??= load(folder).catch((error) => {
+    started = undefined;
+    const why = error instanceof Error ? `: ${error.message}` : ''; // a script that is not there fails without a word
+    throw new Error(`the runtime does not start from ${folder}${why}; say with wasm where the package's dist/wasm lies`);
+  });
+  return started;
+}
+
+async function load(folder: string): Promise<number> {
   // threads share memory, which a page may only when it is isolated (COOP and COEP), and need relaxed SIMD here
   const threads = crossOriginIsolated && (await supportsFeature('threads')) && (await supportsFeature('relaxedSimd'));
-  await loadLiteRt('wasm/', {threads});
+  await loadLiteRt(folder, {threads});
   return threads ? Math.min(navigator.hardwareConcurrency, MOST_THREADS) : 1;
 }
 

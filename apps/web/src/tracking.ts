@@ -2,12 +2,12 @@
 // landmarks, and points are held steady. All numbers are those of tracking.json. No clock, no camera: frames and times
 // are handed in.
 
-import {area, cropTurn, faceTurn, intersection, overlap, size, turnedBox} from './geometry';
-import type {Box, Landmarks, Turns} from './geometry';
-import type {Finder, Found} from './finder';
-import {confidence, type Face, type Landmarker} from './landmarker';
-import {OneEuro, type FilterSettings} from './oneeuro';
-import type {Picture} from './pixels';
+import {area, cropTurn, faceTurn, intersection, overlap, size, turnedBox} from './geometry.js';
+import type {Box, Landmarks, Turns} from './geometry.js';
+import type {Finder, Found} from './finder.js';
+import {OneEuro, type FilterSettings} from './oneeuro.js';
+import type {Picture} from './pixels.js';
+import {confidence, type Face, type Reader} from './reader.js';
 
 /** As edgewing.camera.tracking.Settings; what each number means is said there. */
 export interface TrackingSettings {
@@ -68,7 +68,7 @@ export class Tracker {
   private shape = '';
 
   constructor(
-    private readonly landmarker: Landmarker,
+    private readonly reader: Reader,
     readonly finder: Finder,
     private readonly settings: TrackingSettings,
     private readonly turns?: Turns,
@@ -93,7 +93,7 @@ export class Tracker {
 
     const shown: Shown[] = [];
     for (const followed of this.tracks) {
-      const face = await this.landmarker.face(picture, followed.box, followed.turn);
+      const face = await this.reader.face(picture, followed.box, followed.turn);
       if (this.goesOn(followed, face, picture)) shown.push(this.advance(followed, face));
       else this.lost.push(followed);
     }
@@ -150,7 +150,7 @@ export class Tracker {
     const apart = found.filter(({box}) => known.every((other) => overlap(box, other) < this.finder.same));
     const fresh = apart.slice(0, Math.max(0, search.most_faces - known.length));
     const faces: Face[] = [];
-    for (const {box, turn} of fresh) faces.push(await this.landmarker.face(picture, box, turn));
+    for (const {box, turn} of fresh) faces.push(await this.reader.face(picture, box, turn));
     for (const [i, one] of fresh.entries()) faces[i] = await this.lookedAtAgain(picture, one, faces[i]);
     const begun: Shown[] = [];
     for (const face of faces) {
@@ -175,12 +175,12 @@ export class Tracker {
     if (!this.turns || !found.own) return face;
     for (const quarter of confidence(first) < this.turns.unsure ? QUARTERS : []) {
       const {box, turn} = this.finder.turned(found, (found.turn ?? 0) + quarter)!;
-      const other = await this.landmarker.face(picture, box, turn);
+      const other = await this.reader.face(picture, box, turn);
       if (this.trusted(other, picture) && confidence(other) > confidence(face)) face = other;
     }
     if (!this.trusted(face, picture) || !face.turn) return face;
     const turn = cropTurn(faceTurn(face.landmarks, this.turns));
-    const again = await this.landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn);
+    const again = await this.reader.face(picture, turnedBox(face.landmarks, turn, face.there), turn);
     return this.trusted(again, picture) ? again : face;
   }
 

@@ -3,9 +3,9 @@
 
 const KEPT = 'edgewing';
 // Paths from where this worker lies: nothing else that is served from here goes through it. build.mjs fills in BUILT.
-const OWN = new Set(['', 'model.tflite', 'detector.tflite', 'stills.tflite', 'page.json', ...BUILT]);
+const OWN = new Set(['', 'model.tflite', 'detector.tflite', 'stills.tflite', ...BUILT]);
 // What a browser has fetched before this worker begins. Everything else goes through it, the right wasm among it.
-const FIRST = ['', 'style.css', 'app.js', 'icon.svg', 'manifest.webmanifest', 'icon-192.png'];
+const FIRST = ['', 'style.css', 'app.js', 'edgewing.js', 'icon.svg', 'manifest.webmanifest', 'icon-192.png'];
 let gone = false; // whether something else is served from here now
 
 self.addEventListener('install', (event) => {

@@ -60,14 +60,14 @@ const scenes = {
    * handed back to be compared. */
   async follow(contract, settings, frames, faces, searches) {
     const asked = [];
-    const landmarker = new parts.landmarker.Landmarker(contract, async (input) => {
+    const reader = new parts.reader.Reader(contract, async (input) => {
       asked.push(input);
       return faces[asked.length - 1];
     });
     let searched = 0;
     const detector = settings.detector && new parts.detector.Detector(settings.detector, async () => searches[searched++]);
     const finder = new parts.finder.Finder(detector);
-    const tracker = new parts.tracking.Tracker(landmarker, finder, settings.tracking, settings.turns);
+    const tracker = new parts.tracking.Tracker(reader, finder, settings.tracking, settings.turns);
     const tracks = [];
     for (const [image, time] of frames) tracks.push(await tracker.step(image, time));
     return {tracks, asked, searched};
@@ -77,9 +77,9 @@ const scenes = {
    * nobody asked for. */
   async live({contract, settings, width, height, frames}) {
     let [answers, found] = [[], []];
-    const landmarker = new parts.landmarker.Landmarker(contract, async () => answers.shift());
+    const reader = new parts.reader.Reader(contract, async () => answers.shift());
     const finder = {one: false, same: 0.3, find: async () => found.map((box) => ({box}))};
-    const tracker = new parts.tracking.Tracker(landmarker, finder, settings);
+    const tracker = new parts.tracking.Tracker(reader, finder, settings);
     const grey = picture({width, height, rgba: new Uint8Array(width * height * 4)});
     const given = [];
     for (const frame of frames) {

@@ -90,6 +90,12 @@ def page(node):
     return web.PAGE
 
 
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory):
+    """Screenshots stay here; `pytest --basetemp DIR` says where, for those who want to look at them."""
+    return tmp_path_factory.mktemp("shots")
+
+
 def drive(node: str, plan: dict, timeout: int = 240) -> dict:
     """What drive.mjs found when it went through a plan."""
     if CHROMIUM is None:

@@ -167,7 +167,7 @@ async function host({chromium, url, quota, taken}) {
     await page.waitForFunction(() => crossOriginIsolated, null, {timeout: PATIENCE});
     const found = {first: await look()};
     found.stranger = await fetched('other.json?token=secret');
-    await fetched('page.json?token=secret');
+    await fetched('style.css?token=secret');
     await page.reload();
     found.second = await look();
     if (taken) {
@@ -286,6 +286,29 @@ async function refused(chromium, url) {
   }
 }
 
+/** Any page: what an expression gives there, what was asked for, and what went wrong. sizes: of windows to look at. */
+async function ask({chromium, url, camera, expression, sizes = [], shots, flags}) {
+  const context = await open(chromium, {camera, flags});
+  try {
+    const page = context.pages()[0] ?? (await context.newPage());
+    const [asked, errors] = [[], []];
+    context.on('request', (request) => asked.push(request.url()));
+    page.on('pageerror', (error) => errors.push(String(error)));
+    await page.goto(url);
+    const given = await page.evaluate(expression);
+    const wide = [];
+    for (const [width, height] of sizes) {
+      await page.setViewportSize({width, height});
+      await page.waitForTimeout(400);
+      if (shots) await page.screenshot({path: `${shots}-${width}.png`});
+      wide.push(await page.evaluate(() => document.documentElement.scrollWidth));
+    }
+    return {given, asked, errors, wide};
+  } finally {
+    await context.close();
+  }
+}
+
 async function open(executablePath, options) {
   const context = await launch({executablePath, ...options});
   context.setDefaultTimeout(PATIENCE);
@@ -348,6 +371,6 @@ function view(page) {
   return page.evaluate(() => document.getElementById('view').toDataURL('image/png').split(',')[1]);
 }
 
-const scenes = {live, object, boxed, stills, host, local, unplayed, troubles};
+const scenes = {ask, live, object, boxed, stills, host, local, unplayed, troubles};
 const plan = JSON.parse(process.argv[2]);
 process.stdout.write(`${JSON.stringify(await scenes[plan.scene](plan))}\n`);

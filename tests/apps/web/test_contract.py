@@ -49,7 +49,7 @@ def test_a_model_of_others(ask):
 @pytest.mark.parametrize(
     ("found", "put", "words"),
     [
-        (b'"schema":2', b'"schema":9', "this page reads 2"),
+        (b'"schema":2', b'"schema":9', "read here is 2"),
         (b'"dtype":"uint8"', b'"dtype":"int8" ', "uint8 or float32"),
         (b'"meaning":"scores"', b'"meaning":"scored"', "no output for scores"),
     ],

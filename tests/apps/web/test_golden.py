@@ -70,21 +70,21 @@ def test_squares(ask):
 
 def test_inputs(ask):
     for one in VECTORS["inputs"]:
-        got = ask("landmarker.toInput", pixels(one["pixels"], -1).ravel(), one["contract"])
+        got = ask("reader.toInput", pixels(one["pixels"], -1).ravel(), one["contract"])
         assert got.dtype == one["contract"]["input"]["dtype"]
         assert off(got[::7], one["tensor"]) < 2e-6
 
 
 def test_heatmaps(ask):
     for one in VECTORS["decodes"]:
-        got = ask("landmarker.points", {"maps": np.float32(one["maps"])}, one["contract"])
+        got = ask("reader.points", {"maps": np.float32(one["maps"])}, one["contract"])
         assert off(got["landmarks"], one["landmarks"]) < CLOSE and off(got["scores"], one["scores"]) < CLOSE
 
 
 def test_points(ask):
     for one in VECTORS["points"]:
         raw = {name: np.float32(one[name]) for name in ("landmarks", "scores")}
-        got = ask("landmarker.points", raw, one["contract"])
+        got = ask("reader.points", raw, one["contract"])
         crop = ask("geometry.cropFromBox", one["box"], one["contract"]["crop"])
         assert off(got["landmarks"], one["crop"]) < CLOSE
         assert off(ask("geometry.toImage", crop, got["landmarks"]), one["image"]) < CLOSE

@@ -25,12 +25,6 @@ FRAMES = 8
 
 
 @pytest.fixture(scope="module")
-def shots(tmp_path_factory):
-    """Screenshots stay here; `pytest --basetemp DIR` says where, for those who want to look at them."""
-    return tmp_path_factory.mktemp("shots")
-
-
-@pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """One with a face that is not in the middle, one without any."""
     folder = tmp_path_factory.mktemp("pictures")
@@ -233,7 +227,7 @@ def test_the_worker_answers_for_the_pages_own_files_alone(node, host):
     found = drive(node, {"scene": "host", "url": host})
     assert found["stranger"] == "of another project" and "TypeError" in found["gone"]
     kept = set(found["offline"]["kept"])
-    assert {"", "app.js", "model.tflite", "stills.tflite", "page.json"} <= kept
+    assert {"", "app.js", "edgewing.js", "model.tflite", "stills.tflite"} <= kept
     assert kept - {""} <= set(web.site(MODEL)), "nothing of others, and no query"
 
 
