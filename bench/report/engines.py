@@ -1,4 +1,5 @@
-"""What `python -m targets` said of its files, the last time of each: file x engine x precision x px x bytes."""
+"""What `python -m targets` said of its files, the last time of each, and their time in one race: file x engine x
+precision x px x ms x bytes."""
 
 from __future__ import annotations
 
@@ -12,14 +13,16 @@ from edgewing.errors import InputError
 from edgewing.outputs import Output
 
 EXAMPLE = "bench/results/engines.jsonl --table docs/engines.md"
-COLUMNS = "file", "precision", "engine that ran it here", "p50, px", "p99, px", "NME, %", "float, %", "MB", ""
-TEXTS = 0, 1, 2, 8
+COLUMNS = "file", "precision", "engine that ran it here", "p50, px", "p99, px", "NME, %", "float, %", "MB", "ms", ""
+TEXTS = 0, 1, 2, 9
 PAGE = """# Engines
 
 Every kind of file that `python -m targets` makes, over the same faces. px: how far the landmarks are from the float
-network's, of a 256 px crop; NME of the file and of the float network. Written by `{command}`, from the rows of
-`python -m targets edgewing-free-s --to ...`, copied out of the run's `rows.jsonl`. How long they take is a
-matter of your machine: `python -m bench race FILE FILE --reference FILE`, when nothing else runs there.
+network's, of a 256 px crop; NME of the file and of the float network. ms: processor time of one thread, the middle of
+all calls, decoding included; of files that no engine here runs as their device would (CoreML, microcontrollers, NPUs,
+TensorRT) there is none. Written by `{command}`, from the rows of `python -m targets NAME --to ...`, copied out of the
+run's `rows.jsonl`, and of `python -m bench race FILE ... --to ...`. Processors differ in what they favour: race the files
+on yours.
 """
 
 
@@ -29,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(rows: str, table: str | None) -> None:
-    found = last(Path(rows))
-    columns.show(COLUMNS, lines(found), TEXTS)
+    found, raced = last(Path(rows)), races(Path(rows))
+    columns.show(COLUMNS, lines(found, raced), TEXTS)
     if table:
-        files.write(table, page(found, rows, table).encode())
+        files.write(table, page(found, raced, rows, table).encode())
 
 
 def last(path: Path) -> list[dict]:
@@ -44,7 +47,12 @@ def last(path: Path) -> list[dict]:
     return [parity[name] for name in sorted(parity)]
 
 
-def lines(found: list[dict]) -> list[list[str]]:
+def races(path: Path) -> dict[str, dict]:
+    """The last race row of each file, by its digest."""
+    return {row["artefact"]["sha256"]: row for row in rows.read(path)[0] if row["kind"] == "race"}
+
+
+def lines(found: list[dict], raced: dict[str, dict]) -> list[list[str]]:
     """A line for each row, in the order of COLUMNS."""
     return [
         [
@@ -56,14 +64,17 @@ def lines(found: list[dict]) -> list[list[str]]:
             f"{100 * row['nme']:.2f}",
             f"{100 * row['nme_float']:.2f}",
             f"{row['artefact']['bytes'] / 1e6:.2f}",
+            f"{raced[digest]['cpu_ms']:.2f}" if (digest := row["artefact"]["sha256"]) in raced else "",
             "; ".join(row["reasons"] or row.get("notes", [])),
         ]
         for row in found
     ]
 
 
-def page(found: list[dict], source: str, out: str) -> str:
+def page(found: list[dict], raced: dict[str, dict], source: str, out: str) -> str:
     command = f"python -m bench engines {source} --table {out}"
     where = sorted({f"{row['protocol']['faces']} {row['protocol']['text']}" for row in found})
-    table = columns.markdown(COLUMNS, lines(found), TEXTS)
-    return "\n".join([PAGE.format(command=command), *table, "", *(f"Faces: {text}." for text in where), ""])
+    table = columns.markdown(COLUMNS, lines(found, raced), TEXTS)
+    machines = sorted({f"{row['machine']['cpu']}, load {row['machine']['load']}" for row in raced.values()})
+    ends = [f"Faces: {text}." for text in where] + [f"Times: {text}." for text in machines]
+    return "\n".join([PAGE.format(command=command), *table, "", *ends, ""])
