@@ -161,7 +161,7 @@ def plain(line: str, loose: bool) -> str:
     line = re.sub(r"ai-edge-litert \S+, XNNPACK \d+/\d+", "LITERT", line)
     if loose:
         line = re.sub(r"moving-average|mean-min-max|min-max|percentile(-99.9)?|mse", "RANGES", line)
-        line = re.sub(r", (\d+ blocks? in float|float: \S+)", "", line)
+        line = re.sub(r", (\d+ blocks? in float|float: [^,]+)", "", line)
         line = re.sub(r"layout cat-6, .*; on cpu", "OPTIONS", re.sub(r"passes|fails", "VERDICT", line))
         line = re.sub(r"[-+]?\d+(\.\d+)?", "#", " ".join(line.split()))
     return line
