@@ -15,7 +15,12 @@ LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, text=True, captur
 # One tells of commands that are gone, the others are words of other people.
 PAGES = [name for name in LISTED if name != "CHANGELOG.md" and "licences" not in name]
 ROOMS = {"edgewing", "train", "compress", "targets", "bench"}
-SHORT = ("are required", "expected at least one", "'VERB'")  # what a parser says of a command that is cut short
+SHORT = (
+    "are required",
+    "expected at least one",
+    "expected one argument",
+    "'VERB'",
+)  # what a parser says of a command that is cut short
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 
