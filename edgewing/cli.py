@@ -290,6 +290,8 @@ def _of_camera(one: argparse.ArgumentParser) -> None:
     one.add_argument("--no-window", action="store_true", help="for machines without a screen")
     one.add_argument("--view", choices=VIEWS, default="points", help="what is drawn")
     one.add_argument("--mirror", action="store_true", help="mirror the picture; left and right of the labels stay")
+    text = "the points alone, in the window and with --save: no panel of figures"
+    one.add_argument("--plain", action="store_true", help=text)
     one.add_argument("--no-smoothing", action="store_true", help="landmarks as the model gives them")
     one.add_argument("--loop", action="store_true", help="begin a video again at its end")
     one.add_argument("--frames", type=_positive, metavar="N", help="end after so many frames")

@@ -82,10 +82,11 @@ def _codec(suffix: str) -> str:
         video = recording.VideoFile(path, 30.0)
         video.write(frame, 0.0)
         video.close()
+        codec = video.codec
         read = sources.open(str(path))
         next(read.frames())
         read.close()
-    return recording.CODECS[suffix]
+    return codec
 
 
 def _cameras() -> str:

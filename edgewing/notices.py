@@ -43,7 +43,7 @@ def _terms(contract: Contract) -> str:
     """The first clause; nothing where nobody has terms."""
     if free(contract) or contract.training.data_terms in ("", "none"):
         return ""
-    first = re.split(r"[;:.]\s", contract.training.data_terms.strip(), maxsplit=1)[0].rstrip(".")
+    first = re.split(r"[;.]\s", contract.training.data_terms.strip(), maxsplit=1)[0].rstrip(".")
     return textwrap.shorten(printable(first), 80, placeholder=" ...")
 
 

@@ -84,6 +84,7 @@ def draw_worst(run: Path, faces: Faces, scores: Scores, chosen: np.ndarray) -> n
         captions.append(f"{100 * scores.errors[i]:.1f} %  {str(faces.names[i])[-24:]}")
     rows = [tiles[i : i + WORST_COLUMNS] for i in range(0, len(tiles), WORST_COLUMNS)]
     sheet = _sheet(rows, [captions[i : i + WORST_COLUMNS] for i in range(0, len(tiles), WORST_COLUMNS)])
+    sheet = _below(sheet, "largest errors on what is held out", "green: true, red: found")
     _write(run / "worst.png", sheet)
     return sheet
 
@@ -95,17 +96,22 @@ def _curves(run: Path) -> None:
     except ImportError:
         return
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = [(m["step"], m["loss"]) for m in lines if "loss" in m]
     scores = [(m["step"], 100 * m["nme"]) for m in lines if "nme" in m]
     by = next((f", {m['normaliser']}" for m in lines if "normaliser" in m), "")
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    for axis, values, label in ((left, losses, "loss"), (right, scores, f"validation NME, %{by}")):
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.9), layout="constrained")
+    loss = losses, "loss", "what the training makes smaller"
+    error = scores, f"NME, %{by}", "error on what it does not learn from"
+    for axis, (values, label, title) in zip(axes, (loss, error)):
+        axis.set_title(f"{run.name}: {title}", fontsize=11)
         if values:
             axis.plot(*zip(*values), marker="." if len(values) < 30 else None)
         axis.set_yscale("log")
+        for ticks in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            ticks(ticker.FuncFormatter(lambda value, _: f"{value:.4g}"))
         axis.set_xlabel("step")
         axis.set_ylabel(label)
         axis.grid(alpha=0.3, which="both")
@@ -158,6 +164,17 @@ def _sheet(rows: list[list[np.ndarray]], captions: list[list[str]] | None = None
                 place = (x + 2, y + TILE + 15)
                 cv2.putText(sheet, captions[r][c], place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
     return sheet
+
+
+def _below(sheet: np.ndarray, *lines: str) -> np.ndarray:
+    """The sheet with lines of text below it."""
+    import cv2
+
+    added = np.full((len(lines) * CAPTION + GAP, sheet.shape[1], 3), PAPER, np.uint8)
+    for number, line in enumerate(lines):
+        place = (GAP + 2, number * CAPTION + 15)
+        cv2.putText(added, line, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
+    return np.concatenate([sheet, added])
 
 
 def _write(path: Path, image: np.ndarray) -> None:

@@ -11,10 +11,11 @@ import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 
 import {png, svg} from './icon.mjs';
+import {npz} from './npz.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const edgewing = path.join(here, '../../edgewing');
-const common = {absWorkingDir: here, bundle: true, format: 'esm', target: 'es2022', logLevel: 'warning'};
+const common = {absWorkingDir: here, bundle: true, format: 'esm', target: 'es2022', logLevel: 'warning', plugins: [npz]};
 
 if (process.argv[2] === '--parts') {
   await build({...common, entryPoints: ['src/parts.ts'], outfile: path.resolve(process.argv[3]), platform: 'node'});

@@ -18,9 +18,11 @@ from edgewing.errors import InputError
 EXPORTED = [name for name, form in formats.TABLE.items() if form.targets]
 HERE = "local"  # what `bench devices` calls this machine
 METRICS_LIMIT = 256 * files.MIB
-COLUMNS = ("format", "precision", "size", "NME", "against float", "p50 / p90 / p99 ms", "largest shift px", "gate")
+COLUMNS = ("format", "precision", "size", "NME", "against float", "p50 / p90 / p99 ms", "shift p99 / max px", "gate")
 # What targets/table.py writes into names of files that are of the same format and precision.
 VARIANTS = re.compile(r"-(ios\d+|heatmaps|batch\d+)(?=-)")
+# What targets.coreml_evaluator and targets.tflm say of what they ran in a device's place.
+EVALUATED = ("evaluated on the processor", "the NPU was not run")
 # Protocol fields that leave the faces, their crops and the measure as they were.
 IRRELEVANT = ("threads", "list")
 
@@ -63,6 +65,13 @@ class Entry:
         """Whether its accuracy is another runtime's: ONNX Runtime computes what TensorRT's engine is built from."""
         ours = self.contract.model.format == "tensorrt" and self.nme is not None
         return ours and not str(self.accuracy["runtime"]).startswith("tensorrt ")
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether its parity is that of another program than what will run it: no device of its kind has run it."""
+        ran = self.contract.parity.ran_on if self.contract.parity else ""
+        engine = self.contract.model.format == "tensorrt" and not ran.startswith("tensorrt ")
+        return engine or any(said in ran for said in EVALUATED)
 
     @property
     def reason(self) -> str:
@@ -115,8 +124,9 @@ class Run:
             nme, drop = f"{100 * parity.nme_artefact:.2f} % (b)", change(parity.nme_artefact, parity.nme_float)
         else:
             nme, drop = _missing(entry.accuracy), ""
-        shift = "not measured" if parity is None else f"{parity.max:.3f}"
-        gate = "rejected" if entry.rejected else "passed" if parity else "no parity"
+        shift = "not measured" if parity is None else f"{parity.p99:.3f} / {parity.max:.3f}"
+        passed = "passed (c)" if entry.evaluated else "passed"
+        gate = "rejected" if entry.rejected else passed if parity else "no parity"
         return [model.format, entry.precision, size(entry.about["bytes"]), nme, drop, self.times(entry), shift, gate]
 
     def times(self, entry: Entry) -> str:
@@ -150,7 +160,19 @@ class Run:
                 found.append(
                     f"(b) {entry.name}: its parity check, {parity.faces} {self.several}, run by {parity.ran_on}"
                 )
+            if entry.evaluated and not entry.rejected:
+                found.append(f"(c) {entry.name}: computed by {parity.ran_on}; not run on the device that it is for")
         return sorted(found)
+
+    @property
+    def kind_of_faces(self) -> str:
+        """Whether the run's own faces were drawn or photographed, as its list of data says; empty where it does not."""
+        try:
+            sources = json.loads(files.read(self.path / "data.json", files.MIB))["sources"]
+            drawn = {str(source["name"]).startswith("drawn") for source in sources}
+        except (InputError, OSError, ValueError, KeyError, TypeError):
+            return ""
+        return {(True,): "drawn by edgewing", (False,): "photographs"}.get(tuple(drawn), "drawn ones and photographs")
 
     @property
     def rejections(self) -> list[str]:

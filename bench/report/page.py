@@ -6,6 +6,7 @@ Colour says precision and dash pattern says format, the same in every chart.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import math
 import platform
@@ -18,12 +19,13 @@ import jinja2
 import numpy as np
 
 from bench.peers import plane
-from bench.report import artefacts, charts
+from bench.report import artefacts, charts, stages
 from edgewing import files, formats, measure, repository, rows
 from edgewing.errors import InputError
 
 COLOURS = {"fp32": "#1f5fa8", "fp16": "#117a65", "int8": "#c2410c"}
 OTHER_COLOUR = "#6b4fa0"
+STAGES = ("#52606d", "#1f5fa8", "#c2410c", "#117a65", "#6b4fa0")  # colours of trainings that followed one another
 PARITY_LIMITS = (0.1, 2.0)  # px at p99, of float and of 8-bit files: drawn as lines; the gate itself is targets'
 PICTURES_LIMIT = 64 * files.MIB
 DEVICE_COLUMNS = ("file", "p50 / p90 / p99 ms", "max ms", "runtime", "clock", "throttled")
@@ -80,7 +82,12 @@ def _context(run: artefacts.Run) -> dict:
         "path": str(run.path),
         "several": run.several,
         "columns": artefacts.COLUMNS,
-        "lines": [{"cells": run.cells(e), "rejected": e.rejected, "best": e is best} for e in run.entries],
+        "lines": [
+            {"cells": run.cells(e), "rejected": e.rejected, "best": e is best, "evaluated": e.evaluated}
+            for e in run.entries
+        ],
+        "kind_of_faces": run.kind_of_faces,
+        "limits": PARITY_LIMITS,
         "notes": run.notes,
         "rejections": run.rejections,
         "problems": run.problems,
@@ -106,7 +113,8 @@ def _context(run: artefacts.Run) -> dict:
             (f"{p.ran_on}, {p.protocol}", e.name) for e in run.entries if (p := e.contract.parity) is not None
         ),
         "contracts": [(e.path.name, _contract_text(e)) for e in run.entries],
-        "training": _training(run),
+        "training": _training(trained := stages.stages(run.path)),
+        "stages": [(s.name, s.steps, colour) for s, colour in zip(trained, itertools.cycle(STAGES))],
         "rows": run.rows,
         "line": artefacts.protocol_line,
         "size": artefacts.size,
@@ -251,19 +259,24 @@ def _charts(run: artefacts.Run) -> dict:
     return found
 
 
-def _training(run: artefacts.Run) -> list[tuple[str, object]]:
-    """A chart for each figure that training logged by step: name and SVG."""
+def _training(trained: Sequence[stages.Stage]) -> list[tuple[str, object]]:
+    """A chart for each figure that the trainings logged by step, one after the other: name and SVG."""
     wanted = {"loss": ("loss", 1.0), "nme": ("NME on what is held out, %", 100.0)}
     found = []
     for key, (label, factor) in wanted.items():
-        points = [(m["step"], factor * m[key]) for m in run.metrics if _is_number(m.get("step"), m.get(key))]
-        if len(points) < 2:
-            continue
-        points = points[:: max(1, len(points) // CURVE_POINTS)]
-        # The first steps are far above the rest and would flatten it.
-        settled = sorted(y for _, y in points)[math.ceil(0.97 * (len(points) - 1))]
-        curve = charts.Curve(label, *zip(*points), COLOURS["fp32"])
-        found.append((label, charts.curves([curve], label, "step", label, settled * 1.05 or 1.0)))
+        lines, before, settled = [], 0, 0.0
+        for stage, colour in zip(trained, itertools.cycle(STAGES)):
+            logged = [m for m in stage.metrics if _is_number(m.get("step"), m.get(key))]
+            points = [(before + m["step"], factor * m[key]) for m in logged]
+            before += stage.steps
+            if len(points) < 2:
+                continue
+            points = points[:: max(1, len(points) // CURVE_POINTS)]
+            # The first steps are far above the rest and would flatten it.
+            settled = max(settled, sorted(y for _, y in points)[math.ceil(0.97 * (len(points) - 1))])
+            lines.append(charts.Curve(stage.name, *zip(*points), colour))
+        if lines:
+            found.append((label, charts.curves(lines, label, "step", label, settled * 1.05 or 1.0)))
     return found
 
 

@@ -215,7 +215,7 @@ class Change:
     @property
     def verdict(self) -> str:
         if abs(self.mean) <= self.half:
-            return "not told apart"
+            return "no significant difference"
         return "lower" if self.mean < 0 else "higher"
 
 

@@ -33,14 +33,14 @@ NOTE_SECONDS = 4.0  # for which a remark stays in the picture
 def run(
     landmarker: Landmarker, source: str = "0", *, view: str = VIEWS[0], mirror: bool = False,
     no_smoothing: bool = False, showing: bool = True, save: str | None = None, json: str | None = None,
-    loop: bool = False, frames: int | None = None, threads: int = 1,
+    loop: bool = False, frames: int | None = None, threads: int = 1, plain: bool = False,
 ) -> None:  # fmt: skip
     """The command, with the options of `edgewing camera`.
 
     InputError where it cannot begin, or where the source fails later: what was done until then is kept.
     KeyboardInterrupt likewise, after the files are finished.
     """
-    look, keeping = Look(view, mirror, not no_smoothing), bool(save or json)
+    look, keeping = Look(view, mirror, not no_smoothing, plain), bool(save or json)
     overlay.refuse_view(look.view, landmarker.contract)
     cv2.setNumThreads(threads)  # as the runtime: threads that wait for one another cost more than they give
     shown = sources.open(source, loop, paced=showing and not keeping)
@@ -111,8 +111,8 @@ class Outputs:
 
     def close(self) -> None:
         """Finish all and say what was written; a fault of one does not cost the others. InputError: the first fault."""
-        faults = []
-        for path, finish in ((self.save, self._finish_picture), (self.json, self.lines and self.lines.close)):
+        faults, how = [], f" ({self.video.how})" if self.video else ""
+        for path, finish in ((f"{self.save}{how}", self._finish_picture), (self.json, self.lines and self.lines.close)):
             try:
                 if finish and finish():
                     say(f"wrote {path}")
@@ -188,8 +188,9 @@ class Session:
         if outputs.save and not outputs.video:
             outputs.image = drawn
             return self.window.show(drawn) if self.window else ""
-        note = self._note if time.perf_counter() < self._note_until else ""
-        overlay.panel(drawn, self.name, self.figures(), self.look, len(tracks), note)
+        if not self.look.plain:
+            note = self._note if time.perf_counter() < self._note_until else ""
+            overlay.panel(drawn, self.name, self.figures(), self.look, len(tracks), note)
         if outputs.video:
             outputs.video.write(drawn, frame.time)
         if not self.window:

@@ -32,6 +32,7 @@ class Look:
     view: str = "points"
     mirror: bool = False
     smoothing: bool = True
+    plain: bool = False  # no panel
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import files, outputs
+from edgewing import files, notices, outputs
 from edgewing.errors import InputError, in_words
 
-# suffix -> FourCC of an encoder that is in OpenCV's wheels; H.264 is not
-CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
+# suffix -> FourCCs, of which the first is taken that this OpenCV has: H.264 is not in its wheels, the last of each is
+CODECS = {".mp4": ("avc1", "mp4v"), ".mkv": ("H264", "mp4v"), ".avi": ("MJPG",), ".webm": ("VP80",)}
+SAID = {
+    "avc1": "H.264",
+    "H264": "H.264",
+    "mp4v": "MPEG-4 Part 2: players show it, browsers do not; a name in .webm is for both",
+    "MJPG": "motion JPEG",
+    "VP80": "VP8",
+}
 LONGEST_SIDE = 8190  # px of a video; MPEG-4 has 13 bits for it
 LONGEST_PAUSE = 10.0  # s for which the last frame is repeated, at most
 
@@ -34,6 +41,12 @@ class VideoFile:
             raise InputError(f"{path}: a video's name must end in one of {', '.join(CODECS)}")
         self.part = _part(path)
         self.writer, self.size, self.first, self.last = None, (0, 0), 0.0, None
+        self.codec = ""
+
+    @property
+    def how(self) -> str:
+        """How it is written, once there is a frame: what can play it."""
+        return SAID.get(self.codec, "")
 
     def write(self, image: np.ndarray, time: float) -> None:
         """Add a (H, W, 3) uint8 RGB frame of that time in s. Where frames were dropped the one before is
@@ -60,10 +73,13 @@ class VideoFile:
             print(f"note: {self.part.final}: {said}", file=sys.stderr)
         # most encoders take even sides alone
         self.size = tuple(side + side % 2 for side in (max(1, int(width * scale)), max(1, int(height * scale))))
-        code = cv2.VideoWriter_fourcc(*CODECS[self.suffix])
-        with files.plain(self.part.path) as name:
-            self.writer = cv2.VideoWriter(name, code, self.fps, self.size)
-        if not self.writer.isOpened():
+        for codec in CODECS[self.suffix]:
+            self.codec, code = codec, cv2.VideoWriter_fourcc(*codec)
+            with files.plain(self.part.path) as name, notices.quiet():  # FFmpeg's, of an encoder that it lacks
+                self.writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self.fps, self.size)
+            if self.writer.isOpened():
+                break
+        else:
             raise InputError(f"{self.part.final}: this OpenCV cannot write it; try one of {', '.join(CODECS)}")
 
     def _add(self, picture: np.ndarray) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from edgewing import contract as contracts
-from edgewing import decoding, detection, geometry, layouts, runtimes, web
+from edgewing import decoding, detection, expression, geometry, layouts, runtimes, web
 from edgewing.camera import tracking
 from edgewing.landmarker import Landmarker
 
 APPS = Path(__file__).parents[2] / "apps"
 FILE, CONSTANTS = APPS / "golden.json", APPS / "web/src/constants.json"
+BROWSER = ("expressions",)  # the kinds that the browser's package alone answers
 SIZE, POINTS = 16, 4
 SHAPE = (20, 24)  # of the picture that crops are cut from: rows, columns
 FRAME = (120, 160)
@@ -41,6 +42,7 @@ def made() -> dict[str, list]:
         "detections": detections(rng, picture),
         "steady": steady(rng),
         "tracks": lives(rng),
+        "expressions": expressions(rng),
     }
     return json.loads(json.dumps(kinds, default=plain))
 
@@ -273,6 +275,26 @@ def lives(rng) -> list[dict]:
         frames.append(found | {"asked": landmarker.runtime.graph.asked, "tracks": tracks})
     settings, size = dataclasses.asdict(constants), {"width": FRAME[1], "height": FRAME[0]}
     return [{"contract": as_json(contract), "settings": settings, **size, "frames": frames}]
+
+
+def expressions(rng) -> list[dict]:
+    """Head pose, ARKit's units and gaze: upright, turned, upside down, with points that are not there, and not told."""
+    cases = [("wflw-98", 0, 98), ("wflw-98", 200, 98), ("300w-68", 70, 68), ("wflw-98", -15, 60), ("wflw-98", 0, 5)]
+    made = []
+    for name, degrees, count in [*cases, ("lsp-14", 0, 14)]:
+        layout = layouts.get(name)
+        shape = expression.readers()["units" if layout.points == 98 else "pose"].shape[: layout.points]
+        about = 80 * geometry.rotation(np.radians(degrees))
+        points = ((shape + rng.normal(0, 0.02, shape.shape)) @ about.T + (150, 120)).round(3)
+        there = np.arange(layout.points) < count
+        found = {"pose": expression.pose(points, layout, there), "gaze": expression.gaze(points, layout, there)}
+        told = {name: one and {k: round(v, 6) for k, v in vars(one).items()} for name, one in found.items()}
+        about = {"name": name, "points": layout.points, "maps": {k: list(v) for k, v in layout.maps.items()}}
+        made.append(
+            {"layout": about, "landmarks": plain(points), "there": there.tolist(), **told}
+            | {"units": expression.units(points, layout, there)}
+        )
+    return made
 
 
 def constants() -> dict:

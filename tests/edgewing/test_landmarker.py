@@ -109,6 +109,9 @@ def test_the_notice_is_one_short_line_once_for_each_model(onnx_file, tmp_path, c
     accepted = rejected.replace(parity=dataclasses.replace(parity, accepted=True))
     Landmarker(write_onnx(tmp_path / "good.onnx", accepted))
     assert capfd.readouterr().err == "notice: good: Research use only (edgewing info)\n"
+    own = dataclasses.replace(contract.training, data_terms="Terms of mine/cats: not stated. And more.")
+    Landmarker(write_onnx(tmp_path / "own.onnx", accepted.replace(training=own)))
+    assert capfd.readouterr().err == "notice: own: Terms of mine/cats: not stated (edgewing info)\n"
     Landmarker(write_onnx(tmp_path / "free.onnx", accepted.replace(training=contract.training)))
     assert "drawn for tests" in capfd.readouterr().err
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -116,21 +115,6 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     assert said[-3].startswith(f"wrote {tmp_path / 'cat.png'}: 10 objects") and said[-2] == f"wrote {out}"
     assert re.fullmatch(r"next: \S*python -m train fit '.*my cats' --layout .*cat.json --run cat", said[-1])
     assert layouts.get(str(out)).names[5] == "left_whisker"
-
-
-def test_the_page_shows_what_is_printed_and_written(tmp_path, monkeypatch, capsys):
-    written(tmp_path / "cats", count=20)
-    monkeypatch.chdir(tmp_path)
-    command.main(["data", "check", "cats"])
-    checked = re.sub(r"(?<=^next: )\S*python", "python", capsys.readouterr().out, flags=re.MULTILINE)
-    command.main(["layout", "new", "cats", "--out", "cat.json"])
-    page = (Path(layout_new.__file__).parents[1] / "docs/own-landmarks.md").read_text()
-    said = re.sub(r"(?<=^next: )\S*python", "python", capsys.readouterr().out, flags=re.MULTILINE)
-    assert (
-        f"```text\n{checked}```" in page
-        and f"```text\n{said}```" in page
-        and f"```json\n{Path('cat.json').read_text()}```" in page
-    )
 
 
 def green(tile):

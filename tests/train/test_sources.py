@@ -77,7 +77,7 @@ def test_the_worst_faces_show_true_and_predicted_points(tmp_path):
     # the first tile begins 6 px in; a point at 16 of 64 px is at 65.5 of its 256, its prediction 32 px below
     for place, colour in (((6 + 66, 6 + 66), (90, 255, 120)), ((6 + 66 + 32, 6 + 66), (255, 80, 60))):
         assert np.abs(sheet[place].astype(int) - colour).max() < 30
-    assert sheet.shape == (6 + 256 + 22 + 6, 6 + 2 * (256 + 6), 3)
+    assert sheet.shape == (6 + 256 + 22 + 6 + 2 * 22 + 6, 6 + 2 * (256 + 6), 3)  # two lines of text below
 
 
 def test_faces_are_cropped_from_the_datasets_boxes_where_the_recipe_says_so(tmp_path):

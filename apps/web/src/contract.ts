@@ -8,13 +8,15 @@ export interface Output {
   frame: 'crop' | 'cell' | 'none';
 }
 
-/** The points of a model: what they are on, in a word, and which make its parts. */
+/** The points of a model: what they are on, in a word, which make its parts, and those that mean the same as
+ * another layout's. */
 export interface Layout {
   name: string;
   points: number;
   edges: [number, number][];
   curves: Record<string, number[]>;
   groups: Record<string, number[]>;
+  maps: Record<string, number[]>;
   object: string;
 }
 

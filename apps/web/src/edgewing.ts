@@ -4,6 +4,7 @@ export {openCamera, openPicture, openVideo, type Camera} from './camera.js';
 export type {Contract, Layout} from './contract.js';
 export {View, type Drawable} from './draw.js';
 export {EdgewingCamera, type Shown} from './element.js';
+export type {Expression, Gaze, Pose} from './expression.js';
 export type {FileSource} from './file.js';
 export type {Source} from './frame.js';
 export type {Box, Landmarks} from './geometry.js';

@@ -4,6 +4,7 @@ import {choose} from './choose.js';
 import {constants, type Constants} from './constants.js';
 import {read, type Contract} from './contract.js';
 import type {DetectorSettings} from './detector.js';
+import {expression, type Expression} from './expression.js';
 import {bytes, type FileSource} from './file.js';
 import {Finder} from './finder.js';
 import {Frame, type Source} from './frame.js';
@@ -150,6 +151,11 @@ export class Landmarker {
       this.tracker.reset();
       this.tracker.finder.drawn = this.frame.inside(box);
     });
+  }
+
+  /** Head pose, the 52 units of ARKit and gaze of a face, as far as the model's layout tells. */
+  expression({landmarks, there}: Pick<Track, 'landmarks' | 'there'>): Expression {
+    return expression(landmarks, this.contract.layout, there);
   }
 
   /** Fetches now what pictures need beside videos; else that happens with the first one. */

@@ -4,6 +4,7 @@ export * as constants from './constants.js';
 export * as contract from './contract.js';
 export * as decoding from './decoding.js';
 export * as detector from './detector.js';
+export * as expression from './expression.js';
 export * as finder from './finder.js';
 export * as geometry from './geometry.js';
 export * as mesh from './mesh.js';

@@ -164,7 +164,7 @@ fun refused(file: ByteArray) = runCatching { Contract.read(file) }.exceptionOrNu
 fun main(words: Array<String>) {
     val golden = Json.parse(File(words[0]).readText()) as Map<*, *>
     for ((kind, vectors) in golden) {
-        val test = KINDS.getValue(kind as String)
+        val test = KINDS[kind as String] ?: continue // what the browser alone answers
         vectors.list().forEachIndexed { n, one -> runCatching { test(one) }.onFailure { throw AssertionError("$kind $n: $it", it) } }
         println("$kind ${vectors.list().size}")
     }

@@ -119,3 +119,14 @@ def test_tracks(ask):
                 assert off(track["landmarks"], expected["landmarks"]) < CLOSE
                 assert math.isclose(track["confidence"], expected["confidence"], abs_tol=1e-5)
                 assert math.isclose(track["age"], expected["age"], abs_tol=1e-5)
+
+
+def test_expressions(ask):
+    """Degrees, and shares of a unit."""
+    for one in VECTORS["expressions"]:
+        got = ask("expression.expression", np.float32(one["landmarks"]), one["layout"], one["there"])
+        for part in ("pose", "units", "gaze"):
+            expected = one[part] or {}
+            assert got.get(part, {}).keys() == expected.keys()
+            assert all(abs(got[part][name] - value) < 1e-3 for name, value in expected.items()), part
+    assert sum(one["units"] is not None for one in VECTORS["expressions"]) == 3

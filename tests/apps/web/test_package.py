@@ -186,7 +186,9 @@ for (const name of ['face', 'turned', 'large']) {
   const image = new Image();
   image.src = `${name}.png`;
   await image.decode();
-  found[name] = (await landmarker.detect(image)).map(({landmarks}) => [...landmarks]);
+  const faces = await landmarker.detect(image);
+  found[name] = faces.map(({landmarks}) => [...landmarks]);
+  found.expression = landmarker.expression(faces[0]);
 }
 const canvas = Object.assign(document.createElement('canvas'), {width: 400, height: 300});
 canvas.getContext('2d').clearRect(0, 0, 400, 300);
@@ -209,6 +211,7 @@ def test_pictures_without_a_bundler(node, project, face):
     for name, most in (("face", 1), ("turned", 2), ("large", 20)):  # px; nine times as large
         (expected,), (ours,) = landmarker(images.read_image(folder / f"{name}.png")), found[name]
         assert off(ours, expected) < most, name
+    assert found["expression"] == {"pose": pytest.approx(vars(expected.pose), abs=1.5)}, "68 points tell no more"
     assert found["clear"] == [] and found["black"] == [0, 0, 0, 255], "nothing is left of the picture before"
     assert found["failed"].startswith("there is no picture yet")
     assert found["both"] == [1, 0] and found["boxed"] == [[60, 40, 220, 220]]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,9 +70,20 @@ def test_a_video_becomes_a_line_per_frame_and_a_video(clip, tmp_path):
     saved = clips.read(tmp_path / "out.mp4")
     assert len(saved) == 40 and saved[0].shape == (240, 320, 3)
     said = done.stdout.splitlines()
-    assert said[1:3] == ["wrote out.mp4", "wrote out.jsonl"] and said[3].startswith("40 frames in ")
+    assert re.fullmatch(r"wrote out.mp4 \((H.264|MPEG-4 .*)\)", said[1]) and said[2] == "wrote out.jsonl"
+    assert said[3].startswith("40 frames in ")
     assert "faces in 40 of them" in said[4] and said[-1] == "next: edgewing info edgewing-s"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.jsonl", "out.mp4"]
+
+
+def test_plain_is_the_points_without_the_panel(clip, tmp_path):
+    for name, words in (("plain.avi", ["--plain"]), ("panel.avi", [])):
+        camera("--source", clip, "--no-window", "--frames", "2", "--save", name, *words, cwd=tmp_path)
+    plain, panel = (clips.read(tmp_path / name)[1].astype(int) for name in ("plain.avi", "panel.avi"))
+    before = clips.read(clip)[1].astype(int)
+    corner = np.s_[8:40, 8:80]  # of the panel
+    assert np.abs(plain[corner] - before[corner]).max() < 40 < np.abs(panel[corner] - before[corner]).mean()
+    assert np.abs(plain - before).max() > 100  # the points
 
 
 def test_lines_on_stdout_and_all_else_on_stderr(clip):

@@ -29,6 +29,7 @@ def test_every_kind_of_video_can_be_written_and_read_again(tmp_path, suffix, cap
         video.write(grey(20 * number), number / 20)
     assert names(tmp_path) != [f"out{suffix}"]  # not yet under its name
     assert video.close() and names(tmp_path) == [f"out{suffix}"]
+    assert video.codec in recording.CODECS[suffix] and video.how and capfd.readouterr().err == ""
     shown = [frame.mean() for frame in clips.read(tmp_path / f"out{suffix}")]
     assert len(shown) == 12 and np.allclose(shown, 20 * np.arange(12), atol=6)
 
