@@ -1,4 +1,4 @@
-"""`edgewing info | run | camera | web | app | engine | doctor`: look into a model, run it wherever it is wanted."""
+"""`edgewing info | models | run | camera | web | app | engine | doctor`: look into a model, and run it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,9 @@ def main(argv: list[str] | None = None) -> None:
             sys.exit(code)
 
 
-def info(file: str | None, as_json: bool) -> None:
+def info(file: str, as_json: bool) -> None:
     from edgewing import containers, models, notices
 
-    if file is None:
-        _shipped(as_json)
-        return
     path = models.find(file)
     if path.is_dir() and not containers.is_package(path):
         path = path / "model.safetensors"  # a run folder
@@ -64,44 +61,10 @@ def info(file: str | None, as_json: bool) -> None:
     notices.tell(path, contract)
 
 
-def _shipped(as_json: bool) -> None:
-    """What came with this installation: a line for each file, or all of them as JSON."""
-    from edgewing import containers, models, notices
+def models(as_json: bool) -> None:
+    from edgewing.models import listing
 
-    found = [
-        (model, form, path, containers.read_contract(path))
-        for model in models.SHIPPED.values()
-        for form, path in model.present.items()
-    ]
-    if as_json:
-        about = [
-            {"name": m.name, "format": form, "file": str(path), "bytes": path.stat().st_size}
-            | dataclasses.asdict(c.model)
-            | {"name": m.name, "layout": c.layout.name, "size": c.crop.size}
-            | {"parity": dataclasses.asdict(c.parity) if c.parity else None}
-            for m, form, path, c in found
-        ]
-        print(json.dumps(about, indent=1))
-        return
-    if not found:
-        print(f"no model came with this installation ({models.FOLDER})")
-        print(hints.next_line("edgewing info FILE"))
-        return
-    default = models.default()
-    about = f"{'format':<7} {'layout':<8} {'px':>4} {'M MAC':>6} {'kB':>6}  {'weights':<13}"
-    print(f"{'model':<16} {about}  NME, validation faces")
-    for model, form, path, c in found:
-        p = c.parity
-        nme = f"{100 * p.nme_artefact:.2f} % of {p.faces}" if p else "not measured"
-        size = path.stat().st_size / 1e3
-        terms = "Apache-2.0" if notices.free(c) else "research only"
-        print(
-            f"{model.name:<16} {form:<7} {c.layout.name:<8} {c.crop.size:>4} {c.model.macs / 1e6:>6.1f} {size:>6.0f}  "
-            f"{terms:<13}  {nme}{'  (default)' if path == models.path(default) else ''}"
-        )
-    print(hints.next_line("edgewing info", default))
-    for _, _, path, contract in found:
-        notices.tell(path, contract)
+    listing.show(as_json)
 
 
 def _lines(c) -> Iterator[tuple[str, str]]:
@@ -221,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    added = parser.add_subparsers(required=True, metavar="info | run | camera | web | app | engine | doctor")
+    added = parser.add_subparsers(required=True, metavar="info | models | run | camera | web | app | engine | doctor")
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
         one = added.add_parser(
@@ -230,8 +193,10 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(main=function)
         return one
 
-    one = verb(info, "Show what a model says of itself, or which models there are.", "edgewing info edgewing-s --json")
-    one.add_argument("file", nargs="?", help="a shipped model, an exported file, or a run; without it the shipped ones")
+    one = verb(models, "List the models that are here: terms, error, time.", "edgewing models --json")
+    one.add_argument("--json", dest="as_json", action="store_true", help="every file as JSON, with parity and figures")
+    one = verb(info, "Show what a model says of itself.", "edgewing info edgewing-s --json")
+    one.add_argument("file", help="a shipped model (edgewing models), an exported file, or a run")
     one.add_argument("--json", dest="as_json", action="store_true", help="print the whole contract as JSON")
     example = "edgewing run portrait.jpg --save points.png"
     _of_run(verb(run, "Find the landmarks of faces, or of what the model was trained on, in pictures.", example))

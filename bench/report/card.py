@@ -2,6 +2,8 @@
 
     python -m bench card edgewing-s edgewing-m        -> models/edgewing-s.md, models/edgewing-m.md
 
+The figures that `edgewing models` prints go into edgewing/models/figures.json.
+
 Read are the files in edgewing/models, bench/results/NAME.jsonl (rows that `bench accuracy`, `agreement`, `race`,
 `latency` wrote with --to) and models/NAME.sh, the commands that made the model. A row counts if it is of the very bytes
 that ship, or of those that they were but for the contract (provenance.stamped_on); of several rows that say the same
@@ -12,6 +14,7 @@ measured".
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +43,7 @@ PURPOSES = {  # whether nobody's terms are on the weights -> what they are for, 
 EXAMPLE = "edgewing-s"
 # Faces here of that name are a part of its official test list (the folder's own README says so).
 OF_TEST_LISTS = {"wflw": "WFLW"}
+TEST = {"300w-68": "lfpw/testset", "wflw-98": "wflw"}  # the faces that `edgewing models` tells of, by layout
 # How the first column of a table of parts is called.
 PARTS = {"subset": "subset", "occlusion": "covered points", "pose": "yaw, degrees", "size": "face, px"}
 
@@ -82,10 +86,30 @@ def write_cards(names: Sequence[str], measured: str | None = None, out: str | Pa
             raise InputError(f"{made}: no such file; write there, one to a line, the commands that made {name}")
         for path in (source, made):
             _need_committed(path)
-        text = card_text(name, *rows.read(source), made.read_text(encoding="utf-8"))
+        measured, problems = rows.read(source)
+        text = card_text(name, measured, problems, made.read_text(encoding="utf-8"))
         files.write(out / f"{name}.md", text.encode())
+        found = models.figures() | {name: figures(name, measured)}
+        ordered = {name: found[name] for name in models.SHIPPED if name in found}
+        files.write(models.FOLDER / models.FIGURES, (json.dumps(ordered, indent=1) + "\n").encode())
         written.append(out / f"{name}.md")
-    return written
+    return [*written, models.FOLDER / models.FIGURES]
+
+
+def figures(name: str, measured: list[dict]) -> dict:
+    """What `edgewing models` says of a shipped model's first file: NME with true boxes, its time in the last race."""
+    shipped = [_file(path) for path in models.SHIPPED[name].present.values()]
+    ours = [told for row in measured if (told := _of_shipped(row, shipped))]
+    ours = [row for row in ours if _label(row, shipped) == shipped[0].label]
+    found = {}
+    for row in _newest(ours, "accuracy", []):
+        faces = _short(row["protocol"]["data"])
+        if faces == TEST[models.SHIPPED[name].layout] and "jitter" not in row["protocol"]:
+            found |= {"faces": faces, "nme": row["nme"]}
+    for row in _newest(ours, "race", []):
+        found |= {"time": row["ratio"], "cpu_ms": row["cpu_ms"], "reference": Path(row["reference"]["path"]).name}
+        found |= {"processor": row["machine"]["cpu"]}
+    return found
 
 
 def card_text(name: str, measured: list[dict], problems: list[str], commands: str) -> str:

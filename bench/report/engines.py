@@ -20,9 +20,9 @@ PAGE = """# Engines
 Every kind of file that `python -m targets` makes, over the same faces. px: how far the landmarks are from the float
 network's, of a 256 px crop; NME of the file and of the float network. ms: processor time of one thread, the middle of
 all calls, decoding included; of files that no engine here runs as their device would (CoreML, microcontrollers, NPUs,
-TensorRT) there is none. Written by `{command}`, from the rows of `python -m targets NAME --to ...`, copied out of the
-run's `rows.jsonl`, and of `python -m bench race FILE ... --to ...`. Processors differ in what they favour: race the files
-on yours.
+TensorRT) there is none. Written by `{command}`, from the rows of
+`python -m targets NAME --to ...`, copied out of the run's `rows.jsonl`, and of `python -m bench race FILE ...
+--to ...`. Processors differ in what they favour: race the files on yours.
 """
 
 

@@ -9,6 +9,7 @@ repository's folder ``models``, which the package leaves out.
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,28 +37,19 @@ def _shipped(name: str, layout: str) -> Shipped:
     return Shipped(name, layout, {"tflite": f"{name}.tflite", "onnx": f"{name}.onnx"})
 
 
-SHIPPED = {
+SHIPPED = {  # the first whose files are there is the default
     model.name: model
     for model in (
-        _shipped("edgewing-xs", "300w-68"),
-        _shipped("edgewing-s", "300w-68"),
         _shipped("edgewing-m", "300w-68"),
+        _shipped("edgewing-s", "300w-68"),
         _shipped("edgewing-l", "300w-68"),
+        _shipped("edgewing-xs", "300w-68"),
         _shipped("edgewing-98", "wflw-98"),
         _shipped("edgewing-free-s", "300w-68"),
         _shipped("edgewing-free-98", "wflw-98"),
     )
 }
-# The first that is there is the default.
-PREFERRED = (
-    "edgewing-m",
-    "edgewing-s",
-    "edgewing-l",
-    "edgewing-xs",
-    "edgewing-98",
-    "edgewing-free-s",
-    "edgewing-free-98",
-)
+FIGURES = "figures.json"  # in FOLDER: what was measured of each, which `python -m bench card` writes
 
 
 def path(name: str, form: str = "") -> Path:
@@ -82,10 +74,17 @@ def path(name: str, form: str = "") -> Path:
 def default() -> str:
     """The name of the model that is used where none is named.
     Raises InputError where none came with this installation."""
-    name = next((name for name in PREFERRED if SHIPPED[name].present), None)
+    name = next((name for name, model in SHIPPED.items() if model.present), None)
     if name is None:
         raise InputError(f"no model came with this installation ({FOLDER}); name a model file")
     return name
+
+
+def figures() -> dict[str, dict]:
+    """Name -> faces, nme (of the distance between the outer corners of the eyes), time (reference = 1), cpu_ms,
+    reference, processor; what was not measured is left out."""
+    file = FOLDER / FIGURES
+    return json.loads(file.read_text()) if file.is_file() else {}
 
 
 def find(text: str | Path) -> Path:

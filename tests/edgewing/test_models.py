@@ -82,29 +82,26 @@ def test_names_that_are_none(package, words, said):
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr, done.stderr
 
 
-def test_info_lists_what_is_there(package):
-    done = call(package, "info")
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert [line[:3] for line in lines[1:-1]] == [
-        ["edgewing-s", "onnx", "tiny-2"],
-        ["edgewing-m", "tflite", "tiny-2"],
-        ["edgewing-m", "onnx", "tiny-2"],
-    ]
-    assert [line[-1] == "(default)" for line in lines[1:-1]] == [False, True, False]
-    assert [line.split(": ")[:2] for line in done.stderr.splitlines()] == [
-        ["notice", "edgewing-s"],
-        ["notice", "edgewing-m"],
-        ["notice", "edgewing-m"],
-    ]
-    about = json.loads(call(package, "info", "--json").stdout)
-    assert [(a["name"], a["format"], a["size"]) for a in about][0] == ("edgewing-s", "onnx", 32)
-    assert about[1]["bytes"] == (package / "edgewing/models/edgewing-m.tflite").stat().st_size
+def test_a_line_for_each_model_that_is_here(package):
+    figures = {"edgewing-m": {"faces": "mine/test", "nme": 0.0314, "time": 0.5, "cpu_ms": 1.25}}
+    for about in figures.values():
+        about |= {"reference": "other.tflite", "processor": "Tiny 3000"}
+    (package / "edgewing/models" / models.FIGURES).write_text(json.dumps(figures))
+    done = call(package, "models")
+    (first, second), words = done.stdout.splitlines()[1:3], done.stdout
+    assert first.split()[:3] == ["edgewing-m", "2", "research"] and "3.14 %, mine/test" in first and " 1.25 " in first
+    assert first.endswith("tflite, onnx (default)") and second.endswith("onnx") and "not measured" in second
+    assert "other.tflite = 1" in words and "Tiny 3000" in words and not done.stderr
+    about = json.loads(call(package, "models", "--json").stdout)
+    assert [(a["name"], a["format"], a["size"]) for a in about][-1] == ("edgewing-s", "onnx", 32)
+    assert about[0]["bytes"] == (package / "edgewing/models/edgewing-m.tflite").stat().st_size
+    assert about[0]["figures"]["nme"] == 0.0314 and about[-1]["figures"] is None
 
 
 def test_nothing_shipped_is_said(package):
     for file in (package / "edgewing/models").glob("*.[to]*"):
         file.unlink()
-    assert "no model came with this installation" in call(package, "info").stdout
+    assert "no model came with this installation" in call(package, "models").stdout
     done = call(package, "run", "face.png", "--box", BOX)
     assert done.returncode == 2 and "no model came with this installation" in done.stderr
 
@@ -122,7 +119,6 @@ def test_formats_by_name():
     with pytest.raises(InputError, match="did you mean 'tflite'"):
         models.path("edgewing-s", "tflit")
     assert {m.layout for m in models.SHIPPED.values()} == {"300w-68", "wflw-98"}
-    assert set(models.PREFERRED) == set(models.SHIPPED)
 
 
 @pytest.mark.parametrize("name", [name for name in models.SHIPPED if name.startswith("edgewing-free")])

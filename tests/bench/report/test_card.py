@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bench.__main__ import main
-from bench.report.card import PARTS, _groups
+from bench.report import card
+from bench.report.card import PARTS, ROOT, _groups
 from edgewing import models, rows
 from tests.bench.conftest import parity, template
 from tests.bench.time.test_race import foreign
@@ -40,10 +41,10 @@ def commit(repository):
     git(repository, "commit", "-q", "-m", "rows")
 
 
-def card(repository, capsys):
+def made(repository, capsys):
     log = repository / "rows.jsonl"
     assert main(["card", "edgewing-s", "--rows", str(log), "--out", str(repository)]) == 0
-    assert capsys.readouterr().out.splitlines()[-2] == f"wrote {repository / 'edgewing-s.md'}"
+    assert capsys.readouterr().out.splitlines()[-3] == f"wrote {repository / 'edgewing-s.md'}"
     return (repository / "edgewing-s.md").read_text()
 
 
@@ -75,7 +76,7 @@ def test_every_figure_is_that_of_a_row(place, artefact, photographs, tmp_path, c
     ):
         assert main([*words, "--to", str(log)]) == 0
     commit(place)
-    text = card(place, capsys)
+    text = made(place, capsys)
     found, _ = rows.read(log)
     plain, moved, agreed, reference, raced = found
     model = models.path("edgewing-s")
@@ -104,7 +105,7 @@ def test_rows_of_other_bytes_say_nothing(place, artefact, run_folder, tmp_path, 
     words = ["accuracy", "--model", str(other), "--data", str(run_folder([(0, 0)])), "--to", str(place / "rows.jsonl")]
     assert main(words) == 0
     commit(place)
-    text = card(place, capsys)
+    text = made(place, capsys)
     assert text.count("Not measured.") == 3 and "accuracy --model" not in text
 
 
@@ -116,12 +117,12 @@ def test_rows_of_the_file_before_its_contract_was_written_anew_hold(place, run_f
     assert main(["calibrate", "--model", str(shipped), "--data", str(run), "--out", str(tmp_path / "new.onnx")]) == 0
     shutil.move(tmp_path / "new.onnx", shipped)
     commit(place)
-    text = card(place, capsys)
+    text = made(place, capsys)
     assert "(30 faces, 300w-68, inter-ocular) | true landmark box | onnx int8" in text
     assert "- onnx int8: 90 % of points are within it; faces held out: 30 of" in text
     assert main(score) == 0
     commit(place)
-    text = card(place, capsys)
+    text = made(place, capsys)
     assert "| onnx int8 | 93.3 % |" in text and text.count("| true landmark box | onnx int8") == 2  # NME, error bars
 
 
@@ -133,7 +134,7 @@ def test_the_newest_of_equal_rows_counts(place, run_folder, capsys):
     lines[0]["nme"] = 0.4321
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     commit(place)
-    text = card(place, capsys)
+    text = made(place, capsys)
     assert "43.21 %" not in text and text.count("| onnx int8 |") == 1
 
 
@@ -176,3 +177,10 @@ def test_every_division_of_bench_has_a_table(part):
     group = {"faces": 2, "nme": 0.05, "nme_low": 0.04, "nme_high": 0.06, "fr10": 0.0, "auc10": 0.5}
     head, rule, line = _groups(PARTS[part], "NME", "FR10", {"groups": {"one": group}})
     assert head.count("|") == rule.count("|") == line.count("|") and line.startswith("| one | 2 | 5.00 %")
+
+
+def test_what_edgewing_models_says_is_what_committed_rows_say():
+    told = models.figures()
+    assert list(told) == list(models.SHIPPED)
+    for name in models.SHIPPED:
+        assert told[name] == card.figures(name, rows.read(ROOT / f"bench/results/{name}.jsonl")[0])
