@@ -11,14 +11,13 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from edgewing import anatomy, decoding, detection, expression, geometry, layouts, runtimes, web
 from edgewing import contract as contracts
 from edgewing.camera import tracking
-from edgewing.landmarker import Landmarker
+from tests.apps import heads
 
 APPS = Path(__file__).parents[2] / "apps"
 FILE, CONSTANTS = APPS / "golden.json", APPS / "web/src/constants.json"
@@ -50,7 +49,7 @@ def made() -> dict[str, list]:
         "points": points(rng),
         "detections": detections(rng, picture),
         "steady": steady(rng),
-        "tracks": [life(rng, PLAIN, SQUARE, scenes()), life(rng, EYED, UPRIGHT, turning())],
+        "tracks": [life(rng, PLAIN, heads.SQUARE, heads.moving()), life(rng, EYED, heads.UPRIGHT, heads.turning())],
         "expressions": expressions(rng),
     }
     return json.loads(json.dumps(kinds, default=plain))
@@ -141,7 +140,7 @@ def turned_boxes(rng) -> list[dict]:
 def face_turns(rng) -> list[dict]:
     """Of faces that are turned and not quite alike."""
     made = [
-        UPRIGHT @ geometry.rotation(turn).T * 2 + (70, 60) + rng.normal(0, 0.5, UPRIGHT.shape)
+        heads.UPRIGHT @ geometry.rotation(turn).T * 2 + (70, 60) + rng.normal(0, 0.5, heads.UPRIGHT.shape)
         for turn in (0.0, 0.8, -1.4, 3.1, -3.1)
     ]
     given = [{"turns": web.constants(EYED)["turns"], "landmarks": one.round(3).astype(np.float32)} for one in made]
@@ -252,76 +251,6 @@ def steady(rng) -> list[dict]:
     return [{"settings": dataclasses.asdict(settings), "samples": made}]
 
 
-class Head(NamedTuple):
-    """What the camera sees. hidden: whether its last point is. turn: its own. eyes: what the detector sees of it."""
-
-    x: float
-    y: float
-    score: float = 0.9
-    hidden: bool = False
-    turn: float = 0.0
-    eyes: float = 0.0
-
-
-SQUARE = np.array([[-12, -9], [12, -9], [9, 11], [-9, 11]], float)
-UPRIGHT = np.array([[-11, -6], [-5, -6], [5, -6], [11, -6], [0, -2], [0, 3], [-6, 9], [6, 9]], float)
-
-
-class Scripted:
-    """A graph (edgewing.runtimes.Graph) that knows where the heads are, and is lost where one is far from upright in
-    its crop. scene: of Heads."""
-
-    def __init__(self, rng, shape):
-        self.rng, self.shape, self.scene, self.crops, self.asked = rng, shape, [], [], []
-
-    def run(self, tensor):
-        del tensor  # the picture is grey
-        crop = self.crops.pop(0)
-        apart = [np.hypot(*(np.array(head[:2]) - crop.centre)) for head in self.scene]
-        near = bool(apart) and min(apart) < crop.side / 2
-        head = self.scene[int(np.argmin(apart))] if near else Head(*crop.centre, 0.1, turn=crop.turn)
-        level = np.cos(head.turn - crop.turn) > 0.5
-        turn, score = (head.turn, head.score) if level else (crop.turn, head.score - 0.3)
-        image = self.shape @ geometry.rotation(turn).T + head[:2] + self.rng.normal(0, 0.3, self.shape.shape)
-        landmarks = geometry.apply(crop.to_crop, image).round(4).astype(np.float32)
-        scores = np.full(len(image), score, np.float32)
-        scores[-1] = 0.2 if head.hidden else score
-        self.asked.append({"landmarks": plain(landmarks), "scores": plain(scores)})
-        return {"landmarks": landmarks[None], "scores": scores[None]}
-
-
-class Telling(Landmarker):
-    """Tells its graph where the crops lie, which no network is told."""
-
-    def look(self, image, places, given=False):
-        self.runtime.graph.crops = [geometry.crop_from_box(place.box, SIZE, turn=place.turn) for place in places]
-        return super().look(image, places, given)
-
-
-def scenes() -> list[list[Head]]:
-    """Found, a point hidden, a moment of doubt, gone, back; a second face, that comes to lie on the first."""
-    made = [[Head(40.0 + 2 * n, 50.0, 0.5 if n == 4 else 0.9, n == 3)] for n in range(16)]
-    made[6], made[7] = [], []
-    for n in range(9, 16):
-        k = max(0, n - 10)
-        made[n].append(Head(120.0 - 10 * k, 70.0 - 3 * k, 0.85))
-    return made
-
-
-def turning() -> list[list[Head]]:
-    """A head that lies down; gone; back on its other side, where the detector takes its chin for its brow; on its head,
-    and further. Then a second one, on its side, of which the detector does not say so; a third that is unsure however
-    one looks."""
-    turns = [0.1, 0.1, 0.3, 0.6, 0.9, 1.2, 1.5, 1.6, None, None, -1.4, -1.7, -2.1, -2.6, -3.0, -3.4, -3.4, -3.4]
-    made = [[] if turn is None else [Head(60.0 + n, 50.0, turn=turn)] for n, turn in enumerate(turns)]
-    made[10] = [made[10][0]._replace(eyes=1.7)]
-    for scene in made[14:]:
-        scene.append(Head(120.0, 40.0, 0.85, turn=1.5))
-    for scene in made[16:]:
-        scene.append(Head(110.0, 95.0, 0.7))
-    return made
-
-
 def life(rng, layout, shape, scenes) -> dict:
     """Tracks of the scenes, with what the detector finds and what the model says of each crop that it is asked for.
     settings: as an app has them, but that the detector runs more often."""
@@ -329,8 +258,8 @@ def life(rng, layout, shape, scenes) -> dict:
     constants = dataclasses.replace(constants, search=dataclasses.replace(constants.search, beat=0.2))
     settings = web.constants(layout) | {"tracking": dataclasses.asdict(constants)}
     finder = detection.Detector("known", lambda image: boxes, detection.fits()[web.DETECTOR])
-    landmarker, contract = Telling("edgewing-xs", finder), a_contract(layout=layout)
-    landmarker.runtime = runtimes.Runtime(Scripted(rng, shape), contract)
+    landmarker, contract = heads.Telling("edgewing-xs", finder), a_contract(layout=layout)
+    landmarker.runtime = runtimes.Runtime(heads.Scripted(rng, shape), contract)
     tracker, grey, frames, time = tracking.Tracker(landmarker, constants), np.full((*FRAME, 3), 90, np.uint8), [], 10.0
     for number, scene in enumerate(scenes):
         time = round(time + 0.05 + 0.03 * (number % 3), 4)

@@ -152,8 +152,10 @@ class Tracker(
      * from its first points (edgewing.landmarker.Landmarker.find). */
     private fun lookedAtAgain(picture: Picture, found: Detection, first: Face): Face {
         if (turns == null || finder.turned == null) return first
-        val others = if (first.confidence < turns.unsure) QUARTERS.map { finder.turned.invoke(found, found.turn + it) } else listOf()
-        val face = (listOf(first) + others.map { landmarker.face(picture, it.box, it.turn) }.filter(::trusted)).maxBy { it.confidence }
+        val others = (if (first.confidence < turns.unsure) QUARTERS else emptyList()).map { quarter ->
+            finder.turned.invoke(found, found.turn + quarter).let { landmarker.face(picture, it.box, it.turn) }
+        }
+        val face = (listOf(first) + others.filter(::trusted)).maxBy { it.confidence }
         if (!trusted(face) || face.turn == 0.0) return face
         val turn = cropTurn(faceTurn(face.landmarks, turns) ?: face.turn)
         val again = landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn)
