@@ -152,9 +152,9 @@ def _models() -> str:
 def _page() -> str:
     from edgewing import web
 
-    if not (web.PAGE / "index.html").is_file():
+    if not web.is_built():
         raise InputError("in the repository type: make web")
-    return "for edgewing web"
+    return "for edgewing web and edgewing app web"
 
 
 def _gstreamer() -> str:

@@ -78,7 +78,7 @@ def site(model: str | Path) -> Site:
     Raises InputError: no page built, a model of another format or
     without a contract.
     """
-    if not (PAGE / "index.html").is_file():
+    if not is_built():
         raise InputError(f"the page is not in this installation ({PAGE}); in the repository type: make web")
     path = model_file(model)
     if containers.format_of(path) != "tflite":
@@ -91,6 +91,11 @@ def site(model: str | Path) -> Site:
     }
     found |= {f"{use}.tflite": _weights(name) for use, name in DETECTORS.items() if layout.is_face}
     return found | {"model.tflite": files.read(path, LARGEST_FILE)}
+
+
+def is_built() -> bool:
+    """Whether the page is here, and none that was built before it stood on the package."""
+    return all((PAGE / name).is_file() for name in ("index.html", "edgewing.js"))
 
 
 def model_file(model: str | Path) -> Path:

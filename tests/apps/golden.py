@@ -8,15 +8,16 @@ Each language's tests read that file, and are equal to 1e-3 px; crops byte for b
 
 import base64
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
 import numpy as np
 
+from edgewing import anatomy, decoding, detection, expression, geometry, layouts, runtimes, web
 from edgewing import contract as contracts
-from edgewing import decoding, detection, expression, geometry, layouts, runtimes, web
 from edgewing.camera import tracking
-from edgewing.landmarker import Landmarker
+from tests.apps import heads
 
 APPS = Path(__file__).parents[2] / "apps"
 FILE, CONSTANTS = APPS / "golden.json", APPS / "web/src/constants.json"
@@ -25,6 +26,10 @@ SIZE, POINTS = 16, 4
 SHAPE = (20, 24)  # of the picture that crops are cut from: rows, columns
 FRAME = (120, 160)
 FIT = detection.Fit((0.1, 0.2), (0.9, 0.8))
+# Of a layout without eyes nothing tells how it is turned; CURVES are all that tells it.
+PLAIN = layouts.Layout("golden-4", POINTS, edges=((0, 1), (1, 2), (2, 3)), object="face")
+CURVES = {"left_eye": (0, 1), "right_eye": (2, 3), "nose": (4, 5), "outer_upper_lip": (6, 7)}
+EYED = layouts.Layout("golden-8", 8, curves=CURVES, object="face")
 
 
 def made() -> dict[str, list]:
@@ -34,6 +39,9 @@ def made() -> dict[str, list]:
     kinds = {
         "contracts": texts(),
         "crops": crops(),
+        "crop_turns": crop_turns(),
+        "turned_boxes": turned_boxes(rng),
+        "face_turns": face_turns(rng),
         "pixels": pixels(picture),
         "squares": squares(picture),
         "inputs": inputs(rng),
@@ -41,7 +49,7 @@ def made() -> dict[str, list]:
         "points": points(rng),
         "detections": detections(rng, picture),
         "steady": steady(rng),
-        "tracks": lives(rng),
+        "tracks": [life(rng, PLAIN, heads.SQUARE, heads.moving()), life(rng, EYED, heads.UPRIGHT, heads.turning())],
         "expressions": expressions(rng),
     }
     return json.loads(json.dumps(kinds, default=plain))
@@ -54,22 +62,22 @@ def plain(value):
     return [round(float(number), 6) for number in np.ravel(value)]
 
 
-def a_contract(dtype="uint8", axes="NHWC", colour="RGB", frame="crop", in_graph=True, least=0.3):
-    """A model of POINTS points in a square of SIZE px; they are of no face that has eyes, so nothing is turned."""
+def a_contract(dtype="uint8", axes="NHWC", colour="RGB", frame="crop", in_graph=True, layout=PLAIN):
+    """A model of a layout in a square of SIZE px."""
     shape = [1, SIZE, SIZE, 3] if axes == "NHWC" else [1, 3, SIZE, SIZE]
     numbers = [0.0, 255.0] if dtype == "uint8" else [-1.0, 1.0]
     out = [
-        contracts.OutputPart("landmarks", "landmarks", [1, POINTS, 2], frame, "px", "float32"),
-        contracts.OutputPart("scores", "scores", [1, POINTS], "none", "0 to 1", "float32"),
+        contracts.OutputPart("landmarks", "landmarks", [1, layout.points, 2], frame, "px", "float32"),
+        contracts.OutputPart("scores", "scores", [1, layout.points], "none", "0 to 1", "float32"),
     ]
     maps = [contracts.OutputPart("maps", "heatmaps", [1, POINTS, 8, 8], "cell", "0 to 1", "float32")]
     return contracts.check(
         contracts.Contract(
-            layout=layouts.Layout("golden-4", POINTS, edges=((0, 1), (1, 2), (2, 3)), object="face"),
+            layout=layout,
             input=contracts.InputPart("image", shape, axes, dtype, colour, numbers, "inside the graph"),
             crop=contracts.crop_part(SIZE),
             outputs=out if in_graph else maps,
-            decode=contracts.DecodePart(in_graph, "centroid", 0.4, 2, 2.0, least),
+            decode=contracts.DecodePart(in_graph, "centroid", 0.4, 2, 2.0, 0.3),
             model=contracts.ModelPart("golden", "test", "tflite", "int8", 1, 1),
             training=contracts.TrainingPart([], "drawn for tests, free", []),
             provenance=contracts.ProvenancePart("", {}, ""),
@@ -113,9 +121,35 @@ def crops() -> list[dict]:
     ]
 
 
+def crop_turns() -> list[dict]:
+    """Within LEVEL of the turn before and beyond it, either way around."""
+    cases = [(0.43, 0.0), (0.44, 0.0), (-0.44, 0.0), (1.9, 1.5), (2.0, 1.5), (3.0, -3.1), (-3.0, 3.1), (3.6, 0.0)]
+    return [{"found": found, "before": before, "turn": geometry.crop_turn(found, before)} for found, before in cases]
+
+
+def turned_boxes(rng) -> list[dict]:
+    """Of landmarks of which one is not there, upright and turned."""
+    landmarks, there = rng.uniform(-20, 140, (6, 2)).round(3).astype(np.float32), np.arange(6) != 2
+    return [
+        {"landmarks": landmarks, "there": there.tolist(), "turn": turn}
+        | {"box": geometry.turned_box(landmarks[there], turn)}
+        for turn in (0.0, 0.5, 1.57, -2.2)
+    ]
+
+
+def face_turns(rng) -> list[dict]:
+    """Of faces that are turned and not quite alike."""
+    made = [
+        heads.UPRIGHT @ geometry.rotation(turn).T * 2 + (70, 60) + rng.normal(0, 0.5, heads.UPRIGHT.shape)
+        for turn in (0.0, 0.8, -1.4, 3.1, -3.1)
+    ]
+    given = [{"turns": web.constants(EYED)["turns"], "landmarks": one.round(3).astype(np.float32)} for one in made]
+    return [one | {"turn": round(anatomy.turn(one["landmarks"], EYED), 6)} for one in given]
+
+
 def pixels(picture) -> list[dict]:
     boxes = [(4, 3, 18, 15), (-6.5, -4.25, 9, 8), (15, 12, 40, 33), (9.1, 8.2, 11.9, 10.7), (100, 100, 120, 130)]
-    cases = [(box, turn) for box in boxes[:4] for turn in (0.0, 0.7)] + [(boxes[4], 0.0)]
+    cases = [(box, turn) for box in boxes[:4] for turn in (0.0, 0.7, -2.0, 3.1)] + [(boxes[4], 0.0)]
     made = [(box, turn, geometry.crop_from_box(np.array(box, float), SIZE, turn=turn)) for box, turn in cases]
     part = dataclasses.asdict(contracts.crop_part(SIZE))
     return [
@@ -181,21 +215,25 @@ def points(rng) -> list[dict]:
 
 
 def detections(rng, picture) -> list[dict]:
-    """A small BlazeFace: 8 anchors, of which some are sure, some of one face."""
+    """A small BlazeFace: 8 anchors, of which some are sure, some of one face. Of upright faces, and of turned ones."""
     anchors = detection.Anchors("blazeface_short.tflite", 32, ((16, 2),), 0.5)
     raw = rng.uniform(-3, 3, (8, 16)).round(4).astype(np.float32)
     raw[:, 2:4] = rng.uniform(8, 14, (8, 2)).round(4)
     raw[:, 4:8] = [0, 0, 5, 0]  # the eyes are level
     logits = np.array([2, 1.5, -1, 0.2, 3, -4, -90, 0.1], np.float32)
-    blaze = detection.BlazeFace(anchors)
-    blaze.network = lambda square: (raw, logits)
+    turned = raw.copy()
+    turned[:, 6:8] = rng.uniform(-5, 5, (8, 2)).round(4)
+    blaze, made = detection.BlazeFace(anchors), []
     settings = {"side": anchors.side, "cells": anchors.cells, "least": anchors.least, "same": detection.SAME_FACE}
-    found = detection.Detector("small", blaze, FIT)(picture)
-    return [
-        {"settings": settings | {"fit": dataclasses.asdict(FIT)}, "boxes": raw, "logits": logits, "picture": picture}
-        | {"width": SHAPE[1], "height": SHAPE[0]}
-        | {"found": [{"box": plain(one.box), "score": round(one.score, 6)} for one in found]}
-    ]
+    for boxes in (raw, turned):
+        blaze.network = functools.partial(lambda outputs, square: outputs, (boxes, logits))
+        found = [
+            {"box": plain(one.box), "score": round(one.score, 6), "turn": round(one.turn, 6)}
+            for one in detection.Detector("small", blaze, FIT)(picture)
+        ]
+        given = {"settings": settings | {"fit": dataclasses.asdict(FIT)}, "boxes": boxes, "logits": logits}
+        made.append(given | {"picture": picture, "width": SHAPE[1], "height": SHAPE[0], "found": found})
+    return made
 
 
 def steady(rng) -> list[dict]:
@@ -213,68 +251,33 @@ def steady(rng) -> list[dict]:
     return [{"settings": dataclasses.asdict(settings), "samples": made}]
 
 
-SHAPE_OF_FACE = np.array([[-12, -9], [12, -9], [9, 11], [-9, 11]], float)
-
-
-class Scripted:
-    """A graph (edgewing.runtimes.Graph) that knows where the faces are. scene: (x, y, score, whether one is hidden)."""
-
-    def __init__(self, rng):
-        self.rng, self.scene, self.crops, self.asked = rng, [], [], []
-
-    def run(self, tensor):
-        del tensor  # the picture is grey
-        crop = self.crops.pop(0)
-        near = [face for face in self.scene if np.hypot(*(np.array(face[:2]) - crop.centre)) < crop.side / 2]
-        x, y, score, hidden = min(
-            near, key=lambda face: np.hypot(*(np.array(face[:2]) - crop.centre)), default=(*crop.centre, 0.1, False)
-        )
-        image = SHAPE_OF_FACE + (x, y) + self.rng.normal(0, 0.3, (POINTS, 2))
-        landmarks = geometry.apply(crop.to_crop, image).round(4).astype(np.float32)
-        scores = np.array([score, score, score, 0.2 if hidden else score], np.float32)
-        self.asked.append({"landmarks": plain(landmarks), "scores": plain(scores)})
-        return {"landmarks": landmarks[None], "scores": scores[None]}
-
-
-class Telling(Landmarker):
-    """Tells its graph where the crops lie, which no network is told."""
-
-    def look(self, image, places, given=False):
-        self.runtime.graph.crops = [geometry.crop_from_box(place.box, SIZE, turn=place.turn) for place in places]
-        return super().look(image, places, given)
-
-
-def scenes() -> list[list[tuple]]:
-    """Found, a point hidden, a moment of doubt, gone, back; a second face, that comes to lie on the first."""
-    made = [[(40.0 + 2 * n, 50.0, 0.5 if n == 4 else 0.9, n == 3)] for n in range(16)]
-    made[6], made[7] = [], []
-    for n in range(9, 16):
-        k = max(0, n - 10)
-        made[n].append((120.0 - 10 * k, 70.0 - 3 * k, 0.85, False))
-    return made
-
-
-def lives(rng) -> list[dict]:
-    """Tracks of the scenes, with what the detector finds and what the model says of each crop that it is asked for."""
-    constants, contract, boxes = tracking.settings(), a_contract(), []
+def life(rng, layout, shape, scenes) -> dict:
+    """Tracks of the scenes, with what the detector finds and what the model says of each crop that it is asked for.
+    settings: as an app has them, but that the detector runs more often."""
+    constants, boxes = tracking.settings(), []
     constants = dataclasses.replace(constants, search=dataclasses.replace(constants.search, beat=0.2))
-    finder = detection.Detector("known", lambda image: boxes, detection.Fit((0.0, 0.0), (1.0, 1.0)))
-    landmarker = Telling("edgewing-xs", finder)
-    landmarker.runtime = runtimes.Runtime(Scripted(rng), contract)
+    settings = web.constants(layout) | {"tracking": dataclasses.asdict(constants)}
+    finder = detection.Detector("known", lambda image: boxes, detection.fits()[web.DETECTOR])
+    landmarker, contract = heads.Telling("edgewing-xs", finder), a_contract(layout=layout)
+    landmarker.runtime = runtimes.Runtime(heads.Scripted(rng, shape), contract)
     tracker, grey, frames, time = tracking.Tracker(landmarker, constants), np.full((*FRAME, 3), 90, np.uint8), [], 10.0
-    for number, scene in enumerate(scenes()):
+    for number, scene in enumerate(scenes):
         time = round(time + 0.05 + 0.03 * (number % 3), 4)
-        boxes[:] = [detection.Detection(np.array([x - 13, y - 10, x + 13, y + 12], float), 0.9) for x, y, *_ in scene]
+        boxes[:] = [
+            detection.Detection(np.array([x - 13, y - 10, x + 13, y + 12], float), 0.9, eyes)
+            for x, y, _, _, _, eyes in scene
+        ]
         landmarker.runtime.graph.scene, landmarker.runtime.graph.asked = scene, []
         tracks = [
             {"id": track.id, "landmarks": plain(track.landmarks), "there": track.face.there.tolist()}
-            | {"confidence": round(track.confidence, 6), "age": round(track.age, 6)}
+            | {"confidence": round(track.confidence, 6), "age": round(track.age, 6), "box": plain(track.face.box)}
             for track in tracker(grey, time)
         ]
-        found = {"time": time, "found": [plain(one.box) for one in boxes], "searched": tracker.searched}
-        frames.append(found | {"asked": landmarker.runtime.graph.asked, "tracks": tracks})
-    settings, size = dataclasses.asdict(constants), {"width": FRAME[1], "height": FRAME[0]}
-    return [{"contract": as_json(contract), "settings": settings, **size, "frames": frames}]
+        found = [{"box": plain(one.box), "score": one.score, "turn": one.turn} for one in boxes]
+        frames.append({"time": time, "found": found, "searched": tracker.searched, "tracks": tracks})
+        frames[-1]["asked"] = landmarker.runtime.graph.asked
+    size = {"width": FRAME[1], "height": FRAME[0]}
+    return {"contract": as_json(contract), "settings": settings, **size, "frames": frames}
 
 
 def expressions(rng) -> list[dict]:
@@ -311,7 +314,7 @@ def falsified(kind: str) -> list[dict]:
     """The vectors of a kind, one of which is wrong: what compares them must tell."""
     (one, *_) = ones = json.loads(FILE.read_text())[kind]
     inner = one.get("samples", [one])[-1] if kind != "tracks" else one["frames"][-1]["tracks"][0]
-    name = {"pixels": "pixels", "steady": "steady"}.get(kind, "landmarks")
+    name = {"pixels": "pixels", "steady": "steady", "turned_boxes": "box"}.get(kind, "landmarks")
     inner[name] = "A" * len(inner[name]) if kind == "pixels" else [number + 2e-3 for number in inner[name]]
     return ones
 

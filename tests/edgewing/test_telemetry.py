@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewing import models
+from edgewing import models, web
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLS = "open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,symlink,connect,sendto"
@@ -64,7 +64,7 @@ def test_nothing_is_written_for_others(home, words):
     assert not OUTSIDE.search(trace) and not list(home.iterdir())
 
 
-@pytest.mark.skipif(not (ROOT / "edgewing/page/index.html").is_file(), reason="the page is not built; make web")
+@pytest.mark.skipif(not web.is_built(), reason="the page is not built; make web")
 def test_the_page_has_its_own_socket_and_no_other(home):
     """The server is asked for its page, and ends: it listened on its address, and called nobody."""
     trace = home.with_suffix(".trace")
@@ -76,7 +76,7 @@ def test_the_page_has_its_own_socket_and_no_other(home):
     )
     try:
         address = next(line for line in served.stdout if "http://" in line).split()[-1]
-        with urllib.request.urlopen(f"{address}/page.json", timeout=60) as answer:
+        with urllib.request.urlopen(f"{address}/model.tflite", timeout=60) as answer:
             assert answer.status == 200
     finally:
         os.killpg(served.pid, signal.SIGINT)  # strace itself does not hear it

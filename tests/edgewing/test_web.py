@@ -23,7 +23,8 @@ def small(tmp_path_factory):
     """A page of few bytes in place of the built one: what the server does with files does not depend on them."""
     page = tmp_path_factory.mktemp("built") / "page"
     (page / "wasm").mkdir(parents=True)
-    for name in ("index.html", "app.js", "style.css", "manifest.webmanifest", "icon.svg", "wasm/litert.wasm"):
+    names = ("index.html", "app.js", "edgewing.js", "style.css", "manifest.webmanifest", "icon.svg", "wasm/litert.wasm")
+    for name in names:
         (page / name).write_text(f"this is {name}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web, "PAGE", page)
@@ -296,7 +297,7 @@ def test_https_with_a_certificate_of_ones_own(small, tmp_path):
             thread.join()
 
 
-@pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="needs the built page: make web")
+@pytest.mark.skipif(not web.is_built(), reason="needs the built page: make web")
 def test_the_built_page_has_all_it_names(monkeypatch):
     """What index.html and the manifest point to is there, and of a known type; no other host is named."""
     monkeypatch.setattr(web, "PAGE", BUILT)

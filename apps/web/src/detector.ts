@@ -1,5 +1,5 @@
 // BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it. Anchors,
-// thresholds and the fit of its boxes are Python's own, in page.json.
+// thresholds and the fit of its boxes are Python's own, in constants.json.
 
 import {area, cropTurn, overlap, type Box} from './geometry.js';
 import {fitIntoSquare, type Picture} from './pixels.js';

@@ -55,6 +55,18 @@ fun crops(json: Any?) {
     near("map", crop(json).toImage(json.floats("crop")), json.floats("image"))
 }
 
+fun cropTurns(json: Any?) = near("turn", cropTurn(json.number("found"), json.number("before")), json.number("turn"))
+
+fun turnedBoxes(json: Any?) {
+    val box = turnedBox(json.floats("landmarks"), json.number("turn"), there(json))
+    near("box", corners(box), json.floats("box"))
+}
+
+fun faceTurns(json: Any?) {
+    near("turn", faceTurn(json.floats("landmarks"), Turns(json.at("turns")))!!, json.number("turn"))
+    for (nothing in listOf(7f, Float.NaN)) check(faceTurn(FloatArray(16) { nothing }, Turns(json.at("turns"))) == null)
+}
+
 fun pixels(json: Any?) = check(sample(picture(json), crop(json)).contentEquals(bytes(json, "pixels"))) { "other bytes" }
 
 fun squares(json: Any?) {
@@ -91,6 +103,7 @@ fun detections(json: Any?) {
     found.zip(expected).forEach { (ours, other) ->
         near("box", corners(ours.box), other.floats("box"))
         near("score", ours.score, other.number("score"))
+        near("turn", ours.turn, other.number("turn"))
     }
 }
 
@@ -106,19 +119,24 @@ fun steady(json: Any?) {
 
 fun tracks(json: Any?) {
     val answers = ArrayDeque<Map<String, FloatArray>>()
-    var found = listOf<Box>()
+    var found = listOf<Detection>()
+    val settings = json.at("settings")
+    val detector = Detector(DetectorSettings(settings.at("detector"))) { error("it is asked by nobody") }
     val landmarker = Landmarker(contract(json)) { answers.removeFirst() }
-    val tracker = Tracker(landmarker, Finder(0.3, false) { found }, TrackingSettings(json.at("settings")))
+    val finder = Finder(detector.settings.same, detector::turned) { found.map { detector.turned(it, it.turn) } }
+    val turns = (settings as Map<*, *>)["turns"]?.let(::Turns)
+    val tracker = Tracker(landmarker, finder, TrackingSettings(settings.at("tracking")), turns)
     val (width, height) = json.number("width").toInt() to json.number("height").toInt()
     val grey = Picture(width, height, IntArray(width * height))
     for (frame in json.list("frames")) {
         frame.list("asked").forEach { answers += mapOf("landmarks" to it.floats("landmarks"), "scores" to it.floats("scores")) }
-        found = frame.list("found").map { box(it.numbers()) }
+        found = frame.list("found").map { Detection(box(it.numbers("box")), it.number("score"), it.number("turn")) }
         val (ours, expected) = tracker.step(grey, frame.number("time")) to frame.list("tracks")
         check(answers.isEmpty() && tracker.searched == frame.at("searched")) { "${answers.size} crops were not asked for" }
         check(ours.map { it.id } == expected.map { it.number("id").toInt() }) { "ids ${ours.map { it.id }}" }
         ours.zip(expected).forEach { (track, other) ->
             near("track at ${frame.number("time")}", track.landmarks, other.floats("landmarks"))
+            near("box at ${frame.number("time")}", corners(track.face.box), other.floats("box"))
             near("confidence", track.confidence, other.number("confidence"))
             near("age", track.age, other.number("age"))
             check(track.face.there.contentEquals(there(other)))
@@ -127,7 +145,8 @@ fun tracks(json: Any?) {
 }
 
 val KINDS = mapOf(
-    "contracts" to ::contracts, "crops" to ::crops, "pixels" to ::pixels, "squares" to ::squares, "inputs" to ::inputs,
+    "contracts" to ::contracts, "crops" to ::crops, "crop_turns" to ::cropTurns, "turned_boxes" to ::turnedBoxes,
+    "face_turns" to ::faceTurns, "pixels" to ::pixels, "squares" to ::squares, "inputs" to ::inputs,
     "decodes" to ::decodes, "points" to ::pointsOf, "detections" to ::detections, "steady" to ::steady, "tracks" to ::tracks,
 )
 

@@ -35,7 +35,7 @@ def test_golden_vectors_and_a_real_file(run):
     assert {name: int(count) for name, count in counted.items()} == expected
 
 
-@pytest.mark.parametrize("kind", ["pixels", "decodes", "steady", "tracks"])
+@pytest.mark.parametrize("kind", ["pixels", "turned_boxes", "decodes", "steady", "tracks"])
 def test_another_answer_is_told(run, tmp_path, kind):
     """What compares must be able to fail."""
     (tmp_path / "wrong.json").write_text(json.dumps({kind: golden.falsified(kind)}))

@@ -24,6 +24,7 @@ func near(_ what: String, _ ours: Double, _ expected: Double) throws {
 }
 
 func box(_ sides: [Double]) -> Box { Box(sides[0], sides[1], sides[2], sides[3]) }
+func corners(_ box: Box) -> [Float] { [box.x0, box.y0, box.x1, box.y1].map(Float.init) }
 func levels(_ bytes: [UInt8]) -> [Float] { bytes.map(Float.init) }
 
 protocol Vector: Decodable { func test() throws }
@@ -66,6 +67,30 @@ struct Crops: Vector {
         let made = try Crop(around: main.box(box), part, turn: turn)
         try near("side", made.side, side)
         try near("map", made.toImage(crop), image)
+    }
+}
+
+struct CropTurns: Vector {
+    let found, before, turn: Double
+
+    func test() throws { try near("turn", cropTurn(found, before: before), turn) }
+}
+
+struct TurnedBoxes: Vector {
+    let landmarks, box: [Float], there: [Bool], turn: Double
+
+    func test() throws { try near("box", corners(turnedBox(landmarks, turn, there)), box) }
+}
+
+struct FaceTurns: Vector {
+    let turns: Turns, landmarks: [Float], turn: Double
+
+    func test() throws {
+        try near("turn", faceTurn(landmarks, turns) ?? .nan, turn)
+        for nothing in [7, Float.nan] {
+            let told = faceTurn([Float](repeating: nothing, count: landmarks.count), turns)
+            try check(told == nil, "\(nothing) tells \(told!)")
+        }
     }
 }
 
@@ -122,15 +147,16 @@ struct InGraph: Vector {
 }
 
 struct Detections: Vector, Pictured {
-    struct Found: Decodable { let box: [Float], score: Double }
+    struct Found: Decodable { let box: [Float], score, turn: Double }
     let settings: DetectorSettings, boxes, logits: [Float], picture: Data, width, height: Int, found: [Found]
 
     func test() throws {
         let ours = try Detector(settings) { _ in (boxes, logits) }.find(asPicture)
         try check(ours.count == found.count, "\(ours.count) found, not \(found.count)")
         for (one, other) in zip(ours, found) {
-            try near("box", [one.box.x0, one.box.y0, one.box.x1, one.box.y1].map(Float.init), other.box)
+            try near("box", corners(one.box), other.box)
             try near("score", one.score, other.score)
+            try near("turn", one.turn, other.turn)
         }
     }
 }
@@ -149,26 +175,33 @@ struct Steady: Vector {
 
 struct Life: Vector {
     struct Answer: Decodable { let landmarks, scores: [Float] }
-    struct Expected: Decodable { let id: Int, landmarks: [Float], there: [Bool], confidence, age: Double }
-    struct Frame: Decodable { let time: Double, found: [[Double]], asked: [Answer], searched: Bool, tracks: [Expected] }
-    let contract: Contract, settings: TrackingSettings, width, height: Int, frames: [Frame]
+    struct Found: Decodable { let box: [Double], score, turn: Double }
+    struct Expected: Decodable { let id: Int, landmarks, box: [Float], there: [Bool], confidence, age: Double }
+    struct Frame: Decodable { let time: Double, found: [Found], asked: [Answer], searched: Bool, tracks: [Expected] }
+    struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings, turns: Turns? }
+    let contract: Contract, settings: Settings, width, height: Int, frames: [Frame]
 
     func test() throws {
-        var (answers, found) = ([Answer](), [Box]())
+        var (answers, found) = ([Answer](), [Detection]())
+        let detector = Detector(settings.detector) { _ in throw Other(description: "it is asked by nobody") }
         let landmarker = Landmarker(contract) { _ in
             let answer = answers.removeFirst()
             return ["landmarks": answer.landmarks, "scores": answer.scores]
         }
-        let tracker = Tracker(landmarker, Finder(same: 0.3) { _ in found }, settings)
+        let finder = Finder(same: settings.detector.same, turned: detector.turned) { _ in
+            found.map { detector.turned($0, $0.turn) }
+        }
+        let tracker = Tracker(landmarker, finder, settings.tracking, settings.turns)
         let bytes = [UInt8](repeating: 90, count: 3 * width * height)
         let grey = Picture(width: width, height: height, stride: 3 * width, each: 3, red: 0, blue: 2, bytes: bytes)
         for frame in frames {
-            (answers, found) = (frame.asked, frame.found.map(box))
+            (answers, found) = (frame.asked, frame.found.map { Detection(box($0.box), $0.score, turn: $0.turn) })
             let ours = try tracker.step(grey, frame.time)
             try check(answers.isEmpty && tracker.searched == frame.searched, "\(answers.count) crops were not asked for")
             try check(ours.map(\.id) == frame.tracks.map(\.id), "ids \(ours.map(\.id)) at \(frame.time)")
             for (track, other) in zip(ours, frame.tracks) {
                 try near("track at \(frame.time)", track.landmarks, other.landmarks)
+                try near("box at \(frame.time)", corners(track.face.box), other.box)
                 try near("confidence", track.confidence, other.confidence)
                 try near("age", track.age, other.age)
                 try check(track.face.there == other.there, "there at \(frame.time)")
@@ -178,11 +211,13 @@ struct Life: Vector {
 }
 
 struct Golden: Decodable {
-    let contracts: [Text]?, crops: [Crops]?, pixels: [Pixels]?, squares: [Square]?, inputs: [Inputs]?
+    let contracts: [Text]?, crops: [Crops]?, cropTurns: [CropTurns]?, turnedBoxes: [TurnedBoxes]?
+    let faceTurns: [FaceTurns]?, pixels: [Pixels]?, squares: [Square]?, inputs: [Inputs]?
     let decodes: [Decodes]?, points: [InGraph]?, detections: [Detections]?, steady: [Steady]?, tracks: [Life]?
 
     var kinds: [(String, [Vector]?)] {
-        [("contracts", contracts), ("crops", crops), ("pixels", pixels), ("squares", squares), ("inputs", inputs),
+        [("contracts", contracts), ("crops", crops), ("crop_turns", cropTurns), ("turned_boxes", turnedBoxes),
+         ("face_turns", faceTurns), ("pixels", pixels), ("squares", squares), ("inputs", inputs),
          ("decodes", decodes), ("points", points), ("detections", detections), ("steady", steady), ("tracks", tracks)]
     }
 }

@@ -63,7 +63,7 @@ def test_golden_vectors(program):
     assert {name: int(count) for name, count in counted.items()} == expected
 
 
-@pytest.mark.parametrize("kind", ["pixels", "decodes", "steady", "tracks"])
+@pytest.mark.parametrize("kind", ["pixels", "turned_boxes", "decodes", "steady", "tracks"])
 def test_another_answer_is_told(program, kind):
     """What compares must be able to fail."""
     (program / "wrong.json").write_text(json.dumps({kind: golden.falsified(kind)}))

@@ -78,8 +78,10 @@ const scenes = {
   async live({contract, settings, width, height, frames}) {
     let [answers, found] = [[], []];
     const reader = new parts.reader.Reader(contract, async () => answers.shift());
-    const finder = {one: false, same: 0.3, find: async () => found.map((box) => ({box}))};
-    const tracker = new parts.tracking.Tracker(reader, finder, settings);
+    const detector = new parts.detector.Detector(settings.detector);
+    const finder = new parts.finder.Finder(detector);
+    finder.find = async () => found.map((one) => detector.turned(one, one.turn));
+    const tracker = new parts.tracking.Tracker(reader, finder, settings.tracking, settings.turns);
     const grey = picture({width, height, rgba: new Uint8Array(width * height * 4)});
     const given = [];
     for (const frame of frames) {

@@ -55,6 +55,23 @@ def test_crops(ask):
         assert off(ask("geometry.toImage", crop, one["crop"]), one["image"]) < CLOSE
 
 
+def test_crop_turns(ask):
+    for one in VECTORS["crop_turns"]:
+        assert ask("geometry.cropTurn", one["found"], one["before"]) == pytest.approx(one["turn"], abs=1e-5)
+
+
+def test_turned_boxes(ask):
+    for one in VECTORS["turned_boxes"]:
+        got = ask("geometry.turnedBox", np.float32(one["landmarks"]), one["turn"], one["there"])
+        assert off(got, one["box"]) < CLOSE
+
+
+def test_face_turns(ask):
+    for one in VECTORS["face_turns"]:
+        got = ask("geometry.faceTurn", np.float32(one["landmarks"]), one["turns"])
+        assert got == pytest.approx(one["turn"], abs=1e-5)
+
+
 def test_pixels(ask):
     for one in VECTORS["pixels"]:
         crop = ask("geometry.cropFromBox", one["box"], one["part"], one["turn"])
@@ -95,7 +112,8 @@ def test_detections(ask):
         outputs = {"boxes": np.float32(one["boxes"]), "scores": np.float32(one["logits"])}
         got = ask("find", one["settings"], outputs, picture(one))
         assert off([f["box"] for f in got], [f["box"] for f in one["found"]]) < CLOSE
-        assert off([f["score"] for f in got], [f["score"] for f in one["found"]]) < 1e-5
+        for name in ("score", "turn"):
+            assert off([f[name] for f in got], [f[name] for f in one["found"]]) < 1e-5
 
 
 def test_steady_points(ask):
@@ -117,6 +135,7 @@ def test_tracks(ask):
             for track, expected in zip(got["tracks"], frame["tracks"], strict=True):
                 assert track["id"] == expected["id"] and track["there"] == expected["there"]
                 assert off(track["landmarks"], expected["landmarks"]) < CLOSE
+                assert off(track["box"], expected["box"]) < CLOSE
                 assert math.isclose(track["confidence"], expected["confidence"], abs_tol=1e-5)
                 assert math.isclose(track["age"], expected["age"], abs_tol=1e-5)
 

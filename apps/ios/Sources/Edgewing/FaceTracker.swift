@@ -8,7 +8,7 @@ public final class FaceTracker {
     public let contract: Contract
     private let tracker: Tracker
 
-    private struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings? }
+    private struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings?, turns: Turns? }
 
     public init(in bundle: Bundle) async throws {
         guard let file = bundle.url(forResource: "settings", withExtension: "json") else {
@@ -28,7 +28,7 @@ public final class FaceTracker {
         if contract.layout.object == "face", let known = settings.detector {
             finder = Finder(try await FaceTracker.detector(known, in: bundle))
         }
-        tracker = Tracker(landmarker, finder, settings.tracking)
+        tracker = Tracker(landmarker, finder, settings.tracking, settings.turns)
     }
 
     private static func detector(_ settings: DetectorSettings, in bundle: Bundle) async throws -> Detector {
@@ -42,6 +42,6 @@ public final class FaceTracker {
         }
     }
 
-    /// Tracks of an upright frame, oldest first. time: s, on any clock that does not go back.
+    /// Tracks of a frame, oldest first; faces that are turned in it too. time: s, on any clock that does not go back.
     public func step(_ frame: Picture, _ time: Double) throws -> [Track] { try tracker.step(frame, time) }
 }

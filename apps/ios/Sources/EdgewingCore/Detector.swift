@@ -7,7 +7,14 @@ public struct DetectorSettings: Decodable {
     public let side: Int, cells: [[Int]], least, same: Double, fit: Fit
 }
 
-public struct Detection { public let box: Box, score: Double }
+/// box: of the landmarks, own: the detector's, image px. turn: of the face and of the box about its middle, radians.
+public struct Detection {
+    public let box: Box, score, turn: Double, own: Box
+
+    public init(_ box: Box, _ score: Double, turn: Double = 0, own: Box? = nil) {
+        (self.box, self.score, self.turn, self.own) = (box, score, turn, own ?? box)
+    }
+}
 
 /// BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it.
 public final class Detector {
@@ -27,6 +34,9 @@ public final class Detector {
         }
     }
 
+    /// A find before it is one of a picture: px of the input, counted from its edge. right, down: from eye to eye.
+    private struct Sure { let box: Box, score, right, down: Double }
+
     /// The landmark boxes of the picture's faces, largest first.
     public func find(_ picture: Picture) throws -> [Detection] {
         let (rgb, scale) = fitIntoSquare(picture, settings.side)
@@ -34,40 +44,50 @@ public final class Detector {
         let found = merge(sure(boxes, logits)).map { one in
             // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
             let sides = [one.box.x0, one.box.y0, one.box.x1, one.box.y1].map { $0 * scale - 0.5 }
-            return Detection(box: fit(Box(sides[0], sides[1], sides[2], sides[3])), score: one.score)
+            let own = Detection(Box(sides[0], sides[1], sides[2], sides[3]), one.score)
+            return turned(own, cropTurn(atan2(one.down, one.right)))
         }
         return found.sorted { $0.box.area > $1.box.area }
     }
 
-    private func sure(_ raw: [Float], _ logits: [Float]) -> [Detection] {
+    /// The landmark box of a find, if its face is turned by so much.
+    public func turned(_ found: Detection, _ turn: Double) -> Detection {
+        Detection(fit(found.own, turn), found.score, turn: turn, own: found.own)
+    }
+
+    private func sure(_ raw: [Float], _ logits: [Float]) -> [Sure] {
         centres.indices.compactMap { i in
             let score = 1 / (1 + exp(-min(max(Double(logits[i]), -80), 80)))
             let (x, y) = (Double(raw[16 * i]) + centres[i].0, Double(raw[16 * i + 1]) + centres[i].1)
             let (w, h) = (Double(raw[16 * i + 2]) / 2, Double(raw[16 * i + 3]) / 2)
-            return score < settings.least ? nil : Detection(box: Box(x - w, y - h, x + w, y + h), score: score)
+            let (right, down) = (raw[16 * i + 6] - raw[16 * i + 4], raw[16 * i + 7] - raw[16 * i + 5])
+            let box = Box(x - w, y - h, x + w, y + h)
+            return score < settings.least ? nil : Sure(box: box, score: score, right: Double(right), down: Double(down))
         }
     }
 
     /// One of each face, best first: the mean of those that overlap, weighted by score (section 4.2).
-    private func merge(_ all: [Detection]) -> [Detection] {
-        var (rest, found) = (all.sorted { $0.score > $1.score }, [Detection]())
+    private func merge(_ all: [Sure]) -> [Sure] {
+        var (rest, found) = (all.sorted { $0.score > $1.score }, [Sure]())
         while let best = rest.first {
             // a box of no area overlaps nothing, itself included
             let isSame = rest.enumerated().map { $0 == 0 || best.box.overlap($1.box) >= settings.same }
             let group = zip(rest, isSame).filter(\.1).map(\.0)
             let total = group.reduce(0) { $0 + $1.score }
-            func mean(_ part: KeyPath<Box, Double>) -> Double {
-                group.reduce(0) { $0 + $1.score * $1.box[keyPath: part] } / total
+            func mean(_ part: KeyPath<Sure, Double>) -> Double {
+                group.reduce(0) { $0 + $1.score * $1[keyPath: part] } / total
             }
-            found.append(Detection(box: Box(mean(\.x0), mean(\.y0), mean(\.x1), mean(\.y1)), score: best.score))
+            let box = Box(mean(\.box.x0), mean(\.box.y0), mean(\.box.x1), mean(\.box.y1))
+            found.append(Sure(box: box, score: best.score, right: mean(\.right), down: mean(\.down)))
             rest = zip(rest, isSame).filter { !$0.1 }.map(\.0)
         }
         return found
     }
 
-    private func fit(_ box: Box) -> Box {
+    private func fit(_ box: Box, _ turn: Double) -> Box {
         let (shift, scale) = (settings.fit.shift, settings.fit.scale)
-        let (x, y) = (box.x + box.width * shift[0], box.y + box.height * shift[1])
+        let moved = rotated([box.width * shift[0], box.height * shift[1]], turn)
+        let (x, y) = (box.x + moved[0], box.y + moved[1])
         let (w, h) = (box.width * scale[0] / 2, box.height * scale[1] / 2)
         return Box(x - w, y - h, x + w, y + h)
     }

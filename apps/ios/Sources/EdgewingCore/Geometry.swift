@@ -54,10 +54,60 @@ public struct Crop {
     }
 }
 
-/// The tight box around the landmarks that are there; empty where none is.
-public func landmarkBox(_ landmarks: [Float], _ there: [Bool]) -> Box {
+/// Of a face's tilt in its crop, radians: networks know faces that are tilted so much (geometry.LEVEL).
+private let level = 25 * Double.pi / 180
+
+/// How a crop is to be turned for a face that is turned by `found`: as before, while the face is level enough in that.
+public func cropTurn(_ found: Double, before: Double = 0) -> Double {
+    func within(_ angle: Double) -> Double { angle - 2 * .pi * ((angle + .pi) / (2 * .pi)).rounded(.down) }
+    return abs(within(found - before)) <= level ? before : within(found)
+}
+
+/// The tight box of the landmarks that are there and turned by so much: its sides are theirs, and it is to be turned about
+/// its middle. Empty where none is there.
+public func turnedBox(_ landmarks: [Float], _ turn: Double, _ there: [Bool]) -> Box {
+    let box = landmarkBox(rotated(landmarks.map(Double.init), -turn), there)
+    if turn == 0 { return box }
+    let middle = rotated([box.x, box.y], turn)
+    let (w, h) = (box.width / 2, box.height / 2)
+    return Box(middle[0] - w, middle[1] - h, middle[0] + w, middle[1] + h)
+}
+
+private func landmarkBox(_ landmarks: [Double], _ there: [Bool]) -> Box {
     let counted = there.indices.filter { there[$0] }
-    let (xs, ys) = (counted.map { Double(landmarks[2 * $0]) }, counted.map { Double(landmarks[2 * $0 + 1]) })
+    let (xs, ys) = (counted.map { landmarks[2 * $0] }, counted.map { landmarks[2 * $0 + 1] })
     guard (xs + ys).allSatisfy(\.isFinite) else { return Box(.nan, .nan, .nan, .nan) } // min() passes over NaN
     return Box(xs.min() ?? 0, ys.min() ?? 0, xs.max() ?? 0, ys.max() ?? 0)
 }
+
+/// Points x0, y0, x1, y1, ... turned about (0, 0), clockwise as one sees it.
+func rotated(_ points: [Double], _ turn: Double) -> [Double] {
+    let (c, s) = (cos(turn), sin(turn))
+    return points.indices.map { i in
+        i % 2 == 0 ? c * points[i] - s * points[i + 1] : s * points[i - 1] + c * points[i]
+    }
+}
+
+/// Of settings.json: when a face is looked at turned, and what tells how it is turned: its eyes, tip of the nose and
+/// corners of the mouth (points of the layout each), and where these are in an upright face.
+public struct Turns: Decodable { public let unsure: Double, points: [[Int]], places: [[Double]] }
+
+/// Radians by which a face is turned from upright, clockwise: by the similarity of its five places to upright ones. Nil
+/// where they do not tell.
+public func faceTurn(_ landmarks: [Float], _ turns: Turns) -> Double? {
+    let given = turns.points.map { several in [0, 1].map { k in mean(several.map { Double(landmarks[2 * $0 + k]) }) } }
+    var (real, imaginary) = (0.0, 0.0)
+    for (one, upright) in zip(centred(given), centred(turns.places)) {
+        real += one[0] * upright[0] + one[1] * upright[1]
+        imaginary += one[0] * upright[1] - one[1] * upright[0]
+    }
+    return hypot(real, imaginary) > 0 ? -atan2(imaginary, real) : nil // not where one is NaN either
+}
+
+/// Points x, y, counted from their mean.
+private func centred(_ points: [[Double]]) -> [[Double]] {
+    let (x, y) = (mean(points.map { $0[0] }), mean(points.map { $0[1] }))
+    return points.map { [$0[0] - x, $0[1] - y] }
+}
+
+private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }

@@ -1,17 +1,22 @@
 import Foundation
 
-/// A face, or whatever the layout is of. box: what its crop was made from, landmarks: image px. there: which points are
-/// in the picture, as far as scores tell.
+/// A face, or whatever the layout is of. box: what its crop was made from, image px, turned about its middle as the crop
+/// is, by so many radians, clockwise. landmarks: image px. there: which points are in the picture, as far as scores tell.
 public struct Face {
-    public let box: Box, landmarks, scores: [Float], there: [Bool]
+    public let box: Box, turn: Double, landmarks, scores: [Float], there: [Bool]
+    /// The tight box of its points, turned about its middle as the crop is.
+    public let landmarkBox: Box
+
+    init(_ box: Box, _ turn: Double, _ landmarks: [Float], _ scores: [Float], _ there: [Bool]) {
+        (self.box, self.turn, self.landmarks, self.scores, self.there) = (box, turn, landmarks, scores, there)
+        landmarkBox = turnedBox(landmarks, turn, there)
+    }
 
     /// Mean score of the points that are there.
     public var confidence: Double {
         let counted = scores.indices.filter { there[$0] }
         return counted.isEmpty ? 0 : counted.reduce(0) { $0 + Double(scores[$1]) } / Double(counted.count)
     }
-
-    public var landmarkBox: Box { EdgewingCore.landmarkBox(landmarks, there) }
 }
 
 /// What a model takes: bytes where its contract says uint8 or image (then (size, size, 3) RGB), else floats.
@@ -30,11 +35,11 @@ public final class Landmarker {
     }
 
     /// box: around brows, ears and chin of a face, or around the points of what is none, image px.
-    public func face(_ picture: Picture, _ box: Box) throws -> Face {
-        let crop = try Crop(around: box, contract.crop)
+    public func face(_ picture: Picture, _ box: Box, turn: Double = 0) throws -> Face {
+        let crop = try Crop(around: box, contract.crop, turn: turn)
         let found = try points(try network(toInput(sample(picture, crop), contract)), contract)
         let there = found.scores.map { Double($0) >= contract.decode.leastScore ?? 0 }
-        return Face(box: box, landmarks: crop.toImage(found.landmarks), scores: found.scores, there: there)
+        return Face(box, turn, crop.toImage(found.landmarks), found.scores, there)
     }
 }
 

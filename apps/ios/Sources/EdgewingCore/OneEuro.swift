@@ -5,7 +5,7 @@ public struct FilterSettings: Decodable {
     public let leastCutoff, speedCutoff, ownShare, derivativeCutoff, longestGap: Double
 }
 
-/// The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) on all points of a face at once, as edgewing/tracking.py has
+/// The One-Euro filter (Casiez, Roussel, Vogel, CHI 2012) on all points of a face at once, as edgewing/camera/tracking.py has
 /// it: the speed is that of the whole face, plus a share of each point's own, in face sizes per second.
 public final class OneEuro {
     private let settings: FilterSettings

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Of settings.json; what each number means is said in edgewing/faces.py and edgewing/tracking.py.
+/// Of settings.json; what each number means is said in edgewing/faces.py and edgewing/camera/tracking.py.
 public struct TrackingSettings: Decodable {
     public struct Trust: Decodable {
         let leastNew, leastKept, confidenceSeconds, leastSide, mostAspect, mostGrowth, leastOverlap, leastInside: Double
@@ -10,21 +10,23 @@ public struct TrackingSettings: Decodable {
     let filter: FilterSettings, track: Trust, search: Search
 }
 
-/// Where to look for new ones. same: overlap of two finds of one face. whole: the whole picture is the one find.
+/// Where to look for new ones. same: overlap of two finds of one face. turned: a find, if its face is turned by so much; nil
+/// where the whole picture is the one find.
 public struct Finder {
-    let same: Double, whole: Bool, find: (Picture) throws -> [Box]
+    public typealias Turned = (Detection, Double) -> Detection
+    let same: Double, turned: Turned?, find: (Picture) throws -> [Detection]
 
-    public init(same: Double, whole: Bool = false, find: @escaping (Picture) throws -> [Box]) {
-        (self.same, self.whole, self.find) = (same, whole, find)
+    public init(same: Double, turned: Turned?, find: @escaping (Picture) throws -> [Detection]) {
+        (self.same, self.turned, self.find) = (same, turned, find)
     }
 
     public init(_ detector: Detector) {
-        self.init(same: detector.settings.same) { try detector.find($0).map(\.box) }
+        self.init(same: detector.settings.same, turned: detector.turned, find: detector.find)
     }
 
     /// For what no detector knows.
-    public static let wholePicture = Finder(same: 1, whole: true) {
-        [Box(-0.5, -0.5, Double($0.width) - 0.5, Double($0.height) - 0.5)]
+    public static let wholePicture = Finder(same: 1, turned: nil) {
+        [Detection(Box(-0.5, -0.5, Double($0.width) - 0.5, Double($0.height) - 0.5), 1)]
     }
 }
 
@@ -32,12 +34,15 @@ public struct Finder {
 /// last moments. age: s since it was found.
 public struct Track { public let id: Int, landmarks: [Float], face: Face, confidence, age: Double }
 
-/// Faces followed from frame to frame, as edgewing/tracking.py does it, but upright ones alone: the next crop comes
-/// from the last landmarks, and points are held steady. No clock, no camera: frames and times are handed in.
+private let quarters: [Double] = [.pi, .pi / 2, -.pi / 2]
+
+/// Faces followed from frame to frame, as edgewing/camera/tracking.py does it: the next crop comes from the last landmarks,
+/// and points are held steady. No clock, no camera: frames and times are handed in.
 public final class Tracker {
     private final class Followed {
         let id: Int, begun: Double, filter: OneEuro
         var box: Box, confidence: Double, seen: Double
+        var turn = 0.0 // of the next crop, and of the box about its middle
 
         init(_ id: Int, _ begun: Double, _ box: Box, _ confidence: Double, _ filter: OneEuro) {
             (self.id, self.begun, self.filter) = (id, begun, filter)
@@ -46,7 +51,7 @@ public final class Tracker {
     }
 
     private typealias Shown = (followed: Followed, track: Track)
-    private let landmarker: Landmarker, finder: Finder, settings: TrackingSettings
+    private let landmarker: Landmarker, finder: Finder, settings: TrackingSettings, turns: Turns?
     /// Whether it looked for new ones in the last frame.
     public private(set) var searched = false
     private var nextId = 0
@@ -54,8 +59,9 @@ public final class Tracker {
     private var now = -Double.infinity, searchTime = -Double.infinity
     private var frame = Box(0, 0, 0, 0)
 
-    public init(_ landmarker: Landmarker, _ finder: Finder, _ settings: TrackingSettings) {
-        (self.landmarker, self.finder, self.settings) = (landmarker, finder, settings)
+    /// turns: nil where the layout does not tell how a face is turned.
+    public init(_ landmarker: Landmarker, _ finder: Finder, _ settings: TrackingSettings, _ turns: Turns? = nil) {
+        (self.landmarker, self.finder, self.settings, self.turns) = (landmarker, finder, settings, turns)
     }
 
     /// Forget all tracks; ids go on.
@@ -73,13 +79,13 @@ public final class Tracker {
         (now, frame) = (time, shape)
         var shown = [Shown]()
         for followed in tracks {
-            let face = try landmarker.face(picture, followed.box)
+            let face = try landmarker.face(picture, followed.box, turn: followed.turn)
             guard goesOn(followed, face) else { lost.append(followed); continue }
             shown.append((followed, advance(followed, face)))
         }
         lost.removeAll { time - $0.seen > settings.search.memory }
         let again = !lost.isEmpty || time - searchTime >= settings.search.beat
-        searched = shown.isEmpty || (again && !finder.whole)
+        searched = shown.isEmpty || (again && finder.turned != nil)
         if searched {
             searchTime = time
             shown += try find(picture, shown.map(\.followed.box))
@@ -112,8 +118,10 @@ public final class Tracker {
 
     private func advance(_ followed: Followed, _ face: Face) -> Track {
         let steady = followed.filter.step(face.landmarks, now, face.landmarkBox.size, face.there)
-        // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is
-        followed.box = landmarkBox(steady, face.there)
+        // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is, how turned
+        let found = turns.flatMap { faceTurn(steady, $0) }
+        followed.turn = found.map { cropTurn($0, before: face.turn) } ?? face.turn
+        followed.box = turnedBox(steady, followed.turn, face.there)
         followed.seen = now
         let age = now - followed.begun
         return Track(id: followed.id, landmarks: steady, face: face, confidence: followed.confidence, age: age)
@@ -121,16 +129,35 @@ public final class Tracker {
 
     /// Finds that are not among the known boxes, as far as there is room for them.
     private func find(_ picture: Picture, _ known: [Box]) throws -> [Shown] {
-        let fresh = try finder.find(picture).filter { box in known.allSatisfy { box.overlap($0) < finder.same } }
-        return try fresh.prefix(max(0, settings.search.mostFaces - known.count)).compactMap { box in
-            let face = try landmarker.face(picture, box)
-            guard face.confidence >= settings.track.leastNew, plausible(face) else { return nil }
+        let apart = try finder.find(picture).filter { one in known.allSatisfy { one.box.overlap($0) < finder.same } }
+        let fresh = apart.prefix(max(0, settings.search.mostFaces - known.count))
+        let first = try fresh.map { try landmarker.face(picture, $0.box, turn: $0.turn) }
+        let faces = try zip(fresh, first).map { try lookedAtAgain(picture, $0, $1) }
+        return faces.filter(trusted).map { face in
             let again = lostNear(face.landmarkBox)
             let (id, begun) = again.map { ($0.id, $0.begun) } ?? (nextId, now)
             if again == nil { nextId += 1 }
-            let followed = Followed(id, begun, box, face.confidence, OneEuro(settings.filter))
+            let followed = Followed(id, begun, face.box, face.confidence, OneEuro(settings.filter))
             return (followed, advance(followed, face))
         }
+    }
+
+    private func trusted(_ face: Face) -> Bool { face.confidence >= settings.track.leastNew && plausible(face) }
+
+    /// A find whose points are unsure, at three other turns, for detectors take a chin for a brow; one that is turned, from
+    /// its first points (edgewing.landmarker.Landmarker.find).
+    private func lookedAtAgain(_ picture: Picture, _ found: Detection, _ first: Face) throws -> Face {
+        guard let turns, let turned = finder.turned else { return first }
+        var face = first
+        for quarter in first.confidence < turns.unsure ? quarters : [] {
+            let other = turned(found, found.turn + quarter)
+            let seen = try landmarker.face(picture, other.box, turn: other.turn)
+            if trusted(seen) && seen.confidence > face.confidence { face = seen }
+        }
+        if !trusted(face) || face.turn == 0 { return face }
+        let turn = cropTurn(faceTurn(face.landmarks, turns) ?? face.turn)
+        let again = try landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn: turn)
+        return trusted(again) ? again : face
     }
 
     /// The lost track whose place is nearest to a box, if that is near enough; it is taken out of the lost ones.

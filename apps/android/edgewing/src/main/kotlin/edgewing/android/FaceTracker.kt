@@ -14,6 +14,7 @@ import edgewing.core.Picture
 import edgewing.core.Track
 import edgewing.core.Tracker
 import edgewing.core.TrackingSettings
+import edgewing.core.Turns
 import edgewing.core.at
 
 /**
@@ -33,7 +34,8 @@ class FaceTracker(context: Context, accelerator: Accelerator = Accelerator.CPU) 
     }.getOrNull()
     private val checked = fast?.let { Agreeing(contract, sure, it, tracking.leastNew) }
     private val faces = if (contract.isFace) Model.onCpu(context, "detector.tflite", "input", DETECTOR_OUTPUTS) else null
-    private val tracker = Tracker(Landmarker(contract, checked ?: sure), finder(), tracking)
+    private val turns = (settings as Map<*, *>)["turns"]?.let(::Turns)
+    private val tracker = Tracker(Landmarker(contract, checked ?: sure), finder(), tracking, turns)
 
     /** What runs the model, for people. */
     val ranOn get() = if (checked?.agrees == true) fast!!.ranOn else sure.ranOn
@@ -46,7 +48,7 @@ class FaceTracker(context: Context, accelerator: Accelerator = Accelerator.CPU) 
         })
     }
 
-    /** Tracks of an upright frame, oldest first. time: s, on any clock that does not go back. */
+    /** Tracks of a frame, oldest first; faces that are turned in it too. time: s, on any clock that does not go back. */
     fun step(frame: Bitmap, time: Double): List<Track> {
         val pixels = IntArray(frame.width * frame.height)
         frame.getPixels(pixels, 0, frame.width, 0, 0, frame.width, frame.height)

@@ -1,5 +1,6 @@
 package edgewing.core
 
+import kotlin.math.atan2
 import kotlin.math.exp
 
 /** Of settings.json. side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of
@@ -13,7 +14,8 @@ class DetectorSettings(json: Any?) {
     val scale = json.numbers("fit", "scale")
 }
 
-class Detection(val box: Box, val score: Double)
+/** box: of the landmarks, own: the detector's, image px. turn: of the face and of the box about its middle, radians. */
+class Detection(val box: Box, val score: Double, val turn: Double = 0.0, val own: Box = box)
 
 /** BlazeFace (arXiv 1907.05047) on the whole image fitted into a square, as edgewing/detection.py has it. network: (1,
  * side, side, 3) in [-1, 1] to its raw boxes (A, 16) and scores (A), before the sigmoid. */
@@ -24,6 +26,9 @@ class Detector(val settings: DetectorSettings, private val network: (FloatArray)
         ticks.flatMap { y -> ticks.flatMap { x -> List(count) { x to y } } }
     }
 
+    /** A find before it is one of a picture: px of the input, counted from its edge. apart: from eye to eye. */
+    private class Sure(val box: Box, val score: Double, val apart: Pair<Double, Double>)
+
     /** The landmark boxes of the picture's faces, largest first. */
     fun find(picture: Picture): List<Detection> {
         val square = fitIntoSquare(picture, settings.side)
@@ -31,33 +36,38 @@ class Detector(val settings: DetectorSettings, private val network: (FloatArray)
         return merge(sure(boxes, logits)).map { found ->
             // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
             val (x0, y0, x1, y1) = with(found.box) { listOf(x0, y0, x1, y1) }.map { it * square.scale - 0.5 }
-            Detection(fit(Box(x0, y0, x1, y1)), found.score)
+            turned(Detection(Box(x0, y0, x1, y1), found.score), cropTurn(atan2(found.apart.second, found.apart.first)))
         }.sortedByDescending { it.box.area }
     }
 
-    private fun sure(raw: FloatArray, logits: FloatArray): List<Detection> = centres.indices.mapNotNull { i ->
+    /** The landmark box of a find, if its face is turned by so much. */
+    fun turned(found: Detection, turn: Double) = Detection(fit(found.own, turn), found.score, turn, found.own)
+
+    private fun sure(raw: FloatArray, logits: FloatArray): List<Sure> = centres.indices.mapNotNull { i ->
         val score = 1 / (1 + exp(-logits[i].toDouble().coerceIn(-80.0, 80.0)))
         val (x, y) = raw[16 * i] + centres[i].first to raw[16 * i + 1] + centres[i].second
         val (w, h) = raw[16 * i + 2] / 2.0 to raw[16 * i + 3] / 2.0
-        if (score < settings.least) null else Detection(Box(x - w, y - h, x + w, y + h), score)
+        val apart = (0..1).map { raw[16 * i + 6 + it].toDouble() - raw[16 * i + 4 + it] }
+        if (score < settings.least) null else Sure(Box(x - w, y - h, x + w, y + h), score, apart[0] to apart[1])
     }
 
     /** One of each face, best first: the mean of those that overlap, weighted by score (section 4.2). */
-    private fun merge(all: List<Detection>): List<Detection> = buildList {
+    private fun merge(all: List<Sure>): List<Sure> = buildList {
         var rest = all.sortedByDescending { it.score }
         while (rest.isNotEmpty()) {
             val best = rest.first()
             // a box of no area overlaps nothing, itself included
             val group = rest.filter { it === best || best.box.overlap(it.box) >= settings.same }
-            fun mean(part: (Box) -> Double) = group.sumOf { it.score * part(it.box) } / group.sumOf { it.score }
-            add(Detection(Box(mean(Box::x0), mean(Box::y0), mean(Box::x1), mean(Box::y1)), best.score))
+            fun mean(part: (Sure) -> Double) = group.sumOf { it.score * part(it) } / group.sumOf { it.score }
+            val box = Box(mean { it.box.x0 }, mean { it.box.y0 }, mean { it.box.x1 }, mean { it.box.y1 })
+            add(Sure(box, best.score, mean { it.apart.first } to mean { it.apart.second }))
             rest = rest - group.toSet()
         }
     }
 
-    private fun fit(box: Box): Box {
-        val (x, y) = box.x + box.width * settings.shift[0] to box.y + box.height * settings.shift[1]
+    private fun fit(box: Box, turn: Double): Box {
+        val (dx, dy) = rotated(doubleArrayOf(box.width * settings.shift[0], box.height * settings.shift[1]), turn)
         val (w, h) = box.width * settings.scale[0] / 2 to box.height * settings.scale[1] / 2
-        return Box(x - w, y - h, x + w, y + h)
+        return Box(box.x + dx - w, box.y + dy - h, box.x + dx + w, box.y + dy + h)
     }
 }

@@ -1,6 +1,10 @@
 package edgewing.core
 
+import kotlin.math.PI
+import kotlin.math.abs
+import kotlin.math.atan2
 import kotlin.math.cos
+import kotlin.math.hypot
 import kotlin.math.max
 import kotlin.math.min
 import kotlin.math.sin
@@ -55,9 +59,59 @@ class Crop(val x: Double, val y: Double, val side: Double, val size: Int, turn: 
     }
 }
 
-/** The tight box around the landmarks that are there. */
-fun landmarkBox(landmarks: FloatArray, there: BooleanArray): Box {
-    val xs = there.indices.filter { there[it] }.map { landmarks[2 * it].toDouble() }
-    val ys = there.indices.filter { there[it] }.map { landmarks[2 * it + 1].toDouble() }
+/** Of a face's tilt in its crop, radians: networks know faces that are tilted so much (geometry.LEVEL). */
+private const val LEVEL = 25 * PI / 180
+
+/** How a crop is to be turned for a face that is turned by `found`: as before, while the face is level enough in that. */
+fun cropTurn(found: Double, before: Double = 0.0): Double {
+    val away = (found - before + PI).mod(2 * PI) - PI
+    return if (abs(away) <= LEVEL) before else (found + PI).mod(2 * PI) - PI
+}
+
+/** The tight box of the landmarks that are there and turned by so much: its sides are theirs, and it is to be turned
+ * about its middle. Empty where none is there. */
+fun turnedBox(landmarks: FloatArray, turn: Double, there: BooleanArray): Box {
+    val box = landmarkBox(rotated(DoubleArray(landmarks.size) { landmarks[it].toDouble() }, -turn), there)
+    if (turn == 0.0) return box
+    val (x, y) = rotated(doubleArrayOf(box.x, box.y), turn)
+    return Box(x - box.width / 2, y - box.height / 2, x + box.width / 2, y + box.height / 2)
+}
+
+private fun landmarkBox(landmarks: DoubleArray, there: BooleanArray): Box {
+    val (xs, ys) = (0..1).map { axis -> there.indices.filter { there[it] }.map { landmarks[2 * it + axis] } }
     return if (xs.isEmpty()) Box(0.0, 0.0, 0.0, 0.0) else Box(xs.min(), ys.min(), xs.max(), ys.max())
+}
+
+/** Points x0, y0, x1, y1, ... turned about (0, 0), clockwise as one sees it. */
+internal fun rotated(points: DoubleArray, turn: Double): DoubleArray {
+    val (c, s) = cos(turn) to sin(turn)
+    return DoubleArray(points.size) {
+        if (it % 2 == 0) c * points[it] - s * points[it + 1] else s * points[it - 1] + c * points[it]
+    }
+}
+
+/** Of settings.json: when a face is looked at turned, and what tells how it is turned: its eyes, tip of the nose and
+ * corners of the mouth (points of the layout each), and where these are in an upright face. */
+class Turns(json: Any?) {
+    val unsure = json.number("unsure")
+    val points = json.list("points").map { several -> several.numbers().map(Double::toInt) }
+    val places = json.list("places").map { it.numbers() }
+}
+
+/** Radians by which a face is turned from upright, clockwise: by the similarity of its five places to upright ones. Null
+ * where they do not tell. */
+fun faceTurn(landmarks: FloatArray, turns: Turns): Double? {
+    val given = turns.points.map { several -> DoubleArray(2) { k -> several.map { landmarks[2 * it + k] }.average() } }
+    var (real, imaginary) = 0.0 to 0.0
+    for ((one, upright) in centred(given).zip(centred(turns.places))) {
+        real += one[0] * upright[0] + one[1] * upright[1]
+        imaginary += one[0] * upright[1] - one[1] * upright[0]
+    }
+    return if (hypot(real, imaginary) > 0) -atan2(imaginary, real) else null // not where one is NaN either
+}
+
+/** Points x, y, counted from their mean. */
+private fun centred(points: List<DoubleArray>): List<DoubleArray> {
+    val (x, y) = (0..1).map { axis -> points.map { it[axis] }.average() }
+    return points.map { doubleArrayOf(it[0] - x, it[1] - y) }
 }

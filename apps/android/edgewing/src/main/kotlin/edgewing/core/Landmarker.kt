@@ -2,12 +2,14 @@ package edgewing.core
 
 import kotlin.math.hypot
 
-/** A face, or whatever the layout is of. box: what its crop was made from, landmarks: image px. there: which points are
- * in the picture, as far as scores tell. */
-class Face(val box: Box, val landmarks: FloatArray, val scores: FloatArray, val there: BooleanArray) {
+/** A face, or whatever the layout is of. box: what its crop was made from, image px, turned about its middle as the crop
+ * is, by so many radians, clockwise. landmarks: image px. there: which points are in the picture, as far as scores tell. */
+class Face(val box: Box, val turn: Double, val landmarks: FloatArray, val scores: FloatArray, val there: BooleanArray) {
     /** Mean score of the points that are there. */
     val confidence = scores.filterIndexed { n, _ -> there[n] }.ifEmpty { listOf(0f) }.map(Float::toDouble).average()
-    val landmarkBox get() = landmarkBox(landmarks, there)
+
+    /** The tight box of its points, turned about its middle as the crop is. */
+    val landmarkBox = turnedBox(landmarks, turn, there)
 }
 
 /** Runs a model: its input, a ByteArray where the contract says uint8 and else a FloatArray, to its outputs by name. */
@@ -16,11 +18,11 @@ typealias Network = (Any) -> Map<String, FloatArray>
 /** A box in, a face with landmarks out, as edgewing/landmarker.py has it. */
 class Landmarker(val contract: Contract, private val network: Network) {
     /** box: around brows, ears and chin of a face, or around the points of what is none, image px. */
-    fun face(picture: Picture, box: Box): Face {
-        val crop = Crop.around(box, contract.crop)
+    fun face(picture: Picture, box: Box, turn: Double = 0.0): Face {
+        val crop = Crop.around(box, contract.crop, turn)
         val found = points(network(toInput(sample(picture, crop), contract)), contract)
         val there = BooleanArray(contract.points) { found.scores[it] >= contract.leastScore }
-        return Face(box, crop.toImage(found.landmarks), found.scores, there)
+        return Face(box, turn, crop.toImage(found.landmarks), found.scores, there)
     }
 }
 

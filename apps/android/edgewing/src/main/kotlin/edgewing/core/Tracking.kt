@@ -1,5 +1,6 @@
 package edgewing.core
 
+import kotlin.math.PI
 import kotlin.math.exp
 import kotlin.math.hypot
 import kotlin.math.max
@@ -24,26 +25,41 @@ class TrackingSettings(json: Any?) {
     val mostFaces = json.number("search", "most_faces").toInt()
 }
 
-/** Where to look for new ones. same: overlap of two finds of one face. whole: the whole picture is the one find. */
-class Finder(val same: Double, val whole: Boolean, val find: (Picture) -> List<Box>) {
+/** Where to look for new ones. same: overlap of two finds of one face. turned: a find, if its face is turned by so much;
+ * null where the whole picture is the one find. */
+class Finder(
+    val same: Double,
+    val turned: ((Detection, Double) -> Detection)?,
+    val find: (Picture) -> List<Detection>,
+) {
+    val whole get() = turned == null
+
     companion object {
-        fun of(detector: Detector) = Finder(detector.settings.same, false) { detector.find(it).map(Detection::box) }
+        fun of(detector: Detector) = Finder(detector.settings.same, detector::turned, detector::find)
 
         /** For what no detector knows. */
-        fun whole() = Finder(1.0, true) { listOf(Box(-0.5, -0.5, it.width - 0.5, it.height - 0.5)) }
+        fun whole() = Finder(1.0, null) { listOf(Detection(Box(-0.5, -0.5, it.width - 0.5, it.height - 0.5), 1.0)) }
     }
 }
+
+private val QUARTERS = listOf(PI, PI / 2, -PI / 2)
 
 /** A face in one frame. landmarks: image px, held steady. face: as the model gave it. confidence: mean score over the
  * last moments. age: s since it was found. */
 class Track(val id: Int, val landmarks: FloatArray, val face: Face, val confidence: Double, val age: Double)
 
-/** Faces followed from frame to frame, as edgewing/camera/tracking.py does it, but upright ones alone: the next
- * crop comes from the last landmarks, and points are held steady. No clock, no camera: frames and times are handed
- * in. */
-class Tracker(private val landmarker: Landmarker, private val finder: Finder, private val settings: TrackingSettings) {
+/** Faces followed from frame to frame, as edgewing/camera/tracking.py does it: the next crop comes from the last
+ * landmarks, and points are held steady. No clock, no camera: frames and times are handed in. turns: null where the
+ * layout does not tell how a face is turned. */
+class Tracker(
+    private val landmarker: Landmarker,
+    private val finder: Finder,
+    private val settings: TrackingSettings,
+    private val turns: Turns? = null,
+) {
     private class Followed(val id: Int, val begun: Double, var box: Box, var confidence: Double, val filter: OneEuro) {
         var seen = begun
+        var turn = 0.0 // of the next crop, and of the box about its middle
     }
 
     /** Whether it looked for new ones in the last frame. */
@@ -73,7 +89,7 @@ class Tracker(private val landmarker: Landmarker, private val finder: Finder, pr
         shape = picture.width to picture.height
         val shown = mutableListOf<Pair<Followed, Track>>()
         for (followed in tracks) {
-            val face = landmarker.face(picture, followed.box)
+            val face = landmarker.face(picture, followed.box, followed.turn)
             if (goesOn(followed, face)) shown += followed to advance(followed, face) else lost += followed
         }
         lost.removeAll { time - it.seen > settings.memory }
@@ -110,23 +126,40 @@ class Tracker(private val landmarker: Landmarker, private val finder: Finder, pr
 
     private fun advance(followed: Followed, face: Face): Track {
         val steady = followed.filter.step(face.landmarks, now, face.landmarkBox.size, face.there)
-        // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is
-        followed.box = landmarkBox(steady, face.there)
+        // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is, how turned
+        followed.turn = turns?.let { faceTurn(steady, it) }?.let { cropTurn(it, face.turn) } ?: face.turn
+        followed.box = turnedBox(steady, followed.turn, face.there)
         followed.seen = now
         return Track(followed.id, steady, face, followed.confidence, now - followed.begun)
     }
 
     /** Finds that are not among the known boxes, as far as there is room for them. */
     private fun find(picture: Picture, known: List<Box>): List<Pair<Followed, Track>> {
-        val fresh = finder.find(picture).filter { box -> known.all { box.overlap(it) < finder.same } }
-        return fresh.take(max(0, settings.mostFaces - known.size)).mapNotNull { box ->
-            val face = landmarker.face(picture, box)
-            if (face.confidence < settings.leastNew || !plausible(face)) return@mapNotNull null
+        val apart = finder.find(picture).filter { one -> known.all { one.box.overlap(it) < finder.same } }
+        val fresh = apart.take(max(0, settings.mostFaces - known.size))
+        val faces = fresh.map { landmarker.face(picture, it.box, it.turn) }
+        return fresh.zip(faces).map { (found, face) -> lookedAtAgain(picture, found, face) }.filter(::trusted).map { face ->
             val again = lostNear(face.landmarkBox)
             val (id, begun) = if (again == null) nextId++ to now else again.id to again.begun
-            val followed = Followed(id, begun, box, face.confidence, OneEuro(settings.filter))
+            val followed = Followed(id, begun, face.box, face.confidence, OneEuro(settings.filter))
             followed to advance(followed, face)
         }
+    }
+
+    private fun trusted(face: Face) = face.confidence >= settings.leastNew && plausible(face)
+
+    /** A find whose points are unsure, at three other turns, for detectors take a chin for a brow; one that is turned,
+     * from its first points (edgewing.landmarker.Landmarker.find). */
+    private fun lookedAtAgain(picture: Picture, found: Detection, first: Face): Face {
+        if (turns == null || finder.turned == null) return first
+        val others = (if (first.confidence < turns.unsure) QUARTERS else emptyList()).map { quarter ->
+            finder.turned.invoke(found, found.turn + quarter).let { landmarker.face(picture, it.box, it.turn) }
+        }
+        val face = (listOf(first) + others.filter(::trusted)).maxBy { it.confidence }
+        if (!trusted(face) || face.turn == 0.0) return face
+        val turn = cropTurn(faceTurn(face.landmarks, turns) ?: face.turn)
+        val again = landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn)
+        return if (trusted(again)) again else face
     }
 
     /** The lost track whose place is nearest to a box, if that is near enough; it is taken out of the lost ones. */
