@@ -86,10 +86,10 @@ def write_cards(names: Sequence[str], measured: str | None = None, out: str | Pa
             raise InputError(f"{made}: no such file; write there, one to a line, the commands that made {name}")
         for path in (source, made):
             _need_committed(path)
-        measured, problems = rows.read(source)
-        text = card_text(name, measured, problems, made.read_text(encoding="utf-8"))
+        found, problems = rows.read(source)
+        text = card_text(name, found, problems, made.read_text(encoding="utf-8"))
         files.write(out / f"{name}.md", text.encode())
-        found = models.figures() | {name: figures(name, measured)}
+        found = models.figures() | {name: figures(name, found)}
         ordered = {name: found[name] for name in models.SHIPPED if name in found}
         files.write(models.FOLDER / models.FIGURES, (json.dumps(ordered, indent=1) + "\n").encode())
         written.append(out / f"{name}.md")
