@@ -42,9 +42,9 @@ SHIPPED = {  # the first whose files are there is the default
     for model in (
         _shipped("edgewing-m", "300w-68"),
         _shipped("edgewing-s", "300w-68"),
-        _shipped("edgewing-l", "300w-68"),
         _shipped("edgewing-xs", "300w-68"),
         _shipped("edgewing-98", "wflw-98"),
+        _shipped("edgewing-free-m", "300w-68"),
         _shipped("edgewing-free-s", "300w-68"),
         _shipped("edgewing-free-98", "wflw-98"),
     )
