@@ -127,7 +127,7 @@ def score(
         **_coverage(contract, predicted - true, seen, scores, from_model, lambda v: _parts(faces, labelled, v, seen)),
         **_of_points(predicted, true, distance, scores[:, from_model], seen, scored, from_data),
         "ced": cumulative_curve(errors),
-        "face_errors": {face.name: float(error) for face, error in zip(seen, errors)},
+        "face_errors": {face.name: round(float(error), 6) for face, error in zip(seen, errors)},
         "problems": faces.problems[:PROBLEMS_KEPT],
     }
     if pictures:
