@@ -81,7 +81,8 @@ $(WEB_PACKAGES): apps/web/package-lock.json apps/web/.npmrc
 	cd apps/web && npm ci --no-audit --no-fund
 	@touch $@
 
-WEB_SOURCES := $(wildcard apps/web/*.mjs apps/web/*.json apps/web/example.html apps/web/src/* apps/web/static/*)
+WEB_SOURCES := $(wildcard apps/web/*.mjs apps/web/*.json apps/web/example.html apps/web/src/* apps/web/static/*) \
+	$(wildcard edgewing/expression.npz edgewing/detectors/*.tflite)
 
 edgewing/page/index.html: $(WEB_PACKAGES) $(WEB_SOURCES)
 	cd apps/web && npm run --silent check && npm run --silent build
