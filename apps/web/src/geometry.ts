@@ -77,8 +77,9 @@ export interface Turns {
   places: [number, number][];
 }
 
-/** Radians by which a face is turned from upright, clockwise: by the similarity of its five places to upright ones. */
-export function faceTurn(landmarks: Landmarks, {points, places}: Turns): number {
+/** Radians by which a face is turned from upright, clockwise: by the similarity of its five places to upright ones.
+ * undefined where they do not tell: all in one place, or not numbers. */
+export function faceTurn(landmarks: Landmarks, {points, places}: Turns): number | undefined {
   const given = points.map((several) => [0, 1].map((k) => mean(several.map((n) => landmarks[2 * n + k]))));
   const [x, y] = [0, 1].map((k) => mean(given.map((one) => one[k])));
   const [u, v] = [0, 1].map((k) => mean(places.map((one) => one[k])));
@@ -88,7 +89,7 @@ export function faceTurn(landmarks: Landmarks, {points, places}: Turns): number 
     real += dx * du + dy * dv;
     imaginary += dx * dv - dy * du;
   });
-  return -Math.atan2(imaginary, real);
+  return real || imaginary ? -Math.atan2(imaginary, real) : undefined;
 }
 
 function mean(values: number[]): number {

@@ -136,7 +136,7 @@ export class Tracker {
     const {landmarks: raw, scores, box, there} = face;
     const landmarks = followed.filter.step(raw, this.time, size(face.tight), there);
     // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is, and how turned
-    followed.turn = this.turns ? cropTurn(faceTurn(landmarks, this.turns), face.turn) : face.turn;
+    followed.turn = this.turns ? cropTurn(faceTurn(landmarks, this.turns) ?? face.turn, face.turn) : face.turn;
     followed.box = turnedBox(landmarks, followed.turn, there);
     followed.seen = this.time;
     const {id, confidence, begun} = followed;
@@ -179,7 +179,7 @@ export class Tracker {
       if (this.trusted(other, picture) && confidence(other) > confidence(face)) face = other;
     }
     if (!this.trusted(face, picture) || !face.turn) return face;
-    const turn = cropTurn(faceTurn(face.landmarks, this.turns));
+    const turn = cropTurn(faceTurn(face.landmarks, this.turns) ?? face.turn);
     const again = await this.reader.face(picture, turnedBox(face.landmarks, turn, face.there), turn);
     return this.trusted(again, picture) ? again : face;
   }

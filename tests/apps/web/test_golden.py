@@ -72,6 +72,12 @@ def test_face_turns(ask):
         assert got == pytest.approx(one["turn"], abs=1e-5)
 
 
+@pytest.mark.parametrize("value", [0.0, 7.5, np.nan])
+def test_points_that_tell_no_turn_have_none(ask, value):
+    one = VECTORS["face_turns"][0]
+    assert ask("geometry.faceTurn", np.full_like(np.float32(one["landmarks"]), value), one["turns"]) is None
+
+
 def test_pixels(ask):
     for one in VECTORS["pixels"]:
         crop = ask("geometry.cropFromBox", one["box"], one["part"], one["turn"])
