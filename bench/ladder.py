@@ -20,7 +20,7 @@ from edgewing import files, hints
 from train.checkpoint import load_model
 from train.runs import ABOUT, find
 
-EXAMPLE = "runs/first runs/first-s --data ../shared/data/lfpw/trainset --layout 300w-68"
+EXAMPLE = "runs/first runs/first-s --data lfpw/trainset --layout 300w-68"
 TEXTS = 0, 1, 9
 HEAD = ("rung", "precision", "NME", "FR10", "AUC10", "ms", "ratio", "bytes", "against the first", "verdict")
 

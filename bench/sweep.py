@@ -26,7 +26,7 @@ from train.options import from_options
 from train.recipes import Recipe
 from train.runs import ABOUT, find, run_folder
 
-EXAMPLE = "--run plane --train ../shared/data/lfpw/trainset --layout 300w-68 --width 0.5 0.75 --input-size 112 128"
+EXAMPLE = "--run plane --train lfpw/trainset --layout 300w-68 --width 0.5 0.75 --input-size 112 128"
 COLUMNS = (0, 1, 2, 3, 4, 5, 7, 9)  # of the ladder's, those that a plane has
 
 

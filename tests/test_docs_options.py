@@ -87,6 +87,21 @@ def test_every_command_of_a_block_is_taken(stopped, page):
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.parametrize("name", ["queue.txt", "gpu-begin.txt", "gpu-go-on.txt"])
+def test_every_training_of_a_model_that_ships_is_taken(stopped, name):
+    """NAME NEEDED ... :: command, as models/queue.sh runs it."""
+    faults = []
+    for line in (ROOT / "models" / name).read_text().splitlines():
+        if "::" in line and not line.startswith("#"):
+            typed = re.sub(r"\$(TEACHING|MINUTES|SHORT)\b", "1", line.split("::", 1)[1])
+            faults += [
+                f"{line}: {said}"
+                for words in commands(typed)
+                if (said := refusal(["python", "-m", *words, "--run", "x"]))
+            ]
+    assert not faults, "\n".join(faults)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_of_a_command_in_a_sentence_is_known(stopped, page):
     """Some are shortened: what is missing there is no fault."""

@@ -22,3 +22,23 @@ def test_every_file_that_is_named_is_there():
             if not (ROOT / name).exists() and not ELSEWHERE.search(f"{page} {name}"):
                 lost.append(f"{page}: {name}")
     assert not lost
+
+
+def anchor(heading: str) -> str:
+    """What a page of Markdown calls a heading, as GitHub does."""
+    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.lstrip("#").strip().lower())
+    return re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+
+
+def test_every_link_leads_to_a_file_and_to_a_heading_in_it():
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, text=True, capture_output=True).stdout.split()
+    pages = {ROOT / name: (ROOT / name).read_text() for name in listed}
+    headings = {page: {anchor(line) for line in text.splitlines() if line[:1] == "#"} for page, text in pages.items()}
+    lost = []
+    for page, text in pages.items():
+        for link in re.findall(r"\]\(([^)\s:]+)\)", text):
+            name, _, part = link.partition("#")
+            place = (page.parent / name).resolve() if name else page
+            if not place.exists() or (part and part not in headings.get(place, {part})):
+                lost.append(f"{page.relative_to(ROOT)}: {link}")
+    assert not lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from bench.report import charts, columns
@@ -24,6 +25,16 @@ COLUMNS = (
     "trained on",
 )
 TEXTS = 0, 10  # columns that are no figures
+INTRODUCTION = (
+    "Models of other projects and ours on the same faces, in one run on one core. Every model gets the crop that",
+    "its own documentation asks for. NME is the mean error over the points that all of them have, and a smaller",
+    "one is better ([glossary](glossary.md)). `inner` is the same without the contour. `aligned` is the same",
+    "after each model's constant offset is taken away, because not all of them mean the same places by the same",
+    "points. `missed` are faces that a model's own detector did not find.",
+    "",
+    "`python -m bench peers` wrote this page ([how it measures](measuring.md#beside-models-of-others)). Do not",
+    "edit it.",
+)
 
 
 def table_lines(made: list[dict]) -> list[list[str]]:
@@ -72,8 +83,10 @@ def protocol(made: list[dict]) -> list[str]:
     row = measured(made)[0]
     p, m = row["protocol"], row["machine"]
     without = f" without {', '.join(map(str, p['left_out_points']))}" if p["left_out_points"] else ""
-    inner = f"inner: {row['inner']['points']} of them, without the contour; missed: faces that count in FR10 alone"
-    moved = f"aligned: with each model's own mean offsets taken away, learnt from the {p['offsets']}"
+    inner = (
+        f"inner: {row['inner']['points']} of these points, without the contour; missed: faces that count in FR10 alone"
+    )
+    moved = f"aligned: without each model's own mean offsets, which were learnt from the {p['offsets']}"
     return [
         f"accuracy: {p['faces']} faces of {p['data']}, {p['skipped']} skipped; {row['points']} points of "
         f"{p['scored_points']}{without}; divided by {p['normaliser']}; boxes: {p['box_source']}",
@@ -104,7 +117,7 @@ def plot(made: list[dict]) -> charts.Markup:
 
 def page(made: list[dict], picture: str | None) -> str:
     """The Markdown page. picture: its path from the page, or None."""
-    lines = ["# Beside models of others", "", "Written by `python -m bench peers`; not to be edited.", ""]
+    lines = ["# Beside models of others", "", *INTRODUCTION, ""]
     lines += [f"![NME against processor time, bytes as area]({picture})", ""] if picture else []
     lines += columns.markdown(COLUMNS, table_lines(made), TEXTS)
     lines += ["", *(f"- {line}" for line in refusals(made) + protocol(made))]
@@ -119,7 +132,12 @@ def page(made: list[dict], picture: str | None) -> str:
             points = f"; points: {how['points_source']}" if how.get("points_source") else ""
             where = f"{model['source']} ({model['licence']})"
             lines.append(f"- **{model['name']}**: {where}, `{row['artefact']['sha256'][:16]}`{crop}{points}")
-    return "\n".join([*lines, "", "```sh", made[0]["command"], "```", ""])
+    return without_folders("\n".join([*lines, "", "```sh", made[0]["command"], "```", ""]))
+
+
+def without_folders(text: str) -> str:
+    """Without what stands before `data` and `peers` in paths: where somebody keeps them is nobody else's."""
+    return re.sub(r"(?<![\w.])(?:\.\.?)?/(?:[\w.-]+/)*?(?=(?:data|peers)\b)", "", text)
 
 
 def write_plane(made: list[dict], plot_path: str | None, table_path: str | None) -> list[str]:

@@ -17,12 +17,15 @@ COLUMNS = "file", "precision", "engine that ran it here", "p50, px", "p99, px", 
 TEXTS = 0, 1, 2, 9
 PAGE = """# Engines
 
-Every kind of file that `python -m targets` makes, over the same faces. px: how far the landmarks are from the float
-network's, of a 256 px crop; NME of the file and of the float network. ms: processor time of one thread, the middle of
-all calls, decoding included; of files that no engine here runs as their device would (CoreML, microcontrollers, NPUs,
-TensorRT) there is none. Written by `{command}`, from the rows of
-`python -m targets NAME --to ...`, copied out of the run's `rows.jsonl`, and of `python -m bench race FILE ...
---to ...`. Processors differ in what they favour: race the files on yours.
+`python -m targets` can make many kinds of files of one model ([which for what](targets.md)). This table compares
+them on the same faces: how far the landmarks are from those of the float network (p50: half of them less, p99: 99
+of 100 less; px of a 256 px crop), the mean error (NME) of the file and of the float network, the size, and the
+time. ms is processor time of one thread, the median of all calls, decoding included. Files that no engine here runs
+as their device would (CoreML, microcontrollers, NPUs, TensorRT) have no time. Processors differ in what they
+favour, so race the files on yours (`python -m bench race FILE ...`).
+
+`{command}` wrote this page from the rows that `python -m targets NAME --to ...` leaves in the run's `rows.jsonl`,
+and from those of `python -m bench race FILE ... --to ...`.
 """
 
 
