@@ -43,10 +43,13 @@ def main(argv: list[str] | None = None) -> None:
             sys.exit(code)
 
 
-def info(file: str, as_json: bool) -> None:
-    from edgewing import containers, models, notices
+def info(file: str | None, as_json: bool) -> None:
+    if file is None:  # what notices say to type
+        return models(as_json)
+    from edgewing import containers, notices
+    from edgewing import models as shipped
 
-    path = models.find(file)
+    path = shipped.find(file)
     if path.is_dir() and not containers.is_package(path):
         path = path / "model.safetensors"  # a run folder
     contract = containers.read_contract(path)
@@ -196,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     one = verb(models, "List the models that are here: terms, error, time.", "edgewing models --json")
     one.add_argument("--json", dest="as_json", action="store_true", help="every file as JSON, with parity and figures")
     one = verb(info, "Show what a model says of itself.", "edgewing info edgewing-s --json")
-    one.add_argument("file", help="a shipped model (edgewing models), an exported file, or a run")
+    one.add_argument("file", nargs="?", help="a shipped model, an exported file, or a run; without it: edgewing models")
     one.add_argument("--json", dest="as_json", action="store_true", help="print the whole contract as JSON")
     example = "edgewing run portrait.jpg --save points.png"
     _of_run(verb(run, "Find the landmarks of faces, or of what the model was trained on, in pictures.", example))
