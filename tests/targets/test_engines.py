@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgewing import containers, contract, files, models, packages, runtimes, trial
+from edgewing import containers, contract, files, packages, runtimes, trial
 from edgewing.errors import InputError
 from edgewing.flatbuffer import Flatbuffer
 from edgewing.runtimes import Description
@@ -193,9 +193,10 @@ def test_a_layer_that_an_npu_leaves_is_a_reason_to_reject(micro):
     assert delegation.problems(micro[1], opened) == ["1 of 30 nodes fall back to built-in kernels: 1 CONV_2D"]
 
 
-def test_a_float_between_the_picture_and_int8_is_refused(run):
+def test_a_float_between_the_picture_and_int8_is_refused(run, exported):
+    floats = table.TABLE["tflite"].path(run / "export", run.name, "fp32")
     with pytest.raises(InputError, match="where int8 is expected"):
-        flatbuffer.of_int8(models.path("edgewing-free-s", "tflite").read_bytes())  # its stem is in float
+        flatbuffer.of_int8(floats.read_bytes())
 
 
 def test_tensorrt_11_has_half_precision_in_its_file(run):
