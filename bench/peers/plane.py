@@ -97,11 +97,13 @@ def protocol(made: list[dict]) -> list[str]:
 
 
 def plot(made: list[dict]) -> charts.Markup:
-    """NME against time, bytes as area."""
+    """NME against time, bytes as area. Names are short where they can be: without a precision that all of ours have."""
     reference = name(measured(made)[0])
+    precisions = {row["model"]["precision"] for row in measured(made) if row["model"]["ours"]}
+    alike = f" {precisions.pop()}" if len(precisions) == 1 else ""
     marks = [
         charts.Disc(
-            name(row),
+            name(row).removesuffix(alike),
             row["ratio"],
             100 * row["nme"],
             row["artefact"]["bytes"],
@@ -111,7 +113,7 @@ def plot(made: list[dict]) -> charts.Markup:
         for row in measured(made)
     ]
     title = "NME against time, bytes as area"
-    x_label = f"processor time, {reference} = 1; area: bytes"
+    x_label = f"processor time, {reference} = 1; area: bytes" + f"; ours:{alike}" * bool(alike)
     return charts.discs(marks, title, x_label, "NME, %", 1.0)
 
 
