@@ -12,7 +12,7 @@ from train.credits import Credits
 from train.data.catalogue import IMAGENET
 from train.lite0 import imagenet_weights
 from train.model import StackedHourglass, build
-from train.recipes import NETWORK, Recipe
+from train.recipes import DRAWN, NETWORK, Recipe
 
 ENCODER = "imagenet"  # what --initial takes beside runs
 
@@ -80,7 +80,9 @@ def _grown(source: str, theirs: StackedHourglass, recipe: Recipe, other_layout: 
 
 def say_of_split(source: str, theirs: Recipe, ours: Recipe, say: Callable[[str], None]) -> None:
     """Which identities are held out depends on seed and share alone: with the same, nothing that is validated on here
-    was learnt there."""
+    was learnt there. Nor with drawn faces of another seed, which are others."""
+    if theirs.data and DRAWN.keys() >= {*theirs.data, *ours.data} and theirs.seed != ours.seed:
+        return
     if (theirs.seed, theirs.validation) != (ours.seed, ours.validation):
         say(
             f"warning: {source} held out others (--seed {theirs.seed} --validation {theirs.validation:g}): "

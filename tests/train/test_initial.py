@@ -9,7 +9,7 @@ from edgewing.errors import InputError
 from train import checkpoint, recipes
 from train.credits import FREE, OWN, RESEARCH, Credits
 from train.float_contract import float_contract
-from train.initial import start
+from train.initial import say_of_split, start
 from train.model import build
 
 NARROW = recipes.replace(recipes.get("mobile"), input_size=64, width=0.5, layout="aflw-19", steps=1)
@@ -69,6 +69,13 @@ def test_other_faces_held_out_is_said(source):
     said = []
     start(source[0], recipes.replace(NARROW, seed=3), (), said.append)
     assert "held out others (--seed 0" in said[-1]
+
+
+def test_drawn_faces_of_two_seeds_share_none():
+    drawn, said = recipes.replace(NARROW, data=("heads",)), []
+    for ours in (drawn, recipes.replace(drawn, seed=3), recipes.replace(drawn, seed=3, data=("heads", "mine/cats"))):
+        say_of_split("free", drawn, ours, said.append)
+    assert len(said) == 1  # of the folder
 
 
 STAGES = {
