@@ -25,7 +25,7 @@ from compress.fakequant import FakeQuantized, supported
 from edgewing import files, hints, runtimes, trial
 from edgewing.errors import InputError
 from targets import graph, parity, ranges, table, tflite
-from targets.gate import QUANTIZATION
+from targets.gate import QUANTIZATION, smallest_float
 from targets.job import Job
 from targets.progress import Progress, silence
 from train import runs
@@ -314,20 +314,20 @@ def decide(
         print(f"nothing passes; the nearest is {best.ranges}: {'; '.join(best.reasons)}; try, in order:")
         print("\n".join(f"{number}. {text}" for number, text in enumerate(remedies(source, target, best), 1)))
     print(f"wrote {path}: {best.ranges}{_in_float(best.float_layers)}")
-    print(hints.next_line("python -m targets", source, "--to", "onnx", "tflite", "coreml", "tensorrt"))
+    if best.accepted:
+        print(hints.next_line("python -m targets", source, "--to", "onnx", "tflite", "coreml", "tensorrt"))
     return (0 if best.accepted else 1), choice, fake
 
 
 def remedies(source: Path, target: str, best: Trial) -> list[str]:
     """What to try where nothing passes, in order."""
-    name, own = source.resolve().name, table.TABLE[target].precisions
+    name = source.resolve().name
     found = [] if best.parity.reasons else ["ask for no more than the gate does: leave out --limit and --nme"]
     if not (source / RANGES).exists():
         train = hints.typed("python -m compress qat", source, "--run", f"{name}-qat")
         found.append(f"train it in int8: {train}")
-    wider = "fp16" if "fp16" in own else "fp32"
-    half = hints.typed("python -m targets", source, "--to", target, "--precision", wider)
-    found.append(f"a float file: {half}")
+    wider = hints.typed("python -m targets", source, "--to", target, "--precision", smallest_float(source, target))
+    found.append(f"a float file: {wider}")
     return [*found, f"train longer, or a wider network, and start from it: --initial {source}"]
 
 

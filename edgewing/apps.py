@@ -6,6 +6,7 @@ What differs between platforms is a row of PLATFORMS. The apps' cores read the s
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 from collections.abc import Callable
@@ -62,8 +63,17 @@ def _web(contract: Contract, model: Path, folder: Path) -> None:
 
 def _sources(platform: str) -> Path:
     if not (APPS / platform).is_dir():
-        raise InputError(f"the sources of the app are not in this installation ({APPS}); use a clone of the repository")
+        said = f"the sources of the app are not in this installation ({APPS})"
+        raise InputError(f"{said}; in a clone type: make install && .venv/bin/edgewing app {platform} DIR")
     return APPS / platform
+
+
+def _terms(folder: Path) -> None:
+    """LICENSE and NOTICE, which whoever hands the app on has to hand on too."""
+    installed = {file.name: file.locate() for file in importlib.metadata.files("edgewing") or ()}
+    for name in ("LICENSE", "NOTICE"):
+        found = repository.ROOT / name
+        shutil.copyfile(found if found.is_file() else installed[name], folder / name)
 
 
 def _settings(contract: Contract, folder: Path) -> None:
@@ -103,6 +113,7 @@ def write(platform: str, folder: str | Path, model: str) -> tuple[Path, Contract
     try:
         with files.workshop(folder) as beside:
             wanted.lay(contract, file, beside)
+            _terms(beside)
             beside.rename(folder)
     except OSError as error:
         why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error

@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--cert", metavar="PEM", help="certificate with its key, for https")
     one.add_argument("--build", metavar="DIR", help="write the page's files here in place of serving them")
     text = "Write a sample app for a phone or a browser with a model in it, ready to open."
-    one = verb(app, text, "edgewing app android faces --model edgewing-s")
+    one = verb(app, text, "edgewing app android faces --model edgewing-free-m")
     one.add_argument("platform", choices=("android", "ios", "web"))
     one.add_argument("folder", metavar="DIR", help="a new folder")
     text = "a shipped model, or a .tflite, for ios an .mlpackage; else the default"

@@ -82,9 +82,13 @@ def _ending(error: BaseException) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         return INPUT, "error: not enough memory; end other programs, or give it less at a time"
     if isinstance(error, ModuleNotFoundError):
-        return INPUT, f"error: the package {error.name} is not installed; in the repository type: make install"
+        return INPUT, not_installed(error)
     text = f"unexpected {type(error).__name__}: {str(error)[:300]}"
     return UNEXPECTED, f"error: {text}; this is a fault of edgewing: please report what --debug shows"
+
+
+def not_installed(error: ModuleNotFoundError) -> str:
+    return f"error: the package {error.name} is not installed; in the repository type: make install"
 
 
 @contextlib.contextmanager

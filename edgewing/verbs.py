@@ -6,7 +6,10 @@ import argparse
 import importlib
 import inspect
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
+
+from edgewing import commands
 
 
 def parser(
@@ -24,7 +27,7 @@ def parser(
         if name not in argv[:1]:
             added.add_parser(name, help=what)
             continue
-        module = importlib.import_module(place)
+        module = _module(place)
         more = getattr(module, "MORE", None) or module.__doc__.partition("\n\n")[2]
         one = added.add_parser(
             name,
@@ -40,6 +43,15 @@ def parser(
             )
         one.set_defaults(main=module.main, command=shlex.join(["python", "-m", room, *argv]))
     return whole
+
+
+def _module(place: str):
+    """Of a verb. Where a package that it needs is missing, that is one line, as with all that fails later."""
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        print(commands.not_installed(error), file=sys.stderr)
+        sys.exit(commands.INPUT)
 
 
 def run(options: argparse.Namespace) -> int:

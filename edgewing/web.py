@@ -79,7 +79,8 @@ def site(model: str | Path) -> Site:
     without a contract.
     """
     if not is_built():
-        raise InputError(f"the page is not in this installation ({PAGE}); in the repository type: make web")
+        said = f"the page is not in this installation ({PAGE})"
+        raise InputError(f"{said}; in the repository type: make web, and install it again if pip did")
     path = model_file(model)
     if containers.format_of(path) != "tflite":
         raise InputError(f"{path}: a browser runs .tflite files; name the .tflite of the same export")

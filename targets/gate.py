@@ -47,6 +47,13 @@ def _aside(old: Path, path: Path, always: bool) -> None:
         os.replace(old, path.with_name(f"was-{old.name}"))
 
 
+def smallest_float(run: Path, key: str) -> str:
+    """fp16, unless the target has none, or that file of this run was rejected."""
+    target = table.TABLE[key]
+    lost = table.rejected(target.path(run / "export", run.resolve().name, "fp16")).exists()
+    return "fp16" if "fp16" in target.precisions and not lost else "fp32"
+
+
 def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
     """What to try where a file was rejected, in order."""
     target, found = table.TABLE[key], []
@@ -63,7 +70,7 @@ def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
     if precision == "palette6":
         found.append(f"more bits: {again('weight8')}")
     if precision not in parity.FLOATS and target.precisions != ("int8",):
-        found.append(f"a float file: {again('fp16' if 'fp16' in target.precisions else 'fp32')}")
+        found.append(f"a float file: {again(smallest_float(run, key))}")
     elif precision == "fp16" and "fp32" in target.precisions:
         found.append(f"all of it in float: {again('fp32')}")
     if target.form == "tflite":

@@ -25,13 +25,15 @@ def show(as_json: bool) -> None:
         return
     figures, default = models.figures(), models.default()
     print(HEAD)
-    for name in sorted(here):
+    free = {name: notices.free(containers.read_contract(next(iter(files.values())))) for name, files in here.items()}
+    names = sorted(here, key=lambda name: (not free[name], name))  # those that products may use first
+    for name in names:
         print(_line(name, here[name], figures.get(name, {})) + " (default)" * (name == default))
     print(RESEARCH)
     print("error: mean distance of the points, of that of the outer corners of the eyes; crops from true boxes")
     for reference, processor in sorted({(f["reference"], f["processor"]) for f in figures.values() if "time" in f}):
         print(f"time: that of {reference} = 1, in one race; ms: of one core of an {processor}; both of the first file")
-    print(hints.next_line("edgewing info", default))
+    print(hints.next_line("edgewing info", names[0]))
 
 
 def _line(name: str, files: dict[str, Path], figures: dict) -> str:

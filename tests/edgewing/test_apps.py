@@ -48,7 +48,8 @@ def test_web_needs_no_clone(tmp_path, monkeypatch, page, capsys):
     monkeypatch.setattr(apps, "APPS", tmp_path / "apps")
     cli.main(["app", "web", str(tmp_path / "my app"), "--model", "edgewing-free-s"])
     made = files(tmp_path / "my app")
-    assert made == {"index.html", "edgewing.js", "wasm/litert.wasm", "model.tflite", "detector.tflite", "stills.tflite"}
+    models = {"model.tflite", "detector.tflite", "stills.tflite"}
+    assert made == {"index.html", "edgewing.js", "wasm/litert.wasm", "LICENSE", "NOTICE", *models}
     assert (tmp_path / "my app/index.html").read_text() == "this is example.html"
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(f"python -m http.server --directory '{tmp_path / 'my app'}'  # http://localhost:8000")
@@ -132,7 +133,7 @@ def test_a_model_that_the_core_does_not_take(tmp_path, bare_tflite):
 
 def test_without_the_sources_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(apps, "APPS", tmp_path / "apps")
-    with pytest.raises(InputError, match="not in this installation .* use a clone of the repository"):
+    with pytest.raises(InputError, match="not in this installation .* in a clone type: make install"):
         apps.write("android", tmp_path / "app", "edgewing-s")
 
 
