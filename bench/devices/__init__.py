@@ -100,7 +100,7 @@ def run_client(words: list[str], stdin: bytes, seconds: float) -> tuple[int, byt
         process.kill()
     for thread in threads:
         thread.join(GRACE)
-    if too_much.is_set():
+    if too_much.is_set() or max(map(len, kept)) > MOST_SAID:  # what is over by its last block alone is too much too
         raise Gone(f"it says more than {MOST_SAID >> 20} MiB")
     return code, bytes(kept[0]), bytes(kept[1])
 
