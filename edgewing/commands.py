@@ -88,7 +88,8 @@ def _ending(error: BaseException) -> tuple[int, str]:
 
 
 def not_installed(error: ModuleNotFoundError) -> str:
-    return f"error: the package {error.name} is not installed; in the repository type: make install"
+    package = str(error.name).partition(".")[0]
+    return f"error: the package {package} is not installed; in the repository type: make install"
 
 
 @contextlib.contextmanager

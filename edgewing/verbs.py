@@ -8,6 +8,7 @@ import inspect
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 from edgewing import commands
 
@@ -45,7 +46,7 @@ def parser(
     return whole
 
 
-def _module(place: str):
+def _module(place: str) -> ModuleType:
     """Of a verb. Where a package that it needs is missing, that is one line, as with all that fails later."""
     try:
         return importlib.import_module(place)

@@ -86,11 +86,11 @@ def write_cards(names: Sequence[str], measured: str | None = None, out: str | Pa
             raise InputError(f"{made}: no such file; write there, one to a line, the commands that made {name}")
         for path in (source, made):
             _need_committed(path)
-        found, problems = rows.read(source)
-        text = card_text(name, found, problems, made.read_text(encoding="utf-8"))
+        of_model, problems = rows.read(source)
+        text = card_text(name, of_model, problems, made.read_text(encoding="utf-8"))
         files.write(out / f"{name}.md", text.encode())
-        found = models.figures() | {name: figures(name, found)}
-        ordered = {name: found[name] for name in models.SHIPPED if name in found}
+        told = models.figures() | {name: figures(name, of_model)}
+        ordered = {name: told[name] for name in models.SHIPPED if name in told}
         files.write(models.FOLDER / models.FIGURES, (json.dumps(ordered, indent=1) + "\n").encode())
         written.append(out / f"{name}.md")
     return [*written, models.FOLDER / models.FIGURES]

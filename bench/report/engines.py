@@ -74,10 +74,14 @@ def lines(found: list[dict], raced: dict[str, dict]) -> list[list[str]]:
     ]
 
 
+def _run(row: dict) -> str:
+    return Path(row["artefact"]["path"]).parents[1].name
+
+
 def page(found: list[dict], raced: dict[str, dict], source: str, out: str) -> str:
     command = f"python -m bench engines {source} --table {out}"
-    where = sorted({f"{row['protocol']['faces']} {row['protocol']['text']}" for row in found})
+    where = sorted({f"{_run(row)}: {row['protocol']['faces']} {row['protocol']['text']}" for row in found})
     table = columns.markdown(COLUMNS, lines(found, raced), TEXTS)
     machines = sorted({f"{row['machine']['cpu']}, load {row['machine']['load']}" for row in raced.values()})
-    ends = [f"Faces: {text}." for text in where] + [f"Times: {text}." for text in machines]
+    ends = [f"Faces of {text}." for text in where] + [f"Times: {text}." for text in machines]
     return "\n".join([PAGE.format(command=command), *table, "", *ends, ""])

@@ -69,6 +69,10 @@ def test_what_to_try_is_said_in_order(tmp_path):
     assert measure.endswith(f"python -m compress quantize {run} --to tflite")
     assert train.endswith(f"python -m compress qat {run} --run first-qat")
     assert half == f"a float file: {typed} fp16" and look.endswith(f"{typed} int8 --bisect")
+    (run / "export").mkdir()
+    (run / "export/first-fp16.rejected.tflite").touch()
+    assert steps(run, "tflite", "int8")[2] == f"a float file: {typed} fp32"
+    (run / "export/first-fp16.rejected.tflite").unlink()
     (run / gate.QUANTIZATION).write_text(json.dumps({"ranges": "mse", "float_layers": [], "accepted": True}))
     assert steps(run, "tflite", "int8") == [train, half, look] and gate.chosen(run)
     (run / gate.QUANTIZATION).write_text(json.dumps({"ranges": "mse", "float_layers": [], "accepted": False}))

@@ -188,6 +188,9 @@ def test_a_device_that_floods_is_not_kept(tmp_path):
     device = local.Local("local", str(tmp_path))
     with pytest.raises(devices.Gone, match="says more than 4 MiB"):
         device.shell("yes")
+    with pytest.raises(devices.Gone, match="says more than 4 MiB"):  # however its last byte comes
+        device.shell(f"head -c {devices.MOST_SAID + 1} /dev/zero")
+    assert len(device.shell(f"head -c {devices.MOST_SAID - 100} /dev/zero").out) == devices.MOST_SAID - 100
     assert device.shell("cat", b"x" * 1_000_000).out == b"x" * 1_000_000
 
 

@@ -242,6 +242,24 @@ def test_segments_show_what_is_where_the_points_are():
     assert chins.count(SEGMENTS.index("skin")) > 0.8 * len(chins)
 
 
+def test_the_outer_corner_of_an_eye_is_where_the_ball_is_last_seen():
+    """In % of the eyes' distance, beyond the last pixel of the ball: the place where the lids' skin meets is not it."""
+    beyond = []
+    for number in range(5000, 5060):
+        one = head(number, "300w-68", (0.0, 0.0, 0.0))
+        p, distance = one.landmarks, np.linalg.norm(one.landmarks[45] - one.landmarks[36])
+        for corner, points, side in ((36, slice(36, 42), -1), (45, slice(42, 48), 1)):
+            (left, top), (right, bottom) = np.floor(p[points].min(0) - 3), np.ceil(p[points].max(0) + 3)
+            columns = np.nonzero(one.segments[int(top) : int(bottom), int(left) : int(right)] == SEGMENTS.index("eye"))[
+                1
+            ]
+            opening = np.ptp(p[points][[1, 2, 4, 5], 1])
+            if len(columns) > 25 and opening > 0.07 * distance:  # open, and nothing before it
+                last = left + (columns.max() + 1 if side > 0 else columns.min())
+                beyond.append(100 * side * (p[corner, 0] - last) / distance)
+    assert len(beyond) > 20 and abs(np.median(beyond)) < 0.8, np.median(beyond)
+
+
 def test_a_kind_or_layout_that_is_not_drawn_is_refused():
     with pytest.raises(InputError, match="cartoons, heads"):
         next(drawn.faces(1, "300w-68", kind="photographs"))
