@@ -193,7 +193,10 @@ def test_a_layer_that_an_npu_leaves_is_a_reason_to_reject(micro):
     assert delegation.problems(micro[1], opened) == ["1 of 30 nodes fall back to built-in kernels: 1 CONV_2D"]
 
 
-def test_a_float_between_the_picture_and_int8_is_refused(run, exported):
+def test_a_float_between_the_picture_and_int8_is_refused(run):
+    with pytest.raises(SystemExit) as end:
+        command.main([str(run), "--to", "tflite", "--precision", "fp32"])
+    assert end.value.code == 0
     floats = table.TABLE["tflite"].path(run / "export", run.name, "fp32")
     with pytest.raises(InputError, match="where int8 is expected"):
         flatbuffer.of_int8(floats.read_bytes())
