@@ -87,7 +87,7 @@ def _sigmas(mesh: Mesh) -> np.ndarray:
 
 @functools.cache
 def _lips(mesh: Mesh) -> np.ndarray:
-    return np.array([re.search("lip-(height|volume)", name) is not None for name, _ in mesh.sliders])
+    return np.array([re.search("lip-height", name) is not None for name, _ in mesh.sliders])
 
 
 def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
@@ -106,7 +106,9 @@ def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
     # sliders are made for adults: on a child's face their whole range crumples it
     spread = SPREAD * float(np.interp(who.age, [0, 0.1875, 0.5], [0.35, 0.6, 1]))
     values = np.clip(rng.normal(0, _sigmas(mesh)), -0.85, 0.85)
-    values[_lips(mesh)] -= 0.35 * rng.random() * (1 - who.race[0]) + 0.5 * max(0, who.age - 0.5)  # thinner with age
+    # the mesh's lips are fuller than people's: the red is a third of its upper lip and more, 26.5 % of a white man's
+    # (Farkas, "Anthropometric proportions in the upper lip-lower lip-chin area", 1984); and they get thinner with age
+    values[_lips(mesh)] -= 1.1 * rng.random() + 0.5 * max(0, who.age - 0.5)
     values = np.clip(values[:, None] + rng.normal(0, 0.06, (len(values), 2)), -1, 1) * spread
     for (_, sides), pair in zip(mesh.sliders, values.tolist()):
         for (low, high), x in zip(sides, pair):
@@ -142,9 +144,10 @@ def _smile(face: Face, a: float, rng) -> None:
 
 
 def _teeth(face: Face, a: float, rng) -> None:
-    face.both(mouthSmile=0.5 + 0.4 * a, cheekSquint=0.5 * a, eyeSquint=0.4 * a)
-    face.both(mouthUpperUp=0.15 + 0.35 * a, mouthLowerDown=0.1 + 0.3 * a)
-    face.one(jawOpen=rng.choice((0.0, 0.08, 0.2)) + 0.1 * a)
+    """The lips part over teeth that are closed or nearly so: the smile of people who know that they are seen."""
+    face.both(mouthSmile=0.5 + 0.5 * a, cheekSquint=0.6 * a, eyeSquint=0.4 * a, mouthStretch=0.3 * rng.random())
+    face.both(mouthUpperUp=rng.uniform(0.2, 1.0), mouthLowerDown=rng.uniform(0.2, 1.0))
+    face.one(jawOpen=rng.choice((0.0, 0.03, 0.06, 0.12)))
 
 
 def _talk(face: Face, a: float, rng) -> None:
@@ -184,7 +187,7 @@ def _shout(face: Face, a: float, rng) -> None:
 
 
 _MOODS = {
-    _smile: 0.17, _teeth: 0.21, _talk: 0.1, _surprise: 0.06, _anger: 0.05, _sad: 0.05, _pucker: 0.05, _laugh: 0.09,
+    _smile: 0.15, _teeth: 0.3, _talk: 0.1, _surprise: 0.06, _anger: 0.05, _sad: 0.05, _pucker: 0.05, _laugh: 0.09,
     _shout: 0.03,
 }  # fmt: skip
 _CALM, _MIXED = 0.13, 0.06  # no mood at all; a few units of any kind

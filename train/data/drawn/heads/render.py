@@ -178,8 +178,8 @@ def _style(who: people.Person, beard: float, curly: bool, painted: bool, rng: np
         "veins": u(0, 1),
         "lid_shade": u(0.25, 0.7),
         "white": u(0.3, 0.6),
-        "teeth": u(0.35, 0.8),
-        "teeth_blue": u(0.65, 0.95),
+        "teeth": u(0.6, 1.1),  # the shades of teeth are lighter than light skin is
+        "teeth_blue": u(0.7, 1.0),
         "mouth_light": u(0.5, 1.0),
         "strands": u(1.5, 4),
         "strands_gloss": u(0, 0.5),

@@ -203,7 +203,7 @@ def _eye(tx, ty, tz, centres, strand, style, colours):
 def _teeth(tx, tz, strand, style):
     gap = _smooth(0.0, 0.006, abs(((abs(tx) + 0.0425) / 0.085) % 1.0 - 0.5) * 0.085)  # between teeth of 8.5 mm
     f = (0.85 + 0.2 * _look(strand, tx * 1.1 + 0.3, 0.3, 0)) * (0.7 + 0.3 * gap) * style.teeth
-    occ = _smooth(0.75, 1.5, tz) * 0.9 * style.mouth_light
+    occ = _smooth(0.7, 1.2, tz) * style.mouth_light
     return f, f * 0.94, f * style.teeth_blue, 0.4, 40.0, occ, 0.0, 0.0
 
 
@@ -272,7 +272,7 @@ def _shadow(m, d, depth, to_light):
 def _light(k, m, made, lights, depth, to_light, style):
     """Linear RGB that comes from a place of material ``made``."""
     gloss, power, occ = made[3], made[4], made[5]
-    wrap = 0.25 if k == 0 else 0.3 if k == 5 else 0.0
+    wrap = 0.25 if k == 0 else 0.3 if k == 2 or k == 5 else 0.0  # light goes into skin, teeth and hair
     nx, ny, nz = m[3] + made[6], m[4] + made[7], m[5]
     length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
     nx, ny, nz = nx / length, ny / length, nz / length
@@ -289,7 +289,8 @@ def _light(k, m, made, lights, depth, to_light, style):
         lit = max(0.0, (d + wrap) / (1 + wrap))
         if lit == 0.0:
             continue
-        seen = 1 - style.cast * _shadow(m, d, depth, to_light) if i == 2 else 1.0
+        cast = style.cast * (0.5 if k == 2 else 1.0)  # the lips throw light back on the teeth
+        seen = 1 - cast * _shadow(m, d, depth, to_light) if i == 2 else 1.0
         red = 1 + 0.25 * _smooth(0.45, 0.1, lit) * style.depth if k == 0 else 1.0
         lit *= seen * (0.25 + 0.75 * occ if k == 0 else 0.6 + 0.4 * occ)
         er += lights[i, 3] * lit * red
