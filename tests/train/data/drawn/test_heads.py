@@ -260,6 +260,21 @@ def test_the_outer_corner_of_an_eye_is_where_the_ball_is_last_seen():
     assert len(beyond) > 20 and abs(np.median(beyond)) < 0.8, np.median(beyond)
 
 
+def test_teeth_are_lighter_than_the_skin_around_the_mouth(many):
+    """In the middle of a smile a network finds the lips between teeth and skin: grey teeth are taken for lips."""
+    lighter = []
+    for one in many:
+        p, teeth = one.landmarks, one.segments == SEGMENTS.index("teeth")
+        rows = sorted((p[54, 1], p[76:].max(0)[1]))  # from the tip of the nose to the lower lip
+        around = np.zeros_like(teeth)
+        around[max(0, int(rows[0])) : max(0, int(rows[1])), max(0, int(p[:, 0].min())) : int(p[:, 0].max())] = True
+        skin = around & (one.segments == SEGMENTS.index("skin"))
+        if teeth.sum() > 40 and skin.sum() > 100:
+            grey = one.image.mean(2)
+            lighter.append(np.median(grey[teeth]) > np.percentile(grey[skin], 60))
+    assert len(lighter) > 20 and np.mean(lighter) > 0.5, np.mean(lighter)
+
+
 def test_a_kind_or_layout_that_is_not_drawn_is_refused():
     with pytest.raises(InputError, match="cartoons, heads"):
         next(drawn.faces(1, "300w-68", kind="photographs"))
