@@ -22,6 +22,7 @@ from edgewing import commands, hints, images, verbs
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train.data import drawn
+from train.data.cache import Cache
 from train.data.samples import visibility_of
 
 ROWS = {"cartoons": 5, "heads": 8}  # of a sheet, eight faces wide
@@ -58,6 +59,18 @@ def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segm
     print(hints.next_line(f"python -m train fit {folder} --layout {layout} --run heads"))
 
 
+def _variety(cache: Path, folder: Path, layout: str, seed: int) -> None:
+    from train.data.drawn.heads.variety import without
+
+    if folder.exists():
+        raise InputError(f"{folder}: is there already; name a folder that is not")
+    whole = Cache.open(cache)
+    folder.mkdir(parents=True)
+    for name, faces in without(whole, seed).items():
+        whole.extract(faces, folder / name)
+        print(f"wrote {folder / name}: {len(faces)} heads")
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m train.data.drawn",
@@ -90,6 +103,9 @@ def main(argv: list[str] | None = None) -> None:
     made.add_argument("count", type=int, metavar="COUNT", help="how many heads")
     made.add_argument("--workers", type=int, default=1, help="processes that draw; the faces are the same")
     made.add_argument("--segments", action="store_true", help="also a PNG a picture: what each pixel shows, by number")
+    made = verb("variety", _variety, "take the heads apart that a training drew: all, and without each kind of variety")
+    made.add_argument("cache", type=Path, metavar="CACHE", help="a folder cache/heads-... of `train fit heads`")
+    made.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet")
     with commands.command(parser, argv) as options:
         verbs.run(options)
 

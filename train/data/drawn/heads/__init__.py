@@ -53,7 +53,7 @@ def head(number: int, layout_name: str, angles: tuple[float, float, float] | Non
 
     angles: yaw, pitch, roll in degrees, where they are not to be drawn too.
     """
-    scene = draw(_stream(number), None if angles is None else tuple(np.deg2rad(angles)))
+    scene = draw(stream(number), None if angles is None else tuple(np.deg2rad(angles)))
     made = _truth(number, scene, scene.camera, layout_name, scene.image)
     flat = scene.camera.project(made.points.astype(np.float64))
     found = seen(flat, scene.head, scene.things, scene.covered, contour_points(layout_name))
@@ -71,11 +71,12 @@ def undrawn(
 
     acting: gives units and gaze, where other faces than those of ``head`` are wanted.
     """
-    sitter = sit(_stream(number), None if angles is None else tuple(np.deg2rad(angles)), acting)
+    sitter = sit(stream(number), None if angles is None else tuple(np.deg2rad(angles)), acting)
     return _truth(number, sitter, sitter.camera.resized(SIZE / OVER), layout_name, np.zeros((0, 0, 3), np.uint8))
 
 
-def _stream(number: int) -> np.random.Generator:
+def stream(number: int) -> np.random.Generator:
+    """What decides all of the head of that number, first its ``sit``."""
     return np.random.default_rng([int(number), 52])
 
 
