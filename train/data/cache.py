@@ -165,7 +165,7 @@ class Cache:
         indices, folder = self._checked(indices), Path(folder)
         with files.workshop(folder) as made:
             made.mkdir(parents=True)
-            for name, (file, size) in self._files.items():
+            for name, (_, size) in self._files.items():
                 if name.startswith("names"):
                     continue
                 step = size // len(self)
