@@ -59,14 +59,14 @@ def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segm
     print(hints.next_line(f"python -m train fit {folder} --layout {layout} --run heads"))
 
 
-def _variety(cache: Path, folder: Path, layout: str, seed: int) -> None:
+def _variety(cache: Path, folder: Path, most: int, layout: str, seed: int) -> None:
     from train.data.drawn.heads.variety import without
 
     if folder.exists():
         raise InputError(f"{folder}: is there already; name a folder that is not")
     whole = Cache.open(cache)
     folder.mkdir(parents=True)
-    for name, faces in without(whole, seed).items():
+    for name, faces in without(whole, most, seed).items():
         whole.extract(faces, folder / name)
         print(f"wrote {folder / name}: {len(faces)} heads")
 
@@ -106,6 +106,7 @@ def main(argv: list[str] | None = None) -> None:
     made = verb("variety", _variety, "take the heads apart that a training drew: all, and without each kind of variety")
     made.add_argument("cache", type=Path, metavar="CACHE", help="a folder cache/heads-... of `train fit heads`")
     made.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet")
+    made.add_argument("--most", type=int, default=5000, help="heads in each part; fewer where fewer are left")
     with commands.command(parser, argv) as options:
         verbs.run(options)
 

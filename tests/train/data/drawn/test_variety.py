@@ -19,9 +19,10 @@ def whole(tmp_path_factory):
 
 
 def test_each_lacks_what_it_says_and_all_are_as_many(whole):
-    found = without(whole)
+    found = without(whole, 5000)
     assert found.keys() == {"all", *(f"no-{name}" for name in LACKS)}
     assert len({len(faces) for faces in found.values()}) == 1 and all(map(len, found.values()))
+    assert {len(faces) for faces in without(whole, 3).values()} == {3}
     for name in whole.names(found["no-turned"]):
         assert abs(undrawn(int(name.split("_")[1]), "300w-68").angles[0]) <= 25
 
@@ -43,4 +44,4 @@ def test_the_command_writes_them(whole, tmp_path, capsys):
 def test_other_faces_are_refused(tmp_path):
     cartoons = caches.build(drawn.faces(4, "300w-68"), tmp_path / "cache", layouts.get("300w-68"), 64)
     with pytest.raises(InputError, match="not drawn heads alone"):
-        without(cartoons)
+        without(cartoons, 4)

@@ -24,14 +24,13 @@ LACKS = {  # name -> whether this sitter has it
 }
 
 
-def without(cache: Cache, seed: int = 0) -> dict[str, np.ndarray]:
-    """Name -> faces of the cache, as many for each: ``all``, and ``no-NAME`` for those of LACKS.
-    Raises InputError: the faces are not drawn heads."""
+def without(cache: Cache, most: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Name -> faces of the cache, as many for each, ``most`` or what is left: ``all``, and ``no-NAME`` for those of
+    LACKS. Raises InputError: the faces are not drawn heads."""
     if [source["name"] for source in cache.meta["sources"]] != [DRAWN_HEADS]:
         raise InputError(f"{cache.folder}: not drawn heads alone; name a cache that `train fit heads` drew")
-    sitters = [sit(stream(int(name.split("_")[1]))) for name in cache.names(np.arange(len(cache)))]
-    left = {"all": np.arange(len(cache))} | {
-        f"no-{name}": np.array([k for k, one in enumerate(sitters) if not has(one)]) for name, has in LACKS.items()
-    }
-    rng, count = np.random.default_rng(seed), min(map(len, left.values()))
+    numbers = (int(name.split("_")[1]) for name in cache.names(np.arange(len(cache))))
+    has = np.array([[has(one) for has in LACKS.values()] for one in (sit(stream(number)) for number in numbers)])
+    left = {"all": np.arange(len(cache))} | {f"no-{name}": np.flatnonzero(~h) for name, h in zip(LACKS, has.T)}
+    rng, count = np.random.default_rng(seed), min(most, *map(len, left.values()))
     return {name: np.sort(rng.choice(found, count, replace=False)) for name, found in left.items()}
