@@ -1,17 +1,23 @@
 """Head pose, ARKit's units and gaze, as they are read off a model's landmarks, on drawn heads that nobody learnt from.
 
 Errors are those of the whole way: picture, landmarks, reading. `by true points` is what is left with landmarks
-without error: what points cannot see. B: heads.
+without error: what points cannot see. Photographs have no such truth: with --data, the pose read off the found points
+is compared with that of the marked ones, and with --videos, with that of the frame before. B: heads.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from bench.accuracy.scored_faces import open_faces
 from bench.report import columns
-from edgewing import expression, hints, measure, models, rows
+from edgewing import expression, geometry, hints, measure, models, rows, runtimes
+from edgewing.camera import sources
+from edgewing.camera.tracking import Tracker
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.outputs import Rows
@@ -19,6 +25,7 @@ from train import expression as learnt
 
 EXAMPLE = "--model edgewing-98 --to rows.jsonl"
 YAW = {"0-20": (0, 20), "20-40": (20, 40), "40-60": (40, 60), "60-90": (60, 90)}
+AXES = "yaw", "pitch", "roll"
 BLINK = 0.5  # an eye that is shut further than that blinks
 
 
@@ -26,17 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="MODEL", help="a shipped model or an artefact of faces")
     parser.add_argument("--heads", type=int, default=1500, metavar="N", help="to draw (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1 << 30, metavar="N", help="their first number (%(default)s)")
+    parser.add_argument("--data", nargs="*", default=[], metavar="DIR", help="marked photographs to read too")
+    parser.add_argument("--videos", nargs="*", default=[], metavar="VIDEO", help="whose first face is read too")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
-def main(model: str, heads: int, first: int, to: str | None, command: str) -> None:
-    row = score(model, heads, first, command=command)
+def main(model: str, heads: int, first: int, data: list[str], videos: list[str], to: str | None, command: str) -> None:
+    row = score(model, heads, first, data, videos, command=command)
     tell(row)
     rows.keep([row], to)
     print(hints.next_line("edgewing run PICTURE --json --model", model))
 
 
-def score(model: str, count: int = 1500, first: int = 1 << 30, *, command: str = "") -> dict:
+def score(
+    model: str, count: int = 1500, first: int = 1 << 30, data: Sequence[str] = (), videos: Sequence[str] = (), *,
+    command: str = "",
+) -> dict:  # fmt: skip
     """The row. InputError: heads that were learnt from, or a model of other points."""
     if first + count > learnt.FIRST:
         raise InputError(f"--first {first}: heads from {learnt.FIRST} on were learnt from")
@@ -54,6 +66,8 @@ def score(model: str, count: int = 1500, first: int = 1 << 30, *, command: str =
             row |= _units(found[0], seen, readers["names"], true[0])
     if row["pose"] is None:
         raise InputError(f"{model}: its points ({layout.name}) are not of a face, or have no map to {expression.POSE}")
+    row["photographs"] = {Path(folder).name: _photographs(model, folder) for folder in data}
+    row["videos"] = {Path(video).name: _video(landmarker, video) for video in videos}
     protocol = {"data": f"drawn heads {first} to {first + count - 1}", "heads": count, "boxes": "true"}
     artefact = measure.artefact(models.find(model))
     header = rows.header("expression", artefact, protocol, command)
@@ -67,8 +81,8 @@ def _pose(outputs: np.ndarray, roll: np.ndarray, seen: learnt.Known) -> dict:
     to = off[turned <= 60]
     parts = {name: off[(turned >= low) & (turned < high)] for name, (low, high) in YAW.items()}
     return {
-        "median": dict(zip(("yaw", "pitch", "roll"), np.median(to, axis=0).tolist())),
-        "p90": dict(zip(("yaw", "pitch", "roll"), np.percentile(to, 90, axis=0).tolist())),
+        "median": dict(zip(AXES, np.median(to, axis=0).tolist())),
+        "p90": dict(zip(AXES, np.percentile(to, 90, axis=0).tolist())),
         "by_yaw": {
             name: {"heads": len(part), "median": np.median(part, axis=0).tolist()}
             for name, part in parts.items()
@@ -94,6 +108,46 @@ def _units(outputs: np.ndarray, seen: learnt.Known, names: tuple[str, ...], true
     }
 
 
+def _photographs(model: str, folder: str) -> dict:
+    """Degrees between the pose of the found points and that of the marked ones: they may err alike, but not on their
+    own."""
+    network = runtimes.open(models.find(model))
+    layout = network.contract.layout
+    faces, both = open_faces(folder, layout.name, network.contract.crop), []
+    for k in range(len(faces)):
+        face = faces.face(k)
+        marked = geometry.apply(geometry.invert(face.to_image), face.landmarks)
+        poses = [expression.pose(points, layout) for points in (network(face.crop[None]).landmarks[0], marked)]
+        both.append([[one.yaw, one.pitch, one.roll] for one in poses])
+    apart = abs((np.diff(both, axis=1)[:, 0] + 180) % 360 - 180)
+    return {"faces": len(both)} | {
+        key: dict(zip(AXES, np.percentile(apart, at, axis=0).tolist())) for key, at in (("median", 50), ("p90", 90))
+    }
+
+
+def _video(landmarker: Landmarker, path: str) -> dict:
+    """How far the first face turns, in degrees from frame 5 % to 95 %, how much it shakes (median change to the next
+    frame), and the share of frames in which an eye is shut."""
+    poses, shut, frames, tracker = [], [], 0, Tracker(landmarker)
+    for frame in sources.open(path).frames():
+        frames += 1
+        for track in tracker(frame.image, frame.time)[:1]:
+            face = track.face
+            poses.append([face.pose.yaw, face.pose.pitch, face.pose.roll])
+            if units := face.expression:
+                shut.append(max(units["eyeBlinkLeft"], units["eyeBlinkRight"]) > BLINK)
+    if len(poses) < 2:
+        raise InputError(f"{path}: a face in {len(poses)} of {frames} frames; name a video of a face")
+    at = np.array(poses)
+    return {
+        "frames": frames,
+        "with_face": len(at),
+        "range": dict(zip(AXES, np.percentile(at, [5, 95], axis=0).T.tolist())),
+        "change": dict(zip(AXES, np.median(abs(np.diff(at, axis=0)), axis=0).tolist())),
+        "shut": float(np.mean(shut)) if shut else None,
+    }
+
+
 def _correlation(found: np.ndarray, true: np.ndarray) -> float:
     """NaN where either does not vary."""
     return float(np.corrcoef(found, true)[0, 1]) if found.std() > 1e-6 and true.std() > 1e-6 else float("nan")
@@ -108,6 +162,13 @@ def tell(row: dict) -> None:
     pose = row["pose"]
     lines = [[axis, *(f"{pose[key][axis]:.1f}" for key in ("median", "p90", "true_points"))] for axis in pose["p90"]]
     columns.show(["degrees, to 60 of yaw", "median", "p90", "by true points"], lines, [0])
+    for name, one in row["photographs"].items():
+        off = ", ".join(f"{one['median'][axis]:.1f} ({one['p90'][axis]:.1f})" for axis in AXES)
+        print(f"{name}: {one['faces']} faces, from the marked points' pose, median (nine in ten within): {off}")
+    for name, one in row["videos"].items():
+        turned = ", ".join("{:.0f} to {:.0f}".format(*one["range"][axis]) for axis in AXES)
+        shaken = ", ".join(f"{one['change'][axis]:.1f}" for axis in AXES)
+        print(f"{name}: {one['with_face']} of {one['frames']} frames; turns {turned}; from frame to frame {shaken}")
     if not row["units"]:
         return
     keys = "correlation", "true_points"
