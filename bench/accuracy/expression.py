@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.accuracy.scored_faces import open_faces
 from bench.report import columns
-from edgewing import expression, geometry, hints, measure, models, rows, runtimes
+from edgewing import expression, geometry, hints, layouts, measure, models, rows, runtimes
 from edgewing.camera import sources
 from edgewing.camera.tracking import Tracker
 from edgewing.errors import InputError
@@ -112,12 +112,13 @@ def _photographs(model: str, folder: str) -> dict:
     """Degrees between the pose of the found points and that of the marked ones: they may err alike, but not on their
     own."""
     network = runtimes.open(models.find(model))
-    layout = network.contract.layout
-    faces, both = open_faces(folder, layout.name, network.contract.crop), []
+    faces, both = open_faces(folder, expression.POSE, network.contract.crop), []
+    layouts_of = network.contract.layout, layouts.get(expression.POSE)
     for k in range(len(faces)):
         face = faces.face(k)
         marked = geometry.apply(geometry.invert(face.to_image), face.landmarks)
-        poses = [expression.pose(points, layout) for points in (network(face.crop[None]).landmarks[0], marked)]
+        found = network(face.crop[None]).landmarks[0]
+        poses = [expression.pose(points, layout) for points, layout in zip((found, marked), layouts_of)]
         both.append([[one.yaw, one.pitch, one.roll] for one in poses])
     apart = abs((np.diff(both, axis=1)[:, 0] + 180) % 360 - 180)
     return {"faces": len(both)} | {
