@@ -1,6 +1,6 @@
 """The models that come with the package, by name: a name is accepted wherever a model's path is.
 
-    >>> Landmarker("edgewing-m")
+    >>> Landmarker("edgewing-free-m")
 
 The files lie beside this one, each with its full contract inside. Their float weights, recipes and cards are in the
 repository's folder ``models``, which the package leaves out.
@@ -37,16 +37,16 @@ def _shipped(name: str, layout: str) -> Shipped:
     return Shipped(name, layout, {"tflite": f"{name}.tflite", "onnx": f"{name}.onnx"})
 
 
-SHIPPED = {  # the first whose files are there is the default
+SHIPPED = {  # the first that can run here is the default: one whose terms let everybody use it
     model.name: model
     for model in (
+        _shipped("edgewing-free-m", "300w-68"),
+        _shipped("edgewing-free-s", "300w-68"),
+        _shipped("edgewing-free-98", "wflw-98"),
         _shipped("edgewing-m", "300w-68"),
         _shipped("edgewing-s", "300w-68"),
         _shipped("edgewing-xs", "300w-68"),
         _shipped("edgewing-98", "wflw-98"),
-        _shipped("edgewing-free-m", "300w-68"),
-        _shipped("edgewing-free-s", "300w-68"),
-        _shipped("edgewing-free-98", "wflw-98"),
     )
 }
 FIGURES = "figures.json"  # in FOLDER: what was measured of each, which `python -m bench card` writes
@@ -63,8 +63,7 @@ def path(name: str, form: str = "") -> Path:
     if form and form not in model.files:
         raise unknown(f"format of {name}", form, model.files)
     present = model.present
-    wanted = [form] if form else ["tflite", "onnx"] if _has_litert() else ["onnx", "tflite"]
-    found = next((present[form] for form in wanted if form in present), None)
+    found = next((present[form] for form in ([form] if form else _forms()) if form in present), None)
     if found is None:
         what = f"the {form} file of {name}" if form else name
         raise InputError(f"{what} is not in this installation ({FOLDER}); name a model file")
@@ -74,7 +73,7 @@ def path(name: str, form: str = "") -> Path:
 def default() -> str:
     """The name of the model that is used where none is named.
     Raises InputError where none came with this installation."""
-    name = next((name for name, model in SHIPPED.items() if model.present), None)
+    name = next((name for form in _forms() for name, model in SHIPPED.items() if form in model.present), None)
     if name is None:
         raise InputError(f"no model came with this installation ({FOLDER}); name a model file")
     return name
@@ -105,6 +104,11 @@ def files(text: str | Path) -> dict[str, Path]:
     named = str(text) in SHIPPED or (first.parent == FOLDER and first.stem == str(text))
     others = SHIPPED[first.stem].present if named else {}
     return {form: first} | {other: file for other, file in others.items() if other != form}
+
+
+def _forms() -> tuple[str, str]:
+    """The formats that ship, first the one whose runtime is here."""
+    return ("tflite", "onnx") if _has_litert() else ("onnx", "tflite")
 
 
 def _has_litert() -> bool:

@@ -61,6 +61,17 @@ def test_without_litert_the_onnx_file_is_taken(package):
     assert json.loads((package / "out.json").read_text())["runtime"]["library"] == "onnxruntime"
 
 
+def test_without_litert_the_default_is_one_that_has_an_onnx_file(package):
+    (package / "edgewing/models/edgewing-m.onnx").unlink()
+    code = "import sys; sys.modules['ai_edge_litert'] = None\nfrom edgewing import models; print(models.default())"
+    assert call(package, code=code).stdout == "edgewing-s\n"
+    assert call(package, code=code.split("\n")[1]).stdout == "edgewing-m\n"
+
+
+def test_the_default_may_be_used_by_everybody():
+    assert notices.free(containers.read_contract(models.path(models.default())))
+
+
 def test_a_name_stands_for_its_file(package):
     done = call(package, "run", "face.png", "--box", BOX, "--model", "edgewing-s")
     assert done.returncode == 0 and "onnxruntime" in done.stdout  # there is no edgewing-s.tflite here
