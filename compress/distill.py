@@ -28,7 +28,7 @@ import numpy as np
 
 from compress import conventions, pseudo
 from compress.pseudo import Labeller, Labels, Picture
-from edgewing import files, hints, layouts
+from edgewing import files, layouts
 from edgewing.errors import InputError
 from edgewing.geometry import landmark_box
 from edgewing.layouts import Layout
@@ -78,13 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(
     sources: list[str], run: str, recipe: str, layout: str, correct: list[str], consistency: float, initial: str | None,
-    cache: Path, **fields,
+    cache: Path, command: str = "", **fields,
 ) -> None:  # fmt: skip
     teachers, data = _apart(sources)
     given = {name for name in recipes.NETWORK if fields.get(name) is not None}
     fields |= {"layout": layouts.given(layout), "data": data, "corrected": correct}
     wanted = from_options(recipes.get(recipe), fields)
-    distill(teachers, wanted, run_folder(run), cache, consistency, initial, given)
+    distill(teachers, wanted, run_folder(run), cache, consistency, initial, given, command)
 
 
 def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
@@ -100,12 +100,13 @@ def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
 
 def distill(
     teachers: list[str], recipe: Recipe, folder: Path, root: Path, consistency: float, initial: str | None = None,
-    given: Collection[str] = (),
+    given: Collection[str] = (), command: str = "",
 ) -> None:  # fmt: skip
-    """Label what needs labels, build the cache, train, write ``folder``. initial, given: as train.initial has them."""
+    """Label what needs labels, build the cache, train, write ``folder``. initial, given: as train.initial has them.
+    command: what was typed."""
+    from train.finished import say_finished
     from train.initial import start
     from train.loop import fit
-    from train.preview import draw_run
     from train.teacher import Teacher
 
     with Workers.join() as workers:
@@ -118,10 +119,7 @@ def distill(
         teacher = Teacher(ours, recipe) if ours and recipe.distillation else None
         fit(recipe, cache, folder, workers, network, teacher, say, credits + given_on)
         if workers.rank == 0:
-            for path in draw_run(folder, cache):
-                say(f"wrote {path}")
-            say(f"wrote {folder / MODEL}")
-            say(hints.next_line("python -m compress quantize", folder))
+            say_finished(folder, cache, recipe, command, say)
 
 
 @dataclass

@@ -25,6 +25,8 @@ from train.data.samples import Sample, file_of
 EXAMPLE = """new data/cats --out cat.json
   python -m train layout new data/cats/annotations.json --category cat --out cat.json
   python -m train layout show cat.json"""
+MOST_HELD_OUT = 0.4  # share of the objects
+FEWEST_STEPS = 500  # in which drawn cats were learnt (docs/own-landmarks.md)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")  # leftEye, left_eye, "eye L1"
 _OTHER = {"l": "r", "r": "l", "left": "right", "right": "left"}
 
@@ -151,8 +153,22 @@ def new(annotations: str | Path, out: str | Path, category: str | None = None) -
         _say(f"{len(problems)} of its objects cannot be read, the first: {problems[0]}")
     _say(f"wrote {sheet}: {drawn} objects, and beside each the same mirrored; a name must be on the same side in both")
     _say(f"wrote {out}")
-    print(hints.next_line("python -m train fit", annotations, "--layout", out, "--run", out.stem))
+    words = ("--layout", out, "--recipe", "small", "--run", out.stem, *settings(len(samples)))
+    print(hints.next_line("python -m train fit", annotations, *words))
     return layout
+
+
+def settings(objects: int) -> list[str]:
+    """What a first training of so few objects needs: enough of them to validate on, and steps enough to learn."""
+    from train import recipes
+    from train.plan import FEW  # torch
+
+    recipe, words = recipes.get("small"), []
+    if recipe.validation * objects < FEW:
+        words += ["--validation", f"{min(MOST_HELD_OUT, FEW / objects):.2g}"]
+    if recipe.epochs * objects / recipe.batch < FEWEST_STEPS:
+        words += ["--steps", str(FEWEST_STEPS)]
+    return words
 
 
 def show(layout: str) -> None:

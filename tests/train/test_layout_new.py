@@ -113,8 +113,17 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     ):
         assert line in said, said
     assert said[-3].startswith(f"wrote {tmp_path / 'cat.png'}: 10 objects") and said[-2] == f"wrote {out}"
-    assert re.fullmatch(r"next: \S*python -m train fit '.*my cats' --layout .*cat.json --run cat", said[-1])
+    settings = "--recipe small --run cat --validation 0.4 --steps 500"
+    assert re.fullmatch(rf"next: \S*python -m train fit '.*my cats' --layout .*cat.json {settings}", said[-1])
     assert layouts.get(str(out)).names[5] == "left_whisker"
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [(3, "--validation 0.4 --steps 500"), (150, "--validation 0.2 --steps 500"), (200, "--validation 0.15"), (600, "")],
+)
+def test_the_fewer_objects_the_more_are_held_out_and_the_longer_each_is_seen(objects, expected):
+    assert " ".join(layout_new.settings(objects)) == expected
 
 
 def green(tile):

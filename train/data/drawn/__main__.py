@@ -56,7 +56,7 @@ def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segm
 
     written = write(folder, faces, layout, segments)
     print(f"wrote {folder}: {written} faces, {written / (time.perf_counter() - begin):.1f} a second")
-    print(hints.next_line(f"python -m train fit {folder} --layout {layout} --run heads"))
+    print(hints.next_line("python -m train fit", folder, "--layout", layout, "--run", "heads"))
 
 
 def _variety(cache: Path, folder: Path, most: int, layout: str, seed: int) -> None:
