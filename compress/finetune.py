@@ -22,6 +22,7 @@ from compress.prune import prune
 from compress.speed import share_of_macs
 from edgewing import layouts
 from edgewing.errors import InputError
+from edgewing.words import counted
 from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
 from train.checkpoint import Loaded, load_model, run_folder
@@ -177,7 +178,7 @@ def fine_tune(
 
 def in_words(recipe: Recipe) -> str:
     """How long a fine-tuning is, and how fast it learns."""
-    how = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs:g} epochs"
+    how = counted(recipe.steps, "steps") if recipe.steps else counted(recipe.epochs, "epochs")
     return f"for {how} at learning rate {recipe.learning_rate:g}"
 
 

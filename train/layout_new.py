@@ -19,6 +19,7 @@ from edgewing import errors, files, hints, images, layouts
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from edgewing.outputs import Output
+from edgewing.words import counted
 from train.data import coco
 from train.data.samples import Sample, file_of
 
@@ -91,11 +92,11 @@ def about_pairs(layout: Layout, guessed: str = "") -> list[str]:
     lonely = [point for point in alone if layout.names and _mirrored(words := _words(layout.names[point])) != words]
     lines = []
     if layout.flip_pairs:
-        lines.append(f"{len(layout.flip_pairs)} pairs change places in a mirrored picture{guessed}: {_pairs(layout)}")
+        lines.append(f"pairs that change places in a mirrored picture{guessed}: {_pairs(layout)}")
     if lonely:
-        lines.append(f"{len(lonely)} whose names say a side have no partner: {_names(layout, lonely)}")
+        lines.append(f"without a partner, though the name says a side: {_names(layout, lonely)}")
     if rest := [point for point in alone if point not in lonely]:
-        lines.append(f"{len(rest)} alone keep their names in a mirrored picture: {_names(layout, rest)}")
+        lines.append(f"points that keep their names in a mirrored picture: {_names(layout, rest)}")
     return lines
 
 
@@ -150,8 +151,9 @@ def new(annotations: str | Path, out: str | Path, category: str | None = None) -
     _say(f"layout {layout.name}, of category {proposal.category!r} in {proposal.path}")
     _tell(layout, " (guessed from their names)", proposal.notes)
     if problems:
-        _say(f"{len(problems)} of its objects cannot be read, the first: {problems[0]}")
-    _say(f"wrote {sheet}: {drawn} objects, and beside each the same mirrored; a name must be on the same side in both")
+        _say(f"objects that cannot be read: {len(problems)}, the first: {problems[0]}")
+    shown = counted(drawn, "objects")
+    _say(f"wrote {sheet}: {shown}, and beside each the same mirrored; a name must be on the same side in both")
     _say(f"wrote {out}")
     words = ("--layout", out, "--recipe", "small", "--run", out.stem, *settings(len(samples)))
     print(hints.next_line("python -m train fit", annotations, *words))
@@ -287,8 +289,11 @@ def _spare_inputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 
 
 def _tell(layout: Layout, guessed: str = "", notes: Sequence[str] = ()) -> None:
-    boundary = f", {len(layout.curves)} curves for the boundary channel" if layout.curves else ""
-    lines = [f"{layout.points} points, {len(layout.edges)} edges{boundary}", *about_pairs(layout, guessed)]
+    boundary = f", {counted(len(layout.curves), 'curves')} for the boundary channel" if layout.curves else ""
+    lines = [
+        f"{counted(layout.points, 'points')}, {counted(len(layout.edges), 'edges')}{boundary}",
+        *about_pairs(layout, guessed),
+    ]
     if not layout.flip_pairs:
         found = "no name has a partner on the other side" if guessed else "no flip pairs"
         lines.append(f"{found}; training mirrors pictures, so write flip_pairs, or train with --flip 0")

@@ -14,6 +14,7 @@ from bench.time.latency import needs
 from edgewing import containers, files, formats, layouts, measure, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
+from edgewing.words import counted
 
 EXPORTED = [name for name, form in formats.TABLE.items() if form.targets]
 HERE = "local"  # what `bench devices` calls this machine
@@ -81,7 +82,7 @@ class Entry:
         p = self.contract.parity
         if p is None:
             return "its parity was not measured"
-        over = f"{p.faces} {self.contract.layout.several}"
+        over = counted(p.faces, self.contract.layout.several)
         return f"NME {change(p.nme_artefact, p.nme_float)} against float, p99 shift {p.p99:.3f} px over {over}"
 
 
@@ -158,7 +159,7 @@ class Run:
                 found.append(f"(a) {entry.name}: run by {entry.accuracy['runtime']}, not by TensorRT")
             elif entry.nme is None and parity is not None:
                 found.append(
-                    f"(b) {entry.name}: its parity check, {parity.faces} {self.several}, run by {parity.ran_on}"
+                    f"(b) {entry.name}: its parity check, {counted(parity.faces, self.several)}, run by {parity.ran_on}"
                 )
             if entry.evaluated and not entry.rejected:
                 found.append(f"(c) {entry.name}: computed by {parity.ran_on}; not run on the device that it is for")

@@ -25,6 +25,7 @@ from bench.report.columns import percent
 from edgewing import containers, files, hints, measure, models, notices, repository, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError, unknown
+from edgewing.words import counted
 
 ROOT = Path(__file__).parents[2]
 _FACES = "faces in photographs and video, whose box a detector or the caller gives"
@@ -242,7 +243,7 @@ def _time(shipped: list[File], races: list[dict], latencies: list[dict]) -> list
     for row in latencies:
         if "not_run" not in row:
             peak = f"{row['peak_bytes'] / 1e6:.0f} MB" if row["peak_bytes"] else "not told"
-            threads = f"{row['protocol']['threads']} thread(s)"
+            threads = counted(row["protocol"]["threads"], "threads")
             machine = f"{row['machine']['cpu']}, {threads}, load {row['machine']['load']:g}"
             timed.append((_label(row, shipped), artefacts.percentiles(row), peak, machine))
     if raced:

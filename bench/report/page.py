@@ -22,6 +22,7 @@ from bench.peers import plane
 from bench.report import artefacts, charts, stages
 from edgewing import files, formats, measure, repository, rows
 from edgewing.errors import InputError
+from edgewing.words import counted
 
 COLOURS = {"fp32": "#1f5fa8", "fp16": "#117a65", "int8": "#c2410c"}
 OTHER_COLOUR = "#6b4fa0"
@@ -124,7 +125,7 @@ def _context(run: artefacts.Run) -> dict:
 def _headline(run: artefacts.Run, best: artefacts.Entry) -> dict:
     reference, parity = run.reference(best), best.contract.parity
     figures = [
-        (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} {run.several}"),
+        (f"{100 * best.nme:.2f} %", "NME", f"over {counted(best.accuracy['faces'], run.several)}"),
         (
             f"{artefacts.ms(best.latency['p50_ms'])} ms",
             "p50 on this machine",

@@ -21,6 +21,7 @@ from bench.report.columns import cell
 from edgewing import files, hints, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Output
+from edgewing.words import counted
 from train.runs import ABOUT, find
 
 EXAMPLE = "runs/demo-s"
@@ -36,7 +37,9 @@ def _notes(run: Run) -> list[str]:
     lines += [f"accuracy: {protocol_line(run.protocol)}"] if run.protocol else []
     if timed:
         p = timed["protocol"]
-        lines.append(f"time: {p['clock']}; {p['threads']} thread(s), mode {p['mode']}, {timed['machine']['cpu']}")
+        lines.append(
+            f"time: {p['clock']}; {counted(p['threads'], 'threads')}, mode {p['mode']}, {timed['machine']['cpu']}"
+        )
     lines += [run.busy] if run.busy else []
     return [*lines, "shift: against the float model, px of a 256 px crop"]
 
