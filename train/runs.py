@@ -18,8 +18,9 @@ from edgewing.errors import InputError
 from edgewing.face_set import Faces
 from edgewing.layouts import Layout
 from train.data import drawn
-from train.weights import ABOUT, LARGEST_FILE, MODEL, RECIPE, RUNS, SHIPPED, run_folder, weights  # noqa: F401  part of this module's face
+from train.weights import ABOUT, LARGEST_FILE, MODEL, RUNS, SHIPPED, run_folder, weights  # noqa: F401  part of this module's face
 
+RECIPE = "recipe.json"
 DRAWN = 100  # faces to check on, and as many to calibrate on, where a run has none of its own
 # Other faces than a recipe's seed, which is small, would draw.
 SEEDS = {"faces/validation.npz": 101, "faces/calibration.npz": 102}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgewing.errors import InputError
 
-MODEL, SUFFIX, RECIPE = "model.safetensors", ".safetensors", "recipe.json"
+MODEL, SUFFIX = "model.safetensors", ".safetensors"
 LARGEST_FILE = 1 << 30  # bytes of weights; the paper's network has 97 MB
 RUNS = Path("runs")
 ABOUT = "a run's folder, a .safetensors file, or a name: edgewing-m"  # for --help
@@ -34,11 +34,10 @@ def weights(run: str | Path) -> Path:
         if own.is_file() and own.read_bytes() != shipped.read_bytes():
             raise InputError(f"{run}: {own} and {shipped} are other weights; give the path of those that you mean")
         return shipped
-    if given.exists() or (bare and own.parent.is_dir()):
-        folder = given if given.exists() else own.parent
-        if (folder / RECIPE).is_file() and not (folder / MODEL).exists():
-            raise InputError(f"{folder}: its training has not ended; type its command again, which goes on from there")
-        return folder / MODEL if folder.is_dir() else folder
+    if given.exists():
+        return given / MODEL if given.is_dir() else given
+    if bare and own.parent.is_dir():
+        return own
     known = {path.stem for path in SHIPPED.glob(f"*{SUFFIX}")} | {path.parent.name for path in RUNS.glob(f"*/{MODEL}")}
     near = difflib.get_close_matches(given.name, sorted(known), n=1)
     hint = f"did you mean {near[0]}?" if near else "give a run's folder, a .safetensors file, or a name: edgewing-m"

@@ -55,7 +55,7 @@ def test_a_run_whose_training_has_not_ended_is_said_to_be_one(tmp_path):
     (tmp_path / "runs/first/recipe.json").write_text("{}")
     for typed in ("runs/first", "first"):
         with pytest.raises(InputError, match="^runs/first: its training has not ended; type its command again"):
-            runs.find(typed)
+            load_model(typed)
 
 
 def test_weights_alone_get_a_folder_with_drawn_faces(tmp_path):
