@@ -189,7 +189,7 @@ class Bench:
             self.job.target = self.key
             self.target.load().export(self.job, "int8", path)
             trial.remember(path)
-            return parity.measure(path, reference, faces)
+            return parity.measure(path, reference, faces).rejected_for(self.job.refused)
 
     def fake(self, name: str, float_layers: tuple[str, ...] = ()) -> parity.Result | None:
         """The same of the network rounded in torch; None where that is not known of the target or the network."""

@@ -19,12 +19,10 @@ EXCEPTIONS = ("RESIZE_NEAREST_NEIGHBOR", "AVERAGE_POOL_2D")
 
 def problems(path: Path, opened: runtimes.Runtime) -> list[str]:
     """A sentence if XNNPACK leaves a node of a .tflite file that is no exception, with 1 or with 2 threads. ``opened``:
-    it is already, with one of them.
-
-    Of a file for a microcontroller: if its NPU leaves a node that is not of the decode.
+    it is already, with one of them. A file for a microcontroller is none for XNNPACK.
     """
     if opened.contract.input.dtype == "int8":
-        return [opened.description.fallback] if opened.description.left else []
+        return []
     for threads in THREADS:
         known = opened.description
         found = known if known.threads == threads else tflite.interpret(path, threads)[1]
