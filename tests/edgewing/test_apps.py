@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -19,6 +20,7 @@ def test_android_with_a_shipped_model(tmp_path, capsys):
     cli.main(["app", "android", str(tmp_path / "app"), "--model", "edgewing-xs"])
     out, assets = capsys.readouterr(), tmp_path / "app/sample/src/main/assets"
     assert files(apps.APPS / "android") | {"LICENSE", "NOTICE"} <= files(tmp_path / "app")
+    assert os.access(tmp_path / "app/gradlew", os.X_OK)
     assert files(assets) == {"model.tflite", "detector.tflite", "settings.json"}
     assert (assets / "model.tflite").read_bytes() == models.path("edgewing-xs", "tflite").read_bytes()
     settings = json.loads((assets / "settings.json").read_text())
