@@ -41,7 +41,7 @@ from train.data.cache import Cache
 from train.data.contents import Contents
 from train.data.samples import Sample, load_image
 from train.data.walk import walk
-from train.options import add_fields, from_options
+from train.options import LABELLED, LAYOUTS, add_fields, from_options
 from train.recipes import Recipe
 from train.sources import open_cache
 from train.workers import Workers
@@ -54,12 +54,12 @@ LARGEST_LABELS = 1024 * files.MIB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", metavar="TEACHER|DIR", nargs="+", help="runs or .onnx files, then labelled folders")
+    parser.add_argument("sources", metavar="TEACHER|DIR", nargs="+", help=f"runs or .onnx files, then {LABELLED}")
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
     parser.add_argument(
         "--recipe", default="small", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
     )
-    parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    parser.add_argument("--layout", default="300w-68", help=LAYOUTS)
     parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DIR", help="folders of pictures or tar files")
     parser.add_argument(
         "--correct", nargs="+", default=[], metavar="SOURCE", help="labelled sources whose labels teachers replace"

@@ -28,7 +28,7 @@ from train import checkpoint, recipes, runs
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
 from train.model import StackedHourglass, build, macs, parameters
-from train.options import add_fields, from_options
+from train.options import LABELLED, add_fields, from_options
 from train.recipes import Recipe
 
 PRUNED = "pruned.safetensors"
@@ -54,7 +54,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """What every fine-tuning of a run takes: the run, the new one, faces, their cache."""
     parser.add_argument("source", metavar="RUN", help=runs.ABOUT)
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
-    parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled pictures (default: the run's)")
+    parser.add_argument("--data", nargs="+", metavar="DIR", help=f"{LABELLED} (default: the run's)")
     parser.add_argument(
         "--cache", type=Path, default=Path("cache"), help="where decoded pictures are kept (default: %(default)s)"
     )

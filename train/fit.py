@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgewing import layouts
 from train import recipes
-from train.options import add_fields, from_options
+from train.options import LABELLED, LAYOUTS, add_fields, from_options
 from train.recipes import Recipe
 from train.runs import run_folder
 
@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         nargs="+",
-        metavar="DIR",
-        help="folders of a public set (docs/datasets.md) or of .pts files, or `drawn`, or `heads`",
+        metavar="DATA",
+        help=f"{LABELLED}. Or a name: `heads` or `drawn`, faces that edgewing draws itself",
     )
-    parser.add_argument("--layout", default=LAYOUT, help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    parser.add_argument("--layout", default=LAYOUT, help=LAYOUTS)
     parser.add_argument(
         "--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
     )
