@@ -25,7 +25,8 @@ from train.data.samples import Sample, file_of
 
 EXAMPLE = """new data/cats --out cat.json
   python -m train layout new data/cats/annotations.json --category cat --out cat.json
-  python -m train layout show cat.json"""
+  python -m train layout show cat.json
+  python -m train layout show 300w-68 --picture points-68.svg"""
 MOST_HELD_OUT = 0.4  # share of the objects
 FEWEST_STEPS = 500  # in which drawn cats were learnt (docs/own-landmarks.md)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")  # leftEye, left_eye, "eye L1"
@@ -173,11 +174,18 @@ def settings(objects: int) -> list[str]:
     return words
 
 
-def show(layout: str) -> None:
-    """Print a layout of the package or of a file. InputError that names the field where something in it is wrong."""
+def show(layout: str, picture: str | None = None) -> None:
+    """Print a layout of the package or of a file, and draw its numbered points. InputError that names the field where
+    something in it is wrong."""
+    from train.layout_picture import numbered
+
     found = layouts.get(layout)
+    drawn = numbered(found) if picture else ""
     _say(f"layout {found.name}")
     _tell(found)
+    if picture:
+        files.write(picture, drawn.encode())
+        _say(f"wrote {picture}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,18 +203,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     proposed.add_argument("--out", type=Output, required=True, metavar="FILE", help="FILE.json; the sheet is FILE.png")
     proposed.add_argument("--category", metavar="NAME", help="which, where several have keypoints: its name or id")
     shown = actions.add_parser(
-        "show", help="print a layout", description="Print a layout, or what is wrong with it.",
+        "show", help="print a layout",
+        description="Print a layout, or what is wrong with it; draw which number is which point.",
         epilog=f"examples:\n  python -m train layout {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     shown.add_argument("layout", metavar="LAYOUT", help=f"{', '.join(layouts.table())}, or FILE.json")
+    text = "draw the numbered points on a mean face, of 300w-68 and wflw-98"
+    shown.add_argument("--picture", type=Output, metavar="SVG", help=text)
     for action in (proposed, shown):
         action.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def main(action: str, **how) -> None:
     if action == "show":
-        show(how["layout"])
+        show(how["layout"], how["picture"])
     else:
         new(how["annotations"], how["out"], how["category"])
 
