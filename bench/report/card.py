@@ -168,8 +168,8 @@ def _head(name: str, shipped: list[File]) -> list[str]:
         "Written by `python -m bench card` from the model's contract and committed rows; not to be edited.",
         "",
         f"This model finds the {c.layout.points} landmarks of the layout `{c.layout.name}` in a picture of a face that "
-        f"is cut out and scaled to {c.crop.size} x {c.crop.size} px. It has {c.model.parameters:,} parameters, and needs "
-        f"{c.model.macs / 1e6:.1f} million multiplications for a face.",
+        f"is cut out and scaled to {c.crop.size} x {c.crop.size} px. It has {c.model.parameters:,} parameters, and "
+        f"needs {c.model.macs / 1e6:.1f} million multiplications for a face.",
         "",
         f"- **For**: {purpose}.",
         f"- **Not for**: {never}.",
@@ -251,8 +251,8 @@ def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
         "No set of faces that could be had has both true landmarks and the age and sex of the people. So the points of "
         f"{_label(row, shipped)} were compared with those of a network that stands in for the truth, its teacher: "
         f"{teacher['name']} {teacher['precision']} (sha256 `{teacher['sha256'][:16]}`), on {p['faces']} "
-        f"faces of {_short(p['data'])}, whose file names say age and sex. The figures are the distance between the points "
-        f"of both, divided by {p['normaliser']}. Over all faces it is {percent(row['nme'])}. "
+        f"faces of {_short(p['data'])}, whose file names say age and sex. The figures are the distance between the "
+        f"points of both, divided by {p['normaliser']}. Over all faces it is {percent(row['nme'])}. "
         "To agree is not to be right: where the teacher is wrong, a model that agrees with it is wrong too."
     )
     if p["trained_on_these"]:
@@ -295,7 +295,8 @@ def _made(commands: str, used: list[dict], c: Contract) -> list[str]:
         "## Made by",
         "",
         f"The files were written at commit {c.provenance.commit or 'not stated'}, with "
-        f"{made_with or 'versions not stated'}. The sha256 of the float weights begins with `{c.provenance.weights_sha256[:16]}`. These commands made them:",
+        f"{made_with or 'versions not stated'}. The sha256 of the float weights begins with "
+        f"`{c.provenance.weights_sha256[:16]}`. These commands made them:",
         "",
         "```sh",
         *commands.strip().splitlines(),
