@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgewing import files, layouts, measure, rows, runtimes, trial
 from edgewing.errors import InputError, reason
-from targets import gate, graph, parity, ranges, table
+from targets import delegation, gate, graph, parity, ranges, table, tflite
 from targets.job import Job
 from targets.progress import Progress, silence
 from train import checkpoint
@@ -102,6 +102,9 @@ def make(of: Opened, key: str, precision: str, data: str | None = None, debug: b
                 if path.is_file():  # CoreML's are folders, and not run here
                     trial.remember(path)
                 seconds = time.monotonic() - start
+                if module is tflite:
+                    of.job.say("asking LiteRT's GPU delegate")
+                    of.job.notes = [delegation.gpu(path)]
                 of.job.say(f"checking on {len(of.faces)} {of.faces.several}")
                 job, checked = of.job, (path, final, module.embed, of.reference, of.faces)
                 made = Made(*gate.passed(*checked, job.refused), seconds, job.notes, job.refused)

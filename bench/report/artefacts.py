@@ -208,7 +208,7 @@ def read_run(path: Path) -> Run:
     measured, broken = rows.read(path / "rows.jsonl")
     about = {file: measure.artefact(file) for file, _ in found}
     known = {item["sha256"] for item in about.values()}
-    ours = [row for row in measured if row["artefact"].get("sha256") in known]
+    ours = [row for row in measured if measured_file(row) in known]
     scored = [row for row in ours if row["kind"] == "accuracy" and row.get("nme") is not None]
     protocol = scored[-1]["protocol"] if scored else None
 
@@ -234,10 +234,19 @@ def _by_device(ours: list[dict]) -> list[dict]:
     last: dict[tuple, dict] = {}
     for row in ours:
         if row["kind"] == "latency":
-            file, clock = row["artefact"]["sha256"], str(row["protocol"].get("clock", "")).split(":")[0]
-            last[address(row), row["machine"].get("cpu", ""), file, clock] = row
+            last[address(row), row["machine"].get("cpu", ""), measured_file(row), clock(row)] = row
     named = any(key[0] != HERE for key in last)
     return list(last.values()) if named else []
+
+
+def measured_file(row: dict) -> str | None:
+    """The digest of the artefact that a row is about: of an engine, of the file that a board built it from."""
+    return (row.get("built_from") or row["artefact"]).get("sha256")
+
+
+def clock(row: dict) -> str:
+    """What was timed, in a word: model, crop."""
+    return str(row["protocol"].get("clock", "")).split(":")[0]
 
 
 def address(row: dict) -> str:

@@ -50,6 +50,8 @@ def as_markdown(runs: list[Run], peers: list[dict]) -> str:
     for run in runs:
         lines += [f"## {cell(run.path.name)}", "", *columns.markdown(COLUMNS, list(map(run.cells, run.entries)), TEXTS)]
         lines += ["", *(f"- {cell(line)}" for line in _notes(run) + [f"rejected: {r}" for r in run.rejections]), ""]
+        if beside := page.side_by_side(run):
+            lines += ["### Median ms by device", "", *columns.markdown(*beside, (0, 1)), ""]
         for name, found in page.device_lines(run):
             lines += [f"### {cell(name)}", "", *columns.markdown(page.DEVICE_COLUMNS, found, TEXTS), ""]
         lines += ["```sh", *dict.fromkeys(row["command"].replace("`", "") for row in run.rows), "```", ""]

@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
-from edgewing import containers, contract, files, formats, packages, runtimes, trial
+from edgewing import containers, contract, files, formats, packages, rows, runtimes, trial
 from edgewing.errors import InputError
 from edgewing.flatbuffer import Flatbuffer
 from edgewing.tensorrt import builders
@@ -224,6 +224,8 @@ def test_a_float_between_the_picture_and_int8_is_refused(run):
         command.main([str(run), "--to", "tflite", "--precision", "fp32"])
     assert end.value.code == 0
     floats = table.TABLE["tflite"].path(run / "export", run.name, "fp32")
+    (note,) = rows.read(run / "rows.jsonl")[0][-1]["notes"]
+    assert note.startswith("LiteRT's GPU delegate: ")
     with pytest.raises(InputError, match="where int8 is expected"):
         flatbuffer.of_int8(floats.read_bytes())
 

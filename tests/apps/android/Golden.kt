@@ -125,7 +125,7 @@ fun tracks(json: Any?) {
     val landmarker = Landmarker(contract(json)) { answers.removeFirst() }
     val finder = Finder(detector.settings.same, detector::turned) { found.map { detector.turned(it, it.turn) } }
     val turns = (settings as Map<*, *>)["turns"]?.let(::Turns)
-    val tracker = Tracker(landmarker, finder, TrackingSettings(settings.at("tracking")), turns)
+    val tracker = Tracker(landmarker, finder, TrackingSettings(settings.at("tracking")), turns, settings.number("unsure"))
     val (width, height) = json.number("width").toInt() to json.number("height").toInt()
     val grey = Picture(width, height, IntArray(width * height))
     for (frame in json.list("frames")) {

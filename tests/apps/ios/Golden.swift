@@ -178,7 +178,7 @@ struct Life: Vector {
     struct Found: Decodable { let box: [Double], score, turn: Double }
     struct Expected: Decodable { let id: Int, landmarks, box: [Float], there: [Bool], confidence, age: Double }
     struct Frame: Decodable { let time: Double, found: [Found], asked: [Answer], searched: Bool, tracks: [Expected] }
-    struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings, turns: Turns? }
+    struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings, turns: Turns?, unsure: Double }
     let contract: Contract, settings: Settings, width, height: Int, frames: [Frame]
 
     func test() throws {
@@ -191,7 +191,7 @@ struct Life: Vector {
         let finder = Finder(same: settings.detector.same, turned: detector.turned) { _ in
             found.map { detector.turned($0, $0.turn) }
         }
-        let tracker = Tracker(landmarker, finder, settings.tracking, settings.turns)
+        let tracker = Tracker(landmarker, finder, settings.tracking, settings.turns, unsure: settings.unsure)
         let bytes = [UInt8](repeating: 90, count: 3 * width * height)
         let grey = Picture(width: width, height: height, stride: 3 * width, each: 3, red: 0, blue: 2, bytes: bytes)
         for frame in frames {

@@ -8,7 +8,9 @@ public final class FaceTracker {
     public let contract: Contract
     private let tracker: Tracker
 
-    private struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings?, turns: Turns? }
+    private struct Settings: Decodable {
+        let tracking: TrackingSettings, detector: DetectorSettings?, turns: Turns?, unsure: Double?
+    }
 
     public init(in bundle: Bundle) async throws {
         guard let file = bundle.url(forResource: "settings", withExtension: "json") else {
@@ -28,7 +30,7 @@ public final class FaceTracker {
         if contract.layout.object == "face", let known = settings.detector {
             finder = Finder(try await FaceTracker.detector(known, in: bundle))
         }
-        tracker = Tracker(landmarker, finder, settings.tracking, settings.turns)
+        tracker = Tracker(landmarker, finder, settings.tracking, settings.turns, unsure: settings.unsure ?? 0)
     }
 
     private static func detector(_ settings: DetectorSettings, in bundle: Bundle) async throws -> Detector {

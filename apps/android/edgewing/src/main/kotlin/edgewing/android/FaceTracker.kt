@@ -16,6 +16,7 @@ import edgewing.core.Tracker
 import edgewing.core.TrackingSettings
 import edgewing.core.Turns
 import edgewing.core.at
+import edgewing.core.number
 
 /**
  * Frames in, tracks out, with the model among the app's assets: model.tflite, detector.tflite (for faces) and
@@ -35,7 +36,8 @@ class FaceTracker(context: Context, accelerator: Accelerator = Accelerator.CPU) 
     private val checked = fast?.let { Agreeing(contract, sure, it, tracking.leastNew) }
     private val faces = if (contract.isFace) Model.onCpu(context, "detector.tflite", "input", DETECTOR_OUTPUTS) else null
     private val turns = (settings as Map<*, *>)["turns"]?.let(::Turns)
-    private val tracker = Tracker(Landmarker(contract, checked ?: sure), finder(), tracking, turns)
+    private val unsure = if (contract.isFace) settings.number("unsure") else 0.0
+    private val tracker = Tracker(Landmarker(contract, checked ?: sure), finder(), tracking, turns, unsure)
 
     /** What runs the model, for people. */
     val ranOn get() = if (checked?.agrees == true) fast!!.ranOn else sure.ranOn
