@@ -2,8 +2,9 @@
 # From a trained run to the files that ship, and to the rows of its card: D=FOLDER models/ship.sh NAME RUN [LAYOUT]
 #
 # The weights of RUN are rounded to half precision and called NAME; what ships is made of those: models/NAME.safetensors.
-# ONNX= for a model that ships as TFLite alone. ONLY=files or ONLY=rows for one of the two: rows are for a machine that does nothing else. They are written anew: those of
-# the model before are of another file, and stay in the history. REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
+# ONLY=files or ONLY=rows for one of the two: rows are for a machine that does nothing else. They are written anew: those of
+# the model before are of another file, and stay in the history. ONNX= (empty) for a model that ships as TFLite alone.
+# REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=$1 run=$2 layout=${3:-300w-68}
