@@ -198,9 +198,9 @@ class Face:
 
     def __repr__(self) -> str:
         corners = ", ".join(str(round(v)) for v in self.box)
-        count = len(self.landmarks) if self.there.all() else f"{self.there.sum()} of {len(self.landmarks)}"
+        some = "" if self.there.all() else f"{self.there.sum()} of "
         doubt = "" if self.trusted else ", not trusted"
-        return f"Face(box {corners}; {counted(count, 'landmarks')}, mean score {self.confidence:.2f}{doubt})"
+        return f"Face(box {corners}; {some}{counted(len(self.landmarks), 'landmarks')}, mean score {self.confidence:.2f}{doubt})"
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same points in the same crop; what it took does not count."""
