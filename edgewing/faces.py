@@ -199,8 +199,9 @@ class Face:
     def __repr__(self) -> str:
         corners = ", ".join(str(round(v)) for v in self.box)
         some = "" if self.there.all() else f"{self.there.sum()} of "
+        points = f"{some}{counted(len(self.landmarks), 'landmarks')}"
         doubt = "" if self.trusted else ", not trusted"
-        return f"Face(box {corners}; {some}{counted(len(self.landmarks), 'landmarks')}, mean score {self.confidence:.2f}{doubt})"
+        return f"Face(box {corners}; {points}, mean score {self.confidence:.2f}{doubt})"
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same points in the same crop; what it took does not count."""

@@ -49,9 +49,9 @@ def export(job: Job, precision: str, path: Path) -> None:
         f"Vela estimates {1e3 * float(said['inference_time']):.2f} ms on the NPU, "
         + "".join(f"{size:.0f} KiB of {text}, " for text, size in used.items() if size)
         + f"for {said['system_config']}",
-        f"left to the CPU: {counted(left) or 'nothing'}",
+        f"left to the CPU: {by_kind(left) or 'nothing'}",
     ]
-    more = counted(beyond(left, job.most_cpu))
+    more = by_kind(beyond(left, job.most_cpu))
     job.refused = [f"left to the CPU: {more}, limit --most-cpu {job.most_cpu}"] if more else []
 
 
@@ -65,7 +65,7 @@ def beyond(left: Sequence[flatbuffer.Operation], most_cpu: str) -> list[flatbuff
     return [o for o in left if o.kind != RESULT and o.outputs[0].name.split(":")[0] not in MAY_STAY[most_cpu]]
 
 
-def counted(operations: Sequence[flatbuffer.Operation]) -> str:
+def by_kind(operations: Sequence[flatbuffer.Operation]) -> str:
     """1 ADD, 2 MUL"""
     kinds = Counter(operation.kind for operation in operations)
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -214,7 +214,7 @@ def test_what_an_npu_leaves_beyond_what_it_may_rejects_the_file(run, micro, capf
 
 def test_what_may_be_left_to_the_cpu(micro):
     whole, npu = (flatbuffer.operations(path.read_bytes()) for path in micro[:2])
-    assert "CONV_2D" in ethos.counted(ethos.beyond(whole, "decode")) and not ethos.beyond(whole, "any")
+    assert "CONV_2D" in ethos.by_kind(ethos.beyond(whole, "decode")) and not ethos.beyond(whole, "any")
     left = [operation for operation in npu if operation.kind != "CUSTOM"]
     assert not ethos.beyond(left, "decode") and len(ethos.beyond(left, "none")) == len(left) - 1
 

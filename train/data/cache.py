@@ -164,8 +164,9 @@ class Cache:
     def extract(self, indices, folder: str | Path) -> Cache:
         """A cache of these faces alone, the same bytes, in the order of ``indices``. OSError: it cannot be written."""
         indices, folder = self._checked(indices), Path(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with files.workshop(folder) as made:
-            made.mkdir(parents=True)
+            made.mkdir()
             for name, (_, size) in self._files.items():
                 if name.startswith("names"):
                     continue

@@ -106,7 +106,7 @@ def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
     # sliders are made for adults: on a child's face their whole range crumples it
     spread = SPREAD * float(np.interp(who.age, [0, 0.1875, 0.5], [0.35, 0.6, 1]))
     values = np.clip(rng.normal(0, _sigmas(mesh)), -0.85, 0.85)
-    # the mesh's lips are fuller than people's: the red is a third of its upper lip and more, 26.5 % of a white man's
+    # the mesh's lips are fuller than people's: the red is 26.5 % of a white man's upper lip
     # (Farkas, "Anthropometric proportions in the upper lip-lower lip-chin area", 1984); and they get thinner with age
     values[_lips(mesh)] -= 1.1 * rng.random() + 0.5 * max(0, who.age - 0.5)
     values = np.clip(values[:, None] + rng.normal(0, 0.06, (len(values), 2)), -1, 1) * spread
