@@ -170,6 +170,7 @@ def _style(who: people.Person, beard: float, curly: bool, painted: bool, rng: np
         "gloss": u(0.05, 0.6) ** 1.5,
         "wet": u(0, 1),
         "brows": u(0.35, 1.15),
+        "brow_ends": u(0.03, 0.1),
         "beard": beard,
         "bump": u(0.05, 0.7) * (0.5 + who.age),
         "folds": max(0.0, rng.normal(0.1, 0.15) + 1.2 * max(0, who.age - 0.6)),
@@ -293,7 +294,7 @@ def sit(
     who = people.person(rng)
     units, gaze = acting(m, rng)
     v, centres, turn = m.express(people.shape(m, who, rng), units, gaze)
-    brow = Brow(m.arrays["brow"], rng)
+    brow = Brow(m.arrays["brow"], rng, who.male)
     marks = Marks.of(m, v, brow, centres, turn)
     painted = bool(rng.random() < 0.45 * (1 - who.male) * (who.age > 0.4))
     grown, beard, out = _beard(who, rng)
