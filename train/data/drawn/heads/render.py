@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -287,9 +288,15 @@ class Sitter:
 
 
 def sit(
-    rng: np.random.Generator, pose: tuple[float, float, float] | None = None, acting: Acting = people.expression
+    rng: np.random.Generator,
+    pose: tuple[float, float, float] | None = None,
+    acting: Acting = people.expression,
+    still: camera.Camera | None = None,
 ) -> Sitter:
-    """The first part of ``draw``, in a twentieth of its time. pose: yaw, pitch, roll in radians."""
+    """The first part of ``draw``, in a twentieth of its time. pose: yaw, pitch, roll in radians.
+
+    still: the camera of a scene before this one, which stays where it is; otherwise it is aimed at the face.
+    """
     m, f = meshes.mesh(), fixed()
     who = people.person(rng)
     units, gaze = acting(m, rng)
@@ -305,12 +312,19 @@ def sit(
         away = normals(v, m.triangles[m.kind == SKIN]) * (grown * (m.arrays["lips"] < 77))[:, None]
         v = v + away * out
     cam = _aimed(m, v, marks, camera.sample_pose(rng) if pose is None else pose, rng)
+    if still is not None:
+        cam = dataclasses.replace(still.resized(OVER / SIZE), pose=cam.pose)
     return Sitter(who, units, gaze, v, skin, centres, marks, brow, painted, beard, paint, cam)
 
 
-def draw(rng: np.random.Generator, pose: tuple[float, float, float] | None = None) -> Scene:
-    """One picture, SIZE px wide and high, with all that is known of it. pose: yaw, pitch, roll in radians."""
-    m, one = meshes.mesh(), sit(rng, pose)
+def draw(
+    rng: np.random.Generator,
+    pose: tuple[float, float, float] | None = None,
+    acting: Acting = people.expression,
+    still: camera.Camera | None = None,
+) -> Scene:
+    """One picture, SIZE px wide and high, with all that is known of it. Arguments as for ``sit``."""
+    m, one = meshes.mesh(), sit(rng, pose, acting, still)
     who, v, cam = one.who, one.vertices, one.camera
     share = rng.uniform(0.2, 0.7)
     body = meshes.rotation(cam.pose[0] * share, cam.pose[1] * 0.2, cam.pose[2] * 0.3)
