@@ -56,6 +56,7 @@ VERBS = {
         "Jitter and lag of tracked landmarks, as the model gives them and as they are shown.",
     ),
     "web": ("bench.time.browser", "Speed of the camera page in headless Chromium."),
+    "film": ("bench.report.film", "An animated picture of the camera page at work, with a drawn head before it."),
     "memory": (
         "bench.time.memory",
         "Resident memory of edgewing camera over an hour of a looped video; exit code 1 where it grows.",

@@ -18,6 +18,7 @@ from bench.accuracy import scoring
 from bench.time import race
 from edgewing import containers, measure, rows
 from edgewing.errors import InputError
+from edgewing.words import counted
 from targets import table
 from targets.export import make, open_run
 from train.checkpoint import load_model
@@ -121,7 +122,7 @@ def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> 
 
 def times(paths: Sequence[Path], how: How, say: Callable[[str], None]) -> list[dict]:
     """The race rows of files, in their order; all timed in this process, in turn."""
-    say(f"timing {len(paths)} files in turn, {how.rounds} rounds")
+    say(f"timing {counted(len(paths), 'files')} in turn, {counted(how.rounds, 'rounds')}")
     made = race.race_rows(paths, reference=how.reference, rounds=how.rounds, command=how.command)
     rows.keep(made, how.rows, tell=False)
     found = {row["artefact"]["sha256"]: row for row in made}

@@ -21,6 +21,7 @@ from bench.measuring import How
 from bench.report import columns
 from edgewing import files, hints, layouts
 from edgewing.errors import InputError
+from edgewing.words import counted
 from train import checkpoint, fit, recipes
 from train.options import from_options
 from train.recipes import Recipe
@@ -63,7 +64,7 @@ def main(
     columns.show(head, lines, left=(0, 1, len(COLUMNS) - 1))
     accepted = [point for point in points if point.accepted]
     faces = data or "the runs' validation faces"
-    files.write(picture, pareto.picture(points, f"{len(points)} files, NME on {faces}").encode())
+    files.write(picture, pareto.picture(points, f"{counted(len(points), 'files')}, NME on {faces}").encode())
     if accepted:
         best = pareto.knee(accepted)
         print(f"knee: {best.run} {best.precision}, {100 * best.nme:.2f} %, {best.ms:.3f} ms, {best.bytes:,} bytes")

@@ -28,7 +28,7 @@ import numpy as np
 
 from compress import conventions, pseudo
 from compress.pseudo import Labeller, Labels, Picture
-from edgewing import files, hints, layouts
+from edgewing import files, layouts
 from edgewing.errors import InputError
 from edgewing.geometry import landmark_box
 from edgewing.layouts import Layout
@@ -41,7 +41,7 @@ from train.data.cache import Cache
 from train.data.contents import Contents
 from train.data.samples import Sample, load_image
 from train.data.walk import walk
-from train.options import add_fields, from_options
+from train.options import LABELLED, LAYOUTS, add_fields, from_options
 from train.recipes import Recipe
 from train.sources import open_cache
 from train.workers import Workers
@@ -54,12 +54,12 @@ LARGEST_LABELS = 1024 * files.MIB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", metavar="TEACHER|DIR", nargs="+", help="runs or .onnx files, then labelled folders")
+    parser.add_argument("sources", metavar="TEACHER|DIR", nargs="+", help=f"runs or .onnx files, then {LABELLED}")
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
     parser.add_argument(
         "--recipe", default="small", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
     )
-    parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    parser.add_argument("--layout", default="300w-68", help=LAYOUTS)
     parser.add_argument("--unlabelled", nargs="+", default=[], metavar="DIR", help="folders of pictures or tar files")
     parser.add_argument(
         "--correct", nargs="+", default=[], metavar="SOURCE", help="labelled sources whose labels teachers replace"
@@ -78,13 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(
     sources: list[str], run: str, recipe: str, layout: str, correct: list[str], consistency: float, initial: str | None,
-    cache: Path, **fields,
+    cache: Path, command: str = "", **fields,
 ) -> None:  # fmt: skip
     teachers, data = _apart(sources)
     given = {name for name in recipes.NETWORK if fields.get(name) is not None}
     fields |= {"layout": layouts.given(layout), "data": data, "corrected": correct}
     wanted = from_options(recipes.get(recipe), fields)
-    distill(teachers, wanted, run_folder(run), cache, consistency, initial, given)
+    distill(teachers, wanted, run_folder(run), cache, consistency, initial, given, command)
 
 
 def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
@@ -100,12 +100,13 @@ def _apart(sources: list[str]) -> tuple[list[str], list[str]]:
 
 def distill(
     teachers: list[str], recipe: Recipe, folder: Path, root: Path, consistency: float, initial: str | None = None,
-    given: Collection[str] = (),
+    given: Collection[str] = (), command: str = "",
 ) -> None:  # fmt: skip
-    """Label what needs labels, build the cache, train, write ``folder``. initial, given: as train.initial has them."""
+    """Label what needs labels, build the cache, train, write ``folder``. initial, given: as train.initial has them.
+    command: what was typed."""
+    from train.finished import say_finished
     from train.initial import start
     from train.loop import fit
-    from train.preview import draw_run
     from train.teacher import Teacher
 
     with Workers.join() as workers:
@@ -118,10 +119,7 @@ def distill(
         teacher = Teacher(ours, recipe) if ours and recipe.distillation else None
         fit(recipe, cache, folder, workers, network, teacher, say, credits + given_on)
         if workers.rank == 0:
-            for path in draw_run(folder, cache):
-                say(f"wrote {path}")
-            say(f"wrote {folder / MODEL}")
-            say(hints.next_line("python -m compress quantize", folder))
+            say_finished(folder, cache, recipe, command, say)
 
 
 @dataclass

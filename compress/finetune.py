@@ -20,14 +20,15 @@ from pathlib import Path
 
 from compress.prune import prune
 from compress.speed import share_of_macs
-from edgewing import hints, layouts
+from edgewing import layouts
 from edgewing.errors import InputError
+from edgewing.words import counted
 from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
 from train.model import StackedHourglass, build, macs, parameters
-from train.options import add_fields, from_options
+from train.options import LABELLED, add_fields, from_options
 from train.recipes import Recipe
 
 PRUNED = "pruned.safetensors"
@@ -53,15 +54,18 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """What every fine-tuning of a run takes: the run, the new one, faces, their cache."""
     parser.add_argument("source", metavar="RUN", help=runs.ABOUT)
     parser.add_argument("--run", required=True, metavar="NAME", help="written to runs/NAME; an unfinished run goes on")
-    parser.add_argument("--data", nargs="+", metavar="DIR", help="folders of labelled pictures (default: the run's)")
+    parser.add_argument("--data", nargs="+", metavar="DIR", help=f"{LABELLED} (default: the run's)")
     parser.add_argument(
         "--cache", type=Path, default=Path("cache"), help="where decoded pictures are kept (default: %(default)s)"
     )
 
 
-def main(source: str, run: str, cache: Path, macs: float | None, latency: float | None, rounds: int, **fields) -> None:
+def main(
+    source: str, run: str, cache: Path, macs: float | None, latency: float | None, rounds: int, command: str = "",
+    **fields,
+) -> None:  # fmt: skip
     wanted = Wanted(macs, latency, rounds)
-    fine_tune(runs.find(source), run_folder(run), wanted, cache, changes(fields))
+    fine_tune(runs.find(source), run_folder(run), wanted, cache, changes(fields), command)
 
 
 def changes(fields: Mapping[str, object]) -> Callable[[Recipe], Recipe]:
@@ -127,13 +131,16 @@ class Wanted:
         return MACS if self.macs is None else self.macs
 
 
-def fine_tune(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Callable[[Recipe], Recipe]) -> None:
+def fine_tune(
+    source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of: Callable[[Recipe], Recipe], command: str = ""
+) -> None:
     """Prune the run ``source``, fine-tune, write ``folder``.
 
-    root: of the caches. recipe_of: what the command line changes in the recipe of the fine-tuning.
+    root: of the caches. recipe_of: what the command line changes in the recipe of the fine-tuning. command: what was
+    typed.
     """
+    from train.finished import say_finished
     from train.loop import Workers, fit
-    from train.preview import draw_run
     from train.sources import open_cache
     from train.teacher import Teacher
 
@@ -163,18 +170,15 @@ def fine_tune(source: Path, folder: Path, wanted: Wanted, root: Path, recipe_of:
                 say(f"fine-tuning {in_words(ours)}, teacher {source}; on {workers.device}")
                 fit(ours, cache, target, workers, pruned, Teacher(source, ours), say)
         if workers.rank == 0:
-            for path in draw_run(folder, cache):
-                say(f"wrote {path}")
             cut = Loaded(*_read(folder / PRUNED), None)
             for line in table(((source.name, loaded), ("pruned", cut), (folder.name, load_model(folder))), faces):
                 say(line)
-            say(f"wrote {folder / checkpoint.MODEL}")
-            say(hints.next_line("python -m compress quantize", folder))
+            say_finished(folder, cache, recipe, command, say, goes_on=False)
 
 
 def in_words(recipe: Recipe) -> str:
     """How long a fine-tuning is, and how fast it learns."""
-    how = f"{recipe.steps} steps" if recipe.steps else f"{recipe.epochs:g} epochs"
+    how = counted(recipe.steps, "steps") if recipe.steps else counted(recipe.epochs, "epochs")
     return f"for {how} at learning rate {recipe.learning_rate:g}"
 
 

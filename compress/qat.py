@@ -21,6 +21,7 @@ from compress.finetune import add_run_arguments, changes, in_words, opened
 from compress.quantize import RANGES
 from edgewing import files, hints
 from edgewing.errors import InputError
+from edgewing.words import counted
 from targets import graph, parity, ranges
 from targets.export import quantization
 from targets.progress import silence
@@ -119,7 +120,7 @@ def start(source: Path, folder: Path, loaded: Loaded, name: str, say: Callable[[
     contract = loaded.contract
     stored = parity.stored(source / CALIBRATION, contract.layout.points, contract.crop.size)
     crops = ranges.choose(stored.crops)
-    say(f"measuring ranges ({name}) on {len(crops)} crops")
+    say(f"measuring ranges ({name}) on {counted(len(crops), 'crops')}")
     fake = FakeQuantized(loaded.network, contract.layout.points)
     measured = ranges.measure(name, fake.activations(crops))
     folder.mkdir(parents=True, exist_ok=True)

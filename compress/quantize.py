@@ -24,6 +24,7 @@ from torch import nn
 from compress.fakequant import FakeQuantized, supported
 from edgewing import files, hints, runtimes, trial
 from edgewing.errors import InputError
+from edgewing.words import counted
 from targets import graph, parity, ranges, table, tflite
 from targets.gate import QUANTIZATION, smallest_float
 from targets.job import Job
@@ -188,7 +189,7 @@ class Bench:
             self.job.target = self.key
             self.target.load().export(self.job, "int8", path)
             trial.remember(path)
-            return parity.measure(path, reference, faces)
+            return parity.measure(path, reference, faces).rejected_for(self.job.refused)
 
     def fake(self, name: str, float_layers: tuple[str, ...] = ()) -> parity.Result | None:
         """The same of the network rounded in torch; None where that is not known of the target or the network."""
@@ -332,7 +333,7 @@ def remedies(source: Path, target: str, best: Trial) -> list[str]:
 
 
 def _in_float(patterns: tuple[str, ...]) -> str:
-    return f", {len(patterns)} block{'s' * (len(patterns) > 1)} in float" if patterns else ""
+    return f", {counted(len(patterns), 'blocks')} in float" if patterns else ""
 
 
 def _rank(trial: Trial) -> tuple[bool, float]:

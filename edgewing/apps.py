@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgewing import containers, detection, files, hints, models, repository, web
+from edgewing import containers, detection, expression, files, hints, models, repository, web
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 
@@ -39,7 +39,7 @@ def _android(contract: Contract, model: Path, folder: Path) -> None:
     shutil.copyfile(model, assets / "model.tflite")
     if contract.layout.is_face:
         shutil.copyfile(detection.BLAZEFACE[web.DETECTOR].path, assets / "detector.tflite")
-    _settings(contract, assets)
+    _json(contract, assets)
 
 
 def _ios(contract: Contract, model: Path, folder: Path) -> None:
@@ -51,7 +51,7 @@ def _ios(contract: Contract, model: Path, folder: Path) -> None:
     shutil.copytree(model, resources / "Model.mlpackage")
     if contract.layout.is_face:
         shutil.copytree(sources / "Detector.mlpackage", resources / "Detector.mlpackage")
-    _settings(contract, resources)
+    _json(contract, resources)
 
 
 def _web(contract: Contract, model: Path, folder: Path) -> None:
@@ -76,8 +76,11 @@ def _terms(folder: Path) -> None:
         shutil.copyfile(found if found.is_file() else installed[name], folder / name)
 
 
-def _settings(contract: Contract, folder: Path) -> None:
+def _json(contract: Contract, folder: Path) -> None:
+    """What the core needs beside models: its constants and, of faces, the networks of pose, units and gaze."""
     (folder / "settings.json").write_text(json.dumps(web.constants(contract.layout), indent=1))
+    if contract.layout.is_face:
+        (folder / "expression.json").write_text(json.dumps(expression.packed()))
 
 
 _PRESS = "next: open {} in Android Studio, and press Run", "next: open {}/edgewing.swiftpm in Xcode, and press Run"

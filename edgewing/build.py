@@ -26,6 +26,7 @@ from edgewing.errors import InputError
 from edgewing.outputs import Output
 from edgewing.tensorrt import builders, cuda, engines
 from edgewing.tensorrt.builders import FLAGS, Built, Plan
+from edgewing.words import counted
 
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"  # where JetPack puts it, outside PATH
 DLA_CORES = (0, 1)  # Orin and Xavier have two; Orin Nano has none
@@ -206,7 +207,8 @@ def main(argv: list[str] | None = None) -> None:
         out, built = build(contract, plan)
         print(f"built for TensorRT {built.tensorrt}, {built.chip}")
         if plan.dla >= 0:
-            print(f"DLA core {plan.dla}: {built.on_dla} pieces on it, {built.on_gpu} layers on the GPU")
+            pieces, layers = counted(built.on_dla, "pieces"), counted(built.on_gpu, "layers")
+            print(f"DLA core {plan.dla}: {pieces} on it, {layers} on the GPU")
         print("not gated: the parity in the ONNX file is that file's; nobody compared this engine's landmarks with it")
         print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {plan.precision})")
         print(hints.next_line("edgewing info", out))

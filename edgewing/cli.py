@@ -14,6 +14,7 @@ from edgewing import __version__, hints, verbs
 from edgewing.commands import command
 from edgewing.errors import InputError, printable
 from edgewing.outputs import Output, Place
+from edgewing.words import counted, with_article
 
 # Each verb imports what it needs: `edgewing info` must not load OpenCV, nor `run` a second runtime.
 
@@ -75,7 +76,8 @@ def _lines(c) -> Iterator[tuple[str, str]]:
 
     yield "model", f"{c.model.name}, recipe {c.model.recipe}, {c.model.format} {c.model.precision}"
     yield "size", f"{c.model.parameters:,} parameters, {c.model.macs / 1e6:.1f} M multiply-accumulates a crop"
-    yield "layout", f"{c.layout.name}, {c.layout.points} points" + f" of a {c.layout.object}" * (not c.layout.is_face)
+    whose = "" if c.layout.is_face else f" of {with_article(c.layout.object)}"
+    yield "layout", f"{c.layout.name}, {counted(c.layout.points, 'points')}{whose}"
     i = c.input
     yield "input", f"{i.name} {i.dtype} {i.shape} {i.axes} {i.colour}, {i.range[0]:g} to {i.range[1]:g}"
     yield "", i.normalisation
@@ -103,7 +105,8 @@ def _lines(c) -> Iterator[tuple[str, str]]:
         return
     yield (
         "parity",
-        f"{'accepted' if p.accepted else 'REJECTED'} over {p.faces} {c.layout.several}, {p.protocol}, on {p.ran_on}",
+        f"{'accepted' if p.accepted else 'REJECTED'} over {counted(p.faces, c.layout.several)}, {p.protocol}, "
+        f"on {p.ran_on}",
     )
     yield "shift", f"p50 {p.p50:.3f}, p99 {p.p99:.3f}, max {p.max:.3f} px of a 256 px crop"
     yield "NME", f"float {100 * p.nme_float:.2f} %, this file {100 * p.nme_artefact:.2f} %"

@@ -20,6 +20,7 @@ import numpy as np
 from edgewing import __version__, decoding, formats, geometry, layouts
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from edgewing.words import counted
 
 KEY = "edgewing.contract"
 SCHEMA = 2
@@ -263,7 +264,7 @@ def check(contract: Contract, where: str = "contract") -> Contract:
     if shape_ok and c.input.axes in ("NHWC", "NCHW"):
         _, *rest = c.input.shape
         height, width, channels = rest if c.input.axes == "NHWC" else (rest[1], rest[2], rest[0])
-        need(channels == 3, f"input.shape {c.input.shape} has {channels} channels, not 3")
+        need(channels == 3, f"input.shape {c.input.shape} has {counted(channels, 'channels')}, not 3")
         need(height == width == c.crop.size, f"input.shape {c.input.shape} is not the crop's size {c.crop.size}")
     need(c.crop.factor > 0 and c.crop.least > 0, "crop.factor and crop.least must be positive")
     need(c.crop.border == "black", f"crop.border {c.crop.border!r} is not black")
@@ -317,9 +318,9 @@ def _wrong_radius(radius: RadiusPart, points: int) -> list[str]:
         f"radius.share {radius.share} is not between 0 and 1": 0 < radius.share < 1,
         "radius.scores is not 1 to 64 numbers in 0..1 that rise": rising and 1 <= len(radius.scores) <= 64
         and 0 <= radius.scores[0] and radius.scores[-1] <= 1,
-        f"radius.sides has {len(radius.sides)} numbers, radius.scores {len(radius.scores)}": len(radius.sides)
+        f"radius.sides has length {len(radius.sides)}, radius.scores {len(radius.scores)}": len(radius.sides)
         == len(radius.scores),
-        f"radius.points has {len(radius.points)} numbers, not {points}": len(radius.points) == points,
+        f"radius.points has {counted(len(radius.points), 'numbers')}, not {points}": len(radius.points) == points,
         "radius: a size is not above 0": all(0 < size < LARGEST_SIDE for size in sizes),
         "radius.faces is not above 0": radius.faces > 0,
     }  # fmt: skip

@@ -7,6 +7,7 @@ expression``); expression.npz has their weights. N: landmarks, D: what is read o
 
 from __future__ import annotations
 
+import base64
 import functools
 from dataclasses import dataclass
 from importlib import resources
@@ -82,19 +83,34 @@ def normalised(
     return np.concatenate([off.real, off.imag], axis=1), np.degrees(np.angle(turn))
 
 
+def _stored() -> dict[str, np.ndarray]:
+    """The arrays of expression.npz."""
+    with np.load(str(resources.files("edgewing") / "expression.npz")) as made:
+        return dict(made)
+
+
+def packed() -> dict[str, Any]:
+    """expression.json of the apps: of an array its type and, in base64, its numbers, row by row; the names as they are.
+    apps/web/npz.mjs packs the same."""
+    arrays = _stored()
+    names = {"names": arrays.pop("names").tolist()}
+    data = {name: base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()}
+    return names | {name: {"type": str(array.dtype), "data": data[name]} for name, array in arrays.items()}
+
+
 @functools.cache
 def readers() -> dict[str, Any]:
     """``pose`` and ``units``, and ``names``, those of the units."""
-    with np.load(str(resources.files("edgewing") / "expression.npz")) as made:
-        found: dict[str, Any] = {
-            name: Reader(
-                made[f"{name}_shape"],
-                made[f"{name}_deviation"],
-                tuple((made[f"{name}_weight{k}"].astype(np.float32), made[f"{name}_bias{k}"]) for k in range(3)),
-            )
-            for name in ("pose", "units")
-        }
-        return found | {"names": tuple(str(name) for name in made["names"])}
+    made = _stored()
+    found: dict[str, Any] = {
+        name: Reader(
+            made[f"{name}_shape"],
+            made[f"{name}_deviation"],
+            tuple((made[f"{name}_weight{k}"].astype(np.float32), made[f"{name}_bias{k}"]) for k in range(3)),
+        )
+        for name in ("pose", "units")
+    }
+    return found | {"names": tuple(str(name) for name in made["names"])}
 
 
 def _points(landmarks: np.ndarray, layout: Layout, wanted: str, there: np.ndarray | None):

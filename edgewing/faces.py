@@ -21,6 +21,7 @@ from edgewing.contract import RadiusPart
 from edgewing.errors import InputError
 from edgewing.expression import Gaze, Pose
 from edgewing.layouts import Layout
+from edgewing.words import counted
 
 UNNAMED = Layout("none", 0)
 
@@ -197,9 +198,10 @@ class Face:
 
     def __repr__(self) -> str:
         corners = ", ".join(str(round(v)) for v in self.box)
-        count = len(self.landmarks) if self.there.all() else f"{self.there.sum()} of {len(self.landmarks)}"
+        some = "" if self.there.all() else f"{self.there.sum()} of "
+        points = f"{some}{counted(len(self.landmarks), 'landmarks')}"
         doubt = "" if self.trusted else ", not trusted"
-        return f"Face(box {corners}; {count} landmarks, mean score {self.confidence:.2f}{doubt})"
+        return f"Face(box {corners}; {points}, mean score {self.confidence:.2f}{doubt})"
 
     def __eq__(self, other: object) -> bool:
         """Whether both are the same points in the same crop; what it took does not count."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 WIDTHS = ("fp32", "fp16", "int8")
 BUILD = "on the board: python -m edgewing.build {file}"
 FIRMWARE = "into the firmware of a board: xxd -i {file}"
-ETHOS = ("ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u85-256")  # widths of Arm's NPUs, as Vela has them
+# Arm's NPUs and their widths (multiply-accumulates in a cycle), as Vela has them
+WIDE = {"u55": (32, 64, 128, 256), "u65": (256, 512), "u85": (128, 256, 512, 1024, 2048)}
+ETHOS = tuple(f"ethos-{npu}-{width}" for npu, widths in WIDE.items() for width in widths)
 PRECISIONS = (*WIDTHS, "weight8", "palette6")
 
 
@@ -21,7 +23,7 @@ class Target:
     """One conversion. module: where it is. precisions: legal ones; default: those made when none is named.
 
     next: the command to type, of {file}. tag: what stands in the file's name besides run, precision and options.
-    suffix: where it is not its format's. apple: whether --ios says something of it.
+    suffix: where it is not its format's. apple: whether --ios says something of it. npu: whether --most-cpu does.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Target:
     tag: str = ""
     suffix: str = ""
     apple: bool = False
+    npu: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ TABLE = {
         targets=(
             Target("tflite", "targets.tflite", ("android", "litert", "lite"), WIDTHS, WIDTHS),
             Target("tflm", "targets.tflm", ("micro", "microcontroller"), ("int8",), ("int8",), FIRMWARE, "tflm"),
-            *(Target(npu, "targets.ethos", (), ("int8",), ("int8",), FIRMWARE, npu) for npu in ETHOS),
+            *(Target(npu, "targets.ethos", (), ("int8",), ("int8",), FIRMWARE, npu, npu=True) for npu in ETHOS),
         ),
     ),
     "coreml": Format(

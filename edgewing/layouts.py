@@ -23,6 +23,7 @@ import numpy as np
 
 from edgewing import files
 from edgewing.errors import InputError, unknown
+from edgewing.words import counted
 
 MOST_POINTS = 1000
 KINDS = ("landmarks", "diagonal", "dataset")  # of normalisers that are no pair of points
@@ -190,7 +191,7 @@ def _names(names: object, count: int, where: str) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{where}: names: expected a list of texts")
     if names and (len(names) != count or len(set(names)) != count):
-        raise InputError(f"{where}: names: {len(names)} ({len(set(names))} different) for {count} points")
+        raise InputError(f"{where}: names: {len(names)} ({len(set(names))} different) for {counted(count, 'points')}")
     return tuple(names)
 
 
@@ -246,7 +247,7 @@ class _Parser:
 
     def points(self, what: str, value: object, fewest: int) -> tuple[int, ...]:
         if not isinstance(value, list | tuple) or len(value) < fewest:
-            raise self.wrong(what, f"expected a list of at least {fewest} points")
+            raise self.wrong(what, f"expected a list of at least {counted(fewest, 'points')}")
         return tuple(self.point(what, v) for v in value)
 
     def point(self, what: str, value: object) -> int:

@@ -14,6 +14,7 @@ from edgewing import geometry, hints, images, models
 from edgewing.errors import InputError, printable
 from edgewing.faces import Faces
 from edgewing.landmarker import Landmarker, whole_note
+from edgewing.words import counted
 
 STDIN = "-"
 WHERE = "with --box x0,y0,x1,y1"
@@ -68,7 +69,7 @@ def _each(
         if lines:
             lines.write(line)
     if failed == len(names):
-        raise InputError(f"none of the {failed} pictures can be read; copy them again")
+        raise InputError(f"none of the {counted(failed, 'pictures')} can be read; copy them again")
     return failed
 
 
@@ -130,7 +131,7 @@ def _find(
         print(line)
     if save:
         faces.save(save, radius)
-        print(f"wrote {save}")
+        print(f"wrote {save}{_undrawn(faces)}")
     return {
         "image": str(name),
         "width": width,
@@ -151,11 +152,18 @@ def _said(faces: Faces) -> Iterator[str]:
         corners = ", ".join(str(round(v)) for v in face.box)
         count = len(face.landmarks) if face.there.all() else f"{face.there.sum()} of {len(face.landmarks)}"
         doubt = "" if face.trusted else "; not trusted, so not drawn"
-        yield f"{what} {number}: box {corners}; {count} landmarks, mean score {face.confidence:.2f}{doubt}"
+        yield f"{what} {number}: box {corners}; {counted(count, 'landmarks')}, mean score {face.confidence:.2f}{doubt}"
     if not faces:
         yield f"no {what} found; say where it is {WHERE}"
     elif not all(face.trusted for face in faces):
         yield f"say where the {what} is {WHERE}"
+
+
+def _undrawn(faces: Faces) -> str:
+    """Why nothing is drawn on the picture that was written; '' where something is."""
+    if any(face.trusted for face in faces):
+        return ""
+    return f": the picture as it was, for no {faces.layout.object} was {'found' if not faces else 'trusted'}"
 
 
 def _box(text: str) -> np.ndarray:

@@ -108,15 +108,16 @@ def constants(layout: Layout) -> dict:
     """What an app must know beside the model's contract: what it looks for, of the detectors, which are for faces
     alone, and of the tracking. The page makes the same of apps/web/src/constants.json."""
     found = {use: _detector(name) for use, name in DETECTORS.items() if layout.is_face}
+    found |= {"unsure": landmarker.UNSURE} if layout.is_face else {}
     found |= {"turns": turns} if (turns := _turns(layout)) else {}
     return found | {"object": layout.object, "tracking": dataclasses.asdict(tracking.settings(layout.is_face))}
 
 
 def _turns(layout: Layout) -> dict | None:
-    """What tells how a face is turned, and when it is looked at turned; None where the layout does not tell."""
+    """What tells how a face is turned; None where the layout does not tell."""
     with contextlib.suppress(InputError):
         points = [[int(n) for n in several] for several in anatomy.five_places(layout)]
-        return {"unsure": landmarker.UNSURE, "points": points, "places": anatomy.ARCFACE.tolist()}
+        return {"points": points, "places": anatomy.ARCFACE.tolist()}
     return None
 
 

@@ -3,7 +3,8 @@
 #
 # The weights of RUN are rounded to half precision and called NAME; what ships is made of those: models/NAME.safetensors.
 # ONLY=files or ONLY=rows for one of the two: rows are for a machine that does nothing else. They are written anew: those of
-# the model before are of another file, and stay in the history. REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
+# the model before are of another file, and stay in the history. ONNX= (empty) for a model that ships as TFLite alone.
+# REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=$1 run=$2 layout=${3:-300w-68}
@@ -23,7 +24,7 @@ if [ "${ONLY:-files}" = files ]; then
     # is free: no photograph has a part in its files.
     held_out=("$D/lfpw/trainset" "$D/aflw68-train" --split held-out)
     [ "$layout" = 300w-68 ] || held_out=("$D/wflw" --split held-out=0.1)
-    for made in int8.tflite fp16.onnx; do
+    for made in int8.tflite ${ONNX-fp16.onnx}; do
         [[ $name != edgewing-free-* ]] || { cp "runs/$name/export/$name-$made" "edgewing/models/$name.${made#*.}" && continue; }
         $PY -m bench calibrate --model "runs/$name/export/$name-$made" --data "${held_out[@]}" --layout "$layout" \
             --out "edgewing/models/$name.${made#*.}"
@@ -37,7 +38,7 @@ test=lfpw/testset && [ "$layout" = 300w-68 ] || test=wflw
 score "runs/$name/export/$name-fp32.onnx" "$D/$test"
 score "$name" "$D/$test"
 score "$name" "$D/$test" --jitter 0.08,0.15 --seed 0
-score "edgewing/models/$name.onnx" "$D/$test"
+[ -z "${ONNX-fp16.onnx}" ] || score "edgewing/models/$name.onnx" "$D/$test"
 if [ "$layout" = 300w-68 ]; then
     score "$name" "$D/helen/trainset" --split held-out
     score "$name" "$D/ytf/test"

@@ -12,9 +12,11 @@ for part in cache/variety/*; do
     name=variety-$(basename "$part")
     [ -e "runs/$name/model.safetensors" ] || "$PY" -m train fit "$part" --layout 300w-68 --recipe small \
         --rotation 35 --hidden 0.6 --absent empty --coordinate-loss 1 --rate 2.5e-3 --warmup 200 \
-        --batch 32 --steps 1200 --evaluate-every 1200 --seed 1 --run "$name"
+        --batch 32 --steps 800 --evaluate-every 800 --seed 1 --run "$name"
+    made=runs/$name/export/$name-fp32.tflite
+    [ -e "$made" ] || "$PY" -m targets "runs/$name" --to tflite --precision fp32
     for data in "$D/lfpw/testset" "$D/helen/trainset"; do
-        grep -q "runs/$name.*$data" bench/results/variety.jsonl 2>/dev/null ||
-            "$PY" -m bench accuracy --model "runs/$name" --data "$data" --layout 300w-68 --to bench/results/variety.jsonl
+        grep -q "$made.*$data" bench/results/variety.jsonl 2>/dev/null ||
+            "$PY" -m bench accuracy --model "$made" --data "$data" --layout 300w-68 --to bench/results/variety.jsonl
     done
 done

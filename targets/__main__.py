@@ -57,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"oldest iOS of CoreML files, {' or '.join(map(str, table.IOS))} (default: %(default)s; int8 needs 18)",
     )
+    parser.add_argument(
+        "--most-cpu",
+        default="decode",
+        metavar="WHAT",
+        help="the most that an Ethos-U may leave to its CPU, or the file is rejected: none (but what gives heatmaps "
+        "their type and order), decode, any (default: %(default)s)",
+    )
     parser.add_argument("--data", metavar="DIR", help=f"{table.ABOUT_DATA} (default: the run's own)")
     parser.add_argument("--layout", metavar="NAME", help="layout of --data (default: the run's)")
     parser.add_argument(
@@ -69,10 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 def export_run(
     run: str, to: list[str], precision: list[str] | None = None, output: str = table.OUTPUTS[0], batch: int = 1,
     ios: int = table.IOS[0], data: str | None = None, layout: str | None = None, bisect: bool = False,
-    debug: bool = False, command: str = "",
+    debug: bool = False, command: str = "", most_cpu: str = table.Options.most_cpu,
 ) -> int:  # fmt: skip
     """Make and check every file asked for; exit code 0, 1 where a gate failed, 2 where a file could not be made."""
-    options = table.Options(output, batch, ios)
+    options = table.Options(output, batch, ios, most_cpu)
     todo = table.plan(to, precision, options)
     from targets import export, gate  # torch, which takes seconds
     from train import runs
@@ -100,7 +107,7 @@ def export_run(
         print(f"  {one.result}", *one.notes, sep="\n  ")
         if one.result.reasons:
             print(f"  rejected: {'; '.join(one.result.reasons)}; try, in order:")
-            for number, remedy in enumerate(gate.remedies(found, key, precision, one.path), 1):
+            for number, remedy in enumerate(gate.remedies(found, key, precision, one.path, one.refused), 1):
                 print(f"  {number}. {remedy}")
             code = max(code, 1)
         else:

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from targets import flatbuffer, tflite, tflm
+from targets.graph import HEATMAPS, LANDMARKS, SCORES
 from targets.job import Job, needs
 from targets.tflite import embed
 
@@ -23,7 +25,9 @@ __all__ = ["FORMAT", "INTERFACE", "embed", "export"]
 
 FORMAT, INTERFACE = tflm.FORMAT, tflm.INTERFACE
 LIBRARIES = (*tflm.LIBRARIES, "ethos-u-vela")
-FLASH = "off_chip_flash_memory_used", "on_chip_flash_memory_used"
+MEMORIES = {"sram": "SRAM", "dram": "DRAM", "on_chip_flash": "flash on the chip", "off_chip_flash": "flash"}  # of Vela
+RESULT = "DEQUANTIZE"  # int8 to the float that a result is, which no Ethos-U takes
+MAY_STAY = {"none": (HEATMAPS,), "decode": (HEATMAPS, "graph", "decode", LANDMARKS, SCORES)}  # by its tensor
 
 
 def export(job: Job, precision: str, path: Path) -> None:
@@ -39,11 +43,29 @@ def export(job: Job, precision: str, path: Path) -> None:
         (summary,) = Path(folder).glob("*_summary_*.csv")
         (said,) = csv.DictReader(summary.read_text().splitlines())
     tflite.write(path, flat, about)
-    left = Counter(operation.kind for operation in flatbuffer.operations(flat) if operation.kind != tflm.COMMANDS)
-    figures = {name: float(said[name]) for name in ("inference_time", "sram_memory_used", *FLASH)}
-    flash = sum(figures[name] for name in FLASH)
+    left = [operation for operation in flatbuffer.operations(flat) if operation.kind != tflm.COMMANDS]
+    used = {text: float(said[f"{name}_memory_used"]) for name, text in MEMORIES.items()}
     job.notes = [
-        f"Vela estimates {1e3 * figures['inference_time']:.2f} ms on the NPU, {figures['sram_memory_used']:.0f} KiB of "
-        f"SRAM, {flash:.0f} KiB of flash, for {said['system_config']}",
-        "left to the CPU: " + (", ".join(f"{count} {kind}" for kind, count in sorted(left.items())) or "nothing"),
+        f"Vela estimates {1e3 * float(said['inference_time']):.2f} ms on the NPU, "
+        + "".join(f"{size:.0f} KiB of {text}, " for text, size in used.items() if size)
+        + f"for {said['system_config']}",
+        f"left to the CPU: {by_kind(left) or 'nothing'}",
     ]
+    more = by_kind(beyond(left, job.most_cpu))
+    job.refused = [f"left to the CPU: {more}, limit --most-cpu {job.most_cpu}"] if more else []
+
+
+def beyond(left: Sequence[flatbuffer.Operation], most_cpu: str) -> list[flatbuffer.Operation]:
+    """Those of the operations on the CPU that are more than may be there (targets.table.MOST_CPU).
+
+    Floats in the order that a result has are always made there: heatmaps by DEQUANTIZE and TRANSPOSE.
+    """
+    if most_cpu not in MAY_STAY:
+        return []
+    return [o for o in left if o.kind != RESULT and o.outputs[0].name.split(":")[0] not in MAY_STAY[most_cpu]]
+
+
+def by_kind(operations: Sequence[flatbuffer.Operation]) -> str:
+    """1 ADD, 2 MUL"""
+    kinds = Counter(operation.kind for operation in operations)
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgewing import files, layouts, measure, rows, runtimes, trial
 from edgewing.errors import InputError, reason
-from targets import gate, graph, parity, ranges, table
+from targets import delegation, gate, graph, parity, ranges, table, tflite
 from targets.job import Job
 from targets.progress import Progress, silence
 from train import checkpoint
@@ -33,12 +33,16 @@ class Opened:
 
 @dataclass(frozen=True)
 class Made:
-    """One file under its name. seconds: of the conversion. notes: what its converter says of it, a line each."""
+    """One file under its name. seconds: of the conversion. notes: what its converter says of it, a line each.
+
+    refused: which of the result's reasons are the converter's.
+    """
 
     path: Path
     result: parity.Result
     seconds: float
     notes: list[str]
+    refused: list[str]
 
 
 def open_run(
@@ -88,7 +92,7 @@ def quantization(run: Path) -> dict:
 def make(of: Opened, key: str, precision: str, data: str | None = None, debug: bool = False, command: str = "") -> Made:
     """Make one file, check it, give it its name, append its parity to the run's rows. InputError: it cannot be made."""
     final, start = of.path(key, precision), time.monotonic()
-    of.job.target, of.job.notes = key, []
+    of.job.target, of.job.notes, of.job.refused = key, [], []
     final.parent.mkdir(exist_ok=True)
     with files.workshop(final) as path, Progress(f"{key} {precision}") as of.job.say:
         with silence(debug):
@@ -98,8 +102,12 @@ def make(of: Opened, key: str, precision: str, data: str | None = None, debug: b
                 if path.is_file():  # CoreML's are folders, and not run here
                     trial.remember(path)
                 seconds = time.monotonic() - start
+                if module is tflite:
+                    of.job.say("asking LiteRT's GPU delegate")
+                    of.job.notes = [delegation.gpu(path)]
                 of.job.say(f"checking on {len(of.faces)} {of.faces.several}")
-                made = Made(*gate.passed(path, final, module.embed, of.reference, of.faces), seconds, of.job.notes)
+                job, checked = of.job, (path, final, module.embed, of.reference, of.faces)
+                made = Made(*gate.passed(*checked, job.refused), seconds, job.notes, job.refused)
             except InputError:
                 raise
             except Exception as error:  # a conversion library's own kind

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgewing import containers, hints, runtimes
@@ -23,13 +23,15 @@ QUANTIZATION = (
 
 
 def passed(
-    path: Path, final: Path, embed: Callable[[Path, Contract], None], reference: runtimes.Points, faces: parity.Faces
-) -> tuple[Path, parity.Result]:
+    path: Path, final: Path, embed: Callable[[Path, Contract], None], reference: runtimes.Points, faces: parity.Faces,
+    refused: Sequence[str] = (),
+) -> tuple[Path, parity.Result]:  # fmt: skip
     """Check the file that lies in a workshop, ``embed`` its parity and seal it; its new name and the result.
 
-    The other of its two names is gone afterwards. What had the name before stays until this is there.
+    The other of its two names is gone afterwards. What had the name before stays until this is there. refused: reasons
+    to reject it whatever its parity.
     """
-    result = parity.measure(path, reference, faces)
+    result = parity.measure(path, reference, faces).rejected_for(refused)
     embed(path, result.about.replace(parity=result.part))
     containers.seal(path)
     named, other = final, table.rejected(final)
@@ -54,13 +56,15 @@ def smallest_float(run: Path, key: str) -> str:
     return "fp16" if "fp16" in target.precisions and not lost else "fp32"
 
 
-def remedies(run: Path, key: str, precision: str, named: Path) -> list[str]:
-    """What to try where a file was rejected, in order."""
+def remedies(run: Path, key: str, precision: str, named: Path, refused: Sequence[str] = ()) -> list[str]:
+    """What to try where a file was rejected, in order. refused: by its converter, which ranges do not change."""
     target, found = table.TABLE[key], []
 
     def again(precision: str, *more: str) -> str:
         return hints.typed("python -m targets", run, "--to", key, "--precision", precision, *more)
 
+    if refused:
+        return [f"let the CPU compute them: {again(precision, '--most-cpu', table.MOST_CPU[-1])}"]
     if precision == "int8":
         if chosen(run) is None:
             measure = hints.typed("python -m compress quantize", run, "--to", key)

@@ -22,9 +22,9 @@ class Job:
     ranges, float_layers: how int8 is done (targets.ranges; regular expressions of module names kept in float).
     compared: other ranges that this job will be given later.
     output, batch: what every file of this job gives back, and for how many images at a time (targets.graph.Interface).
-    ios: the oldest iOS that CoreML files must run on.
+    ios: the oldest iOS that CoreML files must run on. most_cpu: what an NPU may leave to its CPU.
     say: called with what is being done now, for a progress line. target: the name of what is made now. notes: lines
-    that its converter says of the last file, for the user.
+    that its converter says of the last file, for the user. refused: why that file is rejected, whatever its parity.
     """
 
     model: nn.Module
@@ -36,9 +36,11 @@ class Job:
     output: str = "landmarks"
     batch: int = 1
     ios: int = 16
+    most_cpu: str = "decode"
     say: Callable[[str], None] = lambda text: None
     target: str = ""
     notes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     _made: dict = field(default_factory=dict)
 
     def graph(self, interface: graph.Interface) -> graph.Deployable:

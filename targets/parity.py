@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,6 +100,11 @@ class Result:
     failed: tuple[int, int]
     reasons: list[str]
     about: contract.Contract
+
+    def rejected_for(self, reasons: Sequence[str]) -> Result:
+        """Rejected for these reasons too."""
+        reasons = [*self.reasons, *reasons]
+        return replace(self, part=replace(self.part, accepted=not reasons), reasons=reasons)
 
     @property
     def nme_change(self) -> float:
@@ -204,8 +210,7 @@ def _measure(path: Path, artefact: runtimes.Runtime, reference: runtimes.Points,
     if about.model.format == "tensorrt" and about.model.precision != "int8" and not builders.has_types(path):
         ran_on += "; fp32 here, the engine's precision is chosen by its builder on the board"
     result = compare(about, ran_on, artefact(faces.crops), reference, faces)
-    reasons = [*result.reasons, *(delegation.problems(path, artefact) if about.model.format == "tflite" else [])]
-    return replace(result, part=replace(result.part, accepted=not reasons), reasons=reasons)
+    return result.rejected_for(delegation.problems(path, artefact) if about.model.format == "tflite" else [])
 
 
 def compare(

@@ -14,6 +14,7 @@ from edgewing.formats import PRECISIONS
 OUTPUTS = ("landmarks", "heatmaps")
 IOS = (16, 18)  # oldest that a CoreML file must run on
 MOST = 64  # images at a time
+MOST_CPU = ("none", "decode", "any")  # what an NPU may leave to its CPU, besides the result's type and order
 DRAWN = "drawn"  # as --data
 ABOUT_DATA = f"check on a labelled folder, or on `{DRAWN}` faces"
 
@@ -23,11 +24,13 @@ class Options:
     """What is asked of every file besides its precision.
 
     output: one of OUTPUTS. batch: images at a time. ios: one of IOS, for targets that have versions of it.
+    most_cpu: one of MOST_CPU, for targets with an NPU.
     """
 
     output: str = "landmarks"
     batch: int = 1
     ios: int = 16
+    most_cpu: str = "decode"
 
     def __post_init__(self):
         if self.output not in OUTPUTS:
@@ -36,6 +39,8 @@ class Options:
             raise InputError(f"--batch {self.batch}: give a number from 1 to {MOST}")
         if self.ios not in IOS:
             raise InputError(f"--ios {self.ios}: give one of {', '.join(map(str, IOS))}")
+        if self.most_cpu not in MOST_CPU:
+            raise unknown("--most-cpu", self.most_cpu, MOST_CPU)
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ def plan(names: list[str], precisions: list[str] | None, options: Options = Opti
         raise InputError(f"{', '.join(names)} cannot be {', '.join(sorted(unused))}; see python -m targets --help")
     if options.ios != IOS[0] and not any(TABLE[key].apple for key, _ in found):
         raise InputError(f"--ios {options.ios}: {', '.join(names)} are not for iOS; leave it out, or add --to coreml")
+    if options.most_cpu != Options.most_cpu and not any(TABLE[key].npu for key, _ in found):
+        raise InputError(f"--most-cpu {options.most_cpu}: no NPU in {', '.join(names)}; leave it out")
     return list(found)
 
 

@@ -17,7 +17,7 @@ from edgewing import containers, contract, files, runtimes
 from edgewing.errors import InputError
 from edgewing.runtimes import Description, Tensor
 from targets import flatbuffer, tflite
-from targets.graph import LANDMARKS, SCORES, Interface
+from targets.graph import Interface
 from targets.job import Job, needs
 from targets.tflite import embed
 
@@ -68,28 +68,20 @@ class Micro:
 def opened(path: Path) -> list[runtimes.Runtime]:
     """TFLM for a file whose input is int8; none for others, which are for LiteRT.
 
-    Of a file that an NPU takes part in, what Vela was given runs in its place; description.left: what the NPU does not
-    take besides the decode.
+    Of a file that an NPU takes part in, what Vela was given runs in its place.
     """
     known = containers.read_contract(path)
     if known.input.dtype != "int8":
         return []
     flat = files.read(path, files.LARGEST_MODEL)
-    operations = flatbuffer.operations(flat)
-    if all(operation.kind != COMMANDS for operation in operations):
+    if all(operation.kind != COMMANDS for operation in flatbuffer.operations(flat)):
         return [runtimes.Runtime(Micro(flat), known)]
     if not (given := path.with_name(GIVEN)).exists():
         raise InputError(f"{path}: needs an Ethos-U, and is not run here; make it again to have it checked")
     micro = Micro(given.read_bytes())
-    left = [o.kind for o in operations if o.kind not in (COMMANDS, "DEQUANTIZE") and not _in_decode(o)]
     delegate = f"{micro.description.delegate}, on what Vela was given; the NPU was not run"
-    nodes = len(operations) if left else None
-    micro.description = dataclasses.replace(micro.description, delegate=delegate, nodes=nodes, left=tuple(left))
+    micro.description = dataclasses.replace(micro.description, delegate=delegate)
     return [runtimes.Runtime(micro, known)]
-
-
-def _in_decode(operation: flatbuffer.Operation) -> bool:
-    return operation.outputs[0].name.split(":")[0] in ("graph", "decode", LANDMARKS, SCORES)
 
 
 def _arena(interpreter, flat: bytes) -> int:

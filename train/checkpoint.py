@@ -60,6 +60,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors (on the CPU) and metadata of a safetensors file; InputError where it is missing, cut off or too large."""
+    if not path.is_file() and path.name == MODEL and (path.parent / "recipe.json").is_file():
+        raise InputError(f"{path.parent}: its training has not ended; type its command again, which goes on from there")
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected weights written by `python -m train fit`")
     if path.stat().st_size > LARGEST_FILE:

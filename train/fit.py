@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Collection
 from pathlib import Path
 
-from edgewing import hints, layouts
+from edgewing import layouts
 from train import recipes
-from train.options import add_fields, from_options
+from train.options import LABELLED, LAYOUTS, add_fields, from_options
 from train.recipes import Recipe
 from train.runs import run_folder
 
@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         nargs="+",
-        metavar="DIR",
-        help="folders of a public set (docs/datasets.md) or of .pts files, or `drawn`, or `heads`",
+        metavar="DATA",
+        help=f"{LABELLED}. Or a name: `heads` or `drawn`, faces that edgewing draws itself",
     )
-    parser.add_argument("--layout", default=LAYOUT, help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    parser.add_argument("--layout", default=LAYOUT, help=LAYOUTS)
     parser.add_argument(
         "--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
     )
@@ -42,15 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fields(parser)
 
 
-def main(recipe: str, layout: str, run: str, initial: str | None, cache: Path, **fields) -> None:
+def main(recipe: str, layout: str, run: str, initial: str | None, cache: Path, command: str = "", **fields) -> None:
     given = {name for name in recipes.NETWORK if fields.get(name) is not None}
     wanted = from_options(recipes.get(recipe), {**fields, "layout": layouts.given(layout)})
-    train(wanted, run_folder(run), cache, initial, given)
+    train(wanted, run_folder(run), cache, initial, given, command)
 
 
-def train(recipe: Recipe, folder: Path, root: Path, initial: str | None = None, given: Collection[str] = ()) -> None:
+def train(
+    recipe: Recipe, folder: Path, root: Path, initial: str | None = None, given: Collection[str] = (), command: str = ""
+) -> None:
     """Read, cache, train; from the weights of the run ``initial`` where one is named, whose network comes along but for
-    the fields ``given``."""
+    the fields ``given``. command: what was typed."""
+    from train.finished import say_finished
     from train.initial import start
     from train.loop import Workers, fit
     from train.sources import open_cache
@@ -73,12 +76,7 @@ def train(recipe: Recipe, folder: Path, root: Path, initial: str | None = None, 
         )
         fit(recipe, cache, folder, workers, network, say=say, credits=credits)
         if workers.rank == 0:
-            from train.preview import draw_run
-
-            for path in draw_run(folder, cache):
-                say(f"wrote {path}")
-            say(f"wrote {folder}/model.safetensors")
-            say(hints.next_line("python -m compress prune", folder, "--run", f"{folder.name}-s"))
+            say_finished(folder, cache, recipe, command, say)
 
 
 def _short(value):

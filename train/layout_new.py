@@ -19,12 +19,16 @@ from edgewing import errors, files, hints, images, layouts
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from edgewing.outputs import Output
+from edgewing.words import counted
 from train.data import coco
 from train.data.samples import Sample, file_of
 
 EXAMPLE = """new data/cats --out cat.json
   python -m train layout new data/cats/annotations.json --category cat --out cat.json
-  python -m train layout show cat.json"""
+  python -m train layout show cat.json
+  python -m train layout show 300w-68 --picture points-68.svg"""
+MOST_HELD_OUT = 0.4  # share of the objects
+FEWEST_STEPS = 500  # in which drawn cats were learnt (docs/own-landmarks.md)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")  # leftEye, left_eye, "eye L1"
 _OTHER = {"l": "r", "r": "l", "left": "right", "right": "left"}
 
@@ -89,11 +93,11 @@ def about_pairs(layout: Layout, guessed: str = "") -> list[str]:
     lonely = [point for point in alone if layout.names and _mirrored(words := _words(layout.names[point])) != words]
     lines = []
     if layout.flip_pairs:
-        lines.append(f"{len(layout.flip_pairs)} pairs change places in a mirrored picture{guessed}: {_pairs(layout)}")
+        lines.append(f"pairs that change places in a mirrored picture{guessed}: {_pairs(layout)}")
     if lonely:
-        lines.append(f"{len(lonely)} whose names say a side have no partner: {_names(layout, lonely)}")
+        lines.append(f"without a partner, though the name says a side: {_names(layout, lonely)}")
     if rest := [point for point in alone if point not in lonely]:
-        lines.append(f"{len(rest)} alone keep their names in a mirrored picture: {_names(layout, rest)}")
+        lines.append(f"points that keep their names in a mirrored picture: {_names(layout, rest)}")
     return lines
 
 
@@ -148,18 +152,40 @@ def new(annotations: str | Path, out: str | Path, category: str | None = None) -
     _say(f"layout {layout.name}, of category {proposal.category!r} in {proposal.path}")
     _tell(layout, " (guessed from their names)", proposal.notes)
     if problems:
-        _say(f"{len(problems)} of its objects cannot be read, the first: {problems[0]}")
-    _say(f"wrote {sheet}: {drawn} objects, and beside each the same mirrored; a name must be on the same side in both")
+        _say(f"objects that cannot be read: {len(problems)}, the first: {problems[0]}")
+    shown = counted(drawn, "objects")
+    _say(f"wrote {sheet}: {shown}, and beside each the same mirrored; a name must be on the same side in both")
     _say(f"wrote {out}")
-    print(hints.next_line("python -m train fit", annotations, "--layout", out, "--run", out.stem))
+    words = ("--layout", out, "--recipe", "small", "--run", out.stem, *settings(len(samples)))
+    print(hints.next_line("python -m train fit", annotations, *words))
     return layout
 
 
-def show(layout: str) -> None:
-    """Print a layout of the package or of a file. InputError that names the field where something in it is wrong."""
+def settings(objects: int) -> list[str]:
+    """What a first training of so few objects needs: enough of them to validate on, and steps enough to learn."""
+    from train import recipes
+    from train.plan import FEW  # torch
+
+    recipe, words = recipes.get("small"), []
+    if recipe.validation * objects < FEW:
+        words += ["--validation", f"{min(MOST_HELD_OUT, FEW / objects):.2g}"]
+    if recipe.epochs * objects / recipe.batch < FEWEST_STEPS:
+        words += ["--steps", str(FEWEST_STEPS)]
+    return words
+
+
+def show(layout: str, picture: str | None = None) -> None:
+    """Print a layout of the package or of a file, and draw its numbered points. InputError that names the field where
+    something in it is wrong."""
+    from train.layout_picture import numbered
+
     found = layouts.get(layout)
+    drawn = numbered(found) if picture else ""
     _say(f"layout {found.name}")
     _tell(found)
+    if picture:
+        files.write(picture, drawn.encode())
+        _say(f"wrote {picture}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -177,18 +203,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     proposed.add_argument("--out", type=Output, required=True, metavar="FILE", help="FILE.json; the sheet is FILE.png")
     proposed.add_argument("--category", metavar="NAME", help="which, where several have keypoints: its name or id")
     shown = actions.add_parser(
-        "show", help="print a layout", description="Print a layout, or what is wrong with it.",
+        "show", help="print a layout",
+        description="Print a layout, or what is wrong with it; draw which number is which point.",
         epilog=f"examples:\n  python -m train layout {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     shown.add_argument("layout", metavar="LAYOUT", help=f"{', '.join(layouts.table())}, or FILE.json")
+    text = "draw the numbered points on a mean face, of 300w-68 and wflw-98"
+    shown.add_argument("--picture", type=Output, metavar="SVG", help=text)
     for action in (proposed, shown):
         action.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def main(action: str, **how) -> None:
     if action == "show":
-        show(how["layout"])
+        show(how["layout"], how["picture"])
     else:
         new(how["annotations"], how["out"], how["category"])
 
@@ -271,8 +300,11 @@ def _spare_inputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 
 
 def _tell(layout: Layout, guessed: str = "", notes: Sequence[str] = ()) -> None:
-    boundary = f", {len(layout.curves)} curves for the boundary channel" if layout.curves else ""
-    lines = [f"{layout.points} points, {len(layout.edges)} edges{boundary}", *about_pairs(layout, guessed)]
+    boundary = f", {counted(len(layout.curves), 'curves')} for the boundary channel" if layout.curves else ""
+    lines = [
+        f"{counted(layout.points, 'points')}, {counted(len(layout.edges), 'edges')}{boundary}",
+        *about_pairs(layout, guessed),
+    ]
     if not layout.flip_pairs:
         found = "no name has a partner on the other side" if guessed else "no flip pairs"
         lines.append(f"{found}; training mirrors pictures, so write flip_pairs, or train with --flip 0")

@@ -149,7 +149,7 @@ def _legend(layout: Layout, height: int) -> np.ndarray:
         alone = ["(the others)" if pairs else "(all)"] if alone else []
     lines = [
         f"{layout.name}",
-        f"{len(pairs)} pairs (green - orange):",
+        "pairs (green - orange):",
         *pairs,
         "",
         f"{layout.points - len(paired)} alone:",

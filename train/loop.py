@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from edgewing import files, layouts
 from edgewing.errors import InputError, Stopped
+from edgewing.words import counted
 from train import checkpoint, preview, recipes
 from train.augment import Augment
 from train.credits import Credits
@@ -210,8 +211,8 @@ class _Losses:
 
 
 def _in_words(recipe: Recipe, planned: Plan) -> str:
-    known = f"{len(planned.train)} {layouts.get(recipe.layout).several}"
-    long = f"{recipe.minutes:g} minutes" if recipe.minutes else f"{planned.steps} steps"
+    known = counted(len(planned.train), layouts.get(recipe.layout).several)
+    long = counted(recipe.minutes, "minutes") if recipe.minutes else counted(planned.steps, "steps")
     return (
         f"{'other drawn faces at every step' if recipe.fresh else known} to train on, {len(planned.validation)} to "
         f"validate on, {recipe.crop} crops, {long} of {recipe.batch}"

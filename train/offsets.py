@@ -25,6 +25,7 @@ from train.checkpoint import load_model
 from train.data import read_samples
 from train.data.crops import cut, evenly
 from train.evaluate import predict
+from train.options import LABELLED
 from train.runs import ABOUT
 
 EXAMPLE = """runs/first data/lfpw/trainset data/ytf/train
@@ -34,7 +35,7 @@ MOST = 1000  # faces of a source, evenly spaced; the standard error is printed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", help=f"{ABOUT}; trained with mirrored pictures")
-    parser.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled pictures")
+    parser.add_argument("data", nargs="+", metavar="DIR", help=LABELLED)
     parser.add_argument("--out", type=Output, metavar="FILE", help="write each point's x and y here, for --offsets")
 
 

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgewing import files
+from edgewing import files, layouts
 from edgewing.errors import InputError, unknown
 from train import recipes
 from train.recipes import Recipe
@@ -19,6 +19,12 @@ from train.recipes import Recipe
 LARGEST_OFFSETS = files.MIB
 # Fields that are written by the commands themselves.
 NO_OPTION = ("name", "data", "layout", "channels", "unlabelled", "corrected")
+# For --help: what a command takes labelled pictures from, by the readers of train.data.
+LABELLED = (
+    "labelled pictures: a folder of a public set (WFLW, 300W, COFW, AFLW-19, LSP ...); or yours, a folder or a file: "
+    "COCO keypoints or LabelMe (JSON), CVAT (XML), CSV, .pts beside pictures; see docs/datasets.md"
+)
+LAYOUTS = f"{', '.join(layouts.table())}, or FILE.json of yours (default: %(default)s)"
 MORE = "not given: as the recipe or the run has it; in brackets: of the recipe mobile"
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgewing import layouts
 from edgewing.errors import InputError, unknown
+from edgewing.words import counted
 from train.data.cache import Cache
 from train.recipes import Recipe
 from train.stream import Stream
@@ -42,7 +43,7 @@ def plan(recipe: Recipe, cache: Cache, workers: int = 1) -> Plan:
     points = layouts.get(recipe.layout).points
     if cache.meta["points"] != points:
         raise InputError(
-            f"the cache has layout {cache.meta['layout']} with {cache.meta['points']} points, "
+            f"the cache has layout {cache.meta['layout']} with {counted(cache.meta['points'], 'points')}, "
             f"the recipe {recipe.layout} with {points}"
         )
     if cache.meta["crop"] != recipe.crop:
@@ -87,8 +88,8 @@ def _split(recipe: Recipe, cache: Cache, names: list[str]) -> tuple[np.ndarray, 
         raise InputError("teachers labelled all: nothing is left to validate on; add a folder with its own labels")
     groups = len(np.unique(cache.groups))
     raise InputError(
-        f"{len(cache)} crops of {groups} identities: none can be kept out of training to validate on; "
-        "add pictures of other people (who is who: docs/datasets.md)"
+        f"{counted(len(cache), 'crops')} of {counted(groups, 'identities')}: none can be kept out of training to "
+        "validate on; add pictures of other people (who is who: docs/datasets.md)"
     )
 
 

@@ -16,6 +16,7 @@ from edgewing import layouts
 from edgewing.decoding import Decode
 from edgewing.errors import InputError, unknown
 from edgewing.layouts import Layout
+from edgewing.words import counted
 from train.data.crops import CROPS
 from train.data.frames import FRAMES
 
@@ -299,7 +300,7 @@ def _out_of_range(recipe: Recipe) -> list[str]:
 def _contradictions(recipe: Recipe) -> list[str]:
     points = layouts.get(recipe.layout).points
     problems = [
-        f"offsets of {name}: {len(values)} numbers, expected one, or x and y of {points} points"
+        f"offsets of {name}: {counted(len(values), 'numbers')}, expected one, or x and y of {counted(points, 'points')}"
         for name, values in recipe.offsets.items()
         if isinstance(values, tuple) and len(values) != 2 * points
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgewing import layouts
 from edgewing.errors import InputError
+from edgewing.words import counted
 from train.data import cache as caches
 from train.data.cache import Cache
 from train.data.drawn.fresh import Fresh
@@ -52,7 +53,7 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
         folder = root / f"{drawn[0]}-{recipe.layout}-{recipe.drawn}-{recipe.seed}-{size}-v{version(kind)}"
         if folder.is_dir():
             return Cache.open(folder)
-        say(f"drawing {recipe.drawn} faces")
+        say(f"drawing {counted(recipe.drawn, 'faces')}")
         samples = faces(recipe.drawn, recipe.layout, recipe.seed, processes=threads, kind=kind)
         return caches.build(samples, folder, layout, size, progress=Progress(recipe.drawn, "drawn"))
     from train.data import read_samples
@@ -91,4 +92,4 @@ class Progress:
         if done == self.total:
             self.line.close()
         if not self.line.shown and done % max(1, self.total // 5) == 0:
-            print(f"{self.what} {done} of {self.total} crops", flush=True)
+            print(f"{self.what} {done} of {counted(self.total, 'crops')}", flush=True)

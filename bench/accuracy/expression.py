@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -54,7 +53,9 @@ def score(
         raise InputError(f"--first {first}: heads from {learnt.FIRST} on were learnt from")
     landmarker, readers = Landmarker(model, device="cpu"), expression.readers()
     layout = landmarker.contract.layout
-    row = {"pose": None, "units": None, "gaze": None}
+    row = {"photographs": {folder: _photographs(model, folder) for folder in data}}
+    row |= {"videos": {video: _video(landmarker, video) for video in videos}}
+    row |= {"pose": None, "units": None, "gaze": None}
     for name, wanted in (("pose", expression.POSE), ("units", expression.UNITS)):
         if wanted not in (layout.name, *layout.maps):
             continue
@@ -66,8 +67,6 @@ def score(
             row |= _units(found[0], seen, readers["names"], true[0])
     if row["pose"] is None:
         raise InputError(f"{model}: its points ({layout.name}) are not of a face, or have no map to {expression.POSE}")
-    row["photographs"] = {Path(folder).name: _photographs(model, folder) for folder in data}
-    row["videos"] = {Path(video).name: _video(landmarker, video) for video in videos}
     protocol = {"data": f"drawn heads {first} to {first + count - 1}", "heads": count, "boxes": "true"}
     artefact = measure.artefact(models.find(model))
     header = rows.header("expression", artefact, protocol, command)
@@ -119,7 +118,10 @@ def _photographs(model: str, folder: str) -> dict:
         marked = geometry.apply(geometry.invert(face.to_image), face.landmarks)
         found = network(face.crop[None]).landmarks[0]
         poses = [expression.pose(points, layout) for points, layout in zip((found, marked), layouts_of)]
-        both.append([[one.yaw, one.pitch, one.roll] for one in poses])
+        if None not in poses:
+            both.append([[one.yaw, one.pitch, one.roll] for one in poses])
+    if not both:
+        raise InputError(f"{folder}: no pose can be read off the points of its faces; name others, or another model")
     apart = abs((np.diff(both, axis=1)[:, 0] + 180) % 360 - 180)
     return {"faces": len(both)} | {
         key: dict(zip(AXES, np.percentile(apart, at, axis=0).tolist())) for key, at in (("median", 50), ("p90", 90))
@@ -134,11 +136,12 @@ def _video(landmarker: Landmarker, path: str) -> dict:
         frames += 1
         for track in tracker(frame.image, frame.time)[:1]:
             face = track.face
-            poses.append([face.pose.yaw, face.pose.pitch, face.pose.roll])
+            if pose := face.pose:
+                poses.append([pose.yaw, pose.pitch, pose.roll])
             if units := face.expression:
                 shut.append(max(units["eyeBlinkLeft"], units["eyeBlinkRight"]) > BLINK)
     if len(poses) < 2:
-        raise InputError(f"{path}: a face in {len(poses)} of {frames} frames; name a video of a face")
+        raise InputError(f"{path}: the pose of a face in {len(poses)} of {frames} frames; name a video of a face")
     at = np.array(poses)
     return {
         "frames": frames,

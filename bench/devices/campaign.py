@@ -84,12 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(to: str, **how) -> None:
-    measured = 0
+    measured = failed = 0
     for job, row in device_rows(Path(to), **how):
         rows.append(to, row)
+        failed += "not_run" in row
         measured += "not_run" not in row
         print(_line(job, row), flush=True)
-    print(f"{measured} measured")
+    if failed and not measured:
+        raise InputError(f"nothing could be measured; the reasons stand above and in {to}")
+    print(f"{measured} measured" + (f", {failed} could not be" if failed else ""))
     print(f"wrote {to}")
 
 

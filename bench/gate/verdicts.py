@@ -27,6 +27,7 @@ from edgewing import containers, measure, metrics, models, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
+from edgewing.words import with_article
 
 EXAMPLE = "new/edgewing-s.tflite --baseline bench/results/edgewing-s.jsonl --data lfpw/testset"
 
@@ -274,7 +275,7 @@ def _in_use(
     if not fit:
         had = sorted({" ".join(_kind(row["model"])) for row in scored}) or ["none"]
         raise InputError(
-            f"{baseline}: no accuracy row of a {' '.join(_kind(vars(contract.model)))} file, only "
+            f"{baseline}: no accuracy row of {with_article(' '.join(_kind(vars(contract.model))))} file, only "
             f"{', '.join(had)}; make one with: python -m bench accuracy, or name the file in use with --against"
         )
     chosen = _nearest(fit, data)

@@ -14,6 +14,7 @@ from bench.time.latency import needs
 from edgewing import containers, files, formats, layouts, measure, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError
+from edgewing.words import counted
 
 EXPORTED = [name for name, form in formats.TABLE.items() if form.targets]
 HERE = "local"  # what `bench devices` calls this machine
@@ -81,7 +82,7 @@ class Entry:
         p = self.contract.parity
         if p is None:
             return "its parity was not measured"
-        over = f"{p.faces} {self.contract.layout.several}"
+        over = counted(p.faces, self.contract.layout.several)
         return f"NME {change(p.nme_artefact, p.nme_float)} against float, p99 shift {p.p99:.3f} px over {over}"
 
 
@@ -158,7 +159,7 @@ class Run:
                 found.append(f"(a) {entry.name}: run by {entry.accuracy['runtime']}, not by TensorRT")
             elif entry.nme is None and parity is not None:
                 found.append(
-                    f"(b) {entry.name}: its parity check, {parity.faces} {self.several}, run by {parity.ran_on}"
+                    f"(b) {entry.name}: its parity check, {counted(parity.faces, self.several)}, run by {parity.ran_on}"
                 )
             if entry.evaluated and not entry.rejected:
                 found.append(f"(c) {entry.name}: computed by {parity.ran_on}; not run on the device that it is for")
@@ -207,7 +208,7 @@ def read_run(path: Path) -> Run:
     measured, broken = rows.read(path / "rows.jsonl")
     about = {file: measure.artefact(file) for file, _ in found}
     known = {item["sha256"] for item in about.values()}
-    ours = [row for row in measured if row["artefact"].get("sha256") in known]
+    ours = [row for row in measured if measured_file(row) in known]
     scored = [row for row in ours if row["kind"] == "accuracy" and row.get("nme") is not None]
     protocol = scored[-1]["protocol"] if scored else None
 
@@ -233,10 +234,19 @@ def _by_device(ours: list[dict]) -> list[dict]:
     last: dict[tuple, dict] = {}
     for row in ours:
         if row["kind"] == "latency":
-            file, clock = row["artefact"]["sha256"], str(row["protocol"].get("clock", "")).split(":")[0]
-            last[address(row), row["machine"].get("cpu", ""), file, clock] = row
+            last[address(row), row["machine"].get("cpu", ""), measured_file(row), clock(row)] = row
     named = any(key[0] != HERE for key in last)
     return list(last.values()) if named else []
+
+
+def measured_file(row: dict) -> str | None:
+    """The digest of the artefact that a row is about: of an engine, of the file that a board built it from."""
+    return (row.get("built_from") or row["artefact"]).get("sha256")
+
+
+def clock(row: dict) -> str:
+    """What was timed, in a word: model, crop."""
+    return str(row["protocol"].get("clock", "")).split(":")[0]
 
 
 def address(row: dict) -> str:

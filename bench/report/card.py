@@ -25,20 +25,45 @@ from bench.report.columns import percent
 from edgewing import containers, files, hints, measure, models, notices, repository, rows
 from edgewing.contract import Contract
 from edgewing.errors import InputError, unknown
+from edgewing.words import counted
 
 ROOT = Path(__file__).parents[2]
-_FACES = "faces in photographs and video, whose box a detector or the caller gives"
-_NEVER = (
-    "telling who somebody is, or what they feel or intend; any decision about a person. Where the tables below have "
-    "few faces or none, nothing is known"
-)
+_FACES = "It finds landmarks of faces in photographs and video. A face detector, or you, must say where a face is"
+_NEVER = "It must not be used to tell who somebody is, what they feel or intend, or to decide anything about a person"
 PURPOSES = {  # whether nobody's terms are on the weights -> what they are for, and what not
-    True: (f"products and research alike, under Apache-2.0: {_FACES}", _NEVER),
+    True: (f"products and research, under Apache-2.0. {_FACES}", _NEVER),
     False: (
-        f"research on face landmarks, and trying out this runtime: {_FACES}",
-        f"products (see the terms below); {_NEVER}",
+        f"research on face landmarks, and trying out edgewing. {_FACES}",
+        f"products, because of the terms below. {_NEVER}",
     ),
 }
+# What stands above the tables of a section.
+OF_FILES = (
+    "Each file was compared with the float network that it was made from. *Shift* is how far its points are from "
+    "those of the network; 99 of 100 are nearer than this, in px of a crop of 256 px. *Change of NME* is how much "
+    "larger its error is."
+)
+OF_ACCURACY = (
+    "NME is the mean distance of the points from the true ones, divided by a length of the face, which is named in "
+    "brackets. FR10 is the share of faces whose error is above 10 %, and AUC10 says how low the errors below that are "
+    "(1 is perfect); FR08 and AUC08 are the same for 8 % ([glossary](../docs/glossary.md)). The network saw a square "
+    "around the true points. Where a row says *shifted, scaled*, this square was moved and resized at random, as by a "
+    "face detector, and the brackets have the change of the NME."
+)
+OF_PARTS = (
+    "The next tables have the same errors for parts of the faces. *95 %* is the range in which the NME of the part "
+    "lies with a certainty of 95 %; it is wide where there are few faces. Where there are none, nothing is known."
+)
+OF_RADIUS = (
+    "The file gives every point a radius, which grows where its score is low: the true point should be within it. The "
+    "list says how often, and on which faces the radius was measured; the table says how often it was so on other "
+    "faces."
+)
+OF_TIME = (
+    "Times are of one face, from the crop to its points. *Ratio* is the processor time divided by that of another "
+    "model, run in turn with this one on one core; below 1 this one is faster. p50, p90 and p99: of 100 runs 50, 90 "
+    "and 99 were quicker. *Load* is how many programs wanted to run at that time."
+)
 
 EXAMPLE = "edgewing-s"
 # Faces here of that name are a part of its official test list (the folder's own README says so).
@@ -142,14 +167,17 @@ def _head(name: str, shipped: list[File]) -> list[str]:
         "",
         "Written by `python -m bench card` from the model's contract and committed rows; not to be edited.",
         "",
-        f"{c.layout.points} landmarks ({c.layout.name}) of a {c.crop.size} px crop; {c.model.parameters:,} parameters, "
-        f"{c.model.macs / 1e6:.1f} M multiply-accumulates.",
+        f"This model finds the {c.layout.points} landmarks of the layout `{c.layout.name}` in a picture of a face that "
+        f"is cut out and scaled to {c.crop.size} x {c.crop.size} px. It has {c.model.parameters:,} parameters, and "
+        f"needs {c.model.macs / 1e6:.1f} million multiplications for a face.",
         "",
         f"- **For**: {purpose}.",
         f"- **Not for**: {never}.",
         "",
+        OF_FILES,
+        "",
     ]
-    head = ("file", "precision", "bytes", "sha256", "shift against float, p99 px of 256", "NME against float")
+    head = ("file", "precision", "bytes", "sha256 begins with", "shift, px", "change of NME")
     found = []
     for file in shipped:
         p, precision = file.contract.parity, file.contract.model.precision
@@ -176,6 +204,7 @@ def _accuracy(shipped: list[File], found: list[dict]) -> list[str]:
     lines = ["## Accuracy", ""]
     if not found:
         return [*lines, "Not measured."]
+    lines += [OF_ACCURACY, ""]
     scores = []
     for row in found:
         shares = (percent(row["nme"]) + _growth(row, found), percent(row["fr08"]), percent(row["fr10"]))
@@ -183,6 +212,7 @@ def _accuracy(shipped: list[File], found: list[dict]) -> list[str]:
         scores.append((_faces(row), _crop(row), _label(row, shipped), *shares, *areas))
     lines += columns.markdown(("faces", "crop", "file", "NME", "FR08", "FR10", "AUC08", "AUC10"), scores, (0, 1, 2))
     exact = [row for row in found if "jitter" not in row["protocol"] and _label(row, shipped) == shipped[0].label]
+    lines += ["", OF_PARTS] if any(row.get("parts") for row in exact) else []
     for row in exact:
         for part, division in row.get("parts", {}).items():
             lines += ["", f"By {part}, {_faces(row)}, {_label(row, shipped)} ({division['how']}):", ""]
@@ -196,7 +226,7 @@ def _coverage(shipped: list[File], found: list[dict]) -> list[list[str]]:
     said = {file.label: file.contract.radius for file in shipped if file.contract.radius}
     if not said:
         return []
-    lines = ["## Error bars", ""]
+    lines = ["## How far a point may be off", "", OF_RADIUS, ""]
     lines += [f"- {label}: {100 * r.share:g} % of points are within it; {r.protocol}." for label, r in said.items()]
     held = []
     for row, c in told:
@@ -218,14 +248,17 @@ def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
     row = found[-1]
     p, teacher = row["protocol"], row["teacher"]
     lines.append(
-        f"Distance from the landmarks of its teacher ({teacher['name']} {teacher['precision']}, "
-        f"`{teacher['sha256'][:16]}`) on {p['faces']} faces of {_short(p['data'])}, whose names give age and sex and "
-        f"which have no landmarks, divided by {p['normaliser']}; {_label(row, shipped)}. "
-        f"Overall {percent(row['nme'])}. "
-        "Agreement is not accuracy: where the teacher is wrong, so is who agrees with it."
+        "No set of faces that could be had has both true landmarks and the age and sex of the people. So the points of "
+        f"{_label(row, shipped)} were compared with those of a network that stands in for the truth, its teacher: "
+        f"{teacher['name']} {teacher['precision']} (sha256 `{teacher['sha256'][:16]}`), on {p['faces']} "
+        f"faces of {_short(p['data'])}, whose file names say age and sex. The figures are the distance between the "
+        f"points of both, divided by {p['normaliser']}. Over all faces it is {percent(row['nme'])}. "
+        "To agree is not to be right: where the teacher is wrong, a model that agrees with it is wrong too."
     )
     if p["trained_on_these"]:
-        lines.append("The model was trained on these pictures with labels of teachers, which flatters the figures.")
+        lines.append(
+            "The model learnt from these pictures, with points that teachers gave, so the figures are too good."
+        )
     for part, division in row["parts"].items():
         lines += ["", *_groups(part, "difference", "above 10 %", division)]
     return lines
@@ -242,11 +275,12 @@ def _time(shipped: list[File], races: list[dict], latencies: list[dict]) -> list
     for row in latencies:
         if "not_run" not in row:
             peak = f"{row['peak_bytes'] / 1e6:.0f} MB" if row["peak_bytes"] else "not told"
-            threads = f"{row['protocol']['threads']} thread(s)"
+            threads = counted(row["protocol"]["threads"], "threads")
             machine = f"{row['machine']['cpu']}, {threads}, load {row['machine']['load']:g}"
             timed.append((_label(row, shipped), artefacts.percentiles(row), peak, machine))
+    lines += [OF_TIME, ""] if raced or timed else []
     if raced:
-        head = ("file", "processor time against", "ratio", "95 %", "CPU ms p50", "machine")
+        head = ("file", "divided by the time of", "ratio", "95 %", "processor ms, p50", "machine")
         lines += columns.markdown(head, raced, (0, 1, 5))
     if timed:
         head = ("file", "p50 / p90 / p99 ms", "peak memory", "machine")
@@ -260,14 +294,15 @@ def _made(commands: str, used: list[dict], c: Contract) -> list[str]:
     return [
         "## Made by",
         "",
-        f"Commit {c.provenance.commit or 'not stated'}; {made_with or 'versions not stated'}; float weights sha256 "
-        f"`{c.provenance.weights_sha256[:16]}`.",
+        f"The files were written at commit {c.provenance.commit or 'not stated'}, with "
+        f"{made_with or 'versions not stated'}. The sha256 of the float weights begins with "
+        f"`{c.provenance.weights_sha256[:16]}`. These commands made them:",
         "",
         "```sh",
         *commands.strip().splitlines(),
         "```",
         "",
-        "Measured by:",
+        "These commands measured what stands above:",
         "",
         "```sh",
         *measured,

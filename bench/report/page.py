@@ -22,6 +22,7 @@ from bench.peers import plane
 from bench.report import artefacts, charts, stages
 from edgewing import files, formats, measure, repository, rows
 from edgewing.errors import InputError
+from edgewing.words import counted
 
 COLOURS = {"fp32": "#1f5fa8", "fp16": "#117a65", "int8": "#c2410c"}
 OTHER_COLOUR = "#6b4fa0"
@@ -106,6 +107,7 @@ def _context(run: artefacts.Run) -> dict:
         "busy": run.busy,
         "devices": device_lines(run),
         "device_columns": DEVICE_COLUMNS,
+        "beside": side_by_side(run),
         "parts": _parts(shown),
         "executed": _grouped((e.latency["runtime"], e.name) for e in run.entries if _timed(e)),
         "parity": [(e.rejected, _parity_line(e)) for e in run.entries],
@@ -124,7 +126,7 @@ def _context(run: artefacts.Run) -> dict:
 def _headline(run: artefacts.Run, best: artefacts.Entry) -> dict:
     reference, parity = run.reference(best), best.contract.parity
     figures = [
-        (f"{100 * best.nme:.2f} %", "NME", f"over {best.accuracy['faces']} {run.several}"),
+        (f"{100 * best.nme:.2f} %", "NME", f"over {counted(best.accuracy['faces'], run.several)}"),
         (
             f"{artefacts.ms(best.latency['p50_ms'])} ms",
             "p50 on this machine",
@@ -167,26 +169,54 @@ def _latency_line(row: dict, name: str) -> list[str]:
 
 def device_lines(run: artefacts.Run) -> list[tuple[str, list[list[str]]]]:
     """By device, where rows name one: its name, and a line per file and clock of DEVICE_COLUMNS."""
-    files = {e.about["sha256"]: e.name for e in run.entries}
-    order = list(files)
     found: dict[str, list[list[str]]] = {}
-    for row in sorted(run.devices, key=lambda row: order.index(row["artefact"]["sha256"])):
+    for file, row in _on_devices(run):
         device = row.get("device") if isinstance(row.get("device"), dict) else {}
-        said = [str(device.get(key) or "") for key in ("name", "chip")]
-        said = said if any(said) else [str(row["machine"].get("cpu") or "")]
-        name = ", ".join(dict.fromkeys(filter(None, [artefacts.address(row), *said])))
         if "not_run" in row:
             reason = row["not_run"]
             said = reason if reason.startswith("unsupported") else f"not run: {reason}"
-            line = [files[row["artefact"]["sha256"]], said, "", "", "", ""]
+            line = [file, said, "", "", "", ""]
         else:
-            p = row["protocol"]
             seen = (device.get("throttled") or {}).get("seen")
-            line = [files[row["artefact"]["sha256"]], artefacts.percentiles(row), artefacts.ms(row.get("max_ms"))]
-            line += [str(row["runtime"]), str(p.get("clock", "")).split(":")[0]]
+            line = [file, artefacts.percentiles(row), artefacts.ms(row.get("max_ms"))]
+            line += [str(row["runtime"]), artefacts.clock(row)]
             line.append("not told" if seen is None else "yes" if seen else "no")
-        found.setdefault(name, []).append(line)
-    return sorted(found.items(), key=lambda item: (not item[0].startswith(artefacts.HERE), item[0]))
+        found.setdefault(_device_name(row), []).append(line)
+    return sorted(found.items(), key=_here_first)
+
+
+def side_by_side(run: artefacts.Run) -> tuple[list[str], list[list[str]]] | None:
+    """The same file on every device: the columns, and a line of medians per file and clock, where any device has one.
+    None of one device."""
+    names = [name for name, _ in device_lines(run)]
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for file, row in _on_devices(run):
+        told = "not run" if "not_run" in row else artefacts.ms(row.get("p50_ms"))
+        found.setdefault((file, artefacts.clock(row) or "model"), {})[_device_name(row)] = told
+    timed = {(file, artefacts.clock(row)) for file, row in _on_devices(run) if "not_run" not in row}
+    if len(names) < 2:
+        return None
+    lines = [[*key, *(line.get(name, "not measured") for name in names)] for key, line in found.items() if key in timed]
+    return ["file", "clock", *names], lines
+
+
+def _on_devices(run: artefacts.Run) -> list[tuple[str, dict]]:
+    """File and row, in the order of the files."""
+    files = {e.about["sha256"]: e.name for e in run.entries}
+    order, of = list(files), artefacts.measured_file
+    return [(files[of(row)], row) for row in sorted(run.devices, key=lambda row: order.index(of(row)))]
+
+
+def _device_name(row: dict) -> str:
+    """Its address, and what it says of itself."""
+    device = row.get("device") if isinstance(row.get("device"), dict) else {}
+    said = [str(device.get(key) or "") for key in ("name", "chip")]
+    said = said if any(said) else [str(row["machine"].get("cpu") or "")]
+    return ", ".join(dict.fromkeys(filter(None, [artefacts.address(row), *said])))
+
+
+def _here_first(item: tuple[str, object]) -> tuple:
+    return not item[0].startswith(artefacts.HERE), item[0]
 
 
 def _parts(entry: artefacts.Entry | None) -> list[tuple[str, str, list[tuple]]]:

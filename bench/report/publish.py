@@ -21,6 +21,7 @@ from bench.report.columns import cell
 from edgewing import files, hints, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Output
+from edgewing.words import counted
 from train.runs import ABOUT, find
 
 EXAMPLE = "runs/demo-s"
@@ -36,7 +37,9 @@ def _notes(run: Run) -> list[str]:
     lines += [f"accuracy: {protocol_line(run.protocol)}"] if run.protocol else []
     if timed:
         p = timed["protocol"]
-        lines.append(f"time: {p['clock']}; {p['threads']} thread(s), mode {p['mode']}, {timed['machine']['cpu']}")
+        lines.append(
+            f"time: {p['clock']}; {counted(p['threads'], 'threads')}, mode {p['mode']}, {timed['machine']['cpu']}"
+        )
     lines += [run.busy] if run.busy else []
     return [*lines, "shift: against the float model, px of a 256 px crop"]
 
@@ -47,6 +50,8 @@ def as_markdown(runs: list[Run], peers: list[dict]) -> str:
     for run in runs:
         lines += [f"## {cell(run.path.name)}", "", *columns.markdown(COLUMNS, list(map(run.cells, run.entries)), TEXTS)]
         lines += ["", *(f"- {cell(line)}" for line in _notes(run) + [f"rejected: {r}" for r in run.rejections]), ""]
+        if beside := page.side_by_side(run):
+            lines += ["### Median ms by device", "", *columns.markdown(*beside, (0, 1)), ""]
         for name, found in page.device_lines(run):
             lines += [f"### {cell(name)}", "", *columns.markdown(page.DEVICE_COLUMNS, found, TEXTS), ""]
         lines += ["```sh", *dict.fromkeys(row["command"].replace("`", "") for row in run.rows), "```", ""]

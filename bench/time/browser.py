@@ -57,9 +57,7 @@ def browser_rows(
     """A row for each model. video: what the camera shows; None: a drawn face that moves."""
     if seconds < PARTS:
         raise InputError(f"--seconds {seconds}: give {PARTS} or more")
-    chromium, node = program("chromium"), program("node")
-    if not (APP / "node_modules/playwright-core").is_dir():
-        raise InputError(f"{APP}: its npm packages are not installed; type: make web")
+    _needed()
     frames = clip(90) if video is None else frames_of(video)
     source = "a drawn face that moves, seed 0" if video is None else Path(video).name
     source += f"; {len(frames)} frames of {frames[0].shape[1]} x {frames[0].shape[0]} px, 30 fps"
@@ -67,13 +65,27 @@ def browser_rows(
         camera = write_mjpeg(Path(folder) / "camera.mjpeg", frames)
         for name in model:
             with serving(web.site(name)) as url:
-                plan = {"chromium": chromium, "url": url, "camera": str(camera)}
-                plan |= {"warmup": WARMUP, "seconds": seconds}
-                call = [node, APP / "measure.mjs", json.dumps(plan)]
-                done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
-            if done.returncode:
-                raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
-            yield row(name, json.loads(done.stdout.splitlines()[-1]), seconds, source, command)
+                seen = look(url, camera, seconds)
+            yield row(name, seen, seconds, source, command)
+
+
+def _needed() -> list[str]:
+    """Chromium and Node. InputError where one of them, or a package of the page, is missing."""
+    programs = [program("chromium"), program("node")]
+    if not (APP / "node_modules/playwright-core").is_dir():
+        raise InputError(f"{APP}: its npm packages are not installed; type: make web")
+    return programs
+
+
+def look(url: str, camera: Path, seconds: int, film: str | None = None) -> dict:
+    """What measure.mjs saw of the page. film: a folder for pictures of it, in place of figures."""
+    chromium, node = _needed()
+    plan = {"chromium": chromium, "url": url, "camera": str(camera), "warmup": WARMUP, "seconds": seconds, "film": film}
+    call = [node, APP / "measure.mjs", json.dumps(plan)]
+    done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
+    if done.returncode:
+        raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def row(name: str, seen: dict, seconds: float, source: str, command: str = "") -> dict:

@@ -18,6 +18,7 @@ from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from edgewing.runtimes import tensorrt
 from edgewing.tensorrt import cuda
+from edgewing.words import counted
 
 EXAMPLE = "--model face-int8.tflite --json latency.json"
 
@@ -87,7 +88,7 @@ def row_as_text(row: dict) -> str:
     return "\n".join(
         [
             f"protocol: {p['clock']}; mode {p['mode']} (at least {p['least_runs']} runs and {p['least_seconds']:g} s), "
-            f"{p['warmup_runs']} runs to warm up, {p['threads']} thread(s), {p['input']}",
+            f"{p['warmup_runs']} runs to warm up, {counted(p['threads'], 'threads')}, {p['input']}",
             f"runtime: {row['runtime']} on {row['machine']['cpu']}",
             *([row["fallback"]] if row["fallback"] else []),
             f"p50 {row['p50_ms']:.3f}  p90 {row['p90_ms']:.3f}  p99 {row['p99_ms']:.3f}  max {row['max_ms']:.3f}  "

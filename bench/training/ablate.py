@@ -23,7 +23,7 @@ from edgewing import files, hints, layouts, rows
 from edgewing.errors import InputError, unknown
 from edgewing.outputs import Rows
 from train import recipes
-from train.options import add_fields, from_options
+from train.options import LABELLED, LAYOUTS, add_fields, from_options
 from train.recipes import Recipe
 from train.runs import run_folder
 
@@ -89,8 +89,8 @@ LARGEST_METRICS = 64 * files.MIB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", nargs="+", metavar="DIR", help="folders of labelled pictures, or `drawn`")
-    parser.add_argument("--layout", default="300w-68", help=f"{', '.join(layouts.table())} (default: %(default)s)")
+    parser.add_argument("data", nargs="+", metavar="DIR", help=f"{LABELLED}. Or `drawn`")
+    parser.add_argument("--layout", default="300w-68", help=LAYOUTS)
     parser.add_argument(
         "--recipe", default="paper-300w", help="what all cells share, see `train fit` (default: %(default)s)"
     )

@@ -22,6 +22,7 @@ import numpy as np
 from edgewing import geometry, hints, layouts, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
+from edgewing.words import counted
 
 EXAMPLE = "--to training.jsonl"
 
@@ -250,14 +251,14 @@ def row_as_text(row: dict) -> str:
     p = row["protocol"]
     if "ways" not in row:
         return (
-            f"protocol: {p['clock']}; {p['rounds']} rounds of {p['faces']} drawn faces, {p['layout']}, "
+            f"protocol: {p['clock']}; {counted(p['rounds'], 'rounds')} of {p['faces']} drawn faces, {p['layout']}, "
             f"{p['input_size']} px\n"
             f"batched {row['batched_ms_per_face']:.2f} ms a face, per sample {row['one_by_one_ms_per_face']:.2f} ms: "
             f"{row['ratio']:.1f} times less (p10 {row['ratio_p10']:.1f}, p90 {row['ratio_p90']:.1f})"
         )
     told = [
         f"{row['recipe']}: {p['stacks']} stacks, {p['input_size']} px, {p['macs'] / 1e9:.2f} GMAC, batches of "
-        f"{p['batch']} on {p['device']}, {p['rounds']} rounds of {p['steps']} steps"
+        f"{p['batch']} on {p['device']}, {counted(p['rounds'], 'rounds')} of {counted(p['steps'], 'steps')}"
     ]
     for way in row["ways"]:
         share = f", {way['peak_share']:.1%} of the bf16 peak" if way["peak_share"] is not None else ""

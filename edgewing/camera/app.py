@@ -24,6 +24,7 @@ from edgewing.camera.sources import Frame
 from edgewing.camera.tracking import Track, Tracker
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker, whole_note
+from edgewing.words import counted
 
 KEYS = "1 points, 2 mesh, 3 heatmap, 4 boundary, 5 pose, m mirror, s smoothing, c screenshot, q quit"
 RECENT = 300  # frames that figures are taken over; nothing grows with the length of a stream
@@ -231,7 +232,9 @@ class Session:
 
     def summary(self, live: bool) -> Iterator[str]:
         seconds = self._ended - self._begun
-        rate = f"{self.frames} frames in {seconds:.1f} s ({self.frames / seconds if seconds else 0:.0f} fps)"
+        rate = (
+            f"{counted(self.frames, 'frames')} in {seconds:.1f} s ({self.frames / seconds if seconds else 0:.0f} fps)"
+        )
         yield f"{rate}, {self.feed.dropped} dropped" if live else rate
         if not self.with_track:
             yield f"no {self.what} in any frame"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edgewing import children, images
 from edgewing.errors import InputError
+from edgewing.words import counted
 
 STDIN = "-"
 PROGRAMS = ("rpicam-vid", "libcamera-vid")  # Raspberry Pi's, under its new name and its old
@@ -89,7 +90,7 @@ class Pipe:
             print(f"note: {self.name}: {broken} broken frames are left out", file=sys.stderr)
         code = self.process.wait() if self.process else 0
         if code and self.process:
-            raise InputError(f"{self.name}: ended with code {code} after {given} frames{self._last_line()}")
+            raise InputError(f"{self.name}: ended with code {code} after {counted(given, 'frames')}{self._last_line()}")
         if not given:
             raise InputError(f"{self.name}: gives no motion JPEG{self._last_line()}")
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgewing import files, notices, outputs
 from edgewing.errors import InputError, in_words
+from edgewing.words import counted
 
 # suffix -> FourCCs, of which the first is taken that this OpenCV has: H.264 is not in its wheels, the last of each is
 CODECS = {".mp4": ("avc1", "mp4v"), ".mkv": ("H264", "mp4v"), ".avi": ("MJPG",), ".webm": ("VP80",)}
@@ -97,7 +98,8 @@ class VideoFile:
         if there < self.frames:
             self.discard()
             raise InputError(
-                f"{self.part.final}: not written: of {self.frames} frames {there} reached the disk; make room there"
+                f"{self.part.final}: not written: of {counted(self.frames, 'frames')} {there} reached the disk; make "
+                "room there"
             )
         self.part.finish()
         return True

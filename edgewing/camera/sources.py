@@ -22,6 +22,7 @@ import numpy as np
 from edgewing import files, images
 from edgewing.camera import pipes
 from edgewing.errors import InputError
+from edgewing.words import counted
 
 PATIENCE = 10.0  # s without a frame after which a camera or stream counts as gone
 COMES_BACK = 30.0  # s for which a stream that broke off is looked for
@@ -71,7 +72,9 @@ class Pictures:
             yield Frame(image, number, number / self.fps, time.perf_counter(), path.name)
             number += 1
         if not number:
-            raise InputError(f"{self.name}: none of its {len(self.paths)} pictures can be read; copy them again")
+            raise InputError(
+                f"{self.name}: none of its {counted(len(self.paths), 'pictures')} can be read; copy them again"
+            )
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -131,7 +134,7 @@ class Video:
             what = f"{lost} frames cannot be decoded and are" if lost > 1 else "a frame cannot be decoded and is"
             print(f"note: {self.name}: {what} left out", file=sys.stderr)
         if given + lost < SHORT_BY * self.promised:
-            said = f"{given} of its {self.promised} frames can be read; it may be cut off"
+            said = f"{given} of its {counted(self.promised, 'frames')} can be read; it may be cut off"
             print(f"note: {self.name}: {said}", file=sys.stderr)
 
     def close(self) -> None:
@@ -171,7 +174,11 @@ class Stream:
                 raise InputError(f"{self.name}: gives no more frames after {number}; is it still connected?")
 
     def _came_back(self, number: int) -> bool:
-        print(f"note: {self.name}: broke off after {number} frames; looking for it again", file=sys.stderr, flush=True)
+        print(
+            f"note: {self.name}: broke off after {counted(number, 'frames')}; looking for it again",
+            file=sys.stderr,
+            flush=True,
+        )
         until = time.perf_counter() + COMES_BACK
         while time.perf_counter() < until and not self.stopped:
             self.capture.release()

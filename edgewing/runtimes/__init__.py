@@ -21,6 +21,7 @@ import numpy as np
 from edgewing import containers, decoding, formats, notices, trial
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
+from edgewing.words import counted
 
 On = tuple[str, Mapping[str, str]]  # a runtime's own name of a processor, and its options
 PICTURE_CAST = "CAST of the picture"  # in Description.left: uint8 to float, which XNNPACK never takes
@@ -51,7 +52,7 @@ class Description:
 
     def __str__(self) -> str:
         taken = "" if self.nodes is None else f" {self.nodes - len(self.left)}/{self.nodes} nodes"
-        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        threads = counted(self.threads, "threads")
         return f"{self.library} {self.version}, {self.delegate}{taken}, {threads}"
 
     @property

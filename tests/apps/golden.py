@@ -21,12 +21,12 @@ from tests.apps import heads
 
 APPS = Path(__file__).parents[2] / "apps"
 FILE, CONSTANTS = APPS / "golden.json", APPS / "web/src/constants.json"
-BROWSER = ("expressions",)  # the kinds that the browser's package alone answers
+FALSIFIED = ("pixels", "turned_boxes", "decodes", "steady", "tracks", "expressions")
 SIZE, POINTS = 16, 4
 SHAPE = (20, 24)  # of the picture that crops are cut from: rows, columns
 FRAME = (120, 160)
 FIT = detection.Fit((0.1, 0.2), (0.9, 0.8))
-# Of a layout without eyes nothing tells how it is turned; CURVES are all that tells it.
+# Of a layout without eyes nothing tells how it is turned but that it is unsure; CURVES are all that tells it.
 PLAIN = layouts.Layout("golden-4", POINTS, edges=((0, 1), (1, 2), (2, 3)), object="face")
 CURVES = {"left_eye": (0, 1), "right_eye": (2, 3), "nose": (4, 5), "outer_upper_lip": (6, 7)}
 EYED = layouts.Layout("golden-8", 8, curves=CURVES, object="face")
@@ -49,7 +49,11 @@ def made() -> dict[str, list]:
         "points": points(rng),
         "detections": detections(rng, picture),
         "steady": steady(rng),
-        "tracks": [life(rng, PLAIN, heads.SQUARE, heads.moving()), life(rng, EYED, heads.UPRIGHT, heads.turning())],
+        "tracks": [
+            life(rng, PLAIN, heads.SQUARE, heads.moving()),
+            life(rng, EYED, heads.UPRIGHT, heads.turning()),
+            life(np.random.default_rng(8), PLAIN, heads.SQUARE, heads.lying()),
+        ],
         "expressions": expressions(rng),
     }
     return json.loads(json.dumps(kinds, default=plain))
@@ -305,7 +309,8 @@ def constants() -> dict:
     face = web.constants(layouts.get("300w-68"))
     return {
         "detectors": {use: face[use] for use in web.DETECTORS},
-        "upright": {name: value for name, value in face["turns"].items() if name != "points"},
+        "unsure": face["unsure"],
+        "upright": face["turns"]["places"],
         "tracking": {"face": face["tracking"], "object": web.constants(layouts.get("lsp-14"))["tracking"]},
     }
 
@@ -314,6 +319,9 @@ def falsified(kind: str) -> list[dict]:
     """The vectors of a kind, one of which is wrong: what compares them must tell."""
     (one, *_) = ones = json.loads(FILE.read_text())[kind]
     inner = one.get("samples", [one])[-1] if kind != "tracks" else one["frames"][-1]["tracks"][0]
+    if kind == "expressions":
+        inner["units"]["jawOpen"] += 2e-3
+        return ones
     name = {"pixels": "pixels", "steady": "steady", "turned_boxes": "box"}.get(kind, "landmarks")
     inner[name] = "A" * len(inner[name]) if kind == "pixels" else [number + 2e-3 for number in inner[name]]
     return ones

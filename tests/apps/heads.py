@@ -77,3 +77,9 @@ def turning() -> list[list[Head]]:
     for scene in made[16:]:
         scene.append(Head(110.0, 95.0, 0.7))
     return made
+
+
+def lying() -> list[list[Head]]:
+    """A head on its side, of which the detector does not say so, and which turns a little; gone; back on its head."""
+    turns = [1.5, 1.6, 1.7, None, None, 3.1, 3.0, 2.9]
+    return [[] if turn is None else [Head(60.0 + n, 50.0, turn=turn)] for n, turn in enumerate(turns)]

@@ -171,7 +171,7 @@ def test_bad_input_is_one_line(source, tmp_path, capfd):
 
     says("no such run", tmp_path / "nothing")
     says("did you mean 'tflite'", source, "--to", "tflit")
-    says("has no int8; give one of tflite, tflm, ethos-u55-128", source, "--to", "onnx")
+    says("has no int8; give one of tflite, tflm, ethos-u55-32", source, "--to", "onnx")
     says("--limit 3: give a number above 0 and at most 2, the gate's", source, "--limit", 3)
     says("--nme 0: give a number above 0 and at most 1", source, "--nme", 0)
     run = tmp_path / "tiny"

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
 
-from edgewing import apps, cli, containers, detection, models, web
+from edgewing import apps, cli, containers, detection, expression, models, web
 from edgewing.errors import InputError
 from tests.edgewing.conftest import clock_contract, tiny_contract, write_tflite
 
@@ -19,7 +20,9 @@ def test_android_with_a_shipped_model(tmp_path, capsys):
     cli.main(["app", "android", str(tmp_path / "app"), "--model", "edgewing-xs"])
     out, assets = capsys.readouterr(), tmp_path / "app/sample/src/main/assets"
     assert files(apps.APPS / "android") | {"LICENSE", "NOTICE"} <= files(tmp_path / "app")
-    assert files(assets) == {"model.tflite", "detector.tflite", "settings.json"}
+    assert os.access(tmp_path / "app/gradlew", os.X_OK)
+    assert files(assets) == {"model.tflite", "detector.tflite", "settings.json", "expression.json"}
+    assert json.loads((assets / "expression.json").read_text()) == expression.packed()
     assert (assets / "model.tflite").read_bytes() == models.path("edgewing-xs", "tflite").read_bytes()
     settings = json.loads((assets / "settings.json").read_text())
     assert settings["detector"]["name"] == "blazeface-short" and settings["tracking"]["search"]["beat"] > 0
@@ -96,7 +99,7 @@ def test_ios_with_a_package(tmp_path, package):
     assert expected <= files(inside) and {"LICENSE", "NOTICE"} <= files(tmp_path / "app")
     assert containers.read_contract(inside / "App/Resources/Model.mlpackage").model.name == "tiny"
     detector = "App/Resources/Detector.mlpackage/Manifest.json"
-    assert {"App/Resources/settings.json", detector} <= files(inside)
+    assert {"App/Resources/settings.json", "App/Resources/expression.json", detector} <= files(inside)
 
 
 @pytest.mark.parametrize(

@@ -326,7 +326,7 @@ def test_the_dla_and_what_falls_back_to_the_gpu(tmp_path, trtexec, capsys):
     typed = trtexec(LOG + PLACED)
     build.main([str(artefact(tmp_path / "a.onnx", precision="fp16")), "--dla", "0"])
     assert typed()[0][-2:] == ["--useDLACore=0", "--allowGPUFallback"] and "--int8" not in typed()[0]
-    assert "DLA core 0: 1 pieces on it, 2 layers on the GPU" in capsys.readouterr().out
+    assert "DLA core 0: 1 piece on it, 2 layers on the GPU" in capsys.readouterr().out
     assert containers.built(tmp_path / "a.engine")[1].dla == 0
     trtexec(LOG + PLACED.replace("[DlaLayer]", "[GpuLayer]"))
     assert code_of(tmp_path / "a.onnx", "--dla", "0") == 2

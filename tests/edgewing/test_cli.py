@@ -171,8 +171,10 @@ def test_run_stays_under_150_mb(tflite_file, photograph):
 
 def test_run_says_when_there_is_no_face(onnx_file, tmp_path):
     images.write(tmp_path / "grey.png", np.full((200, 200, 3), 128, np.uint8))
-    done = edgewing("run", tmp_path / "grey.png", "--model", onnx_file, "--detector", "blazeface-short")
+    words = "--model", onnx_file, "--detector", "blazeface-short", "--save", tmp_path / "found.png"
+    done = edgewing("run", tmp_path / "grey.png", *words)
     assert done.returncode == 0 and "no face found; say where it is with --box" in done.stdout
+    assert f"wrote {tmp_path / 'found.png'}: the picture as it was, for no face was found" in done.stdout
 
 
 @pytest.mark.parametrize("kind", ["grey.png", "16bit.png", "alpha.png", "cmyk.jpg"])

@@ -106,7 +106,7 @@ CONTRADICTIONS = [
     ("input.range", [0], "input.range"),
     ("input.shape", [1, 3, 32], "input.shape [1, 3, 32]"),
     ("input.shape", [1, 3, 32, 99999], "is not four sizes"),
-    ("input.shape", [1, 1, 32, 32], "has 1 channels, not 3"),
+    ("input.shape", [1, 1, 32, 32], "has 1 channel, not 3"),
     ("input.shape", [1, 3, 32, 64], "is not the crop's size 32"),
     ("crop.size", 64, "is not the crop's size 64"),
     ("crop.factor", 0, "crop.factor"),
@@ -129,7 +129,7 @@ CONTRADICTIONS = [
     ("model.format", "h5", "model.format 'h5'"),
     ("seal", "0" * 63, "seal is not 64"),
     ("provenance.stamped_on", "abc", "provenance.stamped_on is not 64"),
-    ("radius", vars(RADIUS) | {"points": [1.0]}, "radius.points has 1 numbers, not 2"),
+    ("radius", vars(RADIUS) | {"points": [1.0]}, "radius.points has 1 number, not 2"),
     ("radius", vars(RADIUS) | {"scores": [0.9, 0.5]}, "radius.scores is not 1 to 64 numbers in 0..1 that rise"),
     ("seal", "A" * 64, "seal is not 64"),
 ]

@@ -6,18 +6,16 @@ That they are the same network is held of every target by test_export.py and tes
 import contextlib
 import io
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from edgewing import containers, contract, files, packages, runtimes, trial
+from edgewing import containers, contract, files, formats, packages, rows, runtimes, trial
 from edgewing.errors import InputError
 from edgewing.flatbuffer import Flatbuffer
-from edgewing.runtimes import Description
 from edgewing.tensorrt import builders
 from targets import __main__ as command
-from targets import delegation, flatbuffer, mnn, table, tflm
+from targets import ethos, flatbuffer, mnn, table, tflm
 
 KEYS = "openvino", "mnn", "ncnn"
 CROPS = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
@@ -158,9 +156,20 @@ def test_ncnn_takes_one_image_at_a_time(run, capfd):
 def micro(run) -> tuple:
     """The files for a microcontroller without and with an NPU, and what the command said."""
     with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()) as said:
-        command.main([str(run), "--to", "tflm", "ethos-u55-128"])
+        command.main([str(run), "--to", "tflm", *formats.ETHOS])
     assert end.value.code == 0, said.getvalue()
     return *(table.TABLE[key].path(run / "export", run.name, "int8") for key in ("tflm", "ethos-u55-128")), said
+
+
+def test_every_npu_that_vela_knows_is_a_target(run, micro):
+    from ethosu.vela.architecture_features import Accelerator
+
+    assert list(formats.ETHOS) == Accelerator.member_list()
+    made = [containers.read_contract(table.TABLE[npu].path(run / "export", run.name, "int8")) for npu in formats.ETHOS]
+    assert all(about.parity.accepted for about in made)
+    notes = [line for line in micro[2].getvalue().splitlines() if "Vela estimates" in line]
+    assert len(notes) == len(made) and all("KiB of SRAM, " in line and " 0 KiB" not in line for line in notes)
+    assert [" of DRAM" in line for line in notes] == ["u55" not in npu for npu in formats.ETHOS]
 
 
 def test_a_microcontroller_is_given_pixels_less_128_and_has_no_cast(micro):
@@ -187,10 +196,27 @@ def test_an_npu_takes_all_but_the_decode(micro):
         runtimes.open(path)
 
 
-def test_a_layer_that_an_npu_leaves_is_a_reason_to_reject(micro):
-    description = Description("tflite-micro", "1", "its own kernels", 1, 30, ("CONV_2D",))
-    opened = SimpleNamespace(contract=containers.read_contract(micro[1]), description=description)
-    assert delegation.problems(micro[1], opened) == ["1 of 30 nodes fall back to built-in kernels: 1 CONV_2D"]
+def test_what_an_npu_leaves_beyond_what_it_may_rejects_the_file(run, micro, capfd):
+    """A decode, where nothing may be left; a result that is heatmaps has none."""
+    codes = []
+    for options in (["--output", "heatmaps"], []):
+        with pytest.raises(SystemExit) as end:
+            command.main([str(run), "--to", "ethos-u65-512", "--most-cpu", "none", *options])
+        codes.append(end.value.code)
+    said = capfd.readouterr().out
+    assert codes == [0, 1] and "left to the CPU: 1 DEQUANTIZE, 1 TRANSPOSE\n" in said
+    (rejected,) = [line for line in said.splitlines() if "rejected: left" in line]
+    assert ", 6 MUL, " in rejected and "DEQUANTIZE" not in rejected and "limit --most-cpu none; try" in rejected
+    assert "--most-cpu any" in said and "compress quantize" not in said
+    final = table.TABLE["ethos-u65-512"].path(run / "export", run.name, "int8")
+    assert not final.exists() and not containers.read_contract(table.rejected(final)).parity.accepted
+
+
+def test_what_may_be_left_to_the_cpu(micro):
+    whole, npu = (flatbuffer.operations(path.read_bytes()) for path in micro[:2])
+    assert "CONV_2D" in ethos.by_kind(ethos.beyond(whole, "decode")) and not ethos.beyond(whole, "any")
+    left = [operation for operation in npu if operation.kind != "CUSTOM"]
+    assert not ethos.beyond(left, "decode") and len(ethos.beyond(left, "none")) == len(left) - 1
 
 
 def test_a_float_between_the_picture_and_int8_is_refused(run):
@@ -198,6 +224,8 @@ def test_a_float_between_the_picture_and_int8_is_refused(run):
         command.main([str(run), "--to", "tflite", "--precision", "fp32"])
     assert end.value.code == 0
     floats = table.TABLE["tflite"].path(run / "export", run.name, "fp32")
+    (note,) = rows.read(run / "rows.jsonl")[0][-1]["notes"]
+    assert note.startswith("LiteRT's GPU delegate: ")
     with pytest.raises(InputError, match="where int8 is expected"):
         flatbuffer.of_int8(floats.read_bytes())
 

@@ -78,6 +78,7 @@ def test_a_rejected_file_says_so_in_its_name(tmp_path):
         ({"batch": 0}, "--batch 0: give a number from 1 to 64"),
         ({"batch": 65}, "--batch 65"),
         ({"ios": 17}, "--ios 17: give one of 16, 18"),
+        ({"most_cpu": "decod"}, "unknown --most-cpu 'decod'; did you mean 'decode'?"),
     ],
 )
 def test_options_that_cannot_be(options, said):
@@ -91,3 +92,7 @@ def test_an_option_for_none_of_the_targets_is_a_mistake():
     assert table.plan(["onnx", "coreml"], ["fp16"], newer) == [("onnx", "fp16"), ("coreml", "fp16")]
     with pytest.raises(InputError, match="--ios 18: onnx, trt are not for iOS"):
         table.plan(["onnx", "trt"], None, newer)
+    everything = table.Options(most_cpu="any")
+    assert table.plan(["tflm", "ethos-u55-32"], None, everything) == [("tflm", "int8"), ("ethos-u55-32", "int8")]
+    with pytest.raises(InputError, match="--most-cpu any: no NPU in tflm; leave it out"):
+        table.plan(["tflm"], None, everything)

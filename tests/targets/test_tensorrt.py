@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, numpy_helper
+from packaging.requirements import Requirement
 
 from edgewing import build, containers, contract, models
 from edgewing.tensorrt import builders, engines
@@ -205,6 +206,25 @@ def test_torch_tensorrt_is_given_the_same_network(network, job):
             assert 0 < shift < 0.3  # px of 256
     convolutions = [node for node in program.graph.nodes if "conv2d" in str(node.target)]
     assert len(convolutions) > 30 and {node.meta["val"].dtype for node in convolutions} == {torch.float16}
+
+
+def test_torch_tensorrts_requirements_go_together():
+    """torch_tensorrt 2.14 asks for torch 2.14 and TensorRT 11.1; no pin of the other environments contradicts."""
+
+    def required(name):
+        lines = (ROOT / "requirements" / name).read_text().splitlines()
+        found = [Requirement(line.partition("#")[0]) for line in lines if re.match("[a-zA-Z]", line)]
+        return {one.name.lower().replace("_", "-"): one.specifier for one in found}
+
+    own, shared = required("torch-tensorrt.txt"), required("constraints.txt")
+    version = str(own["torch-tensorrt"]).removeprefix("==")
+    major, minor, _ = version.split(".")
+    assert own["torch"].contains(version) and not own["torch"].contains(f"{major}.{int(minor) + 1}.0")
+    trt = next(iter(own["tensorrt-cu13"])).version.removesuffix(".*")
+    said = " ".join((ROOT / "docs/tensorrt.md").read_text().split())
+    assert f"torch_tensorrt {major}.{minor} goes with torch {major}.{minor} and TensorRT {trt} alone" in said
+    assert not {"torch", "torch-tensorrt", "tensorrt-cu13"} & set(shared)
+    assert {"safetensors", "numba"} <= set(own) & set(shared)
 
 
 def test_without_torch_tensorrt_one_line(run, capsys):

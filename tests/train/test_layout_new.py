@@ -104,17 +104,26 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     said = capsys.readouterr().out.splitlines()
     for line in (
         "6 points, 5 edges",
-        "2 pairs change places in a mirrored picture (guessed from their names): left_ear/right_ear, "
+        "pairs that change places in a mirrored picture (guessed from their names): left_ear/right_ear, "
         "left_eye/right_eye",
-        "1 whose names say a side have no partner: left_whisker",
-        "1 alone keep their names in a mirrored picture: nose",
+        "without a partner, though the name says a side: left_whisker",
+        "points that keep their names in a mirrored picture: nose",
         "skeleton: 2 entries left out: not two different points of 1 to 6",
         "errors are divided by box: the root of the area of the points' box",
     ):
         assert line in said, said
     assert said[-3].startswith(f"wrote {tmp_path / 'cat.png'}: 10 objects") and said[-2] == f"wrote {out}"
-    assert re.fullmatch(r"next: \S*python -m train fit '.*my cats' --layout .*cat.json --run cat", said[-1])
+    settings = "--recipe small --run cat --validation 0.4 --steps 500"
+    assert re.fullmatch(rf"next: \S*python -m train fit '.*my cats' --layout .*cat.json {settings}", said[-1])
     assert layouts.get(str(out)).names[5] == "left_whisker"
+
+
+@pytest.mark.parametrize(
+    ("objects", "expected"),
+    [(3, "--validation 0.4 --steps 500"), (150, "--validation 0.2 --steps 500"), (200, "--validation 0.15"), (600, "")],
+)
+def test_the_fewer_objects_the_more_are_held_out_and_the_longer_each_is_seen(objects, expected):
+    assert " ".join(layout_new.settings(objects)) == expected
 
 
 def green(tile):
@@ -235,14 +244,14 @@ def test_pictures_that_cannot_be_read_are_counted_and_others_drawn(tmp_path, cap
     (folder / "images/cats 2.png").unlink()
     command.main(["layout", "new", str(folder), "--out", str(tmp_path / "x.json")])
     said = capsys.readouterr().out
-    assert "2 of its objects cannot be read, the first: " in said and "x.png: 2 objects" in said
+    assert "objects that cannot be read: 2, the first: " in said and "x.png: 2 objects" in said
 
 
 def test_show_prints_a_layout_or_its_fault(tmp_path, capsys):
     command.main(["layout", "show", "lsp-14"])
     said = capsys.readouterr().out
     assert "layout lsp-14\n14 points" in said and "right_ankle/left_ankle" in said and "PCK at 0.2" in said
-    assert "2 alone keep their names in a mirrored picture: neck, head_top" in said
+    assert "points that keep their names in a mirrored picture: neck, head_top" in said
     assert "the distance from left_shoulder to right_hip" in said
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"name": "x", "points": 3, "flip_pairs": [[0, 1], [1, 2]]}')

@@ -329,5 +329,5 @@ def test_few_faces_to_validate_on_is_said(cache, tmp_path):
 
 def test_one_identity_is_a_line_about_identities(cache, tmp_path):
     one = caches.build(faces(1, "aflw-19", 0), tmp_path / "one", layouts.get("aflw-19"), caches.dense_enough(64))
-    with pytest.raises(InputError, match="1 crops of 1 identities"):
+    with pytest.raises(InputError, match="1 crop of 1 identity"):
         fit(RECIPE, one, tmp_path / "run", Workers())

@@ -3,7 +3,11 @@
 import argparse
 import dataclasses
 
+import pytest
+
+from train import __main__ as train
 from train import options, recipes
+from train.data import READERS
 from train.recipes import Recipe
 
 
@@ -31,6 +35,15 @@ def test_help_prints_comment_and_default(capsys):
     assert "--batch INT faces per step, over all workers together (32)" in text
     assert "recipe: network (train.model):" in text and "--boundary, --no-boundary the boundary as last" in text
     assert options.comments()["mask"][1] in text
+
+
+def test_help_names_every_format_and_name_that_can_be_trained_on(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        train.main(["fit", "--help"])
+    text = " ".join(capsys.readouterr().out.split()).lower()
+    formats = {"points_csv": "csv", "pts": ".pts"}
+    assert [name for name in (*READERS, *recipes.DRAWN) if formats.get(name, name) not in text] == []
+    assert "or file.json of yours" in text
 
 
 def test_options_of_older_runs_are_taken_and_not_shown():

@@ -50,6 +50,14 @@ def test_a_run_is_found_by_folder_file_and_name(tmp_path):
     assert not list((tmp_path / "runs/first").glob("faces"))  # a run keeps its own faces, or has none
 
 
+def test_a_run_whose_training_has_not_ended_is_said_to_be_one(tmp_path):
+    (tmp_path / "runs/first").mkdir(parents=True)
+    (tmp_path / "runs/first/recipe.json").write_text("{}")
+    for typed in ("runs/first", "first"):
+        with pytest.raises(InputError, match="^runs/first: its training has not ended; type its command again"):
+            load_model(typed)
+
+
 def test_weights_alone_get_a_folder_with_drawn_faces(tmp_path):
     path, said = saved(tmp_path / "elsewhere/tiny.safetensors"), []
     folder = runs.find(path, said.append)

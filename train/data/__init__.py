@@ -20,6 +20,7 @@ from pathlib import Path
 
 from edgewing import layouts
 from edgewing.errors import InputError, unknown
+from edgewing.words import counted
 from train.data import aflw, coco, cofw, cvat, labelme, lsp, points_csv, pts, wflw
 from train.data.frames import Frames
 from train.data.samples import Absent, Listing, Note, Sample, Samples, fault, load_image
@@ -71,12 +72,12 @@ def read_samples(
         faces, problems = len(listing.samples) - faces, listing.problems[problems:]
         if not faces:
             why = "".join(f"; {note}" for note in notes)
-            why += f"; first of {len(problems)} problems: {problems[0]}" if problems else ""
+            why += f"; first of {counted(len(problems), 'problems')}: {problems[0]}" if problems else ""
             raise InputError(f"{folder}: no {layout.object} of layout {layout.name} can be read for {split}{why}")
         left_out = f", {len(problems)} left out" if problems else ""
         subset = "" if split in ("train", "test") else f", {split}"
         listing.summary.append(
-            f"{reader.annotations(folder, split)}: {faces} {layout.several}{left_out} ({name}{subset})"
+            f"{reader.annotations(folder, split)}: {counted(faces, layout.several)}{left_out} ({name}{subset})"
         )
         listing.summary += [f"{folder}: {note}" for note in [*notes, *absent.notes(layout.several), *frames.notes()]]
     return listing

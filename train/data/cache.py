@@ -35,6 +35,7 @@ import numpy as np
 from edgewing import files, geometry
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from edgewing.words import counted
 from train.data.contents import Contents
 from train.data.crops import square as square_of
 from train.data.samples import Samples, file_of, load_image, visibility_of
@@ -163,8 +164,9 @@ class Cache:
     def extract(self, indices, folder: str | Path) -> Cache:
         """A cache of these faces alone, the same bytes, in the order of ``indices``. OSError: it cannot be written."""
         indices, folder = self._checked(indices), Path(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with files.workshop(folder) as made:
-            made.mkdir(parents=True)
+            made.mkdir()
             for name, (_, size) in self._files.items():
                 if name.startswith("names"):
                     continue
@@ -325,7 +327,7 @@ class _Writer:
     def finish(self, folder: Path, **about) -> None:
         if not self.count:
             first = f"; first: {self.problems[0]}" if self.problems else ""
-            raise InputError(f"{folder}: nothing to cache, {self.problem_count} problems{first}")
+            raise InputError(f"{folder}: nothing to cache, {counted(self.problem_count, 'problems')}{first}")
         meta = about | {
             "format": _FORMAT,
             "count": self.count,
@@ -369,7 +371,9 @@ def _crops(
 def cut(sample, layout: Layout, size: int, context: float, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     """(S, S, 3) uint8 and (N, 2) float32 cache px of one face. InputError where it cannot be cut out."""
     if sample.landmarks.shape != (layout.points, 2):
-        raise InputError(f"{sample.name}: {len(sample.landmarks)} points, {layout.name} has {layout.points}")
+        raise InputError(
+            f"{sample.name}: {counted(len(sample.landmarks), 'points')}, {layout.name} has {layout.points}"
+        )
     image = load_image(sample)
     tight = square_of(sample, size, protocol)
     square = geometry.Crop(tight.centre, context * tight.side, size)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgewing import files, hints, images, layouts
 from edgewing.errors import InputError, printable
+from edgewing.words import counted
 from train.data import READERS, aflw, coco, cofw, expected, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
@@ -312,10 +313,10 @@ def finding_as_lines(finding: Finding) -> list[str]:
     """A finding in lines for a terminal: what it is, a table of its parts, what is to be had where, protocol, terms."""
     dataset, layout = finding.dataset, finding.layout
     if dataset:
-        name = f"{dataset.name} · {layouts.get(dataset.layout).points} points"
+        name = f"{dataset.name} · {counted(layouts.get(dataset.layout).points, 'points')}"
     else:
         points = layouts.get(layout).points if layout else finding.points
-        name = f"a set that is not listed · {points} points" if points else "pictures · no points"
+        name = f"a set that is not listed · {counted(points, 'points')}" if points else "pictures · no points"
     lines = [f"{name} · {finding.folder}", ""]
     width = max(14, *map(len, finding.parts), 0)
     what = layouts.get(dataset.layout if dataset else layout).several if dataset or layout else "objects"

@@ -23,6 +23,7 @@ import numpy as np
 from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from edgewing.words import counted
 from train.data import splits
 from train.data.objects import Files, Objects
 from train.data.samples import Note, Sample
@@ -110,7 +111,7 @@ def _points(flat: object, layout: Layout) -> np.ndarray:
     """(N, 3) x, y, visibility."""
     if not isinstance(flat, list) or len(flat) != 3 * layout.points:
         count = len(flat) / 3 if isinstance(flat, list) else 0
-        raise InputError(f"{count:g} keypoints, layout {layout.name} has {layout.points}")
+        raise InputError(f"{counted(count, 'keypoints')}, layout {layout.name} has {layout.points}")
     points = _numbers(flat, "keypoints").reshape(-1, 3)
     if wrong := set(points[:, 2].tolist()) - {0.0, 1.0, 2.0}:
         raise InputError(f"a visibility of {min(wrong):g}; expected 0, 1 or 2")

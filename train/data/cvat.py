@@ -22,6 +22,7 @@ import numpy as np
 from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from edgewing.words import counted
 from train.data import objects, splits
 from train.data.objects import Files, Objects
 from train.data.samples import Note, Sample
@@ -90,7 +91,7 @@ def _objects(shapes: list[_Shape], made: Objects) -> list[tuple[np.ndarray | Inp
         elif shape.kind == "skeleton":
             found.append((_marked(shape.points, made), group))
         elif shape.kind != "points":
-            made.skipped[f"shapes that are neither points nor boxes ({shape.kind})"] += 1
+            made.skipped[f"shapes other than points and boxes ({shape.kind})"] += 1
         elif ";" in shape.about.get("points", ""):
             found.append((_ordered(shape.about, made), group))
         else:
@@ -136,7 +137,7 @@ def _ordered(about: dict[str, str], made: Objects) -> np.ndarray | InputError:
     except InputError as error:
         return error
     if len(places) != made.layout.points:
-        return InputError(f"{len(places)} points, layout {made.layout.name} has {made.layout.points}")
+        return InputError(f"{counted(len(places), 'points')}, layout {made.layout.name} has {made.layout.points}")
     return np.column_stack([places, np.full(len(places), _visibility(about))])
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from edgewing import exif, images
 from edgewing.errors import InputError, unknown
 from edgewing.layouts import Layout
+from edgewing.words import counted
 from train.data.samples import Sample, file_of
 
 FRAMES = ("upright", "stored")
@@ -66,4 +67,4 @@ class Frames:
             taken = (
                 "(their points are taken as of the upright picture; are they of the stored one: --points-frame stored)"
             )
-        return [f"EXIF turns {self.turned} of {self.pictures} pictures {taken}"]
+        return [f"EXIF turns {self.turned} of {counted(self.pictures, 'pictures')} {taken}"]

@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
+from edgewing.words import counted
 from train.data import ibug, splits
 from train.data.split import group_id
 from train.data.tables import Table, one_photograph, persons
@@ -83,7 +84,7 @@ class Identities:
 
     def notes(self) -> list[str]:
         """How many groups, and why: a line each. InputError as ``named``."""
-        notes = [f"{len(self._groups)} groups; a validation split takes whole ones", *self.named()]
+        notes = [f"{counted(len(self._groups), 'groups')}; a validation split takes whole ones", *self.named()]
         if self.by_folder:
             notes.append("each subfolder is one person; where they hold many, name the subfolders themselves")
         return notes

@@ -48,7 +48,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
     made = Objects(layout, folder, split)
     for path in _json(folder):
         if not _looks_like(path):
-            made.skipped["JSON files that are not LabelMe's"] += 1
+            made.skipped["files of JSON that is not LabelMe's"] += 1
             continue
         try:
             content = _parsed(path)
@@ -92,7 +92,7 @@ def _grouped(shapes: list[dict], made: Objects) -> dict:
         if kind == "rectangle":
             boxes.setdefault(group, []).append(shape)
         elif kind != "point":
-            made.skipped[f"shapes that are neither point nor rectangle ({str(kind)[:20]})"] += 1
+            made.skipped[f"shapes other than points and rectangles ({str(kind)[:20]})"] += 1
         elif (index := made.labels.index(shape.get("label"))) is not None:
             found = points.setdefault(group, made.empty())
             try:

@@ -20,6 +20,7 @@ import numpy as np
 
 from edgewing import files, images
 from edgewing.errors import InputError
+from edgewing.words import counted
 
 LARGEST_V5 = 64 * files.MIB  # packed or not
 LARGEST_V73 = 4096 * files.MIB
@@ -100,7 +101,7 @@ class _File:
     def picture(self, name: str, index: int) -> np.ndarray:
         references, where = self._references(name), f"{name}{{{index + 1}}}"
         if not 0 <= index < references.size:
-            raise InputError(f"{self.path}: {where} is not there; {name} has {references.size} cells")
+            raise InputError(f"{self.path}: {where} is not there; {name} has {counted(references.size, 'cells')}")
         try:
             dataset = self.file[references[index]]
         except self._broken as error:

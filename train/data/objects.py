@@ -13,6 +13,7 @@ import numpy as np
 from edgewing import images
 from edgewing.errors import InputError
 from edgewing.layouts import MOST_POINTS, Layout
+from edgewing.words import counted
 from train.data import splits
 from train.data.identities import Identities
 from train.data.samples import Note, Sample, fault
@@ -126,7 +127,7 @@ class Labels:
                 f'to {count - 1}; call them in a layout as they are here ("points": ["{min(numbers)}", ...])'
             )
         if self.unknown:
-            of = f"{self.unknown.total()} points of labels that layout {self.layout.name} has not"
+            of = f"{counted(self.unknown.total(), 'points')} of labels that layout {self.layout.name} has not"
             yield InputError(f"{where}: {of}: {_listed(self.unknown)}")
         missing = [self.layout.names[n] if self.layout.names else n for n in range(count) if n not in self.known]
         if self.known and missing:
@@ -208,7 +209,9 @@ class Objects:
             of = ", ".join(f"{count} of {name}" for name, count in sorted(self._of_others.items()))
             yield Note(f"not of {self._split}, and passed over: {of}")
         if self.skipped:
-            yield InputError(f"{where}: {' and '.join(f'{n} {what}' for what, n in self.skipped.items())} passed over")
+            yield InputError(
+                f"{where}: {' and '.join(counted(n, what) for what, n in self.skipped.items())} passed over"
+            )
         yield from map(Note, self._identities.named())
 
 

@@ -28,6 +28,7 @@ import numpy as np
 from edgewing import files, images
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from edgewing.words import counted
 from train.data import objects, splits
 from train.data.objects import Files, Objects
 from train.data.samples import Note, Sample, unset
@@ -155,7 +156,7 @@ def _wide(path: Path, delimiter: str, columns: _Columns, body: list, made: Objec
             if not columns.header:
                 places = _numbered(len(row) - 1, made.layout)
             elif len(row) < width:
-                raise InputError(f"{len(row)} columns, the header has {width}")
+                raise InputError(f"{counted(len(row), 'columns')}, the header has {width}")
             if not made.wanted(row[columns.file], **{kind: row[n] for kind, n in columns.says.items()}):
                 continue
             values = np.full((made.layout.points, 3), np.nan)
@@ -189,8 +190,8 @@ def _numbered(cells: int, layout: Layout) -> list[tuple[str, int, int]]:
     axes = {2 * layout.points: "xy", 3 * layout.points: "xyv"}.get(cells)
     if axes is None:
         raise InputError(
-            f"{cells} numbers, layout {layout.name} has {layout.points} points: {2 * layout.points}, or with v "
-            f"{3 * layout.points}"
+            f"{counted(cells, 'numbers')}, layout {layout.name} has {layout.points} points: {2 * layout.points}, or "
+            f"with v {3 * layout.points}"
         )
     return [(axes[n % len(axes)], n // len(axes), n + 1) for n in range(cells)]
 
@@ -200,7 +201,7 @@ def _long(path: Path, delimiter: str, columns: _Columns, body: list, made: Objec
     found: dict[tuple[str, str], np.ndarray | InputError | None] = {}  # None: of another split
     for number, row in body:
         if len(row) <= max(columns.file, *place.values(), *columns.says.values()):
-            yield InputError(f"{path}:{number}: {len(row)} columns, too few")
+            yield InputError(f"{path}:{number}: {counted(len(row), 'columns')}, too few")
             continue
         key = row[columns.file].strip(), row[place["object"]].strip() if "object" in place else ""
         try:

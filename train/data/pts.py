@@ -27,6 +27,7 @@ import numpy as np
 from edgewing import files, images
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
+from edgewing.words import counted
 from train.data import ibug
 from train.data.identities import Identities
 from train.data.samples import Note, Sample, fault, unset
@@ -169,7 +170,7 @@ def read_points(path: Path, layout: Layout) -> np.ndarray:
     if not closed:
         raise InputError(f"{path}:{len(lines)}: the points are not enclosed in {{ }}; the file is cut off or no .pts")
     if len(values) != layout.points:
-        raise InputError(f"{path}:{number}: {len(values)} points, layout {layout.name} has {layout.points}")
+        raise InputError(f"{path}:{number}: {counted(len(values), 'points')}, layout {layout.name} has {layout.points}")
     landmarks, absent = to_zero_based(np.array(values)), unset(np.array(values))
     landmarks[absent] = np.nan
     if reason := fault(landmarks, visibility=~absent):

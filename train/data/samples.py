@@ -14,6 +14,7 @@ import numpy as np
 
 from edgewing.errors import InputError
 from edgewing.face_set import seen
+from edgewing.words import counted
 
 # Larger coordinates are no pixels of a picture that edgewing.images would read.
 _LARGEST_COORDINATE = 1e6
@@ -71,7 +72,7 @@ class Absent:
         self.faces += count > 0
 
     def notes(self, what: str = "objects") -> list[str]:
-        text = f"{self.points} points of {self.faces} {what} are not there (nobody set them) and take no part"
+        text = f"take no part, as nobody set them: {counted(self.points, 'points')} of {counted(self.faces, what)}"
         return [text] if self.points else []
 
 

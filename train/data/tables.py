@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgewing import files, images
 from edgewing.errors import InputError
+from edgewing.words import counted
 from train.data.walk import OF_PICTURES, OF_POINTS
 
 _LARGEST = 64 << 20
@@ -68,9 +69,10 @@ class Table:
         if self.asked and not self.matched:
             has = f"it has {self._first[:60]!r}, a picture is {example[:60]!r}" if len(self) else "it has no names"
             raise InputError(
-                f"{self.path}: names none of the {self.asked} pictures ({has}); mend it, or move it elsewhere"
+                f"{self.path}: names none of {counted(self.asked, 'pictures')} ({has}); mend it, or move it elsewhere"
             )
-        return f"{self.path.name} names {self.matched} of {self.asked} pictures ({len(self)} names in it)"
+        asked, has = counted(self.asked, "pictures"), counted(len(self), "names")
+        return f"{self.path.name} names {self.matched} of {asked} ({has} in it)"
 
 
 class Rows:

@@ -8,11 +8,12 @@ import type {Turns} from './geometry.js';
 import type {TrackingSettings} from './tracking.js';
 
 /** As edgewing.web.constants. object: what the model's points are on, in a word; the detectors are there where that is a
- * face, `turns` where the layout has what tells how a face is turned. */
+ * face, as is the confidence below which a find is looked at turned; `turns` where the layout tells how a face is turned. */
 export interface Constants {
   object: string;
   detector?: DetectorSettings;
   stills?: DetectorSettings;
+  unsure?: number;
   turns?: Turns;
   tracking: TrackingSettings;
 }
@@ -20,11 +21,11 @@ export interface Constants {
 export function constants(layout: Layout): Constants {
   const {object} = layout;
   const points = fivePlaces(layout);
-  const turns = points && {...numbers.upright, points, places: numbers.upright.places as [number, number][]};
+  const turns = points && {points, places: numbers.upright as [number, number][]};
   const known = {object, ...(turns && {turns})};
   if (object !== 'face') return {...known, tracking: numbers.tracking.object};
   const {detector, stills} = numbers.detectors as unknown as Record<string, DetectorSettings>;
-  return {...known, detector, stills, tracking: numbers.tracking.face};
+  return {...known, detector, stills, unsure: numbers.unsure, tracking: numbers.tracking.face};
 }
 
 /** The points of the eyes, tip of the nose, corners of the mouth, as edgewing/anatomy.py has them; undefined where the

@@ -69,10 +69,9 @@ export function turnedBox(landmarks: Landmarks, turn: number, there?: boolean[])
   return [u - w, v - h, u + w, v + h];
 }
 
-/** When a face is looked at turned, and what tells how it is turned: its eyes, tip of the nose and corners of the mouth
- * (points of the layout each), and where these are in an upright face (edgewing.anatomy). */
+/** What tells how a face is turned: its eyes, tip of the nose and corners of the mouth (points of the layout each), and
+ * where these are in an upright face (edgewing.anatomy). */
 export interface Turns {
-  unsure: number;
   points: number[][];
   places: [number, number][];
 }

@@ -206,7 +206,7 @@ export class Landmarker {
   }
 
   private follower(finder: Finder): Tracker {
-    return new Tracker(this.reader, finder, this.known.tracking, this.known.turns);
+    return new Tracker(this.reader, finder, this.known.tracking, this.known.turns, this.known.unsure);
   }
 
   private async finder(file: FileSource): Promise<Finder> {

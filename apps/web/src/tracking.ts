@@ -72,6 +72,7 @@ export class Tracker {
     readonly finder: Finder,
     private readonly settings: TrackingSettings,
     private readonly turns?: Turns,
+    private readonly unsure = 0,
   ) {}
 
   /** Forget all tracks; ids go on. */
@@ -136,7 +137,7 @@ export class Tracker {
     const {landmarks: raw, scores, box, there} = face;
     const landmarks = followed.filter.step(raw, this.time, size(face.tight), there);
     // a crop from landmarks that tremble makes the next ones tremble more: the steady ones say where it is, and how turned
-    followed.turn = this.turns ? cropTurn(faceTurn(landmarks, this.turns) ?? face.turn, face.turn) : face.turn;
+    followed.turn = cropTurn(this.turn(landmarks) ?? face.turn, face.turn);
     followed.box = turnedBox(landmarks, followed.turn, there);
     followed.seen = this.time;
     const {id, confidence, begun} = followed;
@@ -164,6 +165,11 @@ export class Tracker {
     return begun;
   }
 
+  /** How a face is turned, where its points tell. */
+  private turn(landmarks: Landmarks): number | undefined {
+    return this.turns && faceTurn(landmarks, this.turns);
+  }
+
   private trusted(face: Face, picture: Picture): boolean {
     return confidence(face) >= this.settings.track.least_new && this.plausible(face, picture);
   }
@@ -172,14 +178,14 @@ export class Tracker {
    * its first points (Landmarker.find). */
   private async lookedAtAgain(picture: Picture, found: Found, first: Face): Promise<Face> {
     let face = first;
-    if (!this.turns || !found.own) return face;
-    for (const quarter of confidence(first) < this.turns.unsure ? QUARTERS : []) {
+    if (!found.own) return face;
+    for (const quarter of confidence(first) < this.unsure ? QUARTERS : []) {
       const {box, turn} = this.finder.turned(found, (found.turn ?? 0) + quarter)!;
       const other = await this.reader.face(picture, box, turn);
       if (this.trusted(other, picture) && confidence(other) > confidence(face)) face = other;
     }
     if (!this.trusted(face, picture) || !face.turn) return face;
-    const turn = cropTurn(faceTurn(face.landmarks, this.turns) ?? face.turn);
+    const turn = cropTurn(this.turn(face.landmarks) ?? face.turn);
     const again = await this.reader.face(picture, turnedBox(face.landmarks, turn, face.there), turn);
     return this.trusted(again, picture) ? again : face;
   }

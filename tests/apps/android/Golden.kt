@@ -1,6 +1,6 @@
 // Reads the golden vectors and compares this core's answers; a line for each kind, with how many agreed.
 //
-//   java ... GoldenKt golden.json [MODEL.tflite...]     exit code 1 where one differs
+//   java ... GoldenKt golden.json expression.json [MODEL.tflite...]     exit code 1 where one differs
 
 import edgewing.core.*
 import java.io.File
@@ -125,7 +125,7 @@ fun tracks(json: Any?) {
     val landmarker = Landmarker(contract(json)) { answers.removeFirst() }
     val finder = Finder(detector.settings.same, detector::turned) { found.map { detector.turned(it, it.turn) } }
     val turns = (settings as Map<*, *>)["turns"]?.let(::Turns)
-    val tracker = Tracker(landmarker, finder, TrackingSettings(settings.at("tracking")), turns)
+    val tracker = Tracker(landmarker, finder, TrackingSettings(settings.at("tracking")), turns, settings.number("unsure"))
     val (width, height) = json.number("width").toInt() to json.number("height").toInt()
     val grey = Picture(width, height, IntArray(width * height))
     for (frame in json.list("frames")) {
@@ -144,10 +144,28 @@ fun tracks(json: Any?) {
     }
 }
 
+lateinit var reader: ExpressionReader
+
+fun expressions(json: Any?) {
+    val layout = json.at("layout")
+    val ours = reader.read(json.floats("landmarks"), there(json), layout.text("name"), layout.indexLists("maps"))
+    val told = mapOf(
+        "pose" to ours.pose?.run { mapOf("yaw" to yaw, "pitch" to pitch, "roll" to roll) },
+        "units" to ours.units,
+        "gaze" to ours.gaze?.run { mapOf("left" to left, "up" to up) },
+    )
+    for ((part, found) in told) {
+        val expected = json.at(part) as Map<*, *>?
+        check(found?.keys == expected?.keys) { "$part: $found, not $expected" }
+        found?.forEach { (name, value) -> near("$part $name", value, expected.number(name), CLOSE) }
+    }
+}
+
 val KINDS = mapOf(
     "contracts" to ::contracts, "crops" to ::crops, "crop_turns" to ::cropTurns, "turned_boxes" to ::turnedBoxes,
     "face_turns" to ::faceTurns, "pixels" to ::pixels, "squares" to ::squares, "inputs" to ::inputs,
     "decodes" to ::decodes, "points" to ::pointsOf, "detections" to ::detections, "steady" to ::steady, "tracks" to ::tracks,
+    "expressions" to ::expressions,
 )
 
 /** A model file: its contract is read, and no bit of it may change. */
@@ -182,11 +200,12 @@ fun refused(file: ByteArray) = runCatching { Contract.read(file) }.exceptionOrNu
 
 fun main(words: Array<String>) {
     val golden = Json.parse(File(words[0]).readText()) as Map<*, *>
+    reader = ExpressionReader(Json.parse(File(words[1]).readText()))
     for ((kind, vectors) in golden) {
-        val test = KINDS[kind as String] ?: continue // what the browser alone answers
+        val test = KINDS.getValue(kind as String)
         vectors.list().forEachIndexed { n, one -> runCatching { test(one) }.onFailure { throw AssertionError("$kind $n: $it", it) } }
         println("$kind ${vectors.list().size}")
     }
-    words.drop(1).forEach { model(File(it)) }
+    words.drop(2).forEach { model(File(it)) }
     golden["points"]?.let { agreeing(it.list().first()) }
 }

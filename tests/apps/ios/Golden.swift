@@ -1,6 +1,6 @@
 // Reads the golden vectors and compares this core's answers; a line for each kind, with how many agreed.
 //
-//   Golden golden.json     exit code 1 where one differs
+//   Golden golden.json expression.json     exit code 1 where one differs
 
 import EdgewingCore
 import Foundation
@@ -19,8 +19,8 @@ func near(_ what: String, _ ours: [Float], _ expected: [Float], most: Double = c
     try check(off.allSatisfy { $0 <= most }, "\(what): off by \(off.max()!)")
 }
 
-func near(_ what: String, _ ours: Double, _ expected: Double) throws {
-    try check(abs(ours - expected) <= 1e-5, "\(what): \(ours), not \(expected)")
+func near(_ what: String, _ ours: Double, _ expected: Double, most: Double = 1e-5) throws {
+    try check(abs(ours - expected) <= most, "\(what): \(ours), not \(expected)")
 }
 
 func box(_ sides: [Double]) -> Box { Box(sides[0], sides[1], sides[2], sides[3]) }
@@ -178,7 +178,7 @@ struct Life: Vector {
     struct Found: Decodable { let box: [Double], score, turn: Double }
     struct Expected: Decodable { let id: Int, landmarks, box: [Float], there: [Bool], confidence, age: Double }
     struct Frame: Decodable { let time: Double, found: [Found], asked: [Answer], searched: Bool, tracks: [Expected] }
-    struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings, turns: Turns? }
+    struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings, turns: Turns?, unsure: Double }
     let contract: Contract, settings: Settings, width, height: Int, frames: [Frame]
 
     func test() throws {
@@ -191,7 +191,7 @@ struct Life: Vector {
         let finder = Finder(same: settings.detector.same, turned: detector.turned) { _ in
             found.map { detector.turned($0, $0.turn) }
         }
-        let tracker = Tracker(landmarker, finder, settings.tracking, settings.turns)
+        let tracker = Tracker(landmarker, finder, settings.tracking, settings.turns, unsure: settings.unsure)
         let bytes = [UInt8](repeating: 90, count: 3 * width * height)
         let grey = Picture(width: width, height: height, stride: 3 * width, each: 3, red: 0, blue: 2, bytes: bytes)
         for frame in frames {
@@ -210,18 +210,38 @@ struct Life: Vector {
     }
 }
 
+struct Expressions: Vector {
+    struct Layout: Decodable { let name: String, maps: [String: [Int]] }
+    let layout: Layout, landmarks: [Float], there: [Bool], pose, units, gaze: [String: Double]?
+
+    func test() throws {
+        let ours = reader.read(landmarks, there, layout: layout.name, maps: layout.maps)
+        try same("pose", ours.pose.map { ["yaw": $0.yaw, "pitch": $0.pitch, "roll": $0.roll] }, pose)
+        try same("units", ours.units, units)
+        try same("gaze", ours.gaze.map { ["left": $0.left, "up": $0.up] }, gaze)
+    }
+
+    func same(_ part: String, _ ours: [String: Double]?, _ expected: [String: Double]?) throws {
+        try check(ours?.keys.sorted() == expected?.keys.sorted(), "\(part): \(ours ?? [:]), not \(expected ?? [:])")
+        for (name, value) in ours ?? [:] { try near("\(part) \(name)", value, expected![name]!, most: close) }
+    }
+}
+
 struct Golden: Decodable {
     let contracts: [Text]?, crops: [Crops]?, cropTurns: [CropTurns]?, turnedBoxes: [TurnedBoxes]?
     let faceTurns: [FaceTurns]?, pixels: [Pixels]?, squares: [Square]?, inputs: [Inputs]?
     let decodes: [Decodes]?, points: [InGraph]?, detections: [Detections]?, steady: [Steady]?, tracks: [Life]?
+    let expressions: [Expressions]?
 
     var kinds: [(String, [Vector]?)] {
         [("contracts", contracts), ("crops", crops), ("crop_turns", cropTurns), ("turned_boxes", turnedBoxes),
          ("face_turns", faceTurns), ("pixels", pixels), ("squares", squares), ("inputs", inputs),
-         ("decodes", decodes), ("points", points), ("detections", detections), ("steady", steady), ("tracks", tracks)]
+         ("decodes", decodes), ("points", points), ("detections", detections), ("steady", steady), ("tracks", tracks),
+         ("expressions", expressions)]
     }
 }
 
+let reader = try ExpressionReader(Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[2])))
 let golden = try decoded(Golden.self, from: Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[1])))
 for (kind, vectors) in golden.kinds {
     for (n, one) in (vectors ?? []).enumerated() {

@@ -67,7 +67,7 @@ const scenes = {
     let searched = 0;
     const detector = settings.detector && new parts.detector.Detector(settings.detector, async () => searches[searched++]);
     const finder = new parts.finder.Finder(detector);
-    const tracker = new parts.tracking.Tracker(reader, finder, settings.tracking, settings.turns);
+    const tracker = new parts.tracking.Tracker(reader, finder, settings.tracking, settings.turns, settings.unsure);
     const tracks = [];
     for (const [image, time] of frames) tracks.push(await tracker.step(image, time));
     return {tracks, asked, searched};
@@ -81,7 +81,7 @@ const scenes = {
     const detector = new parts.detector.Detector(settings.detector);
     const finder = new parts.finder.Finder(detector);
     finder.find = async () => found.map((one) => detector.turned(one, one.turn));
-    const tracker = new parts.tracking.Tracker(reader, finder, settings.tracking, settings.turns);
+    const tracker = new parts.tracking.Tracker(reader, finder, settings.tracking, settings.turns, settings.unsure);
     const grey = picture({width, height, rgba: new Uint8Array(width * height * 4)});
     const given = [];
     for (const frame of frames) {

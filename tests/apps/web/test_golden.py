@@ -3,12 +3,15 @@
 import base64
 import json
 import math
+import subprocess
 
 import numpy as np
 import pytest
 
+from edgewing import expression
 from edgewing.contract import KEY
 from tests.apps import golden
+from tests.apps.web.conftest import APP
 
 VECTORS = json.loads(golden.FILE.read_text())
 CLOSE = 1e-3  # px
@@ -144,6 +147,17 @@ def test_tracks(ask):
                 assert off(track["box"], expected["box"]) < CLOSE
                 assert math.isclose(track["confidence"], expected["confidence"], abs_tol=1e-5)
                 assert math.isclose(track["age"], expected["age"], abs_tol=1e-5)
+
+
+PACKED = """import {npz} from './npz.mjs';
+npz.setup({onLoad: async (_, load) => console.log((await load({path: process.argv[1]})).contents)});"""
+
+
+def test_the_browser_has_the_weights_of_the_phones(node):
+    file = expression.__file__.replace(".py", ".npz")
+    command = [node, "--input-type=module", "-e", PACKED, file]
+    done = subprocess.run(command, cwd=APP, capture_output=True, text=True)
+    assert json.loads(done.stdout) == expression.packed(), done.stderr
 
 
 def test_expressions(ask):

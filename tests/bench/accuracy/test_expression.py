@@ -54,5 +54,5 @@ def test_photographs_and_videos_are_read_too(tmp_path, capsys):
 def test_a_video_without_a_face_is_refused(tmp_path):
     for k in range(2):
         cv2.imwrite(str(tmp_path / f"{k:04d}.png"), np.zeros((64, 64, 3), np.uint8))
-    with pytest.raises(InputError, match="a face in 0 of 2 frames"):
+    with pytest.raises(InputError, match="the pose of a face in 0 of 2 frames"):
         expression.score("edgewing-free-s", 2, videos=[str(tmp_path / "%04d.png")])

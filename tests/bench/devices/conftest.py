@@ -12,9 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import main
 from bench.devices import campaign
+from edgewing import rows
 
 SSHD = shutil.which("sshd") or next(iter(filter(os.path.exists, ["/usr/sbin/sshd"])), None)
+
+
+def rows_of_command(*words, log: Path) -> list[dict]:
+    """All rows of the log after `bench devices`, which must end with 2 where it tried and measured nothing."""
+    known = len(rows.read(log)[0]) if log.exists() else 0
+    try:
+        code = main(["devices", *map(str, words), "--to", str(log)])
+    except SystemExit as ended:
+        code = ended.code
+    found = rows.read(log)[0]
+    tried = found[known:]
+    assert code == (2 if tried and all("not_run" in row for row in tried) else 0)
+    return found
 
 
 def free_port() -> int:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import main
 from bench.devices import benchmark_model
-from edgewing import measure, models, rows
+from edgewing import measure, models
 from edgewing.errors import InputError
 from tests.bench.conftest import artefact, template  # noqa: F401
 from tests.bench.devices.adb_server import Server
+from tests.bench.devices.conftest import rows_of_command
 from tests.bench.devices.test_ssh import ARM_PROGRAM
 
 # What benchmark_model of LiteRT prints, as in its reports on GitHub (tensorflow/tensorflow issue 61946; the median and
@@ -62,11 +62,10 @@ def visit(phone, tmp_path):
     log = tmp_path / "rows.jsonl"
 
     def run(*models, **more):
-        words = ["devices", "--on", f"adb://{phone.serial}", "--to", log, "--model", *models]
+        words = ["--on", f"adb://{phone.serial}", "--model", *models]
         for name, value in more.items():
             words += [f"--{name.replace('_', '-')}", value]
-        assert main([str(word) for word in words]) == 0
-        return rows.read(log)[0]
+        return rows_of_command(*words, log=log)
 
     return run
 

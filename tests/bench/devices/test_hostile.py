@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from bench import devices
-from bench.__main__ import main
 from bench.devices import benchmark_model, campaign, local
 from edgewing import children, measure, rows
 from edgewing.errors import InputError
 from tests.bench.conftest import artefact, template  # noqa: F401
+from tests.bench.devices.conftest import rows_of_command
 
 RESULTS = Path(campaign.ROOT) / "bench" / "results"
 SCRIPT = """#!/bin/sh
@@ -43,12 +43,11 @@ def visit(tmp_path, artefact, capsys):  # noqa: F811
         script.chmod(0o755)
         wheel.write_bytes(b"no wheel")
         (tmp_path / "row.json").write_bytes(row if isinstance(row, bytes) else good(models[0], row or {}))
-        words = ["--on", "local", "--folder", tmp_path / "there", "--wheel", wheel, "--to", log]
+        words = ["--on", "local", "--folder", tmp_path / "there", "--wheel", wheel]
         words += ["--python", f"env ROW={tmp_path / 'row.json'} {script}", "--model", *models]
-        assert main(["devices", *map(str, words)]) == 0
-        made, problems = rows.read(log)
+        made = rows_of_command(*words, log=log)
         said = capsys.readouterr()
-        assert problems == [] and len(made) == 2 and log.stat().st_size < 20_000
+        assert rows.read(log)[1] == [] and len(made) == 2 and log.stat().st_size < 20_000
         assert all(line.isprintable() for line in (said.out + said.err).splitlines())
         return made, said.out
 

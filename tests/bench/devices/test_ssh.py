@@ -10,10 +10,10 @@ import pytest
 
 from bench.__main__ import main
 from bench.devices import campaign
-from edgewing import containers, measure, rows
+from edgewing import containers, measure
 from edgewing.errors import InputError
 from tests.bench.conftest import artefact, template  # noqa: F401
-from tests.bench.devices.conftest import free_port
+from tests.bench.devices.conftest import free_port, rows_of_command
 from tests.bench.devices.test_hostile import waited
 from tests.edgewing.conftest import SIDE
 from tests.edgewing.runtimes.test_tensorrt import TENSORRT, engine
@@ -34,12 +34,11 @@ def visit(host, wheel, there, tmp_path):
     log = tmp_path / "rows.jsonl"
 
     def run(*models, python="", **more):
-        words = ["devices", "--on", host.address, "--ssh-config", host.config, "--folder", there, "--wheel", wheel]
-        words += ["--model", *models, "--to", log, "--python", python or sys.executable]
+        words = ["--on", host.address, "--ssh-config", host.config, "--folder", there, "--wheel", wheel]
+        words += ["--model", *models, "--python", python or sys.executable]
         for name, value in more.items():
             words += [f"--{name}", value]
-        assert main([str(word) for word in words]) == 0
-        return rows.read(log)[0]
+        return rows_of_command(*words, log=log)
 
     run.there = there
     return run
@@ -149,11 +148,11 @@ def test_an_engine_is_built_there(visit, artefact, python_with, tmp_path):  # no
     assert built.read_bytes().endswith(b"engine")
 
 
-def test_nobody_answers(artefact, wheel, tmp_path):  # noqa: F811
-    log = tmp_path / "rows.jsonl"
-    words = ["devices", "--on", f"ssh://nobody@127.0.0.1:{free_port()}", "--wheel", str(wheel), "--to", str(log)]
-    assert main([*words, "--model", str(artefact(tmp_path / "a.onnx", template()))]) == 0
-    (row,) = rows.read(log)[0]
+def test_nobody_answers(artefact, wheel, tmp_path, capsys):  # noqa: F811
+    log, model = tmp_path / "rows.jsonl", artefact(tmp_path / "a.onnx", template())
+    words = ["--on", f"ssh://nobody@127.0.0.1:{free_port()}", "--wheel", wheel, "--model", model]
+    (row,) = rows_of_command(*words, log=log)
+    assert capsys.readouterr().err == f"error: nothing could be measured; the reasons stand above and in {log}\n"
     assert row["not_run"].startswith("unsupported: the device is gone: ") and "refused" in row["not_run"]
 
 

@@ -270,7 +270,7 @@ def test_wrong_input_is_one_line(baseline, artefact, capsys):
     changed = artefact(baseline / "moved" / "old.onnx", template() + 1)
     for words, said in [
         (gate_words("none.onnx"), "no such file"),
-        (gate_words("int8.onnx"), "no accuracy row of a onnx int8 file, only onnx fp32"),
+        (gate_words("int8.onnx"), "no accuracy row of an onnx int8 file, only onnx fp32"),
         (gate_words("new.onnx", "--against", str(changed)), "no accuracy row of"),
         (gate_words("new.onnx", "--worse", "5"), "--worse 5: give a share"),
         (gate_words("new.onnx", "--data", "nowhere"), "no such folder"),

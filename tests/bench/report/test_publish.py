@@ -249,6 +249,26 @@ def test_devices_stand_apart(with_rows):
     assert tables.index("### local") < tables.index("### adb") < tables.index("### ssh")
 
 
+def test_one_file_on_every_device_is_one_line(with_rows):
+    """Of an engine too, whose row names the file that the board built it from."""
+    row = on_devices(with_rows)
+    (built,) = [r for r in rows.read(with_rows / "rows.jsonl")[0] if "tensorrt" in r["artefact"]["path"]][:1]
+    engine = {"artefact": {"path": "a.engine", "sha256": "0" * 64, "bytes": 9}, "built_from": built["artefact"]}
+    jetson = {"address": "ssh://jetson", "name": "Orin", "throttled": {"seen": None, "brakes": {}}}
+    rows.append(with_rows / "rows.jsonl", row | engine | {"device": jetson, "p50_ms": 0.75, "p90_ms": 0.8})
+    main(["report", str(with_rows)])
+    tables = (with_rows / "report.md").read_text()
+    (head, _, *lines) = tables[tables.index("### Median ms by device") :].split("\n\n")[1].splitlines()
+    places = [place.partition(",")[0].strip() for place in head.strip("|").split("|")]
+    assert places[:2] == ["file", "clock"] and places[2].startswith("local")
+    assert places[3:] == ["adb://R58", "ssh://jetson", "ssh://pi@board", "ssh://pi@gone"]
+    told = {line.strip("| ").split(" | ")[0]: line.strip("| ").split(" | ")[2:] for line in lines}
+    assert told["onnx fp32"] == ["1.25", "9.50", "not measured", "4.25", "not run"]
+    (of_engine,) = (told[name] for name in told if name.startswith("tensorrt"))
+    assert of_engine[2] == "0.75" and of_engine[1] == "not measured"
+    assert "The same file on each device" in text_of((with_rows / "report.html").read_text())
+
+
 def test_a_row_without_percentiles_breaks_nothing(with_rows):
     """benchmark_model's figures as this machine's own."""
     row = on_devices(with_rows)

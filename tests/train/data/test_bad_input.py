@@ -57,7 +57,7 @@ FAULTS = {
     "outside": (("../x.png", PLACES), "is outside"),
     "no name": (("", PLACES), "a picture without a name"),
     "too many points": ((NAME, [*PLACES, [1, 2]]), ": 4 keypoints|: 8 numbers|: 4 points, layout"),
-    "one point": ((NAME, PLACES[:1]), ": 1 keypoints|: 2 numbers|only 1 of its points|1 points of labels"),
+    "one point": ((NAME, PLACES[:1]), ": 1 keypoint|: 2 numbers|only 1 of its points|1 point of labels"),
 }  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def test_categories_of_other_points_are_left_out_and_counted(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(content))
     listing = data.read_samples(tmp_path, LAYOUT)
     assert [s.landmarks[:, 0].tolist() for s in listing.samples] == [[10.5, 30, 44.5], [30, 44.5, 10.5]]
-    assert listing.problems[0].endswith("1 objects of a category whose points are others passed over")
+    assert listing.problems[0].endswith("1 object of a category whose points are others passed over")
     listing = data.read_samples(tmp_path, Layout("renamed", 3, names=("c", "h", "m")))
     assert len(listing.samples) == 3
     assert "several categories are read as one: watch, cat, clock" in "\n".join(listing.summary)

@@ -52,7 +52,7 @@ def test_what_cannot_be_used_is_counted_and_named(tmp_path):
     said = "\n".join(listing.problems)
     for part in (
         "annotation 3: 13 keypoints", "annotation 5: no picture images/none.png", "annotation 6: image_id '7'",
-        "annotation 7: a visibility of 3", "annotation 8: bbox", "1 crowds and 1 objects without points",
+        "annotation 7: a visibility of 3", "annotation 8: bbox", "1 crowd and 1 object without points",
     ):  # fmt: skip
         assert part in said
     assert len(listing.problems) == 6
@@ -69,7 +69,7 @@ def test_persons_of_a_table_are_groups(tmp_path):
     assert groups[0] == groups[1] == "set:ann" != groups[2]
     assert "frames.csv names 2 of 3 pictures (2 names in it)" in listing.summary[-1]
     (folder / "frames.csv").write_text("name,person\nx,ann\n")
-    with pytest.raises(InputError, match="frames.csv: names none of the 3 pictures"):
+    with pytest.raises(InputError, match="frames.csv: names none of 3 pictures"):
         data.read_samples(folder, "lsp-14")
 
 
@@ -103,4 +103,4 @@ def test_data_check_counts_it(tmp_path):
     counted = finding.parts["annotations.json"]
     assert (counted.pictures, counted.faces, counted.left_out) == (1, 1, 2)
     assert "lsp-14" in check.advice(finding)
-    assert "1 crowds" in "\n".join(check.finding_as_lines(finding))
+    assert "1 crowd" in "\n".join(check.finding_as_lines(finding))

@@ -85,7 +85,7 @@ def test_visibility_and_several_objects_with_boxes_by_group(tmp_path):
     assert len({s.name for s in listing.samples}) == 3 and len({s.group for s in listing.samples}) == 1
     assert np.isnan(listing.samples[0].landmarks[0]).all()
     (problem,) = listing.problems
-    assert problem.endswith("1 boxes of no object, or of several passed over")
+    assert problem.endswith("1 box of no object, or of several passed over")
 
 
 def test_what_cannot_be_used_is_named(tmp_path):
@@ -108,8 +108,8 @@ def test_what_is_passed_over_is_counted(tmp_path):
     polygon = '<polygon label="strap" points="1,2;3,4;5,6"></polygon>'
     pictures = image(skeleton(*NAMED), polygon, points("strap", "1,2")), image(box()), image()
     labels, passed = data.read_samples(written(tmp_path, *pictures), WATCH).problems
-    assert labels.endswith("1 points of labels that layout watch has not: 'strap'")
-    assert "1 shapes that are neither points nor boxes (polygon) and 1 boxes of no object" in passed
+    assert labels.endswith("1 point of labels that layout watch has not: 'strap'")
+    assert "1 shape other than points and boxes (polygon) and 1 box of no object" in passed
     assert passed.endswith("2 pictures without points passed over")
 
 

@@ -26,7 +26,7 @@ def test_several_folders_are_one_listing(tmp_path):
     listing = data.read_samples([tmp_path / "a/trainset", tmp_path / "b/trainset", tmp_path / "wflw"], "300w-68")
     assert [sample.source for sample in listing.samples] == ["a/trainset"] * 2 + ["b/trainset"] + ["wflw/train"] * 6
     said = [line.split(": ")[-1].split(";")[0] for line in listing.summary]
-    assert said == ["2 faces (pts)", "2 groups", "1 faces (pts)", "1 groups", "6 faces (wflw)"]
+    assert said == ["2 faces (pts)", "2 groups", "1 face (pts)", "1 group", "6 faces (wflw)"]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_several_folders_are_one_listing(tmp_path):
         (lambda folder: None, "no such folder"),
         (lambda folder: folder.mkdir(), "no points found; expected .pts files"),
         (lambda folder: (write_faces(folder, ["a"]), (folder / "a.pts").unlink()), "no points found"),
-        (lambda folder: write_faces(folder, ["a"], points=29), "1 problems: .*a.pts:2: n_points is 29"),
+        (lambda folder: write_faces(folder, ["a"], points=29), "1 problem: .*a.pts:2: n_points is 29"),
         (lambda folder: (write_wflw(folder), (folder / "list_98pt_rect_attr_train.txt").write_text("")), "no face"),
     ],
 )

@@ -90,8 +90,8 @@ def test_accents_and_capitals_of_names(tmp_path):
 @pytest.mark.parametrize(
     "content, words",
     [
-        (table().replace("0000", "x"), "names none of the 6 pictures (it has 'x0', a picture is '00005')"),
-        ("name,person\n", "names none of the 6 pictures (it has no names)"),
+        (table().replace("0000", "x"), "names none of 6 pictures (it has 'x0', a picture is '00005')"),
+        ("name,person\n", "names none of 6 pictures (it has no names)"),
         ("file,who\n00000,a\n", "frames.csv:1: columns 'file,who', expected name and person"),
         (table("\n00001,person9"), "frames.csv:8: '00001' a second time, as 'person9' and not 'person0'"),
     ],
@@ -154,7 +154,7 @@ def test_lists_of_near_duplicates_however_they_are_written(tmp_path):
         found = groups(tmp_path / "set")
         assert found["a"] == found["b"] == found["c"] and len(set(found.values())) == 3
     (tmp_path / "set/near_duplicates.txt").write_text("x1 x2\n")
-    with pytest.raises(InputError, match="near_duplicates.txt: names none of the 5 pictures"):
+    with pytest.raises(InputError, match="near_duplicates.txt: names none of 5 pictures"):
         groups(tmp_path / "set")
 
 

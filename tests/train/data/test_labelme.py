@@ -100,10 +100,10 @@ def test_what_is_passed_over_is_counted(tmp_path):
     written(tmp_path, [*map(point, POINTS), box([[1, 2], [3, 4]]), box([[1, 2], [9, 4]])], "c")
     (tmp_path / "other.json").write_text("{}")
     labels, passed = data.read_samples(tmp_path, WATCH).problems
-    assert labels.endswith("1 points of labels that layout watch has not: 'strap'")
+    assert labels.endswith("1 point of labels that layout watch has not: 'strap'")
     for text in (
-        "2 shapes that are neither point nor rectangle (polygon)", "1 pictures without points", "1 boxes of no object",
-        "2 boxes of objects that have several", "1 JSON files that are not LabelMe's",
+        "2 shapes other than points and rectangles (polygon)", "1 picture without points", "1 box of no object",
+        "2 boxes of objects that have several", "1 file of JSON that is not LabelMe's",
     ):  # fmt: skip
         assert text in passed
     only = written(tmp_path / "d", [point("centre"), point("minute")])

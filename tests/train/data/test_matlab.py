@@ -114,7 +114,7 @@ def test_what_is_missing_is_named(tmp_path):
     for read, words in (
         (lambda: matlab.numbers(path, "b"), "no such variable"),
         (lambda: matlab.hdf5(path).count("rows"), "not a cell array"),
-        (lambda: matlab.picture(path, "cells", 1), "has 1 cells"),
+        (lambda: matlab.picture(path, "cells", 1), "has 1 cell"),
         (lambda: matlab.picture(path, "cells", 0), "not a picture of bytes"),
         (lambda: matlab.numbers(path, "cells"), "not made of numbers"),
         (lambda: matlab.texts(path, "rows"), "not a whole MATLAB v5 file"),

@@ -45,7 +45,7 @@ def test_a_broken_file_is_named_with_line_and_reason(tmp_path, change, line, rea
     assert [sample.name.rsplit("/")[-1] for sample in listing.samples] == ["good"]
     (problem,) = listing.problems
     assert problem.startswith(f"{path}:{line}: ") and reason in problem and "\n" not in problem
-    assert listing.summary[0].endswith("1 faces, 1 left out (pts)")
+    assert listing.summary[0].endswith("1 face, 1 left out (pts)")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00{\x00}", b"{" * 100_000, b"{}"])
@@ -87,7 +87,7 @@ def test_points_that_nobody_set_are_not_there(tmp_path, capsys, place, count, ab
     assert np.isnan(first.landmarks[:absent]).all() and not np.isnan(first.landmarks[absent:]).any()
     assert (second.visibility == 2).all() and listing.problems == []
     assert train.main(["data", "check", str(tmp_path / "set")]) == 0
-    told = f"{absent} points of 1 faces are not there"
+    told = f"take no part, as nobody set them: {absent} point{'s' * (absent != 1)} of 1 face"
     assert (told in " ".join(listing.summary)) == (told in capsys.readouterr().out) == bool(absent)
 
 

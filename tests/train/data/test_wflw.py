@@ -53,7 +53,7 @@ def test_subsets_are_the_faces_of_the_test_list_with_that_attribute(tmp_path):
     found = {split: data.read_samples(tmp_path / "wflw", "wflw-98", split) for split in ("test", "pose", "expression")}
     names = {split: [sample.image.stem[0] for sample in listing.samples] for split, listing in found.items()}
     assert names == {"test": ["0", "1", "2"], "pose": ["1"], "expression": ["0", "2"]}
-    assert found["pose"].summary == [f"{path}: 1 faces (wflw, pose)"]
+    assert found["pose"].summary == [f"{path}: 1 face (wflw, pose)"]
     with pytest.raises(InputError, match="no face of layout wflw-98 can be read for blur"):
         data.read_samples(tmp_path / "wflw", "wflw-98", "blur")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import commands, hints, images, verbs
+from edgewing import commands, files, hints, images, verbs
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train.data import drawn
@@ -56,7 +56,7 @@ def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segm
 
     written = write(folder, faces, layout, segments)
     print(f"wrote {folder}: {written} faces, {written / (time.perf_counter() - begin):.1f} a second")
-    print(hints.next_line(f"python -m train fit {folder} --layout {layout} --run heads"))
+    print(hints.next_line("python -m train fit", folder, "--layout", layout, "--run", "heads"))
 
 
 def _variety(cache: Path, folder: Path, most: int, layout: str, seed: int) -> None:
@@ -65,10 +65,14 @@ def _variety(cache: Path, folder: Path, most: int, layout: str, seed: int) -> No
     if folder.exists():
         raise InputError(f"{folder}: is there already; name a folder that is not")
     whole = Cache.open(cache)
-    folder.mkdir(parents=True)
-    for name, faces in without(whole, most, seed).items():
-        whole.extract(faces, folder / name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with files.workshop(folder) as made:
+        for name, faces in (parts := without(whole, most, seed)).items():
+            whole.extract(faces, made / name)
+        made.rename(folder)
+    for name, faces in parts.items():
         print(f"wrote {folder / name}: {len(faces)} heads")
+    print(hints.next_line("python -m train fit", folder / "all", "--layout", whole.meta["layout"], "--run variety-all"))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -2,19 +2,18 @@ import CoreML
 import EdgewingCore
 import Foundation
 
-/// Frames in, tracks out, with the model among the app's resources: Model.mlpackage, Detector.mlpackage (for faces) and
-/// settings.json, as `edgewing app ios` writes them. To be used by one queue.
+/// Frames in, tracks out, with the model among the app's resources: Model.mlpackage, settings.json and, for faces,
+/// Detector.mlpackage and expression.json, as `edgewing app ios` writes them. To be used by one queue.
 public final class FaceTracker {
     public let contract: Contract
-    private let tracker: Tracker
+    private let tracker: Tracker, expressions: ExpressionReader?
 
-    private struct Settings: Decodable { let tracking: TrackingSettings, detector: DetectorSettings?, turns: Turns? }
+    private struct Settings: Decodable {
+        let tracking: TrackingSettings, detector: DetectorSettings?, turns: Turns?, unsure: Double?
+    }
 
     public init(in bundle: Bundle) async throws {
-        guard let file = bundle.url(forResource: "settings", withExtension: "json") else {
-            throw Refusal("settings.json is not in the app; write the app again with: edgewing app ios")
-        }
-        let settings = try decoded(Settings.self, from: Data(contentsOf: file))
+        let settings = try decoded(Settings.self, from: FaceTracker.json("settings", in: bundle))
         let model = try await Model("Model", in: bundle)
         let contract = try model.contract()
         self.contract = contract
@@ -24,11 +23,20 @@ public final class FaceTracker {
             case .floats(let floats): try model.run(contract.input.name, array(floats, contract.input.shape))
             }
         }
+        let isFace = contract.layout.object == "face"
+        expressions = isFace ? try ExpressionReader(FaceTracker.json("expression", in: bundle)) : nil
         var finder = Finder.wholePicture
-        if contract.layout.object == "face", let known = settings.detector {
+        if isFace, let known = settings.detector {
             finder = Finder(try await FaceTracker.detector(known, in: bundle))
         }
-        tracker = Tracker(landmarker, finder, settings.tracking, settings.turns)
+        tracker = Tracker(landmarker, finder, settings.tracking, settings.turns, unsure: settings.unsure ?? 0)
+    }
+
+    private static func json(_ name: String, in bundle: Bundle) throws -> Data {
+        guard let file = bundle.url(forResource: name, withExtension: "json") else {
+            throw Refusal("\(name).json is not in the app; write the app again with: edgewing app ios")
+        }
+        return try Data(contentsOf: file)
     }
 
     private static func detector(_ settings: DetectorSettings, in bundle: Bundle) async throws -> Detector {
@@ -44,4 +52,11 @@ public final class FaceTracker {
 
     /// Tracks of a frame, oldest first; faces that are turned in it too. time: s, on any clock that does not go back.
     public func step(_ frame: Picture, _ time: Double) throws -> [Track] { try tracker.step(frame, time) }
+
+    /// Head pose, the 52 units of ARKit and gaze of a face, as far as the model's layout tells.
+    public func expression(_ track: Track) -> FaceExpression {
+        let layout = contract.layout
+        let found = expressions?.read(track.landmarks, track.face.there, layout: layout.name, maps: layout.maps)
+        return found ?? FaceExpression()
+    }
 }

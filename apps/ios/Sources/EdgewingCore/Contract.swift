@@ -16,7 +16,10 @@ public func decoded<T: Decodable>(_ type: T.Type, from data: Data) throws -> T {
 
 /// What a model says of itself (docs/contract.md of edgewing): all that a loader has to know.
 public struct Contract: Decodable {
-    public struct Layout: Decodable { public let name: String, points: Int, edges: [[Int]], object: String }
+    /// maps: another layout to the points that mean the same.
+    public struct Layout: Decodable {
+        public let name: String, points: Int, edges: [[Int]], maps: [String: [Int]], object: String
+    }
     public struct Input: Decodable { public let name, axes, dtype, colour: String, shape: [Int], range: [Double] }
     public struct Output: Decodable { public let name, meaning, frame: String, shape: [Int] }
     public struct Decode: Decodable {

@@ -90,7 +90,7 @@ func rotated(_ points: [Double], _ turn: Double) -> [Double] {
 
 /// Of settings.json: when a face is looked at turned, and what tells how it is turned: its eyes, tip of the nose and
 /// corners of the mouth (points of the layout each), and where these are in an upright face.
-public struct Turns: Decodable { public let unsure: Double, points: [[Int]], places: [[Double]] }
+public struct Turns: Decodable { public let points: [[Int]], places: [[Double]] }
 
 /// Radians by which a face is turned from upright, clockwise: by the similarity of its five places to upright ones. Nil
 /// where they do not tell.

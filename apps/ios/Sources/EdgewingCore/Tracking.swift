@@ -52,6 +52,7 @@ public final class Tracker {
 
     private typealias Shown = (followed: Followed, track: Track)
     private let landmarker: Landmarker, finder: Finder, settings: TrackingSettings, turns: Turns?
+    private let unsure: Double
     /// Whether it looked for new ones in the last frame.
     public private(set) var searched = false
     private var nextId = 0
@@ -59,9 +60,13 @@ public final class Tracker {
     private var now = -Double.infinity, searchTime = -Double.infinity
     private var frame = Box(0, 0, 0, 0)
 
-    /// turns: nil where the layout does not tell how a face is turned.
-    public init(_ landmarker: Landmarker, _ finder: Finder, _ settings: TrackingSettings, _ turns: Turns? = nil) {
-        (self.landmarker, self.finder, self.settings, self.turns) = (landmarker, finder, settings, turns)
+    /// turns: nil where the layout does not tell how a face is turned. unsure: the confidence below which a find is looked
+    /// at turned.
+    public init(
+        _ landmarker: Landmarker, _ finder: Finder, _ settings: TrackingSettings, _ turns: Turns? = nil, unsure: Double = 0
+    ) {
+        (self.landmarker, self.finder, self.settings) = (landmarker, finder, settings)
+        (self.turns, self.unsure) = (turns, unsure)
     }
 
     /// Forget all tracks; ids go on.
@@ -147,15 +152,15 @@ public final class Tracker {
     /// A find whose points are unsure, at three other turns, for detectors take a chin for a brow; one that is turned, from
     /// its first points (edgewing.landmarker.Landmarker.find).
     private func lookedAtAgain(_ picture: Picture, _ found: Detection, _ first: Face) throws -> Face {
-        guard let turns, let turned = finder.turned else { return first }
+        guard let turned = finder.turned else { return first }
         var face = first
-        for quarter in first.confidence < turns.unsure ? quarters : [] {
+        for quarter in first.confidence < unsure ? quarters : [] {
             let other = turned(found, found.turn + quarter)
             let seen = try landmarker.face(picture, other.box, turn: other.turn)
             if trusted(seen) && seen.confidence > face.confidence { face = seen }
         }
         if !trusted(face) || face.turn == 0 { return face }
-        let turn = cropTurn(faceTurn(face.landmarks, turns) ?? face.turn)
+        let turn = cropTurn(turns.flatMap { faceTurn(face.landmarks, $0) } ?? face.turn)
         let again = try landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn: turn)
         return trusted(again) ? again : face
     }

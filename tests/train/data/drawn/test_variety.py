@@ -37,7 +37,8 @@ def test_an_extract_has_the_bytes_of_the_whole(whole, tmp_path):
 
 def test_the_command_writes_them(whole, tmp_path, capsys):
     main(["variety", str(whole.folder), str(tmp_path / "parts")])
-    assert len(capsys.readouterr().out.splitlines()) == 1 + len(LACKS)
+    *wrote, typed = capsys.readouterr().out.splitlines()
+    assert len(wrote) == 1 + len(LACKS) and typed.startswith("next: ") and "parts/all" in typed
     assert len(list((tmp_path / "parts").iterdir())) == 1 + len(LACKS)
 
 

@@ -16,8 +16,8 @@ NEAR, NEAR_OUTLINE = 0.11, 0.3  # dm: a surface no further before a point is its
 class Brow:
     """Painted brows: a line and a half thickness over |x| of the template."""
 
-    def __init__(self, line: np.ndarray, rng: np.random.Generator | None = None):
-        """line: (5, 2), the default brow; ``rng`` makes it a person's own."""
+    def __init__(self, line: np.ndarray, rng: np.random.Generator | None = None, male: float = 0.5):
+        """line: (5, 2), the default brow; ``rng`` makes it a person's own, as thick as a man's (male: 1) or less."""
         line, n = line.astype(float), np.zeros(6) if rng is None else rng.standard_normal(6)
         line[:, 1] += 0.022 * n[0] + 0.05 * n[1] * (line[:, 0] - 0.32) + 0.018 * n[2] * np.array([-1, 0, 1, 0, -1])
         if rng is not None:  # the rule is of plucked brows: as they grow, they go on at both ends
@@ -25,17 +25,17 @@ class Brow:
             line[:, 0] += np.array([-1, -0.5, 0, 0.5, 1]) * np.where(np.arange(5) < 2, *ends)
         self.x = np.linspace(line[0, 0], line[-1, 0], 33)
         self.y = np.polyval(np.polyfit(line[:, 0], line[:, 1], 3), self.x)
-        shape = np.interp(np.linspace(0, 1, 33), [0, 0.12, 0.6, 1], [0.7, 1, 0.85, 0.2])
-        self.half = float(np.clip(0.036 * np.exp(0.35 * n[5]), 0.013, 0.08)) * shape
+        shape = np.interp(np.linspace(0, 1, 33), [0, 0.12, 0.6, 1], [0.7, 1, 0.85, 0.3])
+        self.half = float(np.clip((0.034 + 0.014 * male) * np.exp(0.35 * n[5]), 0.013, 0.09)) * shape
 
     def points(self, height: float) -> np.ndarray:
         """(5, 2) even steps from inner to outer end, at -1 the lower edge, 1 the upper."""
-        x = np.linspace(self.x[0] + 0.016, self.x[-1] - 0.018, 5)  # where its ends are seen to be
+        x = np.linspace(self.x[0] + 0.006, self.x[-1] - 0.008, 5)  # at its first hairs and its last ones
         return np.stack([x, np.interp(x, self.x, self.y + height * self.half)], 1)
 
     def for68(self) -> np.ndarray:
         """(10, 2), image left to right."""
-        left = self.points(0.35)
+        left = self.points(0.5)
         return np.concatenate([(left * (-1, 1))[::-1], left])
 
     def for98(self) -> np.ndarray:

@@ -86,8 +86,9 @@ def _sigmas(mesh: Mesh) -> np.ndarray:
 
 
 @functools.cache
-def _lips(mesh: Mesh) -> np.ndarray:
-    return np.array([re.search("lip-height", name) is not None for name, _ in mesh.sliders])
+def _named(mesh: Mesh, part: str) -> np.ndarray:
+    """(sliders,) bool."""
+    return np.array([part in name for name, _ in mesh.sliders])
 
 
 def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
@@ -106,9 +107,13 @@ def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
     # sliders are made for adults: on a child's face their whole range crumples it
     spread = SPREAD * float(np.interp(who.age, [0, 0.1875, 0.5], [0.35, 0.6, 1]))
     values = np.clip(rng.normal(0, _sigmas(mesh)), -0.85, 0.85)
-    # the mesh's lips are fuller than people's: the red is a third of its upper lip and more, 26.5 % of a white man's
+    # the mesh's lips are fuller than people's: the red is 26.5 % of a white man's upper lip
     # (Farkas, "Anthropometric proportions in the upper lip-lower lip-chin area", 1984); and they get thinner with age
-    values[_lips(mesh)] -= 1.1 * rng.random() + 0.5 * max(0, who.age - 0.5)
+    thinner = 1.1 * rng.random() + 0.5 * max(0, who.age - 0.5)
+    values[_named(mesh, "lip-height")] -= thinner
+    # that slider and the next also flatten Cupid's bow: 0.1 mm deep was left of the mean adult's 1.0
+    values[_named(mesh, "cupidsbow-decr")] += 0.35 + 0.45 * thinner
+    values[_named(mesh, "cupidsbow-width")] += 0.1 + 0.1 * thinner
     values = np.clip(values[:, None] + rng.normal(0, 0.06, (len(values), 2)), -1, 1) * spread
     for (_, sides), pair in zip(mesh.sliders, values.tolist()):
         for (low, high), x in zip(sides, pair):

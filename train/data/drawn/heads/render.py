@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -170,6 +171,7 @@ def _style(who: people.Person, beard: float, curly: bool, painted: bool, rng: np
         "gloss": u(0.05, 0.6) ** 1.5,
         "wet": u(0, 1),
         "brows": u(0.35, 1.15),
+        "brow_ends": u(0.03, 0.1),
         "beard": beard,
         "bump": u(0.05, 0.7) * (0.5 + who.age),
         "folds": max(0.0, rng.normal(0.1, 0.15) + 1.2 * max(0, who.age - 0.6)),
@@ -286,14 +288,20 @@ class Sitter:
 
 
 def sit(
-    rng: np.random.Generator, pose: tuple[float, float, float] | None = None, acting: Acting = people.expression
+    rng: np.random.Generator,
+    pose: tuple[float, float, float] | None = None,
+    acting: Acting = people.expression,
+    still: camera.Camera | None = None,
 ) -> Sitter:
-    """The first part of ``draw``, in a twentieth of its time. pose: yaw, pitch, roll in radians."""
+    """The first part of ``draw``, in a twentieth of its time. pose: yaw, pitch, roll in radians.
+
+    still: the camera of a scene before this one, which stays where it is; otherwise it is aimed at the face.
+    """
     m, f = meshes.mesh(), fixed()
     who = people.person(rng)
     units, gaze = acting(m, rng)
     v, centres, turn = m.express(people.shape(m, who, rng), units, gaze)
-    brow = Brow(m.arrays["brow"], rng)
+    brow = Brow(m.arrays["brow"], rng, who.male)
     marks = Marks.of(m, v, brow, centres, turn)
     painted = bool(rng.random() < 0.45 * (1 - who.male) * (who.age > 0.4))
     grown, beard, out = _beard(who, rng)
@@ -304,12 +312,19 @@ def sit(
         away = normals(v, m.triangles[m.kind == SKIN]) * (grown * (m.arrays["lips"] < 77))[:, None]
         v = v + away * out
     cam = _aimed(m, v, marks, camera.sample_pose(rng) if pose is None else pose, rng)
+    if still is not None:
+        cam = dataclasses.replace(still.resized(OVER / SIZE), pose=cam.pose)
     return Sitter(who, units, gaze, v, skin, centres, marks, brow, painted, beard, paint, cam)
 
 
-def draw(rng: np.random.Generator, pose: tuple[float, float, float] | None = None) -> Scene:
-    """One picture, SIZE px wide and high, with all that is known of it. pose: yaw, pitch, roll in radians."""
-    m, one = meshes.mesh(), sit(rng, pose)
+def draw(
+    rng: np.random.Generator,
+    pose: tuple[float, float, float] | None = None,
+    acting: Acting = people.expression,
+    still: camera.Camera | None = None,
+) -> Scene:
+    """One picture, SIZE px wide and high, with all that is known of it. Arguments as for ``sit``."""
+    m, one = meshes.mesh(), sit(rng, pose, acting, still)
     who, v, cam = one.who, one.vertices, one.camera
     share = rng.uniform(0.2, 0.7)
     body = meshes.rotation(cam.pose[0] * share, cam.pose[1] * 0.2, cam.pose[2] * 0.3)

@@ -36,6 +36,7 @@ class Style(NamedTuple):
     gloss: float
     wet: float
     brows: float
+    brow_ends: float  # dm from the first hair to full growth
     beard: float
     bump: float
     folds: float
@@ -123,7 +124,7 @@ def _brow(tx, ty, brow, strand, style):
         return 0.0
     slope = 0.8 - 2.4 * (ax - 0.15)
     hairs = _look(strand, (ax - away * slope) * 2.2 + style.shift_y, away * 0.7 + style.shift_x, 0)
-    ends = _smooth(0.0, 0.045, ax - brow[0, 0]) * _smooth(0.0, 0.05, brow[0, 32] - ax)
+    ends = _smooth(0.0, style.brow_ends, ax - brow[0, 0]) * _smooth(0.0, style.brow_ends, brow[0, 32] - ax)
     return min(
         0.96, style.brows * ends * _smooth(1.15, 0.35, abs(away) / half) * min(1.0, max(0.0, 0.25 + 1.5 * hairs))
     )

@@ -7,6 +7,8 @@ import edgewing.core.Agreeing
 import edgewing.core.Contract
 import edgewing.core.Detector
 import edgewing.core.DetectorSettings
+import edgewing.core.Expression
+import edgewing.core.ExpressionReader
 import edgewing.core.Finder
 import edgewing.core.Json
 import edgewing.core.Landmarker
@@ -16,10 +18,11 @@ import edgewing.core.Tracker
 import edgewing.core.TrackingSettings
 import edgewing.core.Turns
 import edgewing.core.at
+import edgewing.core.number
 
 /**
- * Frames in, tracks out, with the model among the app's assets: model.tflite, detector.tflite (for faces) and
- * settings.json, as `edgewing app android` writes them. To be used by one thread, and closed by it.
+ * Frames in, tracks out, with the model among the app's assets: model.tflite, settings.json and, for faces,
+ * detector.tflite and expression.json, as `edgewing app android` writes them. To be used by one thread, and closed by it.
  *
  * accelerator: GPU or NPU is taken where it starts, runs the whole model, and agrees with the CPU on the first face.
  */
@@ -35,7 +38,12 @@ class FaceTracker(context: Context, accelerator: Accelerator = Accelerator.CPU) 
     private val checked = fast?.let { Agreeing(contract, sure, it, tracking.leastNew) }
     private val faces = if (contract.isFace) Model.onCpu(context, "detector.tflite", "input", DETECTOR_OUTPUTS) else null
     private val turns = (settings as Map<*, *>)["turns"]?.let(::Turns)
-    private val tracker = Tracker(Landmarker(contract, checked ?: sure), finder(), tracking, turns)
+    private val unsure = if (contract.isFace) settings.number("unsure") else 0.0
+    private val tracker = Tracker(Landmarker(contract, checked ?: sure), finder(), tracking, turns, unsure)
+
+    private val expressions by lazy {
+        context.assets.open("expression.json").use { ExpressionReader(Json.parse(it.reader().readText())) }
+    }
 
     /** What runs the model, for people. */
     val ranOn get() = if (checked?.agrees == true) fast!!.ranOn else sure.ranOn
@@ -54,6 +62,11 @@ class FaceTracker(context: Context, accelerator: Accelerator = Accelerator.CPU) 
         frame.getPixels(pixels, 0, frame.width, 0, 0, frame.width, frame.height)
         return tracker.step(Picture(frame.width, frame.height, pixels), time)
     }
+
+    /** Head pose, the 52 units of ARKit and gaze of a face, as far as the model's layout tells. */
+    fun expression(track: Track): Expression =
+        if (contract.isFace) expressions.read(track.landmarks, track.face.there, contract.layoutName, contract.maps)
+        else Expression()
 
     override fun close() = listOfNotNull(faces, fast, sure).forEach { it.close() }
 

@@ -8,7 +8,10 @@ import java.security.MessageDigest
 class Contract private constructor(json: Any?) {
     val layoutName = json.text("layout", "name")
     val points = json.number("layout", "points").toInt()
-    val edges = json.list("layout", "edges").map { pair -> pair.numbers().map(Double::toInt) }
+    val edges = json.list("layout", "edges").map { pair -> pair.indices() }
+
+    /** Another layout to the points that mean the same. */
+    val maps = json.indexLists("layout", "maps")
     val isFace = json.text("layout", "object") == "face"
     val inputName = json.text("input", "name")
     val inputShape = json.numbers("input", "shape").map(Double::toInt)

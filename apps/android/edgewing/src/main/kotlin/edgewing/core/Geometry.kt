@@ -90,10 +90,9 @@ internal fun rotated(points: DoubleArray, turn: Double): DoubleArray {
     }
 }
 
-/** Of settings.json: when a face is looked at turned, and what tells how it is turned: its eyes, tip of the nose and
- * corners of the mouth (points of the layout each), and where these are in an upright face. */
+/** Of settings.json: what tells how a face is turned: its eyes, tip of the nose and corners of the mouth (points of the
+ * layout each), and where these are in an upright face. */
 class Turns(json: Any?) {
-    val unsure = json.number("unsure")
     val points = json.list("points").map { several -> several.numbers().map(Double::toInt) }
     val places = json.list("places").map { it.numbers() }
 }

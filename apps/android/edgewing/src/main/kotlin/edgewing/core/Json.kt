@@ -96,4 +96,10 @@ fun Any?.list(vararg path: String): List<Any?> =
 
 fun Any?.numbers(vararg path: String): DoubleArray = list(*path).map { it.number() }.toDoubleArray()
 
+fun Any?.indices(): List<Int> = numbers().map(Double::toInt)
+
+fun Any?.indexLists(vararg path: String): Map<String, List<Int>> =
+    (at(*path) as? Map<*, *> ?: throw IllegalArgumentException("${path.lastOrNull()} is not an object"))
+        .entries.associate { (name, indices) -> name.text() to indices.indices() }
+
 fun Any?.floats(vararg path: String): FloatArray = list(*path).map { it.number().toFloat() }.toFloatArray()

@@ -50,12 +50,13 @@ class Track(val id: Int, val landmarks: FloatArray, val face: Face, val confiden
 
 /** Faces followed from frame to frame, as edgewing/camera/tracking.py does it: the next crop comes from the last
  * landmarks, and points are held steady. No clock, no camera: frames and times are handed in. turns: null where the
- * layout does not tell how a face is turned. */
+ * layout does not tell how a face is turned. unsure: the confidence below which a find is looked at turned. */
 class Tracker(
     private val landmarker: Landmarker,
     private val finder: Finder,
     private val settings: TrackingSettings,
     private val turns: Turns? = null,
+    private val unsure: Double = 0.0,
 ) {
     private class Followed(val id: Int, val begun: Double, var box: Box, var confidence: Double, val filter: OneEuro) {
         var seen = begun
@@ -151,13 +152,13 @@ class Tracker(
     /** A find whose points are unsure, at three other turns, for detectors take a chin for a brow; one that is turned,
      * from its first points (edgewing.landmarker.Landmarker.find). */
     private fun lookedAtAgain(picture: Picture, found: Detection, first: Face): Face {
-        if (turns == null || finder.turned == null) return first
-        val others = (if (first.confidence < turns.unsure) QUARTERS else emptyList()).map { quarter ->
+        if (finder.turned == null) return first
+        val others = (if (first.confidence < unsure) QUARTERS else emptyList()).map { quarter ->
             finder.turned.invoke(found, found.turn + quarter).let { landmarker.face(picture, it.box, it.turn) }
         }
         val face = (listOf(first) + others.filter(::trusted)).maxBy { it.confidence }
         if (!trusted(face) || face.turn == 0.0) return face
-        val turn = cropTurn(faceTurn(face.landmarks, turns) ?: face.turn)
+        val turn = cropTurn(turns?.let { faceTurn(face.landmarks, it) } ?: face.turn)
         val again = landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn)
         return if (trusted(again)) again else face
     }

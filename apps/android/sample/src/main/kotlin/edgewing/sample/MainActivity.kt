@@ -16,11 +16,13 @@ import edgewing.android.FaceTracker
 import edgewing.android.OverlayView
 import edgewing.android.Seen
 
-/** Asks for the camera, follows the faces in it, and says what runs and how long a frame takes. */
+/** Asks for the camera, follows the faces in it, and says what runs, how long a frame takes and how the first head is
+ * turned. */
 class MainActivity : ComponentActivity() {
     private lateinit var overlay: OverlayView
     private lateinit var words: TextView
     private var camera: FaceCamera? = null
+    private var tracker: FaceTracker? = null
     private val asked = registerForActivityResult(ActivityResultContracts.RequestPermission()) { granted ->
         if (granted) start() else words.text = "Without the camera there is nothing to see: allow it in the app's settings."
     }
@@ -41,14 +43,21 @@ class MainActivity : ComponentActivity() {
 
     private fun start() {
         val open = { context: Context ->
-            FaceTracker(context, Accelerator.GPU).also { runOnUiThread { overlay.edges = it.contract.edges } }
+            FaceTracker(context, Accelerator.GPU).also {
+                runOnUiThread {
+                    overlay.edges = it.contract.edges
+                    tracker = it
+                }
+            }
         }
         camera = FaceCamera(this, open, ::show) { words.text = "edgewing: ${it.message}" }.also { it.start(this) }
     }
 
     private fun show(seen: Seen) {
         overlay.show(seen)
-        words.text = "%d found, %.1f ms, %s".format(seen.tracks.size, seen.milliseconds, seen.ranOn)
+        val pose = seen.tracks.firstOrNull()?.let { tracker?.expression(it)?.pose }
+        val turned = pose?.run { ", yaw %.0f, pitch %.0f, roll %.0f".format(yaw, pitch, roll) }
+        words.text = "%d found, %.1f ms, %s".format(seen.tracks.size, seen.milliseconds, seen.ranOn) + turned.orEmpty()
     }
 
     override fun onDestroy() {
