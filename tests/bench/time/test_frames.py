@@ -11,8 +11,12 @@ def test_each_count_on_each_processor(tmp_path, capsys):
     log = tmp_path / "rows.jsonl"
     assert main(["frames", "edgewing-xs", "--device", "litert-cpu", "--rounds", "2", "--to", str(log)]) == 0
     made, broken = rows.read(log)
-    assert not broken and len(made) == 6
-    told = {(row["protocol"]["device"], row["protocol"]["faces"]): row for row in made}
+    assert not broken and len(made) == 8
+    searched = {row["protocol"]["device"]: row for row in made if row["protocol"]["searched"]}
+    told = {
+        (row["protocol"]["device"], row["protocol"]["faces"]): row for row in made if not row["protocol"]["searched"]
+    }
+    assert all(searched[name]["ms"]["median"] > told[name, 1]["ms"]["median"] for name in ("cpu", "litert-cpu"))
     assert set(told) == {(device, faces) for device in ("cpu", "litert-cpu") for faces in (1, 5, 20)}
     assert all(0 < row["ms"]["p10"] <= row["ms"]["median"] <= row["ms"]["p90"] for row in made)
     assert told["cpu", 20]["shift_p99_px"] == 0 and told["litert-cpu", 20]["shift_p99_px"] < 2
