@@ -142,6 +142,7 @@ def test_circles_are_drawn_where_the_model_says_how_large(onnx_file, tmp_path):
     words += ["--save", tmp_path / "drawn.png", "--model", onnx_file]
     refused(edgewing(*words), "python -m bench calibrate measures it")
     for extra in ([], ["--radius"]):
-        edgewing("run", ROOT / "docs/portrait.jpg", "--save", tmp_path / f"{len(extra)}.png", *extra)
+        saved = tmp_path / f"{len(extra)}.png"
+        edgewing("run", ROOT / "docs/portrait.jpg", "--model", "edgewing-s", "--save", saved, *extra)
     plain, circled = (images.read_image(tmp_path / f"{number}.png") for number in (0, 1))
     assert not np.array_equal(plain, circled)

@@ -72,7 +72,13 @@ def test_the_page_has_its_own_socket_and_no_other(home):
     strace = ["strace", "-f", "-qq", "-e", "trace=%network", "-o", str(trace), *words]
     environment = {**os.environ, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     served = subprocess.Popen(
-        strace, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        strace,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
     )
     try:
         address = next(line for line in served.stdout if "http://" in line).split()[-1]
