@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bench.time.browser import look, serving, write_mjpeg
-from edgewing import files, models, web
+from bench.time.browser import look, programs, serving, write_mjpeg
+from edgewing import files, hints, models, web
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 
@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(model: str, head: int, out: str) -> None:
     if not out.endswith(".webp"):
         raise InputError(f"--out {out}: name a .webp file")
+    if head < 0:
+        raise InputError(f"--head {head}: give 0 or more")
+    programs()
     with tempfile.TemporaryDirectory() as folder, serving(web.site(model)) as url:
         look(url, write_mjpeg(Path(folder) / "camera.mjpeg", clip(head, SECONDS * 30)), SECONDS, folder)
         pictures = even(sorted(Path(folder).glob("*.png")))
@@ -41,6 +44,7 @@ def main(model: str, head: int, out: str) -> None:
     pictures[0].save(made, "webp", save_all=True, append_images=pictures[1:], duration=EACH, loop=0, quality=60)
     files.write(out, made.getvalue())
     print(f"wrote {out}: {len(pictures)} pictures of {pictures[0].width} x {pictures[0].height} px")
+    print(hints.next_line("python -m bench web --model", model))
 
 
 def clip(number: int, count: int, side: int = 480) -> list[np.ndarray]:

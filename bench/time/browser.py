@@ -57,7 +57,7 @@ def browser_rows(
     """A row for each model. video: what the camera shows; None: a drawn face that moves."""
     if seconds < PARTS:
         raise InputError(f"--seconds {seconds}: give {PARTS} or more")
-    _needed()
+    programs()
     frames = clip(90) if video is None else frames_of(video)
     source = "a drawn face that moves, seed 0" if video is None else Path(video).name
     source += f"; {len(frames)} frames of {frames[0].shape[1]} x {frames[0].shape[0]} px, 30 fps"
@@ -69,17 +69,17 @@ def browser_rows(
             yield row(name, seen, seconds, source, command)
 
 
-def _needed() -> list[str]:
+def programs() -> list[str]:
     """Chromium and Node. InputError where one of them, or a package of the page, is missing."""
-    programs = [program("chromium"), program("node")]
+    found = [program("chromium"), program("node")]
     if not (APP / "node_modules/playwright-core").is_dir():
         raise InputError(f"{APP}: its npm packages are not installed; type: make web")
-    return programs
+    return found
 
 
 def look(url: str, camera: Path, seconds: int, film: str | None = None) -> dict:
     """What measure.mjs saw of the page. film: a folder for pictures of it, in place of figures."""
-    chromium, node = _needed()
+    chromium, node = programs()
     plan = {"chromium": chromium, "url": url, "camera": str(camera), "warmup": WARMUP, "seconds": seconds, "film": film}
     call = [node, APP / "measure.mjs", json.dumps(plan)]
     done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.__main__ import main
 from bench.report import film
 from bench.time.browser import APP
 
@@ -20,17 +21,29 @@ def test_pictures_are_even_in_time_whatever_the_browser_could_do(tmp_path):
     assert levels[:2] == [10, 20] and levels[9] == levels[11] == 30 and levels[-1] == 40
 
 
+def test_a_head_that_cannot_be_is_said_before_anything_is_drawn(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["film", "--head", "-1", "--out", "a.webp"])
+    assert "--head -1: give 0 or more" in capsys.readouterr().err
+
+
+def green(pixels: np.ndarray) -> int:
+    """How many pixels have the colour of the page's points."""
+    r, g, b = np.moveaxis(pixels.astype(int), -1, 0)
+    return int(((g - r > 40) & (g - b > 10)).sum())
+
+
 @pytest.mark.full
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium; apt-get install chromium")
 @pytest.mark.skipif(not (APP / "node_modules/playwright-core").is_dir(), reason="the page is not built; make web")
 def test_the_page_at_work(tmp_path):
-    film.main("edgewing-free-s", 80, str(tmp_path / "page.webp"))
+    head = 61  # nothing about it is green, so what is green in the film was drawn by the page
+    assert not sum(green(frame) for frame in film.clip(head, 3))
+    film.main("edgewing-free-s", head, str(tmp_path / "page.webp"))
     picture = Image.open(tmp_path / "page.webp")
     assert picture.n_frames > 20
     shown = []
     for k in range(picture.n_frames):
         picture.seek(k)
-        pixels = np.asarray(picture.convert("RGB")).astype(int)
-        face = pixels[100:350]
-        shown.append(int(((face[..., 1] - face[..., 0] > 40) & (face[..., 1] - face[..., 2] > 10)).sum()))
+        shown.append(green(np.asarray(picture.convert("RGB"))[100:350]))
     assert min(shown) > 0

@@ -111,7 +111,7 @@ def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
     # (Farkas, "Anthropometric proportions in the upper lip-lower lip-chin area", 1984); and they get thinner with age
     thinner = 1.1 * rng.random() + 0.5 * max(0, who.age - 0.5)
     values[_named(mesh, "lip-height")] -= thinner
-    # that slider and the next also flatten Cupid's bow: 0.1 mm deep was left of the mean adult's 1.0
+    # that slider also flattens Cupid's bow: these two give it back (a test measures how deep it is)
     values[_named(mesh, "cupidsbow-decr")] += 0.35 + 0.45 * thinner
     values[_named(mesh, "cupidsbow-width")] += 0.1 + 0.1 * thinner
     values = np.clip(values[:, None] + rng.normal(0, 0.06, (len(values), 2)), -1, 1) * spread
