@@ -48,11 +48,11 @@ def comments() -> dict[str, tuple[str, str]]:
 def add_fields(parser: argparse.ArgumentParser) -> None:
     """An option for each field of a recipe, in the recipe's sections."""
     groups: dict[str, argparse._ArgumentGroup] = {}
-    hints = typing.get_type_hints(Recipe)
+    hints, told = typing.get_type_hints(Recipe), comments()
     for field in dataclasses.fields(Recipe):
         if field.name in NO_OPTION:
             continue
-        section, comment = comments()[field.name]
+        section, comment = told[field.name]
         if section not in groups:
             groups[section] = parser.add_argument_group(f"recipe: {section}", None if groups else MORE)
         how = {"help": f"{comment}{_default(field.default)}".replace("%", "%%"), "default": None}
