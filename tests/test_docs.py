@@ -111,8 +111,11 @@ def steps(page: str) -> Iterator[tuple[str, str, str]]:
             yield language, body, shown if after == "text" else ""
 
 
+LONG = "docs/own-landmarks.md"  # trains: test_own_landmarks.py has its stages in the short run
+
+
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", TABLE)
+@pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.full) if p == LONG else p for p in TABLE])
 def test_a_page_as_typed(place, page):
     for language, body, shown in steps(page):
         if language == "json":

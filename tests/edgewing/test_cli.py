@@ -95,9 +95,9 @@ def test_run_writes_what_it_says(model_file, photograph, tmp_path):
     assert images.read_image(drawn).shape == (240, 320, 3)
 
 
-def test_several_pictures_a_line_of_json_each(model_file, photograph, tmp_path):
+def test_several_pictures_a_line_of_json_each(tflite_file, photograph, tmp_path):
     (tmp_path / "drawn").mkdir()
-    second, words = tmp_path / "second face.png", ["--model", model_file, "--detector", "blazeface-short"]
+    second, words = tmp_path / "second face.png", ["--model", tflite_file, "--detector", "blazeface-short"]
     images.write(second, frame([PLACE]))
     done = edgewing("run", photograph, second, *words, "--json", "-", "--save", tmp_path / "drawn")
     assert done.returncode == 0, done.stderr

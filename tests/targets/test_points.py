@@ -41,7 +41,10 @@ MADE = table.plan(["onnx", "tflite", "tensorrt"], ["fp32"])
 BOX = 40, 30, 200, 210
 
 
-@pytest.fixture(scope="module", params=[HAND, FACE], ids=lambda value: value["name"])
+LAYOUTS = [pytest.param(HAND, id="hand-21"), pytest.param(FACE, id="face-106", marks=pytest.mark.full)]
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
 def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("points")
     file = folder / f"{request.param['name']}.json"
