@@ -121,6 +121,10 @@ def shape(mesh: Mesh, who: Person, rng: np.random.Generator) -> np.ndarray:
                 wanted[high] = max(0.0, x) * 0.9
             else:
                 wanted[high if x > 0 else low] = abs(x)
+    # fat below the jaw: from the front a second, softer outline under the one that is marked. One slider's range is
+    # little of it, so it may go further.
+    double = rng.exponential(0.3) + 0.9 * max(0.0, weight) + 0.5 * max(0.0, who.age - 0.5)
+    wanted["neck/neck-double-incr"] = min(1.8, double) * float(np.interp(who.age, [0, 0.1875, 0.5], [0.5, 0.7, 1]))
     for name in mesh.names:
         if name.startswith("asym/") and rng.random() < 0.3:
             wanted[name] = spread * min(0.5, abs(rng.normal(0, 0.18)))
