@@ -25,7 +25,10 @@ def main(source: str, out: str) -> None:
     network, recipe, contract = load_model(source)
     network = network.half()
     # The folders of the machine that trained are nobody else's; the last two parts are the sources' names.
-    recipe = dataclasses.replace(recipe, data=tuple("/".join(Path(place).parts[-2:]) for place in recipe.data))
+    data, unlabelled = (
+        tuple("/".join(Path(place).parts[-2:]) for place in places) for places in (recipe.data, recipe.unlabelled)
+    )
+    recipe = dataclasses.replace(recipe, data=data, unlabelled=unlabelled)
     provenance = dataclasses.replace(contract.provenance, weights_sha256=digest(network))
     model = dataclasses.replace(contract.model, name=out.stem)
     save_model(out, network, recipe, contract.replace(provenance=provenance, model=model))

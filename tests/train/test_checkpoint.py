@@ -162,11 +162,12 @@ def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
     from train.__main__ import main
 
     network = build(RECIPE).eval()
+    recipe = dataclasses.replace(RECIPE, data=("/home/me/data/lfpw/trainset",), unlabelled=("/home/me/data/wflw",))
     save_model(
         tmp_path / "run" / "model.safetensors",
         network,
-        RECIPE,
-        float_contract(network, RECIPE, "run", Credits(trained_on=("drawn",))),
+        recipe,
+        float_contract(network, recipe, "run", Credits(trained_on=("drawn",))),
     )
     main(["pack", str(tmp_path / "run"), "--out", str(tmp_path / "packed.safetensors")])
     loaded = load_model(tmp_path / "packed.safetensors")
@@ -175,6 +176,8 @@ def test_pack_keeps_the_network_in_half_the_bytes(tmp_path, capsys):
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(loaded.network(images)[-1], network(images)[-1], atol=5e-3, rtol=0)
+    assert loaded.recipe.data == ("lfpw/trainset",) and loaded.recipe.unlabelled == ("data/wflw",)
+    assert b"/home/me" not in (tmp_path / "packed.safetensors").read_bytes()
     assert loaded.contract.model.name == "packed"
     assert loaded.contract.provenance.weights_sha256 == checkpoint.digest(loaded.network)
     assert "wrote" in capsys.readouterr().out
