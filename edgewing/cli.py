@@ -283,10 +283,9 @@ def _positive(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 64:
-        raise argparse.ArgumentTypeError(f"{value} is not in 1..64")
-    return value
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 64")
+    return int(text)
 
 
 if __name__ == "__main__":

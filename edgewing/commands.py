@@ -120,10 +120,12 @@ def _texts(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def _may_write(option: str, text: str) -> None:
     path = Path(text)
+    if not text.strip():
+        raise InputError(f"--{option} {text!r}: is empty; name a file")
     if path.is_dir() and isinstance(text, Place) and os.access(path, os.W_OK):
         return
-    if not text.strip() or path.is_dir():
-        raise InputError(f"--{option} {text or repr(text)}: is {'a folder' if text else 'empty'}; name a file")
+    if path.is_dir():
+        raise InputError(f"--{option} {text}: is a folder; name a file")
     if path.exists() and not path.is_file():  # a device, such as /dev/null
         return
     folder = path.parent

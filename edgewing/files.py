@@ -99,8 +99,9 @@ class Part:
     """A new, empty file in the same folder and with the same suffix, which gets the final name when it is whole: a
     killed command leaves no partial file under that name, and what it does leave the next one removes.
 
-    Nobody can have prepared it, as a link to something else, because its name is not known before. What is no file (a
-    device such as /dev/null) keeps its name and is written to. OSError and InputError where it cannot be made.
+    Nobody can have prepared it, as a link to something else, because its name is not known before. Where the final name
+    is a link, the file that it leads to is replaced, and the link stays. What is no file (a device such as /dev/null)
+    keeps its name and is written to. OSError and InputError where it cannot be made.
     """
 
     def __init__(self, path: str | Path):
@@ -109,6 +110,8 @@ class Part:
             raise InputError(f"{path}: is a folder; name a file")
         if self.final.exists() and not self.final.is_file():
             return
+        if self.final.is_symlink():
+            self.final = Path(os.path.realpath(self.final))
         sweep(self.final.parent)
         handle, name = tempfile.mkstemp(f".part{self.final.suffix}", tag(self.final), self.final.parent)
         os.fchmod(handle, 0o666 & ~_UMASK)

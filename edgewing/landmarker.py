@@ -21,6 +21,7 @@ from edgewing.errors import InputError
 from edgewing.faces import Face, Faces
 from edgewing.images import Picture
 
+LARGEST_BOX = 100  # times the picture: the crop would show nothing of it
 UNSURE = 0.75  # mean score below which a face may be upside down
 QUARTERS = (np.pi, np.pi / 2, -np.pi / 2)
 
@@ -46,6 +47,8 @@ class Landmarker:
         threads: int = 1,
         device: str = "auto",
     ):
+        if threads < 1:
+            raise InputError(f"{threads} threads: it takes one at least")
         self._files = models.files(models.default() if path is None else path)
         self.runtime = processors.open(self._files, device, threads)
         self._undecided = device == "auto" and bool(processors.here(device, self._files))
@@ -99,7 +102,7 @@ class Landmarker:
             if boxes is None:
                 faces = self.find(image, self.detector(image))
             else:
-                faces = self.look(image, [Detection(np.asarray(box, np.float64), 1.0) for box in boxes], given=True)
+                faces = self.look(image, [Detection(_box(box, image), 1.0) for box in boxes], given=True)
         return Faces(faces, image, self.contract.layout)
 
     def find(self, image: np.ndarray, places: Sequence[Detection]) -> list[Face]:
@@ -147,6 +150,22 @@ class Landmarker:
                 zip(places, crops, points.landmarks, points.scores)
             )
         ]  # fmt: skip
+
+
+def _box(given: object, image: np.ndarray) -> np.ndarray:
+    """(4,) x0, y0, x1, y1 of a box that has a part of the picture; InputError for what is none."""
+    try:
+        box = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        box = np.empty(0)
+    if box.shape != (4,):
+        raise InputError(f"box {given}: expected x0, y0, x1, y1 in image px; boxes is a list of such")
+    height, width = image.shape[:2]
+    if not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
+        raise InputError(f"box {','.join(f'{v:g}' for v in box)}: outside the picture of {width} x {height} px")
+    if np.ptp(box) > LARGEST_BOX * max(width, height):
+        raise InputError(f"box {','.join(f'{v:g}' for v in box)}: far larger than the picture of {width} x {height} px")
+    return box
 
 
 def whole_note(landmarker: Landmarker) -> str:

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Iterator
 
 STDOUT = "-"
+_STDOUTS = "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"
 _stdout = None  # where results go that were asked for there
 
 
 class Output(str):
-    """The name of a file that is written, or ``-``."""
+    """The name of a file that is written, or ``-``; the system's own names of standard output are that too."""
+
+    def __new__(cls, text: str) -> Output:
+        return super().__new__(cls, STDOUT if text in _STDOUTS else text)
 
 
 class Rows(Output):

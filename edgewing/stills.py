@@ -17,6 +17,7 @@ from edgewing.landmarker import Landmarker, whole_note
 from edgewing.words import counted
 
 STDIN = "-"
+VIDEOS = ".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"
 WHERE = "with --box x0,y0,x1,y1"
 
 
@@ -31,7 +32,7 @@ def run(
     places = _names(save, names)
     if boxes is not None and len(names) > 1:
         raise InputError("--box says where to look in one picture; name one")
-    model = model or models.default()
+    model = models.default() if model is None else model
     landmarker = Landmarker(model, detector, threads, device)
     if radius and not (save and landmarker.contract.radius):
         unknown = f"is not known of {model}: python -m bench calibrate measures it"
@@ -77,6 +78,8 @@ def _pictures(given: Sequence[str]) -> list[str]:
     """What was typed, with a folder's pictures in its place."""
     found: list[str] = []
     for name in given:
+        if not name:
+            raise InputError("'': the name of a picture is empty; name one, or a folder")
         if "://" in name:
             raise InputError(f"{name}: is an address, and nothing is fetched; pipe it: curl -s {name} | edgewing run -")
         folder = name != STDIN and Path(name).is_dir()
@@ -85,6 +88,8 @@ def _pictures(given: Sequence[str]) -> list[str]:
 
 
 def _read(name: str) -> np.ndarray:
+    if Path(name).suffix.lower() in VIDEOS:
+        raise InputError(f"{name}: is a video, whose frames this takes: edgewing camera --source {name}")
     if name != STDIN:
         return images.read_image(name)
     return images.decode(sys.stdin.buffer.read(images.LARGEST_FILE + 1), "standard input")
@@ -118,9 +123,6 @@ def _find(
     """What is in one picture: on the terminal, drawn into ``save``, and as --json has it."""
     image, layout = _read(name), landmarker.contract.layout
     height, width = image.shape[:2]
-    for box in boxes or ():
-        if not (box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0):
-            raise InputError(f"--box {','.join(f'{v:g}' for v in box)}: outside the picture of {width} x {height} px")
     detector = None if boxes else landmarker.detector.name
     faces = landmarker(image, boxes)
     found = f"{detector} found {len(faces)}" if detector else f"{len(faces)} boxes given" if boxes[1:] else "box given"

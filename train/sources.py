@@ -42,6 +42,8 @@ def _open(recipe: Recipe, root: Path, say: Callable[[str], None]) -> Cache:
     if drawn := [name for name in recipe.data if name in DRAWN]:
         if len(recipe.data) > 1:
             raise InputError(f"`{drawn[0]}` is trained on alone; name it without other folders")
+        if Path(drawn[0]).is_dir():
+            raise InputError(f"{drawn[0]}: is a folder here, and the name of faces to draw; the folder is ./{drawn[0]}")
         if recipe.crop != "gtbox":
             raise InputError(
                 f"drawn faces have no boxes of a dataset; --crop {recipe.crop} needs one, use --crop gtbox"

@@ -131,18 +131,22 @@ class Lines:
         self.count += 1
 
     def _append(self, data: bytes) -> None:
-        whole, problem = self.stream.tell(), "part of a line"
+        pipe, problem = not self.stream.seekable(), "part of a line"
+        whole = 0 if pipe else self.stream.tell()
         try:
             if self.stream.write(data) == len(data):
                 return
         except OSError as error:
             problem = error.strerror
-        self.stream.truncate(whole)
+        if not pipe:
+            self.stream.truncate(whole)
         raise InputError(f"{self.part.final}: {problem} after {self.count} whole lines; make room there")
 
     def close(self) -> bool:
-        """Finish the file and give it its name; whether there is one."""
-        if self.part is None:
+        """Finish the file and give it its name; whether there is one. Without a line there is none: what stood under
+        that name before stays."""
+        if self.part is None or not self.count:
+            self.discard()
             return False
         self.stream.close()
         self.part.finish()

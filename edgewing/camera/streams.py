@@ -16,7 +16,7 @@ from edgewing.landmarker import Landmarker
 
 
 def stream(
-    source: str | int | Path = 0, landmarker: Landmarker | None = None, smoothing: bool = True
+    source: str | int | Path = 0, landmarker: Landmarker | str | Path | None = None, smoothing: bool = True
 ) -> Iterator[tuple[np.ndarray, Faces]]:
     """Each frame, (H, W, 3) uint8 RGB, with its faces, oldest first; ``face.id`` stays with a face.
 
@@ -24,11 +24,13 @@ def stream(
 
     source: what `edgewing camera --source` takes: a camera's number, a video, a folder, a URL, a pipeline. Of what is
     live the newest frame is taken, and those that it overtook are dropped. It is closed when the loop ends.
-    landmarker: by default one with the default model. smoothing: landmarks are held steady.
+    landmarker: one of yours, or what Landmarker takes: a name, a file, None for the default.
+    smoothing: landmarks are held steady.
 
     Raises: InputError where the source cannot be opened, or ends before its time.
     """
-    landmarker = landmarker or Landmarker()
+    if not isinstance(landmarker, Landmarker):
+        landmarker = Landmarker(landmarker)
     tracker, opened = Tracker(landmarker), sources.open(str(source))
     feed = sources.Newest(opened) if opened.live else opened
     with contextlib.closing(feed):

@@ -99,6 +99,8 @@ def find(text: str | Path) -> Path:
 
 def files(text: str | Path) -> dict[str, Path]:
     """Format -> file of one model, the one for the CPU first: all that came of a shipped one, else the file itself."""
+    if not str(text):
+        raise InputError("'': the name of a model is empty; edgewing models lists those that are here")
     first = find(text)
     form = containers.format_of(first)
     named = str(text) in SHIPPED or (first.parent == FOLDER and first.stem == str(text))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgewing import images
+from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from tests.edgewing.conftest import tiny_contract, write_onnx
 from tests.edgewing.test_cli import PLACE, ROOT, edgewing, refused
@@ -53,7 +55,10 @@ def test_several_boxes(clock_file, clocks, tmp_path):
     changed = (images.read_image(tmp_path / "drawn.png") != images.read_image(clocks)).any(axis=2)
     assert changed[:, :160].any() and changed[:, 160:].any()
     refused(edgewing("run", clocks, "--model", clock_file, *boxes, "--box=1,2,3"), "--box 1,2,3: expected four numbers")
-    refused(edgewing("run", clocks, "--model", clock_file, *boxes, "--box=400,0,500,9"), "--box 400,0,500,9: outside")
+    refused(
+        edgewing("run", clocks, "--model", clock_file, *boxes, "--box=400,0,500,9"),
+        "box 400,0,500,9: outside the picture of 320",
+    )
     refused(edgewing("run", clocks, clocks, "--model", clock_file, *boxes), "--box says where to look in one picture")
 
 
@@ -146,3 +151,43 @@ def test_circles_are_drawn_where_the_model_says_how_large(onnx_file, tmp_path):
         edgewing("run", ROOT / "docs/portrait.jpg", "--model", "edgewing-s", "--save", saved, *extra)
     plain, circled = (images.read_image(tmp_path / f"{number}.png") for number in (0, 1))
     assert not np.array_equal(plain, circled)
+
+
+def test_what_no_network_can_look_at_is_one_line(tmp_path):
+    picture, video = tmp_path / "a.png", tmp_path / "clip.mp4"
+    images.write(picture, frame([PLACE]))
+    video.write_bytes(b"a video")
+    refused(edgewing("run", picture, "--box=0,0,1e39,1e39"), "far larger than the picture of 320 x 240 px")
+    refused(edgewing("run", video), f"is a video, whose frames this takes: edgewing camera --source {video}")
+    refused(edgewing("run", ""), "the name of a picture is empty")
+    refused(edgewing("run", picture, "--model", ""), "the name of a model is empty")
+    refused(edgewing("run", picture, "--save", ""), "--save '': is empty")
+    assert "x is no number from 1 to 64" in edgewing("run", picture, "--threads", "x").stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "clip.mp4"]
+
+
+def test_results_go_where_a_link_leads_and_the_systems_names_of_standard_output_are_that(onnx_file, tmp_path):
+    picture, real, link = tmp_path / "a.png", tmp_path / "real.jsonl", tmp_path / "link.jsonl"
+    images.write(picture, frame([PLACE]))
+    real.write_text("old")
+    link.symlink_to(real)
+    words = "run", picture, "--model", onnx_file, "--box=40,50,140,140", "--json"
+    assert edgewing(*words, link).returncode == 0 and link.is_symlink()
+    faces = json.loads(real.read_text())["faces"]
+    assert np.abs(np.array(faces[0]["landmarks"]) - PLACE).max() < 0.25
+    assert len(json.loads(edgewing(*words, "/dev/stdout").stdout)["faces"]) == 1
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        assert edgewing(*words, pipe).returncode == 0
+        assert len(json.loads(reader.stdout.read())["faces"]) == 1
+
+
+def test_boxes_that_are_none_are_faults_of_the_input(onnx_file):
+    landmarker, picture = Landmarker(onnx_file), frame([PLACE])
+    for boxes in ([40, 50, 140, 140], [[1, 2, 3]], [["a", 2, 3, 4]]):
+        with pytest.raises(InputError, match="expected x0, y0, x1, y1 in image px"):
+            landmarker(picture, boxes)
+    with pytest.raises(InputError, match="outside the picture of 320 x 240 px"):
+        landmarker(picture, [[400, 0, 500, 9]])
+    with pytest.raises(InputError, match="0 threads"):
+        Landmarker(onnx_file, threads=0)

@@ -27,6 +27,13 @@ def test_drawn_faces_are_drawn_once(tmp_path):
     )
 
 
+def test_a_folder_of_that_name_is_not_passed_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drawn").mkdir()
+    with pytest.raises(InputError, match="the folder is ./drawn"):
+        open_cache(recipes.replace(RECIPE, data=("drawn",)), tmp_path, Workers(), print)
+
+
 def test_folders_are_read_and_what_is_left_out_is_said(tmp_path):
     folder = tmp_path / "faces"
     folder.mkdir()

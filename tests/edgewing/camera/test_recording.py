@@ -79,6 +79,8 @@ def test_lines_are_json_and_get_their_name_at_the_end(tmp_path, capsys):
     assert "lines.jsonl" not in names(tmp_path)
     assert lines.close()
     assert [json.loads(line)["frame"] for line in (tmp_path / "lines.jsonl").read_text().splitlines()] == [0, 1]
+    none = recording.Lines(tmp_path / "lines.jsonl")  # a session that had no frame costs nobody an older file
+    assert not none.close() and len((tmp_path / "lines.jsonl").read_text().splitlines()) == 2
     to_stdout = recording.Lines("-")
     to_stdout.write({"frame": 0})
     assert not to_stdout.close() and capsys.readouterr().out == '{"frame":0}\n'

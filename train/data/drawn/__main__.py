@@ -12,6 +12,7 @@ writes drawn heads as pictures with COCO keypoints and a JSON line of truth each
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from edgewing.outputs import Output
 from train.data import drawn
 from train.data.cache import Cache
 from train.data.samples import visibility_of
+from train.recipes import DRAWN
 
 ROWS = {"cartoons": 5, "heads": 8}  # of a sheet, eight faces wide
 COLOURS = (255, 0, 0), (255, 255, 0), (0, 255, 0)  # of points that are absent, hidden, seen
@@ -56,7 +58,8 @@ def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segm
 
     written = write(folder, faces, layout, segments)
     print(f"wrote {folder}: {written} faces, {written / (time.perf_counter() - begin):.1f} a second")
-    print(hints.next_line("python -m train fit", folder, "--layout", layout, "--run", "heads"))
+    named = os.path.join(os.curdir, folder) if str(folder) in DRAWN else folder  # that name alone has them drawn anew
+    print(hints.next_line("python -m train fit", named, "--layout", layout, "--run", "heads"))
 
 
 def _variety(cache: Path, folder: Path, most: int, layout: str, seed: int) -> None:
