@@ -1,5 +1,5 @@
 # No data: every face is drawn. The list that begins with gpu is for a machine with a GPU; minutes are its own, so that no two
 # machines give the same weights to the bit. D, a folder of photographs, is there to measure with alone.
 PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # free-s
-models/queue.sh                                          # free-s-2, free-s-3
-ONLY=files models/ship.sh edgewing-free-s runs/free-s-3
+models/queue.sh                                          # free-s-2, ..., free-s-5
+ONLY=files models/ship.sh edgewing-free-s runs/free-s-5
