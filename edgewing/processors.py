@@ -97,9 +97,7 @@ def open(files: Mapping[str, Path], device: str = "cpu", threads: int = 1, tell:
     if device not in ("auto", "cpu") and next(iter(files)) in ("onnx", "tflite"):
         wanted = {p.package: None for name, p in PROCESSORS.items() if device in (name, p.kind) and p.form in files}
         comes = "no runtime here has one; it comes with " + " or ".join(wanted)
-        why = "; ".join(problems) or (
-            comes if wanted else "it needs an ONNX file: edgewing-free-s has one"
-        )
+        why = "; ".join(problems) or (comes if wanted else "it needs an ONNX file: edgewing-free-s has one")
         print(f"note: {device} cannot be had, so it runs on the CPU ({why})", file=sys.stderr)
     return runtimes.open(next(iter(files.values())), threads, tell)
 
