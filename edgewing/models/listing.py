@@ -32,9 +32,7 @@ def show(as_json: bool) -> None:
     print(RESEARCH)
     print("error: mean distance of the points, of that of the outer corners of the eyes; crops from true boxes")
     for reference, processor in sorted({(f["reference"], f["processor"]) for f in figures.values() if "time" in f}):
-        print(
-            f"time: that of {reference} = 1, raced with it; ms: of one core of an {processor}; both of the first file"
-        )
+        print(f"time: that of {reference} = 1, raced with it; ms: one core of an {processor}; both of the first file")
     print(hints.next_line("edgewing info", names[0]))
 
 

@@ -159,6 +159,7 @@ def micro(run) -> tuple:
 
 
 def written(run, *npus: str) -> tuple:
+    """As ``micro``, for these NPUs; the second file is always that of the same one."""
     with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(io.StringIO()) as said:
         command.main([str(run), "--to", "tflm", *npus])
     assert end.value.code == 0, said.getvalue()
