@@ -152,7 +152,7 @@ def develop(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = _GAMMA[(np.clip(x, 0, 1) * 4095).astype(np.int32)]
     x = (x - 0.45) * np.float32(rng.uniform(0.7, 1.45)) + np.float32(0.45 + rng.normal(0, 0.05))
     saturation = 0.0 if rng.random() < 0.12 else rng.uniform(0.4, 1.4)
-    grey = x.mean(2, keepdims=True)
+    grey = (x[..., :1] + x[..., 1:2] + x[..., 2:]) / 3  # numpy's mean over so few takes four times as long
     x = grey + (x - grey) * np.float32(saturation)
     if rng.random() < 0.12:
         n = int(x.shape[0] * rng.uniform(0.35, 0.8))

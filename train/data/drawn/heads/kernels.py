@@ -20,7 +20,7 @@ def add_targets(v, which, weights, start, index, delta, scale):
                 v[j, c] += f * delta[i, c]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def raster(p, triangles, cull, alpha, uv, noise, depth, ids, bary, first):
     """Write where triangles are the nearest: their number from ``first`` on, and two barycentrics.
 
@@ -39,14 +39,18 @@ def raster(p, triangles, cull, alpha, uv, noise, depth, ids, bary, first):
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if area == 0.0 or (cull and area > 0):
             continue
+        left, right = max(0, math.ceil(min(x0, x1, x2))), min(w - 1, math.floor(max(x0, x1, x2))) + 1
+        top, bottom = max(0, math.ceil(min(y0, y1, y2))), min(h - 1, math.floor(max(y0, y1, y2))) + 1
+        if left >= right or top >= bottom:  # most are smaller than a pixel
+            continue
         solid = alpha[a] >= 1 and alpha[b] >= 1 and alpha[c] >= 1
-        inv = 1.0 / area
-        for y in range(max(0, math.ceil(min(y0, y1, y2))), min(h - 1, math.floor(max(y0, y1, y2))) + 1):
-            for x in range(max(0, math.ceil(min(x0, x1, x2))), min(w - 1, math.floor(max(x0, x1, x2))) + 1):
-                w1 = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) * inv
-                w2 = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) * inv
+        x1, y1, x2, y2 = (x1 - x0) / area, (y1 - y0) / area, (x2 - x0) / area, (y2 - y0) / area
+        for y in range(top, bottom):
+            for x in range(left, right):
+                w1 = (x - x0) * y2 - (y - y0) * x2
+                w2 = (y - y0) * x1 - (x - x0) * y1
                 w0 = 1.0 - w1 - w2
-                if w0 < -1e-6 or w1 < -1e-6 or w2 < -1e-6:
+                if min(w0, w1, w2) < -1e-6:
                     continue
                 z = w0 * z0 + w1 * z1 + w2 * z2
                 if z <= depth[y, x]:

@@ -1,7 +1,8 @@
 """The colour of every pixel in linear light: what the surface is made of, and the light on it.
 
 Materials are functions of a place on the template, compiled into one loop over pixels. Each returns red, green, blue,
-gloss, its sharpness, the share of occlusion, and two slopes that tilt the normal.
+gloss, its sharpness, the share of occlusion, and two slopes that tilt the normal. All are inlined: as calls, with the
+numbers of ``Style`` copied to each, they took twice as long.
 """
 
 from __future__ import annotations
@@ -67,20 +68,22 @@ def _look(texture, u, v, c):
     x, y = u * n, v * n
     ix, iy = math.floor(x), math.floor(y)
     fx, fy = x - ix, y - iy
-    x0, y0, x1, y1 = int(ix) & (n - 1), int(iy) & (n - 1), int(ix + 1) & (n - 1), int(iy + 1) & (n - 1)
+    last = np.uint64(n - 1)  # a signed index is looked at whether it counts from the end
+    x0, y0, x1, y1 = np.uint64(ix) & last, np.uint64(iy) & last, np.uint64(ix + 1) & last, np.uint64(iy + 1) & last
     a = texture[y0, x0, c] * (1 - fx) + texture[y0, x1, c] * fx
     b = texture[y1, x0, c] * (1 - fx) + texture[y1, x1, c] * fx
     return a * (1 - fy) + b * fy
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _clouds(noise, u, v):
     """As ``_look``, all three channels: clouds and their two slopes."""
     n = noise.shape[0]
     x, y = u * n, v * n
     ix, iy = math.floor(x), math.floor(y)
     fx, fy = x - ix, y - iy
-    x0, y0, x1, y1 = int(ix) & (n - 1), int(iy) & (n - 1), int(ix + 1) & (n - 1), int(iy + 1) & (n - 1)
+    last = np.uint64(n - 1)  # a signed index is looked at whether it counts from the end
+    x0, y0, x1, y1 = np.uint64(ix) & last, np.uint64(iy) & last, np.uint64(ix + 1) & last, np.uint64(iy + 1) & last
     a, b, c, d = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
     return (
         a * noise[y0, x0, 0] + b * noise[y0, x1, 0] + c * noise[y1, x0, 0] + d * noise[y1, x1, 0],
@@ -95,7 +98,7 @@ def _smooth(a, b, x):
     return t * t * (3 - 2 * t)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _over(colour, other, share):
     return (
         colour[0] * (1 - share) + other[0] * share,
@@ -109,7 +112,7 @@ def _row(colours, k, f):
     return colours[k, 0] * f, colours[k, 1] * f, colours[k, 2] * f
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _brow(tx, ty, brow, strand, style):
     """Share of the brow's hair at a place; brow: (3, 33) |x|, middle, half thickness."""
     ax = abs(tx)
@@ -130,7 +133,7 @@ def _brow(tx, ty, brow, strand, style):
     )
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _skin(m, noise, strand, style, colours, brow):
     tx, ty, tz = m[6], m[7], m[8]
     lip, inside, occ = _smooth(0.35, 0.65, m[11 + LIPS]), m[11 + MOUTH], m[11 + OCCLUSION]
@@ -180,7 +183,7 @@ def _skin(m, noise, strand, style, colours, brow):
     return colour[0], colour[1], colour[2], gloss, 14.0 + 16 * lip, occ, du, dv
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _eye(tx, ty, tz, centres, strand, style, colours):
     """The ball by its own direction; its paint turns with it, because the template's ball is turned back."""
     e = 0 if tx > 0 else 1
@@ -200,7 +203,7 @@ def _eye(tx, ty, tz, centres, strand, style, colours):
     return f, f * 0.94 * (1 - 0.3 * vein), f * 0.9 * (1 - 0.3 * vein), 1.0, 130.0, occ, 0.0, 0.0
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _teeth(tx, tz, strand, style):
     gap = _smooth(0.0, 0.006, abs(((abs(tx) + 0.0425) / 0.085) % 1.0 - 0.5) * 0.085)  # between teeth of 8.5 mm
     f = (0.85 + 0.2 * _look(strand, tx * 1.1 + 0.3, 0.3, 0)) * (0.7 + 0.3 * gap) * style.teeth
@@ -208,7 +211,7 @@ def _teeth(tx, tz, strand, style):
     return f, f * 0.94, f * style.teeth_blue, 0.4, 40.0, occ, 0.0, 0.0
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _hair(u, v, occ, noise, strand, style, colours):
     if style.curly > 0.5:
         st = min(1.0, max(0.0, 0.5 + 2.2 * (_look(noise, u * 2.3 + style.shift_x, v * 2.3 + style.shift_y, 0) - 0.5)))
@@ -220,7 +223,7 @@ def _hair(u, v, occ, noise, strand, style, colours):
     return c[0], c[1], c[2], style.strands_gloss * (0.3 + 1.2 * st), 12.0, shade, 0.8 * (st - 0.5), 0.0
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _cloth(kind, tx, ty, u, v, noise, style, colours):
     if kind == 6:
         f = 1 + 0.2 * (_look(noise, tx * 2.0, ty * 2.0, 0) - 0.5)
@@ -233,7 +236,7 @@ def _cloth(kind, tx, ty, u, v, noise, style, colours):
     return c[0], c[1], c[2], 0.0, 20.0, 1.0, 0.0, 0.0
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _material(k, m, noise, strand, style, colours, brow, centres):
     """m: what ``shade`` has of the place."""
     if k == 0:
@@ -252,7 +255,7 @@ def _material(k, m, noise, strand, style, colours, brow, centres):
     return _cloth(k, m[6], m[7], m[9], m[10], noise, style, colours)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _shadow(m, d, depth, to_light):
     """Share of the first light that is cut off at a place, by its shadow map."""
     n = depth.shape[0]
@@ -269,7 +272,7 @@ def _shadow(m, d, depth, to_light):
     return hit / 9.0
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, inline="always")
 def _light(k, m, made, lights, depth, to_light, style):
     """Linear RGB that comes from a place of material ``made``."""
     gloss, power, occ = made[3], made[4], made[5]
@@ -307,7 +310,7 @@ def _light(k, m, made, lights, depth, to_light, style):
     return made[0] * er + sr, made[1] * eg + sg, made[2] * eb + sb
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def shade(ids, bary, triangles, kind, at, noise, strand, style, colours, brow, centres, lights, depth, to_light, out):
     """Fill (H, W, 4) linear RGB and cover. at: (V, 19) place and normal in view space, place on the template, texture
     coordinates, paint. lights: (L, 6) direction and colour; the first two are the sky's and the ground's, the third
