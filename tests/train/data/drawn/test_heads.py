@@ -15,8 +15,8 @@ from train import data
 from train.data import drawn
 from train.data.catalogue import is_research_only
 from train.data.drawn import folder
-from train.data.drawn.heads import SEGMENTS, SIZE, before, head, people, undrawn
-from train.data.drawn.heads.camera import Camera
+from train.data.drawn.heads import SEGMENTS, SIZE, before, head, people, render, sheets, undrawn
+from train.data.drawn.heads.camera import Camera, lights
 from train.data.drawn.heads.marks import LEFT_CORNER, RIGHT_CORNER, Brow, Marks, seen
 from train.data.drawn.heads.mesh import FILE, mesh
 
@@ -288,10 +288,11 @@ def test_strands_and_things_say_where_nothing_is_seen_through_them(seed):
     turned, box, rng = camera(10.0), np.array([70.0, 70.0, 170.0, 190.0]), np.random.default_rng(seed)
     line = np.stack([np.linspace(-0.6, 0.6, 21), np.full(21, 7.9), np.full(21, 0.9)], 1)
     plain, noise = np.full((240, 240, 3), 0.9, np.float32), rng.random((256, 256)).astype(np.float32)
-    strands, things = np.zeros((2, 240, 240), np.float32)
+    strands, things, ear = np.zeros((3, 240, 240), np.float32)
     made = before.locks(plain, strands, line, turned, np.full(3, 0.02), seed % 2 == 0, rng)
     held = before.thing(plain, things, box, np.full(3, 0.2), 1.0, 1.0, noise, rng)
-    for picture, covered in ((made, strands), (held, things)):
+    phone = before.phone(plain, ear, box, np.full(3, 0.2), 1.0, rng)
+    for picture, covered in ((made, strands), (held, things), (phone, ear)):
         changed = cv2.dilate((np.abs(picture - plain).max(2) > 0.02).astype(np.uint8), np.ones((3, 3))) > 0
         assert changed.any() and not (covered > 0.5)[~changed].any()
 
@@ -320,3 +321,23 @@ def test_some_people_have_fat_under_the_chin():
     dice = [np.random.default_rng(seed) for seed in range(150)]
     found = [below(people.shape(m, people.person(rng), rng)) - below(m.base) for rng in dice]
     assert np.percentile(found, 90) > 0.9 and np.median(found) < 0.7
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_braids_hang_beside_the_face(seed):
+    m = mesh()
+    chin, ear = m.base[m.chin], abs(m.base[m.ear][0])
+    found = sheets.braids(m, m.base, np.random.default_rng(seed))
+    assert 1 <= len(found) <= 2
+    for braid in found:
+        assert braid.vertices[:, 1].min() < chin[1] < braid.vertices[:, 1].max() < m.base[m.bridge][1]
+        assert abs(braid.vertices[:, 0]).min() > 0.4 * ear and len({*np.sign(braid.vertices[:, 0])}) == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_another_person_stands_at_one_side(seed):
+    plain = np.full((SIZE, SIZE, 3), 0.5, np.float32)
+    rng = np.random.default_rng(seed)
+    changed = abs(render._in_company(plain, mesh(), lights(rng), rng) - plain).max(2) > 0.01
+    left, right = changed[:, : SIZE // 4].mean(), changed[:, -SIZE // 4 :].mean()
+    assert max(left, right) > 0.05 and min(left, right) < 0.02

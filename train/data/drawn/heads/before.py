@@ -1,4 +1,4 @@
-"""What is painted before the head in the picture: glasses, fingers, flat things."""
+"""What is painted before the head in the picture: glasses, fingers, a phone, flat things."""
 
 from __future__ import annotations
 
@@ -155,8 +155,38 @@ def _fingers(layer, shape, centre, wide, tone, rng) -> None:
     for k, length in enumerate((0.27, 0.31, 0.33, 0.26)):
         start = centre + across * (k - 1.5) * w * 2.1 + along * w * 2
         end = start - along * wide[1] * length * rng.uniform(0.8, 1.05) + across * (k - 1.5) * w * 0.5
-        ends = tuple(tuple(int(x) for x in _fixed(p)) for p in (start, end))
-        for share, bright in ((1.0, 0.55), (0.8, 0.8), (0.45, 0.95)):
-            paint = tuple(float(c) * bright for c in tone)
-            cv2.line(shape, *ends, paint, max(1, int(2 * w * share)), cv2.LINE_AA, _FINE)
-        cv2.line(layer, *ends, 1.0, max(1, int(2 * w)), cv2.LINE_AA, _FINE)
+        _finger(layer, shape, start, end, w, tone)
+
+
+def _finger(layer, shape, start: np.ndarray, end: np.ndarray, w: float, tone) -> None:
+    ends = tuple(tuple(int(x) for x in _fixed(p)) for p in (start, end))
+    for share, bright in ((1.0, 0.55), (0.8, 0.8), (0.45, 0.95)):
+        paint = tuple(float(c) * bright for c in tone)
+        cv2.line(shape, *ends, paint, max(1, int(2 * w * share)), cv2.LINE_AA, _FINE)
+    cv2.line(layer, *ends, 1.0, max(1, int(2 * w)), cv2.LINE_AA, _FINE)
+
+
+def phone(picture, covered, box: np.ndarray, tone, gain: float, rng) -> np.ndarray:
+    """The picture with a phone held to an ear, seen from its edge to its back, and the fingers about it."""
+    wide, side, angle = box[2:] - box[:2], rng.choice((-1, 1)), rng.normal(0, 0.25)
+    centre = (box[:2] + box[2:]) / 2 + np.array([side * rng.uniform(0.48, 0.66), rng.uniform(0.0, 0.25)]) * wide
+    along, across = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
+    broad, high = wide[0] * rng.uniform(0.1, 0.45), wide[1] * rng.uniform(0.75, 1.0)
+    layer, shape = np.zeros(picture.shape[:2], np.float32), np.zeros(picture.shape, np.float32)
+    paint = np.full(3, 0.012) if rng.random() < 0.6 else colour(rng) / max(gain, 0.2) * 0.8
+    slab = np.array(
+        [x * broad * across + y * high * along for x, y in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
+    )
+    for scale, bright in ((1.0, 2.5), (0.94, 1.0)):
+        _filled(shape, centre + scale * slab, tuple(float(c) * bright for c in paint))
+    _filled(layer, centre + slab, 1.0)
+    for k in range(int(rng.integers(0, 4)) if broad > 0.25 * wide[0] else 0):
+        lens = centre + slab[0] * 0.7 + along * k * 0.14 * high
+        cv2.circle(shape, tuple(int(x) for x in lens), max(1, int(0.04 * high)), (0.004, 0.004, 0.006), -1, cv2.LINE_AA)
+    w = wide[0] * rng.uniform(0.06, 0.08)
+    for k in range(4):
+        start = centre + side * across * (0.5 * broad + w) + along * ((k - 0.3) * 2.1 * w)
+        _finger(layer, shape, start, start - side * across * (broad * rng.uniform(0.5, 0.9) + w), w, tone)
+    shape, layer = cv2.GaussianBlur(shape, (0, 0), 0.9), cv2.GaussianBlur(layer, (0, 0), 0.6)
+    np.maximum(covered, layer, out=covered)
+    return picture * (1 - layer[..., None]) + shape * layer[..., None]

@@ -152,47 +152,6 @@ def _beard(who: people.Person, rng: np.random.Generator) -> tuple[np.ndarray, fl
     return fixed().beards[kind], dense, rng.uniform(0.0, 0.06) if kind in (2, 4) else 0.0
 
 
-def _style(who: people.Person, beard: float, curly: bool, painted: bool, rng: np.random.Generator) -> Style:
-    u = rng.uniform
-    made = {
-        "shift_x": u(0, 5),
-        "shift_y": u(0, 5),
-        "shift_z": u(0, 5),
-        "redness": float(abs(rng.normal(0.25, 0.25))),
-        "blotch": u(0.2, 1.0),
-        "grain": u(0.1, 0.7),
-        "freckles": u(0.3, 1) if rng.random() < 0.12 else 0.0,
-        "rings": u(0.0, 0.35),
-        "shadow": u(0, 0.7) if painted else 0.0,
-        "shadow_red": 0.4 * u(0, 1) ** 2,
-        "shadow_green": 0.4 * u(0, 0.6) ** 2,
-        "shadow_blue": 0.4 * u(0, 1) ** 2,
-        "lips": u(0.25, 0.95),
-        "gloss": u(0.05, 0.6) ** 1.5,
-        "wet": u(0, 1),
-        "brows": u(0.35, 1.15),
-        "brow_ends": u(0.03, 0.1),
-        "beard": beard,
-        "bump": u(0.05, 0.7) * (0.5 + who.age),
-        "folds": max(0.0, rng.normal(0.1, 0.15) + 1.2 * max(0, who.age - 0.6)),
-        "iris": u(0.43, 0.52),
-        "pupil": u(0.22, 0.5),
-        "veins": u(0, 1),
-        "lid_shade": u(0.25, 0.7),
-        "white": u(0.3, 0.6),
-        "teeth": u(0.6, 1.1),  # the shades of teeth are lighter than light skin is
-        "teeth_blue": u(0.7, 1.0),
-        "mouth_light": u(0.5, 1.0),
-        "strands": u(1.5, 4),
-        "strands_gloss": u(0, 0.5),
-        "curly": float(curly),
-        "stripes": u(8, 40) if rng.random() < 0.3 else 0.0,
-        "cast": u(0.4, 1.0),
-        "depth": u(0, 1.5),
-    }
-    return Style(**{name: float(value) for name, value in made.items()})
-
-
 def _colours(who: people.Person, painted: bool, rng: np.random.Generator) -> np.ndarray:
     pale = rng.random()
     lip = who.tone * (0.95, 0.5 + 0.25 * pale, 0.53 + 0.25 * pale) * rng.uniform(0.65, 1.1)
@@ -218,7 +177,7 @@ def _aimed(m: Mesh, v: np.ndarray, marks: Marks, pose: tuple[float, float, float
     return made
 
 
-def _gathered(m: Mesh, v, who, marks_v, paint, cam, body, painted: bool, rng) -> Parts:
+def _gathered(m: Mesh, v, who, marks_v, paint, cam, body, painted: bool, rng, more) -> Parts:
     """Head, lashes, shirt, hair, hat and mask in view space."""
     f, t, parts = fixed(), m.template, Parts()
     alpha = np.ones(len(v))
@@ -246,6 +205,8 @@ def _gathered(m: Mesh, v, who, marks_v, paint, cam, body, painted: bool, rng) ->
         for sheet in hair:
             sheet.alpha = np.where(high, 0, sheet.alpha)
         made += sheets.hat(m, v, hat == "scarf", rng)
+    if worn.style in ("long", "tied") and hat != "scarf" and more.random() < 0.12:
+        hair = hair + sheets.braids(m, v, more)
     for sheet in made + hair:
         own = np.zeros((len(sheet.vertices), shading.PAINTS))
         own[:, shading.OCCLUSION] = sheet.occlusion
@@ -324,17 +285,33 @@ def draw(
     still: camera.Camera | None = None,
 ) -> Scene:
     """One picture, SIZE px wide and high, with all that is known of it. Arguments as for ``sit``."""
+    more = rng.spawn(1)[0]  # for what few heads have: the others stay as they are
     m, one = meshes.mesh(), sit(rng, pose, acting, still)
-    who, v, cam = one.who, one.vertices, one.camera
-    share = rng.uniform(0.2, 0.7)
+    small, layers, lit, worn = _lit(m, one, rng, more)
+    lock = None if worn.style in ("bald", "buzz") or worn.hidden else sheets.hairline(m, one.vertices, worn)
+    return _photographed(small, *layers, m, one, lit, lock, rng, more)
+
+
+def _lit(m: Mesh, one: Sitter, rng, more, lit: np.ndarray | None = None):
+    """What ``_rendered`` gives of a sitter, the lights (drawn, if none are given), and how the hair is worn."""
+    cam, share = one.camera, rng.uniform(0.2, 0.7)
     body = meshes.rotation(cam.pose[0] * share, cam.pose[1] * 0.2, cam.pose[2] * 0.3)
-    parts, worn = _gathered(m, v, who, one.skin, one.paint, cam, body, one.painted, rng)
-    style = _style(who, one.beard, worn.curly, one.painted, rng)
-    colours = _colours(who, one.painted, rng)
-    lit = camera.lights(rng)
-    small, layers = _rendered(m, parts, one.brow, cam, style, colours, lit)
-    lock = None if worn.style in ("bald", "buzz") or worn.hidden else sheets.hairline(m, v, worn)
-    return _photographed(small, *layers, m, one, lit, lock, rng)
+    parts, worn = _gathered(m, one.vertices, one.who, one.skin, one.paint, cam, body, one.painted, rng, more)
+    style = shading.style(one.who, one.beard, worn.curly, one.painted, rng)
+    colours = _colours(one.who, one.painted, rng)
+    lit = camera.lights(rng) if lit is None else lit
+    return *_rendered(m, parts, one.brow, cam, style, colours, lit), lit, worn
+
+
+def _in_company(picture: np.ndarray, m: Mesh, lit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The picture with another person beside and behind the one who will stand in its middle."""
+    other = _lit(m, sit(rng), rng, rng, lit)[0]
+    scale, side = rng.uniform(0.5, 1.05), rng.integers(2)
+    right = SIZE * rng.uniform(0.35, 0.6)  # where its picture ends, behind the middle
+    move = np.array([[scale, 0, right - scale * SIZE], [0, scale, SIZE * (1 - scale * rng.uniform(0.85, 1.0))]])
+    other = cv2.warpAffine(other, move, (SIZE, SIZE), flags=cv2.INTER_AREA)
+    other = cv2.GaussianBlur(other[:, ::-1] if side else other, (0, 0), rng.uniform(0.3, 2.5))
+    return picture * (1 - other[..., 3:]) + other[..., :3]
 
 
 def _rendered(m: Mesh, parts: Parts, brow: Brow, cam, style: Style, colours: np.ndarray, lit: np.ndarray):
@@ -364,11 +341,14 @@ def _rendered(m: Mesh, parts: Parts, brow: Brow, cam, style: Style, colours: np.
     return small, [cv2.resize(layer, (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) for layer in layers]
 
 
-def _photographed(small, head, things, segments, m, one: Sitter, lit, lock, rng) -> Scene:
+def _photographed(small, head, things, segments, m, one: Sitter, lit, lock, rng, more) -> Scene:
     """Background, exposure, what is before the face, and the camera."""
     f, cam = fixed(), one.camera.resized(SIZE / OVER)
     cover = small[..., 3:]
-    picture = camera.background(rng, SIZE, f.noise[..., 0]) * (1 - cover) + small[..., :3]
+    picture = camera.background(rng, SIZE, f.noise[..., 0])
+    if more.random() < 0.06:
+        picture = _in_company(picture, m, lit, more)
+    picture = picture * (1 - cover) + small[..., :3]
     face = small[..., :3][small[..., 3] > 0.9]
     level = np.percentile(face[::7], 60) if len(face) else 0.3
     # exposed for the face, with some error
@@ -380,10 +360,11 @@ def _photographed(small, head, things, segments, m, one: Sitter, lit, lock, rng)
         picture = before.locks(picture, covered, lock, cam, one.who.hair * bright, fringe, rng)
     if rng.random() < 0.2:
         picture = before.glasses(picture, covered, m, one.skin, one.centres, cam, np.maximum(head, things), gain, rng)
+    box = geometry.landmark_box(cam.project(one.marks.points("300w-68", cam.project, cam.pose[2]))[:, :2])
     if rng.random() < 0.13:
-        points = cam.project(one.marks.points("300w-68", cam.project, cam.pose[2]))[:, :2]
-        box = geometry.landmark_box(points)
         picture = before.thing(picture, covered, box, one.who.tone, bright, gain, f.noise[..., 0], rng)
+    elif more.random() < 0.025:
+        picture = before.phone(picture, covered, box, one.who.tone * bright, gain, more)
     image = camera.develop((picture * gain).astype(np.float32), rng)
     segments = np.where(covered > 0.5, len(SEGMENTS) - 1, segments).astype(np.uint8)
     return Scene(image, one.marks, cam, head, things, covered, segments, one.units, one.gaze)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from train.data.drawn.heads.people import Person
+
 SKIN, EYE, TEETH, TONGUE, LASH, HAIR, CLOTH, SOLID, MASK = range(9)  # materials
 LIPS, MOUTH, OCCLUSION, SCALP, BEARD, CHEEK, RING, FOLD = range(8)  # columns of a vertex's paint
 PAINTS = 8
@@ -55,6 +57,48 @@ class Style(NamedTuple):
     stripes: float  # per dm, 0 for none
     cast: float  # strength of the cast shadow
     depth: float  # red that comes through skin at the shadow's edge
+
+
+def style(who: Person, beard: float, curly: bool, painted: bool, rng: np.random.Generator) -> Style:
+    """Drawn for a person with so much beard, in ``painted`` make-up or not."""
+    u = rng.uniform
+    made = {
+        "shift_x": u(0, 5),
+        "shift_y": u(0, 5),
+        "shift_z": u(0, 5),
+        "redness": float(abs(rng.normal(0.25, 0.25))),
+        "blotch": u(0.2, 1.0),
+        "grain": u(0.1, 0.7),
+        "freckles": u(0.3, 1) if rng.random() < 0.12 else 0.0,
+        "rings": u(0.0, 0.35),
+        "shadow": u(0, 0.7) if painted else 0.0,
+        "shadow_red": 0.4 * u(0, 1) ** 2,
+        "shadow_green": 0.4 * u(0, 0.6) ** 2,
+        "shadow_blue": 0.4 * u(0, 1) ** 2,
+        "lips": u(0.25, 0.95),
+        "gloss": u(0.05, 0.6) ** 1.5,
+        "wet": u(0, 1),
+        "brows": u(0.35, 1.15),
+        "brow_ends": u(0.03, 0.1),
+        "beard": beard,
+        "bump": u(0.05, 0.7) * (0.5 + who.age),
+        "folds": max(0.0, rng.normal(0.1, 0.15) + 1.2 * max(0, who.age - 0.6)),
+        "iris": u(0.43, 0.52),
+        "pupil": u(0.22, 0.5),
+        "veins": u(0, 1),
+        "lid_shade": u(0.25, 0.7),
+        "white": u(0.3, 0.6),
+        "teeth": u(0.6, 1.1),  # the shades of teeth are lighter than light skin is
+        "teeth_blue": u(0.7, 1.0),
+        "mouth_light": u(0.5, 1.0),
+        "strands": u(1.5, 4),
+        "strands_gloss": u(0, 0.5),
+        "curly": float(curly),
+        "stripes": u(8, 40) if rng.random() < 0.3 else 0.0,
+        "cast": u(0.4, 1.0),
+        "depth": u(0, 1.5),
+    }
+    return Style(**{name: float(value) for name, value in made.items()})
 
 
 # rows of a face's colours, (10, 3) linear RGB

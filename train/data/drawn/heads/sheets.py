@@ -206,6 +206,31 @@ def _bun(m: Mesh, v: np.ndarray, worn: Cut, rng: np.random.Generator) -> Sheet:
     )
 
 
+def braids(m: Mesh, v: np.ndarray, rng: np.random.Generator) -> list[Sheet]:
+    """One from behind an ear down to the chest, or two."""
+    base, height = m.places(v, "hair"), m.places(m.template, "hair")[..., 1]
+    roots = _between(base, _until(height, np.full(COLUMNS, rng.uniform(6.95, 7.2)))[:, None])[:, 0]
+    column, turns, sides = int(rng.integers(20, 26)), rng.uniform(4, 8), [1, -1]  # a column is 5 degrees
+    thick, down, forward, aside = (
+        rng.uniform(0.09, 0.17),
+        rng.uniform(1.0, 2.2),
+        rng.uniform(0.3, 0.9),
+        rng.normal(0.1, 0.1),
+    )
+    s, around = np.meshgrid(np.linspace(0, 1, 41), np.linspace(0, 2 * np.pi, 13), indexing="ij")
+    bulge, swing = abs(np.sin(np.pi * turns * s)), np.sin(np.pi * turns * s)
+    radius = thick * (0.6 + 0.4 * bulge) * (1 - 0.4 * s)
+    across = np.stack([around / 6 + 0.5 * bulge, s * turns / 4], -1).reshape(-1, 2)  # strands go over each other
+    n, made = s.size, []
+    for side in sides if rng.random() < 0.5 else sides[: int(rng.integers(2)) + 1][-1:]:
+        x = side * (0.06 + aside * s + 0.25 * thick * swing) + radius * np.cos(around)
+        z = forward * s * (2 - s) - 0.05 + radius * np.sin(around)
+        p = roots[column * side % COLUMNS] + np.stack([x, -down * s, z], -1).reshape(-1, 3)
+        place, shade = np.tile((0.0, 8.0, 0.3), (n, 1)), (0.1 + 0.6 * bulge).ravel()
+        made.append(Sheet(shading.HAIR, p, _plain(41, 13), np.full(n, 0.99), across, place, shade))
+    return made
+
+
 def hat(m: Mesh, v: np.ndarray, scarf: bool, rng: np.random.Generator) -> list[Sheet]:
     """A cap, with a peak or without, or a scarf about head and neck."""
     if scarf:
