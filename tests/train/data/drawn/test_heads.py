@@ -290,7 +290,7 @@ def test_strands_and_things_say_where_nothing_is_seen_through_them(seed):
     plain, noise = np.full((240, 240, 3), 0.9, np.float32), rng.random((256, 256)).astype(np.float32)
     strands, things, ear = np.zeros((3, 240, 240), np.float32)
     made = before.locks(plain, strands, line, turned, np.full(3, 0.02), seed % 2 == 0, rng)
-    held = before.thing(plain, things, box, np.full(3, 0.2), 1.0, 1.0, noise, rng)
+    held = before.thing(plain, things, box, np.full(3, 0.2), 1.0, noise, rng)
     phone = before.phone(plain, ear, box, np.full(3, 0.2), 1.0, rng)
     for picture, covered in ((made, strands), (held, things), (phone, ear)):
         changed = cv2.dilate((np.abs(picture - plain).max(2) > 0.02).astype(np.uint8), np.ones((3, 3))) > 0

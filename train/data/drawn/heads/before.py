@@ -120,8 +120,8 @@ def _held(layer, shape, centre, wide, gain: float, rng) -> None:
     cv2.circle(shape, tuple(int(x) for x in centre - 0.3 * r), max(1, int(0.3 * r)), tuple(2 * c for c in paint), -1)
 
 
-def thing(picture, covered, box: np.ndarray, tone, light: float, gain: float, noise, rng) -> np.ndarray:
-    """The picture with fingers or something flat before the face of that box."""
+def thing(picture, covered, box: np.ndarray, tone, gain: float, noise, rng) -> np.ndarray:
+    """The picture with fingers or something flat before the face of that box. tone: of skin, linear RGB, lit."""
     size, wide = picture.shape[0], box[2:] - box[:2]
     side = rng.choice((-1, 1))
     centre = (box[:2] + box[2:]) / 2 + np.array([side * rng.uniform(0.1, 0.6), rng.uniform(-0.2, 0.65)]) * wide
@@ -131,7 +131,7 @@ def thing(picture, covered, box: np.ndarray, tone, light: float, gain: float, no
         _held(layer, shape, (box[:2] + box[2:]) / 2 + wide * rng.normal((0, 0.3), (0.12, 0.1)), wide, gain, rng)
         shape, layer = cv2.GaussianBlur(shape, (0, 0), 1.0), cv2.GaussianBlur(layer, (0, 0), 0.8)
     elif kind < 0.7:
-        _fingers(layer, shape, centre, wide, tone * light, rng)
+        _fingers(layer, shape, centre, wide, tone, rng)
         shape, layer = cv2.GaussianBlur(shape, (0, 0), 1.2), cv2.GaussianBlur(layer, (0, 0), 0.8)
     else:
         sides = float(wide[0] * rng.uniform(0.15, 0.6)), float(wide[1] * rng.uniform(0.15, 0.7))

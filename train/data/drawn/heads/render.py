@@ -360,11 +360,14 @@ def _photographed(small, head, things, segments, m, one: Sitter, lit, lock, rng,
         picture = before.locks(picture, covered, lock, cam, one.who.hair * bright, fringe, rng)
     if rng.random() < 0.2:
         picture = before.glasses(picture, covered, m, one.skin, one.centres, cam, np.maximum(head, things), gain, rng)
-    box = geometry.landmark_box(cam.project(one.marks.points("300w-68", cam.project, cam.pose[2]))[:, :2])
-    if rng.random() < 0.13:
-        picture = before.thing(picture, covered, box, one.who.tone, bright, gain, f.noise[..., 0], rng)
-    elif more.random() < 0.025:
-        picture = before.phone(picture, covered, box, one.who.tone * bright, gain, more)
+    held = rng.random() < 0.13
+    if held or more.random() < 0.025:
+        points = cam.project(one.marks.points("300w-68", cam.project, cam.pose[2]))[:, :2]
+        near = geometry.landmark_box(points), one.who.tone * bright, gain
+        if held:
+            picture = before.thing(picture, covered, *near, f.noise[..., 0], rng)
+        else:
+            picture = before.phone(picture, covered, *near, more)
     image = camera.develop((picture * gain).astype(np.float32), rng)
     segments = np.where(covered > 0.5, len(SEGMENTS) - 1, segments).astype(np.uint8)
     return Scene(image, one.marks, cam, head, things, covered, segments, one.units, one.gaze)
