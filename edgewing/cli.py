@@ -34,7 +34,10 @@ keys in the window: 1 points, 2 mesh, 3 heatmap, 4 boundary, 5 pose, m mirror, s
 
 
 class DefaultsAndLines(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows defaults, and leaves the lines of an epilog as they are."""
+    """Shows defaults that say something, and leaves the lines of an epilog as they are."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -184,7 +187,6 @@ def app(platform: str, folder: str, model: str | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    how = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser(
         prog="edgewing", description="Landmarks, of faces or of your own objects, with models that explain themselves."
     )
@@ -194,7 +196,11 @@ def _parser() -> argparse.ArgumentParser:
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
         one = added.add_parser(
-            function.__name__, help=text, description=text, epilog=f"example: {example}", formatter_class=how
+            function.__name__,
+            help=text,
+            description=text,
+            epilog=f"example: {example}",
+            formatter_class=DefaultsAndLines,
         )
         one.set_defaults(main=function)
         return one
@@ -210,7 +216,11 @@ def _parser() -> argparse.ArgumentParser:
     _of_camera(verb(camera, text, CAMERA_EXAMPLE))
     text = "Serve the camera page for browsers, where the model runs on the phone itself."
     one = verb(web, text, "edgewing web --model edgewing-s")
-    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or a .tflite; else the default")
+    one.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        help="a shipped model, or a .tflite; without it the one that `edgewing models` names",
+    )
     one.add_argument("--port", type=int, default=8000, help="0 for a free one")
     one.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for all machines of this network")
     one.add_argument("--cert", metavar="PEM", help="certificate with its key, for https")
@@ -219,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     one = verb(app, text, "edgewing app android faces --model edgewing-free-m")
     one.add_argument("platform", choices=("android", "ios", "web"))
     one.add_argument("folder", metavar="DIR", help="a new folder")
-    text = "a shipped model, or a .tflite, for ios an .mlpackage; else the default"
+    text = "a shipped model, or a .tflite, for ios an .mlpackage; without it the one that `edgewing models` names"
     one.add_argument("--model", metavar="NAME|FILE", help=text)
     text = "Take the header with the contract off an .engine file: for DeepStream, Triton, trtexec, C++."
     one = verb(engine, text, "edgewing engine strip demo-s-tensorrt-int8.engine")
@@ -246,7 +256,6 @@ def _of_run(one: argparse.ArgumentParser) -> None:
 
 
 def _of_camera(one: argparse.ArgumentParser) -> None:
-    one.formatter_class = DefaultsAndLines
     one.epilog = f"{CAMERA_NOTES}\n{one.epilog}"
     text = (
         "a camera's number or device, a video, a picture, a folder, %%04d.png, a URL such as rtsp://..., a GStreamer "
@@ -269,7 +278,11 @@ def _of_camera(one: argparse.ArgumentParser) -> None:
 
 
 def _of_model(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--model", metavar="NAME|FILE", help="a shipped model, or an .onnx or .tflite; else the default")
+    one.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        help="a shipped model, or an .onnx or .tflite; without it the one that `edgewing models` names",
+    )
     one.add_argument("--detector", default="auto", metavar="NAME", help=DETECTOR)
     one.add_argument("--device", default="auto", metavar="NAME", help=DEVICE)
     one.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of the runtime")

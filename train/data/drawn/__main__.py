@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from edgewing import commands, files, hints, images, verbs
+from edgewing.cli import DefaultsAndLines
 from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train.data import drawn
@@ -95,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
             parents=[shared],
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=DefaultsAndLines,
         )
         made.set_defaults(main=work)
         return made
