@@ -109,7 +109,9 @@ def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> 
     """The accuracy row of a file, from how.rows where it is there already, for the same bytes and the same faces."""
     sha256, data = measure.artefact(path)["sha256"], str(how.data or run / VALIDATION)
     for row in reversed(rows.read(how.rows)[0] if how.rows.is_file() else []):
-        if row["kind"] == "accuracy" and row["artefact"]["sha256"] == sha256 and row["protocol"]["data"] == data:
+        if row["kind"] != "accuracy" or row["artefact"]["sha256"] != sha256:
+            continue
+        if row["protocol"]["data"] == data and how.layout in (None, row["protocol"]["layout"]):
             break
     else:
         say(f"scoring {path}")

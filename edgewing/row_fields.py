@@ -181,6 +181,9 @@ FIELDS: dict[str, dict] = {
     | {"runtime": text, "detector": text, "found": count, "recall": amount, "crop_shift_p50": maybe(amount)}
     | {"nme": {...: maybe(amount)}}
     | {"protocol": {"data": text, "layout": text, "scored_points": text, "normaliser": text, "faces": count}},
+    "detection": {"machine": MACHINE, "detector": text, "runtime": text, "pictures": some, "faces": some}
+    | {"false": count, "recall": amount, "cpu_ms": amount, "crop_shift_p50": maybe(amount)}
+    | {"protocol": {"data": [text], "layout": text, "least_overlap": amount, "clock": text}},
     "expression": OF_A_FILE
     | {"model": MODEL, "runtime": text, "protocol": {"data": text, "heads": some, "boxes": text}}
     | {"pose": {"median": ANGLES, "p90": ANGLES, "true_points": ANGLES, "by_yaw": {...: {"heads": some}}}}

@@ -1,7 +1,7 @@
 """Face detectors: the affine of each one's box, fitted on annotated faces, and how well each finds faces.
 
 python -m bench detection fit lfpw/trainset helen/trainset            -> edgewing/detection.json
-python -m bench detection score lfpw/testset --json rows.jsonl        -> a row for each detector
+python -m bench detection score lfpw/testset --to rows.jsonl          -> a row for each detector
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 import edgewing
-from edgewing import detection, files, geometry, hints, images, measure, repository, rows
+from edgewing import detection, files, geometry, hints, images, repository, rows
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train import data
 
-EXAMPLE = "score lfpw/testset --json rows.jsonl"
+EXAMPLE = "score lfpw/testset --to rows.jsonl"
 
 FITS = Path(edgewing.__file__).parent / "detection.json"
 FOUND = 0.5  # intersection over union of mapped and true landmark box from which a face counts as found
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Output, metavar="JSON", help="the data file (default: edgewing's own, or beside the .onnx)"
     )
     scoring = actions.add_parser("score", help="recall and ms", epilog=f"{example} {EXAMPLE}")
-    scoring.add_argument("--json", required=True, type=Rows, metavar="OUT", help="rows are appended here")
+    scoring.add_argument("--to", required=True, type=Rows, metavar="ROWS", help="rows are appended here")
     for one in (fitting, scoring):
         one.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
         one.add_argument("--layout", default="300w-68", help="their layout (default: %(default)s)")
@@ -81,7 +81,7 @@ def fit_detectors(
     }
     out = out or (detector and Path(detector).with_suffix(".json")) or FITS
     files.write(out, (dumps({"about": about, "fits": fitted}, indent=1) + "\n").encode())
-    print(f"wrote {out}\n{hints.next_line('python -m bench detection score DIR --json rows.jsonl')}")
+    print(f"wrote {out}\n{hints.next_line('python -m bench detection score DIR --to rows.jsonl')}")
 
 
 def affine(pairs: np.ndarray) -> dict:
@@ -97,7 +97,7 @@ def affine(pairs: np.ndarray) -> dict:
     return {name: [round(float(v), 4) for v in value] for name, value in values.items()}
 
 
-def score_detectors(folders: Sequence[str], layout: str, detector: str | None, json: str, command: str = "") -> None:
+def score_detectors(folders: Sequence[str], layout: str, detector: str | None, to: str, command: str = "") -> None:
     """Recall, false finds and milliseconds of every detector; one row each."""
     faces = list(pictures(folders, layout, "test"))
     for name, (one, description) in _wanted(detector).items():
@@ -115,17 +115,16 @@ def score_detectors(folders: Sequence[str], layout: str, detector: str | None, j
             false += int((overlaps.max(axis=0, initial=0) < FOUND).sum())
             for box, overlap in zip(true[hits], overlaps[hits]):
                 shifts.append(crop_shift(boxes[overlap.argmax()], box))
+        protocol = {
+            "data": ["/".join(Path(folder).parts[-2:]) for folder in folders],
+            "layout": layout,
+            "least_overlap": FOUND,
+            "clock": "median processor time per picture, one thread",
+        }
         row = {
-            "kind": "detection",
-            "date": measure.now(),
-            "command": command,
-            **repository.commit(),
-            "versions": rows.versions(),
-            "machine": measure.machine(),
+            **rows.header("detection", {}, protocol, command),
             "detector": name,
             "runtime": description,
-            "protocol": f"one thread; found: IoU with the true landmark box >= {FOUND}; cpu_ms: median per picture",
-            "data": ["/".join(Path(folder).parts[-2:]) for folder in folders],
             "pictures": len(faces),
             "faces": labelled,
             "recall": found / labelled,
@@ -133,13 +132,12 @@ def score_detectors(folders: Sequence[str], layout: str, detector: str | None, j
             "cpu_ms": 1000 * float(np.median(times)),
             "crop_shift_p50": float(np.median(shifts)) if shifts else None,
         }
-        with open(json, "a") as stream:
-            stream.write(dumps(row, allow_nan=False) + "\n")
+        rows.append(to, row)
         shift = f"crop shift {row['crop_shift_p50']:.3f}" if shifts else "finds none"
         print(
             f"{name}: recall {row['recall']:.3f} of {labelled}, {false} unmatched, {row['cpu_ms']:.1f} CPU ms, {shift}"
         )
-    print(f"wrote {json}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
+    print(f"wrote {to}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
 
 
 def crop_shift(found: np.ndarray, true: np.ndarray) -> float:

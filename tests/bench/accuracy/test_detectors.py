@@ -38,7 +38,7 @@ def test_fit_refuses_an_empty_folder(tmp_path, capsys):
 
 def test_a_detector_that_finds_nothing_has_a_row(tmp_path, capsys):
     write_faces(tmp_path / "faces", ["one"])  # dots, and no face
-    assert main(["detection", "score", str(tmp_path / "faces"), "--json", str(tmp_path / "rows.jsonl")]) == 0
+    assert main(["detection", "score", str(tmp_path / "faces"), "--to", str(tmp_path / "rows.jsonl")]) == 0
     made = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert made and all((row["recall"], row["crop_shift_p50"]) == (0, None) for row in made)
     assert capsys.readouterr().out.count("finds none") == len(made)
