@@ -202,6 +202,9 @@ def _parser() -> argparse.ArgumentParser:
             epilog=f"example: {example}",
             formatter_class=DefaultsAndLines,
         )
+        one.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+        )
         one.set_defaults(main=function)
         return one
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,14 +27,16 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) 
     """Around the work of a command, so that all of them end alike. Gives the parsed options.
 
     Exit codes: 2 for an InputError and for a fault of the machine (OSError, memory, a package that is missing), 70 for
-    what nobody expected, 130 for Ctrl-C, 141 where the reader of stdout went away before the end; each with one line.
+    what nobody expected, 130 for Ctrl-C, 143 for SIGTERM, 141 where the reader of stdout went away before the end; each with one line.
     Where the parser has ``--debug`` it shows the traceback too.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that this terminal cannot show must not end the work
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that half-written files go away
     options, error = argparse.Namespace(debug=False), None
     try:
+        argv = sys.argv[1:] if argv is None else argv
+        _none_empty(argv)
         parser.parse_args(argv, options)
         with _checked(options):
             yield options
@@ -55,6 +59,29 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) 
             traceback.print_exception(error)
         print(printable(" ".join(line.split())), file=sys.stderr)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """What the shell has closed (``<&-``) is as if it were /dev/null: libraries write to 2 without a look."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            setattr(sys, name, open(number, mode, closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that this terminal cannot show must not end the work
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _none_empty(argv: Sequence[str]) -> None:
+    """``--run "$NAME"`` where NAME was never set would name the folder of all runs."""
+    for before, text in zip(["", *argv], argv):
+        option, equals, value = text.partition("=")
+        if not text.strip() or (equals and option.startswith("--") and not value.strip()):
+            where = option if equals else before if before.startswith("-") else "an argument"
+            raise InputError(f"{where}: the name is empty; is a variable not set?")
 
 
 def _flush() -> OSError | None:
@@ -104,6 +131,8 @@ def _checked(options: argparse.Namespace) -> Iterator[None]:
         if text != STDOUT:
             _may_write(option, text)
         for other, given in named:
+            if _lies_in(text, given):
+                raise InputError(f"--{option} {text}: is there, in what {other} names; choose another name")
             if given is not text and _same(text, given):
                 raise InputError(f"--{option} {text}: is what {other} names too; choose another name")
     with only_results() if any(text == STDOUT for _, text in outputs) else contextlib.nullcontext():
@@ -120,8 +149,6 @@ def _texts(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def _may_write(option: str, text: str) -> None:
     path = Path(text)
-    if not text.strip():
-        raise InputError(f"--{option} {text!r}: is empty; name a file")
     if path.is_dir() and isinstance(text, Place) and os.access(path, os.W_OK):
         return
     if path.is_dir():
@@ -131,7 +158,8 @@ def _may_write(option: str, text: str) -> None:
     folder = path.parent
     if isinstance(text, Rows) and path.exists():
         with open(path, "rb") as file:
-            if file.read(1) not in (b"", b"{"):
+            first = file.readline(1 << 16)
+            if first.strip() and b'"kind"' not in first:
                 raise InputError(f"{path}: is not a file of rows, which would be appended to it; choose another name")
     elif not isinstance(text, Rows) and not folder.is_dir():
         raise InputError(f"{path}: there is no folder {folder}; make it first")
@@ -139,6 +167,18 @@ def _may_write(option: str, text: str) -> None:
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"{path}: {folder} cannot be written; check its permissions, or choose another place")
+
+
+def _lies_in(output: str, given: str | Path) -> bool:
+    """Whether it is a file of a folder, or of numbered pictures, that are read. A run's folder also takes results,
+    which may be written anew; what the run itself left is read."""
+    if isinstance(given, Output) or isinstance(output, Rows) or not os.path.isfile(output):
+        return False
+    folder = Path(given).parent if "%" in str(given) else Path(given)
+    if not folder.is_dir() or folder.resolve() not in Path(output).resolve().parents:
+        return False
+    of_run = output.endswith((".safetensors", ".jsonl", "recipe.json", "data.json"))
+    return of_run or not (folder / "recipe.json").exists()
 
 
 def _same(output: str, given: str | Path) -> bool:

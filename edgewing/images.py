@@ -18,13 +18,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgewing import exif, files
-from edgewing.errors import InputError, unknown
+from edgewing.errors import InputError, printable, reason, unknown
 from edgewing.notices import quiet
 
 COLOURS = ("RGB", "BGR")
 LARGEST_FILE = 64 * files.MIB
 LARGEST_PIXELS = 64_000_000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+OTHERS = (".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff", ".gif")  # pictures that are not read here
 
 # Inside a JPEG scan: 0xFF followed by anything but a stuffed zero, a restart marker or fill is a real marker.
 _JPEG_END, _NOISE = b"\xff\xd9", b"\xa5\x5a\x3c\x96" * 16
@@ -64,15 +65,33 @@ def given(picture: Picture, colour: str = "RGB") -> np.ndarray:
         if not (hasattr(picture, "convert") and hasattr(picture, "getexif")):
             what = "an array, the path or the bytes of a picture, a Pillow image, or a list of them"
             raise InputError(f"a frame of type {type(picture).__name__}; expected {what}")
-        return exif.upright(np.asarray(picture.convert("RGB")), picture.getexif().get(exif.TAG))
+        return _of_pillow(picture)
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
         raise InputError(f"a frame of {picture.dtype} {picture.shape}; expected uint8 {colour} (H, W, 3)")
     return picture if colour == "RGB" else np.ascontiguousarray(picture[..., ::-1])
 
 
+def _of_pillow(picture: Any) -> np.ndarray:
+    try:
+        if picture.mode.startswith("I"):  # 16 bits of grey, of which convert() keeps the last 255 values
+            eight = np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8)
+            rgb = np.repeat(eight[..., None], 3, 2)
+        else:
+            rgb = np.asarray(picture.convert("RGB"))
+        return exif.upright(rgb, picture.getexif().get(exif.TAG))
+    except (OSError, ValueError) as error:  # a file that is cut off is found out here; a closed one too
+        raise InputError(f"a Pillow image that cannot be read ({reason(error)}); open its file again") from None
+
+
 def in_folder(folder: Path) -> list[Path]:
-    """The pictures of a folder as a person counts: 2.jpg before 10.jpg. Raises InputError where there is none."""
-    found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    """The pictures of a folder as a person counts: 2.jpg before 10.jpg; those of other kinds are named on stderr.
+    Raises InputError where there is none."""
+    files_there = [path for path in folder.iterdir() if path.is_file()]
+    found = [path for path in files_there if path.suffix.lower() in SUFFIXES]
+    others = [path.name for path in files_there if path.suffix.lower() in OTHERS]
+    if others:
+        some = f"{min(others)} and {len(others) - 1} more" if others[1:] else others[0]
+        print(f"passed over: {folder}: {printable(some)}: convert to JPEG or PNG first", file=sys.stderr)
     if not found:
         raise InputError(f"{folder}: no picture in this folder; expected {', '.join(SUFFIXES)}")
     return sorted(
@@ -99,7 +118,9 @@ def decode(data: bytes, where: str = "image") -> np.ndarray:
     if width * height > LARGEST_PIXELS:
         raise InputError(f"{where}: {width} x {height} pixels; the limit is {LARGEST_PIXELS // 10**6} megapixels")
     if not width:
-        raise InputError(f"{where}: not a picture that can be read; expected JPEG, PNG, WebP or BMP")
+        raise InputError(
+            f"{where}: not a picture that can be read; expected JPEG, PNG, WebP or BMP; convert others first"
+        )
     with quiet() if endless else contextlib.nullcontext():  # libjpeg complains of what we know
         image = _pixels(data)
     if image is None or image.shape[:2] != (height, width):

@@ -78,8 +78,6 @@ def _pictures(given: Sequence[str]) -> list[str]:
     """What was typed, with a folder's pictures in its place."""
     found: list[str] = []
     for name in given:
-        if not name:
-            raise InputError("'': the name of a picture is empty; name one, or a folder")
         if "://" in name:
             raise InputError(f"{name}: is an address, and nothing is fetched; pipe it: curl -s {name} | edgewing run -")
         folder = name != STDIN and Path(name).is_dir()

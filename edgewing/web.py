@@ -133,8 +133,10 @@ def _weights(name: str) -> bytes:
 
 def build(files_of_page: Site, folder: str | Path) -> None:
     """Write the page into a folder, index.html last.
-    Raises InputError where that is not a folder, or cannot be written."""
-    folder = Path(folder)
+    Raises InputError where that is not a folder, has another page, or cannot be written."""
+    folder, first = Path(folder), Path(folder) / "index.html"
+    if first.is_file() and b"edgewing" not in first.read_bytes():
+        raise InputError(f"{first}: is another page, which would be lost; name another folder")
     for name in sorted(files_of_page, key=lambda name: name == "index.html"):
         try:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -149,8 +151,6 @@ def server(files_of_page: Site, host: str, port: int, certificate: str | None = 
     certificate: a PEM file with certificate and key, for https.
     Raises InputError: port taken, no such host, no certificate.
     """
-    if not host:
-        raise InputError("--host is empty; name an address: 127.0.0.1 for this machine alone, 0.0.0.0 for its network")
     handler = functools.partial(_Handler, files_of_page, {k: _etag(v) for k, v in files_of_page.items()})
     try:
         made = _Server(host, port, handler)

@@ -141,6 +141,8 @@ def new(annotations: str | Path, out: str | Path, category: str | None = None) -
             samples.append(found)
         elif isinstance(found, InputError):
             problems.append(found)
+    if sheet.exists() and not out.exists():
+        raise InputError(f"{sheet}: is there, and the contact sheet would replace it; choose another --out")
     _spare_inputs((out, sheet), [proposal.path, *(file_of(sample.image) for sample in samples)])
     picture, drawn, broken = contact_sheet(samples, layout)
     problems += broken
@@ -156,7 +158,8 @@ def new(annotations: str | Path, out: str | Path, category: str | None = None) -
     shown = counted(drawn, "objects")
     _say(f"wrote {sheet}: {shown}, and beside each the same mirrored; a name must be on the same side in both")
     _say(f"wrote {out}")
-    words = ("--layout", out, "--recipe", "small", "--run", out.stem, *settings(len(samples)))
+    words = ["--layout", out, "--recipe", "small", "--run", out.stem, *settings(len(samples))]
+    words += [] if layout.flip_pairs else ["--flip", "0"]
     print(hints.next_line("python -m train fit", annotations, *words))
     return layout
 

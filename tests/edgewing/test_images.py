@@ -60,8 +60,27 @@ def test_cmyk_jpeg():
 
 def test_16_bits_become_8():
     grey = np.linspace(0, 65535, 48 * 32).reshape(32, 48).astype(np.uint16)
-    image = images.decode(encoded(Image.fromarray(grey), "png"))
+    data = encoded(Image.fromarray(grey), "png")
+    image = images.decode(data)
     assert np.abs(image[..., 0].astype(int) - (grey >> 8)).max() <= 1
+    for of_pillow in (Image.open(io.BytesIO(data)), Image.open(io.BytesIO(data)).convert("I")):
+        assert np.abs(images.given(of_pillow).astype(int) - image).max() <= 1
+
+
+def test_a_pillow_image_whose_file_is_cut_off_or_closed():
+    data = encoded(picture(), "jpeg")
+    cut, closed = Image.open(io.BytesIO(data[:-100])), Image.open(io.BytesIO(data))
+    closed.close()
+    for broken in (cut, closed):
+        with pytest.raises(InputError, match="a Pillow image that cannot be read"):
+            images.given(broken)
+
+
+def test_a_folder_names_the_pictures_that_are_not_read(tmp_path, capsys):
+    for name in ("a.jpg", "b.HEIC", "c.tiff", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert images.in_folder(tmp_path) == [tmp_path / "a.jpg"]
+    assert capsys.readouterr().err == f"passed over: {tmp_path}: b.HEIC and 1 more: convert to JPEG or PNG first\n"
 
 
 def test_palette():

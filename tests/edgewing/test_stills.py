@@ -159,9 +159,9 @@ def test_what_no_network_can_look_at_is_one_line(tmp_path):
     video.write_bytes(b"a video")
     refused(edgewing("run", picture, "--box=0,0,1e39,1e39"), "far larger than the picture of 320 x 240 px")
     refused(edgewing("run", video), f"is a video, whose frames this takes: edgewing camera --source {video}")
-    refused(edgewing("run", ""), "the name of a picture is empty")
-    refused(edgewing("run", picture, "--model", ""), "the name of a model is empty")
-    refused(edgewing("run", picture, "--save", ""), "--save '': is empty")
+    refused(edgewing("run", ""), "the name is empty")
+    refused(edgewing("run", picture, "--model", ""), "--model: the name is empty")
+    refused(edgewing("run", picture, "--save", ""), "--save: the name is empty")
     assert "x is no number from 1 to 64" in edgewing("run", picture, "--threads", "x").stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "clip.mp4"]
 

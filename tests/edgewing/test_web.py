@@ -25,7 +25,7 @@ def small(tmp_path_factory):
     (page / "wasm").mkdir(parents=True)
     names = ("index.html", "app.js", "edgewing.js", "style.css", "manifest.webmanifest", "icon.svg", "wasm/litert.wasm")
     for name in names:
-        (page / name).write_text(f"this is {name}")
+        (page / name).write_text(f"this is {name} of edgewing")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web, "PAGE", page)
         yield page
@@ -232,6 +232,8 @@ def test_files_for_a_host(small, tmp_path, capsys):
     assert written == expected | {"model.tflite", "detector.tflite", "stills.tflite"}
     assert out.out.splitlines()[-1] == f"next: copy {tmp_path / 'out'} to a host with https, and open it on a phone"
     assert containers.read_contract(tmp_path / "out/model.tflite").training.data_terms.split(";")[0] in out.err
+    cli.main(["web", "--model", "edgewing-free-s", "--build", str(tmp_path / "out")])  # its own page it writes anew
+    assert containers.read_contract(tmp_path / "out/model.tflite").model.name == "edgewing-free-s"
 
 
 @pytest.mark.parametrize(
@@ -242,15 +244,18 @@ def test_files_for_a_host(small, tmp_path, capsys):
         (["--model", "none.tflite"], "no such file"),
         (["--port", "99999"], "cannot serve on 127.0.0.1:99999"),
         (["--host", "no.such.host.invalid"], "cannot serve on no.such.host.invalid"),
-        (["--host", ""], "--host is empty; name an address"),
+        (["--host", ""], "--host: the name is empty"),
         (["--host", "x" * 70], "cannot serve on xxx"),
         (["--cert", "none.pem", "--port", "0"], "make one: openssl req"),
         (["--build", "FILE/below"], "cannot be made"),
+        (["--build", "site"], "index.html: is another page, which would be lost"),
     ],
 )
 def test_a_users_mistake_is_one_line(small, tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.html").write_text("<p>mine</p>")
     with pytest.raises(SystemExit) as ended:
         cli.main(["web", *words])
     (line,) = capsys.readouterr().err.splitlines()
@@ -289,7 +294,7 @@ def test_https_with_a_certificate_of_ones_own(small, tmp_path):
             trusting = ssl._create_unverified_context()
             connection = http.client.HTTPSConnection("127.0.0.1", server.server_port, timeout=20, context=trusting)
             connection.request("GET", "/app.js")
-            assert connection.getresponse().read() == b"this is app.js"
+            assert connection.getresponse().read() == b"this is app.js of edgewing"
             connection.close()
             silent.close()
         finally:

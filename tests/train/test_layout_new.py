@@ -220,8 +220,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, capsys):
     assert "no COCO keypoints in it" in failed(capsys, folder / "images", tmp_path)
     assert "no such file" in failed(capsys, tmp_path / "none.json", tmp_path)
     text = data.read_bytes()
-    assert "one of the files that are read" in failed(capsys, folder, tmp_path, out="cats/points.json")
-    assert "one of the files that are read" in failed(capsys, folder, tmp_path, out="cats/images/cats 0.json")
+    assert "is there, in what annotations names" in failed(capsys, folder, tmp_path, out="cats/points.json")
+    (tmp_path / "cat.png").write_bytes(b"mine")
+    assert "cat.png: is there" in failed(capsys, folder, tmp_path, out="cat.json")
+    (tmp_path / "cat.png").unlink()
+    assert "cats 0.png: is there" in failed(capsys, folder, tmp_path, out="cats/images/cats 0.json")
     assert data.read_bytes() == text
     for change, reason in (
         ({"categories": [{**CATEGORY, "keypoints": ["a", "a", *NAMES[2:]]}]}, "names: 6 (5 different) for 6 points"),
