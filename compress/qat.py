@@ -26,9 +26,9 @@ from targets import graph, parity, ranges
 from targets.export import quantization
 from targets.progress import silence
 from train import checkpoint, runs
+from train.blocks import StackedHourglass
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION
-from train.model import StackedHourglass
 from train.options import add_fields
 from train.recipes import Recipe
 

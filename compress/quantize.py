@@ -30,10 +30,10 @@ from targets.gate import QUANTIZATION, smallest_float
 from targets.job import Job
 from targets.progress import Progress, silence
 from train import runs
+from train.blocks import Hierarchical, Series, StackedHourglass
 from train.checkpoint import load_model
 from train.data.crops import evenly
 from train.evaluate import CALIBRATION
-from train.model import Hierarchical, Series, StackedHourglass
 
 EXAMPLE = "runs/demo-s --limit 1 --nme 0.5 --sensitivity"
 RANGES = "ranges.json"  # of a run that `qat` made

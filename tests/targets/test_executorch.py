@@ -12,7 +12,7 @@ from edgewing.errors import InputError
 from targets import executorch, executorch_coreml, graph, parity, ranges, table
 from targets.job import Job
 from tests.targets.discs import RECIPE, discs, run_contract
-from train.model import Hierarchical
+from train.blocks import Hierarchical
 
 pytest.importorskip("executorch.runtime", reason="needs executorch (requirements/targets.txt)")
 
