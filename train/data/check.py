@@ -46,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checked.add_argument(
         "folders", nargs="+", metavar="DIR", help="where a set, or several, were unpacked, or an annotation file"
     )
-    checked.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def main(folders: list[str]) -> int:
