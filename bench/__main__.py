@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from edgewing import commands, verbs
-from edgewing.errors import InputError
+from edgewing import verbs
 
 VERBS = {
     "accuracy": (
@@ -80,13 +79,8 @@ VERBS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0: done. 1: done, but something failed its gate. 2 (by exit): the input was wrong."""
-    argv = sys.argv[1:] if argv is None else argv
-    parser = verbs.parser("bench", "Measure exported artefacts and report.", VERBS, argv)
-    with commands.command(parser, argv) as options:
-        if getattr(options, "threads", 1) < 1:
-            raise InputError(f"--threads {options.threads}: give 1 or more")
-        return verbs.run(options)
+    """1: done, but something failed its gate."""
+    return verbs.main("bench", "Measure exported artefacts and report.", VERBS, argv)
 
 
 if __name__ == "__main__":

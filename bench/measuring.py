@@ -8,7 +8,7 @@ only those of one race go together.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,15 +66,15 @@ class How:
     command: str = ""
 
 
-def points(runs: Sequence[Path], how: How, say: Callable[[str], None] = print) -> list[Point]:
+def points(runs: Sequence[Path], how: How) -> list[Point]:
     """fp16 and int8 TFLite of every run, in order, measured. InputError where something cannot be."""
     if how.data and not how.layout:
         raise InputError("--data needs --layout NAME, which says how the photographs are labelled")
     if not how.data:
         _same_faces(runs)
-    found = [(run, precision, path) for run in runs for precision, path in exported_files(run, how, say).items()]
-    scores = [accuracy_of(path, run, how, say) for run, _, path in found]
-    timed = times([path for _, _, path in found], how, say)
+    found = [(run, precision, path) for run in runs for precision, path in exported_files(run, how).items()]
+    scores = [accuracy_of(path, run, how) for run, _, path in found]
+    timed = times([path for _, _, path in found], how)
     return [
         Point(
             run.resolve().name, precision, path, score["nme"], score["fr10"], score["auc10"], time["cpu_ms"],
@@ -84,7 +84,7 @@ def points(runs: Sequence[Path], how: How, say: Callable[[str], None] = print) -
     ]  # fmt: skip
 
 
-def exported_files(run: Path, how: How, say: Callable[[str], None]) -> dict[str, Path]:
+def exported_files(run: Path, how: How) -> dict[str, Path]:
     """precision -> TFLite file with the run's weights; made where it is not there yet, rejected ones included."""
     weights = load_model(run).contract.provenance.weights_sha256
     target = table.TABLE["tflite"]
@@ -98,14 +98,14 @@ def exported_files(run: Path, how: How, say: Callable[[str], None]) -> dict[str,
 
     missing = [precision for precision in PRECISIONS if there(precision) is None]
     if missing:
-        say(f"exporting {run}: {', '.join(missing)}")
+        print(f"exporting {run}: {', '.join(missing)}")
         source = open_run(run, table.Options())
         for precision in missing:
-            say(f"  {make(source, 'tflite', precision, command=how.command).result}")
+            print(f"  {make(source, 'tflite', precision, command=how.command).result}")
     return {precision: path for precision in PRECISIONS if (path := there(precision)) is not None}
 
 
-def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> dict:
+def accuracy_of(path: Path, run: Path, how: How) -> dict:
     """The accuracy row of a file, from how.rows where it is there already, for the same bytes and the same faces."""
     sha256, data = measure.artefact(path)["sha256"], str(how.data or run / VALIDATION)
     for row in reversed(rows.read(how.rows)[0] if how.rows.is_file() else []):
@@ -114,7 +114,7 @@ def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> 
         if row["protocol"]["data"] == data and how.layout in (None, row["protocol"]["layout"]):
             break
     else:
-        say(f"scoring {path}")
+        print(f"scoring {path}")
         row = scoring.score(path, how.data or run, layout=how.layout or "", command=how.command)
         rows.append(how.rows, row)
     if row["nme"] is None:
@@ -122,9 +122,9 @@ def accuracy_of(path: Path, run: Path, how: How, say: Callable[[str], None]) -> 
     return row
 
 
-def times(paths: Sequence[Path], how: How, say: Callable[[str], None]) -> list[dict]:
+def times(paths: Sequence[Path], how: How) -> list[dict]:
     """The race rows of files, in their order; all timed in this process, in turn."""
-    say(f"timing {counted(len(paths), 'files')} in turn, {counted(how.rounds, 'rounds')}")
+    print(f"timing {counted(len(paths), 'files')} in turn, {counted(how.rounds, 'rounds')}")
     made = race.race_rows(paths, reference=how.reference, rounds=how.rounds, command=how.command)
     rows.keep(made, how.rows, tell=False)
     found = {row["artefact"]["sha256"]: row for row in made}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.report import columns
@@ -39,7 +38,6 @@ class _Options(argparse.ArgumentParser):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("list", type=Path, metavar="LIST", help="text file, a line for each network: NAME: options")
     parser.add_argument("--reference", required=True, metavar="FILE", help="what the others' time is divided by")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the list, only these")
     parser.add_argument("--rounds", type=int, default=race.ROUNDS, help="of five recorded calls (default: %(default)s)")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append a row for each network to this JSON-lines file")
 
@@ -52,16 +50,10 @@ def main(to: str | None, **how) -> None:
     print(hints.next_line("python -m train fit DIR --run NAME", *shlex.split(fastest["shape"]["options"])))
 
 
-def raced(
-    list: Path, reference: str, *, only: Sequence[str] | None = None, rounds: int = race.ROUNDS, command: str = ""
-) -> list[dict]:
-    """The race row of the reference, then one for each network of the list (``only``: of these)."""
+def raced(list: Path, reference: str, *, rounds: int = race.ROUNDS, command: str = "") -> list[dict]:
+    """The race row of the reference, then one for each network of the list."""
     found = listed(list)
-    for name in only or ():
-        if name not in found:
-            raise InputError(f"{list}: no network {name!r}; there are {', '.join(found)}")
-    chosen = {name: found[name] for name in only or found}
-    asked = {name: recipe_of(words, f"{list}, {name}") for name, words in chosen.items()}
+    asked = {name: recipe_of(words, f"{list}, {name}") for name, words in found.items()}
     if not models.find(reference).is_file():  # known before the conversions, not after
         raise InputError(f"--reference {reference}: no such file; check the path")
     paths = {name: run_folder("shapes") / f"{name}.tflite" for name in asked}
@@ -71,7 +63,7 @@ def raced(
             about[name] = convert(recipe, paths[name], say)
     first, *made = race.race_rows([*paths.values()], reference=reference, rounds=rounds, command=command)
     for row, name in zip(made, asked):
-        row["shape"] = {"options": chosen[name], "macs": about[name].macs, "parameters": about[name].parameters}
+        row["shape"] = {"options": found[name], "macs": about[name].macs, "parameters": about[name].parameters}
     return [first, *made]
 
 

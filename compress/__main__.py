@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from edgewing import commands, verbs
+from edgewing import verbs
 
 VERBS = {
     "distill": (
@@ -17,12 +17,9 @@ VERBS = {
 }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    argv = sys.argv[1:] if arguments is None else arguments
-    parser = verbs.parser("compress", "Make a run smaller, and faster on a device.", VERBS, argv)
-    with commands.command(parser, argv) as options:
-        sys.exit(verbs.run(options))
+def main(argv: list[str] | None = None) -> int:
+    return verbs.main("compress", "Make a run smaller, and faster on a device.", VERBS, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from targets.job import needs
-from train.model import StackedHourglass
+from train.blocks import StackedHourglass
 
 
 @dataclass(frozen=True)

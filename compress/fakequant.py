@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgewing.errors import InputError
-from train.model import BOUNDARY_LEVEL, CoordConv, Hourglass, Series, Stack, StackedHourglass
+from train.blocks import BOUNDARY_LEVEL, CoordConv, Hourglass, Series, Stack, StackedHourglass
 
 PICTURE = "picture"
 Ranges = dict[str, tuple[float, float]]

@@ -25,9 +25,10 @@ from edgewing.errors import InputError
 from edgewing.words import counted
 from targets.progress import Progress, silence
 from train import checkpoint, recipes, runs
+from train.blocks import StackedHourglass
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
-from train.model import StackedHourglass, build, macs, parameters
+from train.model import build, macs, parameters
 from train.options import LABELLED, add_fields, from_options
 from train.recipes import Recipe
 

@@ -8,11 +8,11 @@ from torch import nn
 
 from compress.channels import Group
 from edgewing.errors import InputError
+from train.blocks import StackedHourglass
 from train.data.crops import evenly
 from train.evaluate import Faces
 from train.heatmaps import GroundTruth
 from train.loss import heatmap_loss
-from train.model import StackedHourglass
 from train.recipes import Recipe
 
 FACES, BATCH = 128, 8  # that Taylor's estimate looks at

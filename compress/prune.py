@@ -19,8 +19,9 @@ from compress.costs import Costs
 from compress.importance import taylor
 from edgewing.errors import InputError
 from train import recipes
+from train.blocks import StackedHourglass
 from train.evaluate import Faces
-from train.model import StackedHourglass, build, channels
+from train.model import build, channels
 from train.recipes import Recipe
 
 ROUND_TO = 8  # channels; what vector units and delegates take at once

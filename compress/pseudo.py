@@ -1,6 +1,6 @@
 """Labels made by teachers: landmarks of pictures that have none, or better ones than a machine gave before.
 
-    made = label(pictures, labellers, layout)
+    made = label(pictures, labellers, say)
 
 Every face is seen in several views, mirrored and at several scales; the label is the mean of what all labellers say in
 all views, and how far the views lie apart says whether to believe it. A teacher that was trained to stay silent where

@@ -26,9 +26,9 @@ from targets import graph, parity, ranges
 from targets.export import quantization
 from targets.progress import silence
 from train import checkpoint, runs
+from train.blocks import StackedHourglass
 from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION
-from train.model import StackedHourglass
 from train.options import add_fields
 from train.recipes import Recipe
 
@@ -148,7 +148,7 @@ def _record(path: Path) -> dict:
 def _quantized(source: Path, folder: Path, limit: quantize.Limit, debug: bool) -> int:
     """Choose ranges for the new run, and hold all there is against the source's float network: what was gained."""
     bench = quantize.Bench(folder, "tflite")
-    code, choice, _ = quantize.decide(bench, limit, debug=debug)
+    code, choice = quantize.decide(bench, limit, debug=debug)
     best, before = choice.best, load_model(source)
     own, bench.reference = bench.reference, graph.reference(before.network, before.contract, bench.faces.crops)
     with bench.saying():

@@ -30,10 +30,10 @@ from targets.gate import QUANTIZATION, smallest_float
 from targets.job import Job
 from targets.progress import Progress, silence
 from train import runs
+from train.blocks import Hierarchical, Series, StackedHourglass
 from train.checkpoint import load_model
 from train.data.crops import evenly
 from train.evaluate import CALIBRATION
-from train.model import Hierarchical, Series, StackedHourglass
 
 EXAMPLE = "runs/demo-s --limit 1 --nme 0.5 --sensitivity"
 RANGES = "ranges.json"  # of a run that `qat` made
@@ -276,13 +276,8 @@ def choose(bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debu
     return Choice(best, trials, shift)
 
 
-def decide(
-    bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debug: bool = False
-) -> tuple[int, Choice, parity.Result | None]:
-    """Choose, say why, write RUN/quantization.json.
-
-    First of the result the exit code: 0, or 1 where nothing passes. Last the parity of the fake-quantized network.
-    """
+def decide(bench: Bench, limit: Limit = Limit(), sensitivity: bool = False, debug: bool = False) -> tuple[int, Choice]:
+    """Choose, say why, write RUN/quantization.json. The exit code: 0, or 1 where nothing passes."""
     source, target = bench.source, bench.key
     print(f"int8 {target} of {source}; shifts in px of a {parity.CROP} px crop, over {bench.faces}")
     print(f"ranges are measured on {bench.calibration}")
@@ -317,7 +312,7 @@ def decide(
     print(f"wrote {path}: {best.ranges}{_in_float(best.float_layers)}")
     if best.accepted:
         print(hints.next_line("python -m targets", source, "--to", "onnx", "tflite", "coreml", "tensorrt"))
-    return (0 if best.accepted else 1), choice, fake
+    return (0 if best.accepted else 1), choice
 
 
 def remedies(source: Path, target: str, best: Trial) -> list[str]:

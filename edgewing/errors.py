@@ -25,10 +25,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def reason(error: Exception, most: int = 200) -> str:
+def reason(error: Exception) -> str:
     """What a library says, on one line; of a long one both ends, as what matters stands last behind paths and types."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= most else f"{text[: most // 3]} ... {text[-(most - most // 3 - 5) :]}"
+    return text if len(text) <= 200 else f"{text[:66]} ... {text[-129:]}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -82,7 +82,7 @@ def _offered(form: str) -> tuple[str, ...]:
         return ()
 
 
-def open(files: Mapping[str, Path], device: str = "cpu", threads: int = 1, tell: bool = True) -> Runtime:
+def open(files: Mapping[str, Path], device: str = "cpu", threads: int = 1) -> Runtime:
     """A model on that processor. files: format -> file of one model, the one for the CPU first. ``auto`` is the CPU:
     ``fastest`` says what to take in its place.
 
@@ -91,7 +91,7 @@ def open(files: Mapping[str, Path], device: str = "cpu", threads: int = 1, tell:
     names, problems = here(device, files), []
     for name in names if device != "auto" else ():
         try:
-            return start(name, files, threads, tell)
+            return start(name, files, threads, tell=True)
         except InputError as error:
             problems.append(f"{name}: {error}")
     if device not in ("auto", "cpu") and next(iter(files)) in ("onnx", "tflite"):
@@ -99,7 +99,7 @@ def open(files: Mapping[str, Path], device: str = "cpu", threads: int = 1, tell:
         comes = "no runtime here has one; it comes with " + " or ".join(wanted)
         why = "; ".join(problems) or (comes if wanted else "it needs an ONNX file: edgewing-free-s has one")
         print(f"note: {device} cannot be had, so it runs on the CPU ({why})", file=sys.stderr)
-    return runtimes.open(next(iter(files.values())), threads, tell)
+    return runtimes.open(next(iter(files.values())), threads)
 
 
 def start(name: str, files: Mapping[str, Path], threads: int = 1, tell: bool = False) -> Runtime:

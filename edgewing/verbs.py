@@ -11,6 +11,16 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from edgewing import commands
+from edgewing.errors import InputError
+
+
+def main(room: str, purpose: str, verbs: Mapping[str, tuple[str, str]], argv: Sequence[str] | None = None) -> int:
+    """Of ``python -m ROOM``. 0: done. 2 (by exit): the input was wrong. Else what the verb gives."""
+    argv = sys.argv[1:] if argv is None else argv
+    with commands.command(parser(room, purpose, verbs, argv), argv) as options:
+        if getattr(options, "threads", 1) < 1:
+            raise InputError(f"--threads {options.threads}: give 1 or more")
+        return run(options)
 
 
 def parser(
@@ -38,8 +48,8 @@ def parser(
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(one)
-        if one._subparsers is None:  # verbs of a verb have it themselves
-            one.add_argument(
+        for last in one._subparsers._group_actions[0].choices.values() if one._subparsers else [one]:
+            last.add_argument(
                 "--debug", action="store_true", help="show what libraries say, and the traceback of an error"
             )
         one.set_defaults(main=module.main, command=shlex.join(["python", "-m", room, *argv]))

@@ -40,8 +40,8 @@ QUANTIZED = {"conv": ("x",), "avg_pool": ("x",), "add": ("x", "y")}
 
 def export(job: Job, precision: str, path: Path) -> None:
     """Write the package of that precision, contract inside, parity not yet measured."""
-    interface = INTERFACE if job.batch == 1 else BATCHED
-    ios, half = table.deployment(precision, job.ios), precision != "fp32"
+    interface = INTERFACE if job.options.batch == 1 else BATCHED
+    ios, half = table.deployment(precision, job.options.ios), precision != "fp32"
     model = job.once(f"{FORMAT} {ios} {half}", lambda: convert(job.graph(interface), half, ios))
     if precision == "weight8":
         model = weight8(model, large(model))

@@ -181,16 +181,16 @@ def _inferred(op, values: dict):
     return result
 
 
-def _pads(pad_type: str, pad, spatial: int) -> list[int]:
+def _pads(pad_type: str, pad) -> list[int]:
     if pad_type == "valid":
-        return [0] * 2 * spatial
+        return [0] * 4
     if pad_type != "custom":
         raise InputError(f"the evaluator does not know CoreML's pad_type {pad_type!r}")
     return [int(p) for p in pad]
 
 
 def _conv(x, weight, bias=None, strides=(1, 1), pad_type="valid", pad=None, dilations=(1, 1), groups=1) -> Tensor:
-    top, bottom, left, right = _pads(pad_type, pad, 2)
+    top, bottom, left, right = _pads(pad_type, pad)
     stride, dilation = ([int(v) for v in values] for values in (strides, dilations))
     return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride, 0, dilation, int(groups))
 
@@ -198,13 +198,13 @@ def _conv(x, weight, bias=None, strides=(1, 1), pad_type="valid", pad=None, dila
 def _avg_pool(
     x, kernel_sizes, strides, pad_type, pad=None, exclude_padding_from_average=False, ceil_mode=False
 ) -> Tensor:
-    if any(_pads(pad_type, pad, 2)) or ceil_mode:
+    if any(_pads(pad_type, pad)) or ceil_mode:
         raise InputError("the evaluator does not know CoreML's avg_pool with padding")
     return F.avg_pool2d(x, [int(k) for k in kernel_sizes], [int(s) for s in strides])
 
 
 def _max_pool(x, kernel_sizes, strides, pad_type, pad=None, ceil_mode=False) -> Tensor:
-    if any(_pads(pad_type, pad, 2)) or ceil_mode:
+    if any(_pads(pad_type, pad)) or ceil_mode:
         raise InputError("the evaluator does not know CoreML's max_pool with padding")
     return F.max_pool2d(x, [int(k) for k in kernel_sizes], [int(s) for s in strides])
 

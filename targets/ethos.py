@@ -51,8 +51,8 @@ def export(job: Job, precision: str, path: Path) -> None:
         + f"for {said['system_config']}",
         f"left to the CPU: {by_kind(left) or 'nothing'}",
     ]
-    more = by_kind(beyond(left, job.most_cpu))
-    job.refused = [f"left to the CPU: {more}, limit --most-cpu {job.most_cpu}"] if more else []
+    more = by_kind(beyond(left, job.options.most_cpu))
+    job.refused = [f"left to the CPU: {more}, limit --most-cpu {job.options.most_cpu}"] if more else []
 
 
 def beyond(left: Sequence[flatbuffer.Operation], most_cpu: str) -> list[flatbuffer.Operation]:

@@ -36,10 +36,10 @@ def export(job: Job, precision: str, path: Path) -> None:
     job.say("converting")
     program = executorch.exported(job.graph(INTERFACE))
     about = job.contract(FORMAT, INTERFACE, precision, LIBRARIES)
-    files.write(path, executorch.lower(program, _partitioner(job.ios), about))
+    files.write(path, executorch.lower(program, _partitioner(job.options.ios), about))
     with files.reading(path, files.LARGEST_MODEL) as (file, size):
         backends, kernels = pte.Program(file, size).calls()
-    if dict(backends) != {BACKEND: 1} or (kernels and job.output != "landmarks"):
+    if dict(backends) != {BACKEND: 1} or (kernels and job.options.output != "landmarks"):
         raise InputError(f"{dict(backends)} and {dict(kernels)} are called where one call of {BACKEND} is expected")
 
 

@@ -25,10 +25,9 @@ class Opened:
     faces: parity.Faces
     reference: runtimes.Points
     int8: str
-    options: table.Options
 
     def path(self, key: str, precision: str) -> Path:
-        return table.TABLE[key].path(self.run / "export", self.run.resolve().name, precision, self.options)
+        return table.TABLE[key].path(self.run / "export", self.run.resolve().name, precision, self.job.options)
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,11 @@ def _opened(run: Path, options: table.Options, data: str | None, layout: str | N
     if layout and layouts.get(layout) != contract.layout:
         raise InputError(f"--layout {layout}, but the run finds {contract.layout.name}; give pictures of that layout")
     faces, calibration = parity.of_run(run, contract, data)
-    job = Job(network, contract, calibration and calibration.crops, **quantization(run), **vars(options))
+    job = Job(network, contract, calibration and calibration.crops, options=options, **quantization(run))
     int8 = ", float: ".join([f"int8 ranges: {job.ranges} on {calibration or 'nothing'}", *job.float_layers])
     if gate.chosen(run) is False:
         int8 += "; nothing passed when `compress quantize` chose them"
-    return Opened(run, job, faces, graph.reference(network, contract, faces.crops), int8, options)
+    return Opened(run, job, faces, graph.reference(network, contract, faces.crops), int8)
 
 
 def quantization(run: Path) -> dict:

@@ -22,8 +22,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from edgewing import contract, decoding
 from edgewing.errors import InputError
 from edgewing.runtimes import Points
+from train.blocks import BOUNDARY_LEVEL, CoordConv, Stack, StackedHourglass
 from train.decode import Decode
-from train.model import BOUNDARY_LEVEL, CoordConv, Stack, StackedHourglass
 
 LANDMARKS, SCORES, HEATMAPS = "landmarks", "scores", "heatmaps"  # the outputs' names in every container
 OUTPUTS = {"landmarks": (LANDMARKS, SCORES), "heatmaps": (HEATMAPS,)}  # what --output means
@@ -87,7 +87,7 @@ class Deployable(nn.Module):
 
 
 class Ramp(nn.Module):
-    """train.model.BoundaryMask, ``boundary > level``, as a ramp over 6 / 10,000 of the heatmap's range: XNNPACK takes
+    """train.blocks.BoundaryMask, ``boundary > level``, as a ramp over 6 / 10,000 of the heatmap's range: XNNPACK takes
     neither GREATER nor the cast of its result, and fuses this into two operations."""
 
     def forward(self, boundary: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import nn
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from targets import graph, ranges
+from targets.table import Options
 
 
 @dataclass
@@ -21,8 +22,7 @@ class Job:
 
     ranges, float_layers: how int8 is done (targets.ranges; regular expressions of module names kept in float).
     compared: other ranges that this job will be given later.
-    output, batch: what every file of this job gives back, and for how many images at a time (targets.graph.Interface).
-    ios: the oldest iOS that CoreML files must run on. most_cpu: what an NPU may leave to its CPU.
+    options: what is asked of every file of this job.
     say: called with what is being done now, for a progress line. target: the name of what is made now. notes: lines
     that its converter says of the last file, for the user. refused: why that file is rejected, whatever its parity.
     """
@@ -33,10 +33,7 @@ class Job:
     ranges: str = ranges.DEFAULT
     float_layers: Sequence[str] = ()
     compared: Sequence[str] = ()
-    output: str = "landmarks"
-    batch: int = 1
-    ios: int = 16
-    most_cpu: str = "decode"
+    options: Options = Options()
     say: Callable[[str], None] = lambda text: None
     target: str = ""
     notes: list[str] = field(default_factory=list)
@@ -47,7 +44,7 @@ class Job:
         return graph.build(self.model, self.run, self._asked(interface))
 
     def _asked(self, interface: graph.Interface) -> graph.Interface:
-        return replace(interface, output=self.output, batch=self.batch)
+        return replace(interface, output=self.options.output, batch=self.options.batch)
 
     def once(self, key: str, make: Callable):
         """What ``make`` gives, made at the first call: precisions of a target share their conversion."""

@@ -29,7 +29,7 @@ LARGEST_PARAM = files.MIB
 
 def export(job: Job, precision: str, path: Path) -> None:
     """Write the artefact of that precision, contract inside, parity not yet measured."""
-    if job.batch != 1:
+    if job.options.batch != 1:
         raise InputError("NCNN takes one image at a time; leave --batch out")
     with needs(FORMAT, "pnnx"):
         import pnnx

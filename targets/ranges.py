@@ -56,11 +56,11 @@ def get(name: str) -> Ranges:
     return TABLE[name]
 
 
-def choose(crops: np.ndarray, count: int = CROPS, seed: int = 0) -> np.ndarray:
-    """At most ``count`` of (F, S, S, 3) crops, shuffled: a moving average forgets what came first."""
+def choose(crops: np.ndarray) -> np.ndarray:
+    """At most CROPS of (F, S, S, 3) crops, shuffled: a moving average forgets what came first."""
     if len(crops) == 0:
         raise InputError("no crops to calibrate on; train the run again, which writes its faces/calibration.npz")
-    return crops[np.random.default_rng(seed).permutation(len(crops))[:count]]
+    return crops[np.random.default_rng(0).permutation(len(crops))[:CROPS]]
 
 
 class Histogram:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from edgewing import commands, verbs
+from edgewing import verbs
 
 VERBS = {
     "fit": ("train.fit", "train a network on folders of labelled pictures"),
@@ -19,12 +19,9 @@ VERBS = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """0: done. 1: `data check` found something missing. 2 (by exit): the input was wrong."""
-    argv = sys.argv[1:] if arguments is None else arguments
-    purpose = "Train networks for landmarks, of faces or of your own objects."
-    with commands.command(verbs.parser("train", purpose, VERBS, argv), argv) as options:
-        return verbs.run(options)
+def main(argv: list[str] | None = None) -> int:
+    """1: `data check` found something missing."""
+    return verbs.main("train", "Train networks for landmarks, of faces or of your own objects.", VERBS, argv)
 
 
 if __name__ == "__main__":

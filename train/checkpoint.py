@@ -25,7 +25,8 @@ from edgewing import contract as contracts
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from train import recipes
-from train.model import StackedHourglass, build, paper_hourglass
+from train.blocks import StackedHourglass
+from train.model import build, paper_hourglass
 from train.recipes import Recipe
 from train.weights import LARGEST_FILE, MODEL, run_folder, weights  # noqa: F401  part of this module's face
 

@@ -61,14 +61,14 @@ class Scores:
     pck: dict[str, float] | None = None
 
 
-def evaluate(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = False) -> Scores:
+def evaluate(network: nn.Module, recipe: Recipe, faces: Faces) -> Scores:
     """By the layout's default normaliser.
 
     Where that is the dataset's box (AFLW-19) and the crop was made from it (``provided``), the box is the crop's middle
     part, exactly so for squares; of another crop the whole crop stands in, and the normaliser is called ``crop``. Where
     a face lacks a point that the normaliser needs (profiles), all are measured by the box of their points instead.
     """
-    return score(recipe, faces, predict(network, recipe, faces.crops, mirrored)[0])
+    return score(recipe, faces, predict(network, recipe, faces.crops)[0])
 
 
 def score(recipe: Recipe, faces: Faces, predicted: np.ndarray) -> Scores:
@@ -82,11 +82,6 @@ def score(recipe: Recipe, faces: Faces, predicted: np.ndarray) -> Scores:
         name = "crop"
     pck = metrics.correct_keypoints(predicted, faces.landmarks, distance, layout.pck)
     return Scores(metrics.errors(predicted, faces.landmarks, distance), predicted, name, pck)
-
-
-def errors(network: nn.Module, recipe: Recipe, faces: Faces, mirrored: bool = False) -> np.ndarray:
-    """(F,) NME of each face, as ``evaluate``."""
-    return evaluate(network, recipe, faces, mirrored).errors
 
 
 def append_metrics(path: Path, **values) -> None:

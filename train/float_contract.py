@@ -7,9 +7,10 @@ from importlib import metadata
 from edgewing import contract as contracts
 from edgewing import layouts, repository
 from edgewing.contract import Contract
+from train.blocks import StackedHourglass
 from train.checkpoint import digest
 from train.credits import Credits
-from train.model import StackedHourglass, macs, parameters
+from train.model import macs, parameters
 from train.recipes import Recipe
 
 

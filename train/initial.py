@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from edgewing.errors import InputError
 from train import recipes
+from train.blocks import StackedHourglass
 from train.checkpoint import load_model
 from train.credits import Credits
 from train.data.catalogue import IMAGENET
 from train.lite0 import imagenet_weights
-from train.model import StackedHourglass, build
+from train.model import build
 from train.recipes import DRAWN, NETWORK, Recipe
 
 ENCODER = "imagenet"  # what --initial takes beside runs

@@ -214,8 +214,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("layout", metavar="LAYOUT", help=f"{', '.join(layouts.table())}, or FILE.json")
     text = "draw the numbered points on a mean face, of 300w-68 and wflw-98"
     shown.add_argument("--picture", type=Output, metavar="SVG", help=text)
-    for action in (proposed, shown):
-        action.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def main(action: str, **how) -> None:

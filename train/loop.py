@@ -29,12 +29,12 @@ from edgewing.errors import InputError, Stopped
 from edgewing.words import counted
 from train import checkpoint, preview, recipes
 from train.augment import Augment
+from train.blocks import StackedHourglass
 from train.credits import Credits
 from train.data.cache import Cache
 from train.evaluate import CALIBRATION, VALIDATION, Faces, predict, score
 from train.float_contract import float_contract
 from train.log import Log, rewind
-from train.model import StackedHourglass
 from train.plan import Plan, plan
 from train.recipes import Recipe
 from train.sources import fresh_of

@@ -18,21 +18,7 @@ from torch.nn import functional as F
 
 from edgewing import layouts
 from edgewing.errors import InputError
-from train.blocks import (  # noqa: F401  part of this module's face
-    BLOCKS,
-    BOUNDARY_LEVEL,
-    BoundaryMask,
-    CoordConv,
-    Fused,
-    Hierarchical,
-    Hourglass,
-    Inverted,
-    Series,
-    Stack,
-    StackedHourglass,
-    conv_bn,
-    coordinate_maps,
-)
+from train.blocks import BLOCKS, CoordConv, Fused, Hierarchical, Hourglass, Stack, StackedHourglass, conv_bn
 from train.lite0 import lite0_hourglass
 from train.recipes import Recipe
 
@@ -78,34 +64,22 @@ def paper_hourglass(landmarks: int, stacks: int, boundary: bool = True, coordina
     return StackedHourglass(PaperStem(coordinates), [stack(i) for i in range(stacks)], nn.ReLU())
 
 
-def mobile_hourglass(
-    landmarks: int,
-    stacks: int = 1,
-    boundary: bool = True,
-    coordinates: bool = True,
-    block: str = "inverted",
-    width: float = 1.0,
-    features: int = 0,
-    cells: int = 40,
-    stem_stride: int = 4,
-    fused: int = 0,
-    maps: tuple[int, ...] = (),
-) -> StackedHourglass:
+def mobile_hourglass(landmarks: int, recipe: Recipe) -> StackedHourglass:
     """The same shape from mobile blocks, its channels growing with depth.
 
-    features: channels that the heatmaps are read from; 0 for as many as the finest maps have. Those are few, and no
-    more heatmaps than that are independent: a wider last convolution, behind ReLU6, lifts that for little time.
-    cells: heatmap rows; the hourglass is as deep as they divide evenly by 2 and SMALLEST_MAP allows, at most as the
-    paper's.
-    stem_stride: 4 or 2, crop pixels per cell.
-    fused: how many of the levels, the finest first, have Fused blocks; the stem is of the finest.
-    maps: channels of the levels, the finest first, instead of MOBILE_CHANNELS by width; there are no more levels.
+    ``features`` channels are what the heatmaps are read from: the finest maps have few, and no more heatmaps than that
+    are independent. A wider last convolution, behind ReLU6, lifts that for little time. The hourglass is as deep as its
+    cells divide evenly by 2 and SMALLEST_MAP allows, at most as the paper's, with no more levels than ``maps``. The
+    stem is of the finest of the ``fused`` levels.
     """
+    width, cells, boundary = recipe.width, recipe.cells, recipe.has_boundary
     depth = next(d for d in range(PAPER_DEPTH, -1, -1) if cells % 2**d == 0 and cells >> d >= SMALLEST_MAP)
-    widths = list(maps or (max(8, round(c * width / 8) * 8) for c in MOBILE_CHANNELS))[: depth + 1]
-    makes = [Fused if level < fused else BLOCKS[block] for level in range(len(widths))]
+    widths = list(recipe.maps or (max(8, round(c * width / 8) * 8) for c in MOBILE_CHANNELS))[: depth + 1]
+    makes = [Fused if level < recipe.fused else BLOCKS[recipe.block] for level in range(len(widths))]
     first, fine = max(8, round(MOBILE_STEM * width / 8) * 8), makes[0]
-    stem = nn.Sequential(conv_bn(3, first, 3, 2), fine(first, widths[0], stem_stride // 2), fine(widths[0], widths[0]))
+    stem = nn.Sequential(
+        conv_bn(3, first, 3, 2), fine(first, widths[0], recipe.input_size // cells // 2), fine(widths[0], widths[0])
+    )
 
     def stack(i: int) -> Stack:
         skip = [make(c, c) for make, c in zip(makes, widths[:-1])]
@@ -115,12 +89,12 @@ def mobile_hourglass(
         ]
         back = [lower(b, a) for lower, a, b in zip(makes[1:], widths, widths[1:])]
         hourglass = Hourglass(skip, down, makes[-1](widths[-1], widths[-1]), back, "bilinear")
-        entry = _entry(widths[0], boundary and i > 0, coordinates)
+        entry = _entry(widths[0], boundary and i > 0, recipe.coordinates)
         top = fine(widths[0], widths[0])
-        last = i == stacks - 1
-        return Stack(entry, hourglass, top, widths[0], features or widths[0], landmarks + boundary, last)
+        last = i == recipe.stacks - 1
+        return Stack(entry, hourglass, top, widths[0], recipe.features or widths[0], landmarks + boundary, last)
 
-    network = StackedHourglass(stem, [stack(i) for i in range(stacks)], nn.ReLU6())
+    network = StackedHourglass(stem, [stack(i) for i in range(recipe.stacks)], nn.ReLU6())
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -142,10 +116,7 @@ def build(recipe: Recipe) -> StackedHourglass:
     elif recipe.network == "lite0":
         network = lite0_hourglass(landmarks, recipe.has_boundary, recipe.coordinates, recipe.features)
     else:
-        network = mobile_hourglass(
-            landmarks, recipe.stacks, recipe.has_boundary, recipe.coordinates, recipe.block, recipe.width,
-            recipe.features, recipe.cells, recipe.input_size // recipe.cells, recipe.fused, recipe.maps,
-        )  # fmt: skip
+        network = mobile_hourglass(landmarks, recipe)
     for name, (cin, cout) in recipe.channels.items():
         _resize(network, name, cin, cout)
     return network

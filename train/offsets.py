@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Output, metavar="FILE", help="write each point's x and y here, for --offsets")
 
 
-def main(source: str, data: list[str], out: str | None) -> None:
-    tell_offsets(source, data, out and Path(out))
+def main(source: str, data: list[str], out: Output | None) -> None:
+    """Print the offsets of the folders, and the option that takes them. out: where those of each point are written."""
+    print(f"{'source':20} faces  offset to the right, share of the crop's side; largest of a point")
+    found = [measure(source, folder) for folder in data]
+    for f in found:
+        largest = float(np.linalg.norm(f.points, axis=1).max())
+        print(f"{f.source:20} {f.faces:5}  {f.lateral:+.4f} +- {f.error:.4f}  {largest:.4f}", flush=True)
+    if out is None:
+        options = [f"{f.source}={f.lateral:.4f}" for f in found]
+    else:
+        rows = {f.source: f.points.reshape(-1).round(6).tolist() for f in found}
+        files.write(out, (json.dumps(rows) + "\n").encode())
+        print(f"wrote {out}")
+        options = [f"{f.source}={out}" for f in found]
+    print(hints.next_line("python -m train fit ... --offsets", *options))
 
 
 @dataclass(frozen=True)
@@ -71,20 +83,3 @@ def measure(run: str | Path, folder: str | Path) -> Offsets:
     lateral = shares[..., 0].mean(axis=1)
     error = float(lateral.std() / len(lateral) ** 0.5)
     return Offsets(samples[-1].source, len(crops), float(lateral.mean()), error, np.median(shares, axis=0))
-
-
-def tell_offsets(run: Path, folders: Sequence[str], out: Path | None = None) -> None:
-    """Print the offsets of the folders, and the option that takes them. out: where those of each point are written."""
-    print(f"{'source':20} faces  offset to the right, share of the crop's side; largest of a point")
-    found = [measure(run, folder) for folder in folders]
-    for f in found:
-        largest = float(np.linalg.norm(f.points, axis=1).max())
-        print(f"{f.source:20} {f.faces:5}  {f.lateral:+.4f} +- {f.error:.4f}  {largest:.4f}", flush=True)
-    if out is None:
-        options = [f"{f.source}={f.lateral:.4f}" for f in found]
-    else:
-        rows = {f.source: f.points.reshape(-1).round(6).tolist() for f in found}
-        files.write(out, (json.dumps(rows) + "\n").encode())
-        print(f"wrote {out}")
-        options = [f"{f.source}={out}" for f in found]
-    print(hints.next_line("python -m train fit ... --offsets", *options))

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgewing.errors import InputError
+from train.blocks import StackedHourglass
 from train.checkpoint import load_model
 from train.credits import Credits
-from train.model import StackedHourglass
 from train.recipes import Recipe
 
 

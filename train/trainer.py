@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from edgewing import layouts
 from edgewing.errors import InputError
 from train import checkpoint, recipes
+from train.blocks import StackedHourglass
 from train.decode import Decode
 from train.heatmaps import FAR, GroundTruth
 from train.loss import heatmap_loss
-from train.model import StackedHourglass, build
+from train.model import build
 from train.recipes import Recipe
 from train.teacher import Teacher
 from train.workers import Workers

@@ -42,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
         one.add_argument("--layout", default="300w-68", help="their layout (default: %(default)s)")
         one.add_argument("--detector", metavar="FILE", help="a YuNet's .onnx (default: all that are installed)")
-        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def main(action: str, **how) -> None:

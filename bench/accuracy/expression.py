@@ -31,14 +31,13 @@ BLINK = 0.5  # an eye that is shut further than that blinks
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="MODEL", help="a shipped model or an artefact of faces")
     parser.add_argument("--heads", type=int, default=1500, metavar="N", help="to draw (default: %(default)s)")
-    parser.add_argument("--first", type=int, default=1 << 30, metavar="N", help="their first number (%(default)s)")
     parser.add_argument("--data", nargs="*", default=[], metavar="DIR", help="marked photographs to read too")
     parser.add_argument("--videos", nargs="*", default=[], metavar="VIDEO", help="whose first face is read too")
     parser.add_argument("--to", type=Rows, metavar="ROWS", help="append the row to this JSON-lines file")
 
 
-def main(model: str, heads: int, first: int, data: list[str], videos: list[str], to: str | None, command: str) -> None:
-    row = score(model, heads, first, data, videos, command=command)
+def main(model: str, heads: int, data: list[str], videos: list[str], to: str | None, command: str) -> None:
+    row = score(model, heads, data=data, videos=videos, command=command)
     tell(row)
     rows.keep([row], to)
     print(hints.next_line("edgewing run PICTURE --json --model", model))
@@ -50,7 +49,7 @@ def score(
 ) -> dict:  # fmt: skip
     """The row. InputError: heads that were learnt from, or a model of other points."""
     if first + count > learnt.FIRST:
-        raise InputError(f"--first {first}: heads from {learnt.FIRST} on were learnt from")
+        raise InputError(f"heads {first} to {first + count - 1}: those from {learnt.FIRST} on were learnt from")
     landmarker, readers = Landmarker(model, device="cpu"), expression.readers()
     layout = landmarker.contract.layout
     row = {"photographs": {folder: _photographs(model, folder) for folder in data}}

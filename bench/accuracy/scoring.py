@@ -203,13 +203,14 @@ def score_both(
 
 
 def nme_change(new: dict, old: dict) -> intervals.Change:
-    """The change of NME between two accuracy rows, face by face. InputError: other faces, or measured otherwise."""
+    """The change of NME between two accuracy rows, face by face. InputError as for ``paired_errors``."""
     second, first = paired_errors(new, old)
     return intervals.paired_change(second, first)
 
 
 def paired_errors(new: dict, old: dict) -> tuple[np.ndarray, np.ndarray]:
-    """(F,) errors of the same faces by two accuracy rows, infinite without a prediction. InputError as for compare."""
+    """(F,) errors of the same faces by two accuracy rows, infinite without a prediction. InputError: other faces,
+    or measured otherwise."""
     names = list(old["face_errors"])
     missing = set(names) ^ set(new["face_errors"])
     if missing:

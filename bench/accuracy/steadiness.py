@@ -106,7 +106,7 @@ def steadiness_row(
         "unit": f"px of a {REFERENCE} px crop, distances",
     }
     constants = tracking.settings().filter
-    moving = {kind: jitter_and_lag(recorded, kind, constants) for kind in MOTIONS}
+    moving = {kind: jitter_and_lag(recorded, kind) for kind in MOTIONS}
     row = {
         **rows.header("steadiness", measure.artefact(path), protocol, command),
         "runtime": str(landmarker.runtime.description),
@@ -203,7 +203,7 @@ def rms(error: np.ndarray) -> float:
     return float(np.sqrt((error**2).sum(axis=-1).mean()))
 
 
-def jitter_and_lag(recorded: dict[str, list], kind: str, constants: Filter) -> dict:
+def jitter_and_lag(recorded: dict[str, list], kind: str) -> dict:
     """jitter and lag of raw and shown landmarks, and the trail of the shown, each the mean over faces."""
     found = {"raw": [], "shown": []}
     trails = []

@@ -131,7 +131,8 @@ def visit(
             if prepared is None:
                 prepared = _prepare(device, wheel, program)
             row = prepared(job)
-            row = {**row, **rows.header("latency", row["artefact"], row["protocol"], command), **_own(row)}
+            own = {name: row[name] for name in ("date", "versions", "machine") if name in row}  # the device's
+            row = {**row, **rows.header("latency", row["artefact"], row["protocol"], command), **own}
             row["device"] = {"address": device.address, **row["device"]}
             row = rows.check(rows.printable(row))
         except devices.Gone as error:
@@ -332,11 +333,6 @@ def _clipped(value):
     if isinstance(value, list):
         return [_clipped(v) for v in value[:MOST_ENTRIES]]
     return devices.said(value) if isinstance(value, str) else value
-
-
-def _own(row: dict) -> dict:
-    """Of the device and not of this machine: when, with what, on what."""
-    return {name: row[name] for name in ("date", "versions", "machine") if name in row}
 
 
 def _unsupported(device: devices.Device, job: Job, reason: str, command: str) -> dict:

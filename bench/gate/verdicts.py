@@ -24,7 +24,6 @@ from bench.gate import wording
 from bench.report.columns import percent
 from bench.time import latency, pairs, race
 from edgewing import containers, measure, metrics, models, rows
-from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from edgewing.words import with_article
@@ -279,7 +278,7 @@ def _in_use(
             f"{', '.join(had)}; make one with: python -m bench accuracy, or name the file in use with --against"
         )
     chosen = _nearest(fit, data)
-    return _file_of(chosen, contract), chosen
+    return _file_of(chosen), chosen
 
 
 def _kind(model: dict) -> tuple[str, str]:
@@ -298,7 +297,7 @@ def _nearest(fit: list[dict], data: str | None) -> dict:
     return max(enumerate(fit), key=lambda item: (alike(item[1]), item[0]))[1]
 
 
-def _file_of(scored: dict, contract: Contract) -> Path:
+def _file_of(scored: dict) -> Path:
     """The file that a row was measured on, by its bytes: where the row says, or among the shipped models."""
     sha256 = scored["artefact"]["sha256"]
     places = [Path(scored["artefact"]["path"])]

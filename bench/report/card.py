@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,20 +87,17 @@ class File:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="+", metavar="NAME", help="shipped models, such as edgewing-s")
-    parser.add_argument("--rows", metavar="FILE", help="their committed rows (default: bench/results/NAME.jsonl)")
-    parser.add_argument("--out", default=str(ROOT / "models"), metavar="DIR", help="where NAME.sh is and NAME.md goes")
+    parser.add_argument(
+        "--rows", dest="measured", metavar="FILE", help="their committed rows (default: bench/results/NAME.jsonl)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "models", metavar="DIR", help="where NAME.sh is and NAME.md goes"
+    )
 
 
-def main(names: list[str], rows: str | None, out: str) -> None:
-    written = write_cards(names, rows, out)
-    for path in written:
-        print(f"wrote {path}")
-    print(hints.next_line("git add", *written))
-
-
-def write_cards(names: Sequence[str], measured: str | None = None, out: str | Path = ROOT / "models") -> list[Path]:
-    """Write the card of every model named. measured: the file of their rows. InputError: they are not committed."""
-    written, out = [], Path(out)
+def main(names: list[str], measured: str | None, out: Path) -> None:
+    """InputError: the rows of a model are not committed."""
+    written = []
     for name in names:
         if name not in models.SHIPPED:
             raise unknown("model", name, models.SHIPPED)
@@ -118,7 +114,10 @@ def write_cards(names: Sequence[str], measured: str | None = None, out: str | Pa
         ordered = {name: told[name] for name in models.SHIPPED if name in told}
         files.write(models.FOLDER / models.FIGURES, (json.dumps(ordered, indent=1) + "\n").encode())
         written.append(out / f"{name}.md")
-    return [*written, models.FOLDER / models.FIGURES]
+    written.append(models.FOLDER / models.FIGURES)
+    for path in written:
+        print(f"wrote {path}")
+    print(hints.next_line("git add", *written))
 
 
 def figures(name: str, measured: list[dict]) -> dict:

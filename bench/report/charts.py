@@ -43,16 +43,6 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """One row: the 101 percentiles of a distribution, or the reason why there are none."""
-
-    name: str
-    percentiles: Sequence[float]
-    colour: str
-    reason: str = ""
-
-
-@dataclass(frozen=True)
 class Disc:
     """One model: where it stands, and ``size`` as the area of its disc. ours: drawn full, and named in bold."""
 
@@ -97,11 +87,9 @@ def curves(lines: Sequence[Curve], title: str, x_label: str, y_label: str, y_end
 def bars(rows: Sequence[Bar], title: str, x_label: str) -> Markup:
     """A bar to the first value and a tick at each further one (p50, p90, p99); a reason instead where there is none."""
     end = max((max(row.values) for row in rows if row.values), default=1.0) * 1.02 or 1.0
-    parts, height = _rows_frame(rows, x_label, [(tick, f"{tick:g}") for tick in ticks(end)], lambda v: v / end)
-    for y, row in _places(rows):
-        if not row.values:
-            parts.append(_text(NAMES + 6, y + 21, row.reason, "start", "reason"))
-            continue
+    labels = [(tick, f"{tick:g}") for tick in ticks(end)]
+    parts, height, places = _rows_frame(rows, x_label, labels, lambda v: v / end)
+    for y, row in places:
         first, *others = row.values
         parts.append(
             Markup('<rect x="{}" y="{}" width="{:.1f}" height="16" rx="2" fill="{}"><title>{}</title></rect>').format(
@@ -116,27 +104,26 @@ def bars(rows: Sequence[Bar], title: str, x_label: str) -> Markup:
     return _svg(height, title, parts)
 
 
-def spreads(rows: Sequence[Spread], title: str, x_label: str) -> Markup:
-    """A histogram a row, of equal height each; ticks at p50 and p99; what lies beyond the axis is said in words."""
-    end = max((row.percentiles[99] for row in rows if row.percentiles), default=1.0) * 1.15 or 1.0
-    parts, height = _rows_frame(rows, x_label, [(tick, f"{tick:g}") for tick in ticks(end)], lambda v: v / end)
+def spreads(rows: Sequence[Bar], title: str, x_label: str) -> Markup:
+    """A histogram of equal height for each row of 101 percentiles; ticks at p50 and p99; what lies beyond the axis is
+    said in words."""
+    end = max((row.values[99] for row in rows if row.values), default=1.0) * 1.15 or 1.0
+    labels = [(tick, f"{tick:g}") for tick in ticks(end)]
+    parts, height, places = _rows_frame(rows, x_label, labels, lambda v: v / end)
     edges = np.linspace(0.0, end, BINS + 1)
-    for y, row in _places(rows):
-        if not row.percentiles:
-            parts.append(_text(NAMES + 6, y + 21, row.reason, "start", "reason"))
-            continue
+    for y, row in places:
         # share of the runs up to each edge, to a hundredth; equal percentiles are told apart by nothing that is seen
-        below = np.interp(edges, np.maximum.accumulate(row.percentiles) + np.arange(101) * 1e-9, np.arange(101) / 100)
+        below = np.interp(edges, np.maximum.accumulate(row.values) + np.arange(101) * 1e-9, np.arange(101) / 100)
         mass, base = np.diff(below), y + ROW - 3
         tops = base - (ROW - 8) * mass / max(mass.max(), 1e-9)
         path = "".join(f"V{top:.1f}H{NAMES + SPAN * right / end:.1f}" for top, right in zip(tops, edges[1:]))
         area = Markup('<path d="M{} {}{}V{}Z" fill="{}" fill-opacity=".8"><title>{}</title></path>')
         parts.append(area.format(NAMES, base, Markup(path), base, row.colour, row.name))
-        for value in (row.percentiles[50], row.percentiles[99]):
+        for value in (row.values[50], row.values[99]):
             x = NAMES + SPAN * value / end
             parts.append(_line(x, base - 10, x, base + 2, "whisker"))
-        if row.percentiles[100] > end:
-            parts.append(_text(NAMES + SPAN, y + 14, f"max {row.percentiles[100]:.3g}", "end"))
+        if row.values[100] > end:
+            parts.append(_text(NAMES + SPAN, y + 14, f"max {row.values[100]:.3g}", "end"))
     return _svg(height, title, parts)
 
 
@@ -152,14 +139,11 @@ def dots(rows: Sequence[Bar], title: str, x_label: str, limits: Sequence[float] 
     labels = [(10.0**power, f"{10.0**power:g}") for power in range(low, high + 1)]
     if any(value < 10.0**low for row in rows for value in row.values):
         labels[0] = (10.0**low, f"\u2264 {10.0**low:g}")
-    parts, height = _rows_frame(rows, x_label, labels, place)
+    parts, height, places = _rows_frame(rows, x_label, labels, place)
     for limit in limits:
         x = NAMES + SPAN * place(limit)
         parts.append(_line(x, TOP, x, TOP + ROW * len(rows), "limit"))
-    for y, row in _places(rows):
-        if not row.values:
-            parts.append(_text(NAMES + 6, y + 21, row.reason, "start", "reason"))
-            continue
+    for y, row in places:
         xs, middle = [NAMES + SPAN * place(value) for value in row.values], y + 17
         parts.append(_line(min(xs), middle, max(xs), middle, "whisker"))
         shapes = [
@@ -185,15 +169,14 @@ def strips(rows: Sequence[Bar], title: str, x_label: str, known: Mapping[str, fl
     def px(value: float) -> float:
         return LONG_NAMES + (WIDTH - LONG_NAMES - RIGHT - 8) * place(value)
 
-    parts, height = _rows_frame(rows, x_label, labels, place, LONG_NAMES)
-    for y, row in _places(rows):
+    parts, height, places = _rows_frame(rows, x_label, labels, place, LONG_NAMES)
+    for y, row in places:
         for value in row.values:
             dot = Markup('<circle cx="{:.1f}" cy="{}" r="4" fill="{}" fill-opacity=".5"/>')
             parts.append(dot.format(px(value), y + 17, row.colour))
-        if row.values:
-            mean = float(np.mean(row.values))
-            parts.append(_line(px(mean), y + 8, px(mean), y + 26, "mean"))
-            parts.append(_text(px(max(row.values)) + 8, y + 21, f"{mean:.2f}", "start"))
+        mean = float(np.mean(row.values))
+        parts.append(_line(px(mean), y + 8, px(mean), y + 26, "mean"))
+        parts.append(_text(px(max(row.values)) + 8, y + 21, f"{mean:.2f}", "start"))
         if row.name in known:
             x = px(known[row.name])
             parts.append(Markup('<path d="M{:.1f} {}m-5 0l5 -5l5 5l-5 5z" class="known"/>').format(x, y + 17))
@@ -323,14 +306,11 @@ def ticks(end: float) -> list[float]:
     return [round(i * step, 10) for i in range(int(end / step + 1e-9) + 1)]
 
 
-def _places(rows: Sequence[Bar | Spread]) -> list[tuple[float, Bar | Spread]]:
-    return [(TOP + ROW * i, row) for i, row in enumerate(rows)]
-
-
 def _rows_frame(
-    rows: Sequence[Bar | Spread], x_label: str, labels: list[tuple[float, str]], place, names: int = NAMES
-) -> tuple[list[Markup], int]:
-    """The parts that charts of rows share, and their height. names: where names end and the plot begins."""
+    rows: Sequence[Bar], x_label: str, labels: list[tuple[float, str]], place, names: int = NAMES
+) -> tuple[list[Markup], int, list[tuple[float, Bar]]]:
+    """The parts that charts of rows share, their height, and the rows with values and where each begins. names: where
+    names end and the plot begins."""
     bottom, span = TOP + ROW * len(rows), WIDTH - names - RIGHT - 8
     parts = []
     for value, label in labels:
@@ -338,9 +318,13 @@ def _rows_frame(
         parts.append(_line(x, TOP, x, bottom, "grid"))
         parts.append(_text(x, bottom + 18, label, "middle"))
     parts.append(_line(names, TOP, names, bottom, "axis"))
-    parts += [_text(names - 8, y + 21, row.name, "end", "name") for y, row in _places(rows)]
+    places = [(TOP + ROW * i, row) for i, row in enumerate(rows)]
+    for y, row in places:
+        parts.append(_text(names - 8, y + 21, row.name, "end", "name"))
+        if not row.values:
+            parts.append(_text(names + 6, y + 21, row.reason, "start", "reason"))
     parts.append(_text(names + span / 2, bottom + 38, x_label, "middle", "label"))
-    return parts, bottom + BOTTOM
+    return parts, bottom + BOTTOM, [(y, row) for y, row in places if row.values]
 
 
 def _axes(height: int, x_label: str, y_label: str) -> list[Markup]:

@@ -182,7 +182,7 @@ def device_lines(run: artefacts.Run) -> list[tuple[str, list[list[str]]]]:
             line += [str(row["runtime"]), artefacts.clock(row)]
             line.append("not told" if seen is None else "yes" if seen else "no")
         found.setdefault(_device_name(row), []).append(line)
-    return sorted(found.items(), key=_here_first)
+    return sorted(found.items(), key=lambda of: (not of[0].startswith(artefacts.HERE), of[0]))
 
 
 def side_by_side(run: artefacts.Run) -> tuple[list[str], list[list[str]]] | None:
@@ -213,10 +213,6 @@ def _device_name(row: dict) -> str:
     said = [str(device.get(key) or "") for key in ("name", "chip")]
     said = said if any(said) else [str(row["machine"].get("cpu") or "")]
     return ", ".join(dict.fromkeys(filter(None, [artefacts.address(row), *said])))
-
-
-def _here_first(item: tuple[str, object]) -> tuple:
-    return not item[0].startswith(artefacts.HERE), item[0]
 
 
 def _parts(entry: artefacts.Entry | None) -> list[tuple[str, str, list[tuple]]]:
@@ -268,10 +264,10 @@ def _charts(run: artefacts.Run) -> dict:
         found["latency"] = charts.bars(bars, "Latency", "ms for one crop: bar to p50, ticks at p90 and p99")
     known = [e for e in run.entries if _timed(e)]
     spread = [
-        charts.Spread(e.name, e.latency.get("percentiles_ms") or (), _colour(e), "its row has no distribution")
+        charts.Bar(e.name, e.latency.get("percentiles_ms") or (), _colour(e), "its row has no distribution")
         for e in known
     ]
-    if any(row.percentiles for row in spread):
+    if any(row.values for row in spread):
         found["spread"] = charts.spreads(spread, "Distribution of latency", "ms for one crop: ticks at p50 and p99")
     marks = [
         charts.Disc(e.name, e.latency["p50_ms"], round(100 * e.nme, 2), e.about["bytes"], _colour(e), not e.rejected)

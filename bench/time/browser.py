@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import shutil
 import statistics
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 
 from edgewing import children, containers, measure, models, rows, web
+from edgewing.camera import sources
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 from train.data import drawn
@@ -84,7 +86,9 @@ def look(url: str, camera: Path, seconds: int, film: str | None = None) -> dict:
     call = [node, APP / "measure.mjs", json.dumps(plan)]
     done = subprocess.run(call, capture_output=True, text=True, preexec_fn=children.bound())
     if done.returncode:
-        raise InputError(f"the browser failed: {done.stderr.strip().splitlines()[-1:]}; see --debug")
+        said = done.stderr.partition("\n\n")[2] or done.stderr  # Node shows the line of code first
+        lines = said.strip().splitlines() or [f"ended with code {done.returncode} and no word"]
+        raise InputError(f"the browser failed: {lines[0]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -190,16 +194,8 @@ def clip(count: int, seed: int = 0, width: int = 640, height: int = 480) -> list
 
 def frames_of(path: str | Path, most: int = 300) -> list[np.ndarray]:
     """The first frames of a video file, (H, W, 3) uint8 RGB. InputError where it cannot be read."""
-    capture, frames = cv2.VideoCapture(str(path)), []
-    while len(frames) < most:
-        read, frame = capture.read()
-        if not read:
-            break
-        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-    capture.release()
-    if not frames:
-        raise InputError(f"{path}: not a video that can be read; check the path")
-    return frames
+    with contextlib.closing(sources.open(str(path))) as video:
+        return [frame.image for frame in itertools.islice(video.frames(), most)]
 
 
 def write_mjpeg(path: Path, frames: list[np.ndarray]) -> Path:

@@ -58,13 +58,7 @@ def main(model: str, device: list[str], rounds: int, to: str | None, command: st
     print(hints.next_line("python -m bench accuracy --data DIR --layout NAME --model", model))
 
 
-def time_frames(
-    model: str,
-    devices: Sequence[str] = ("cpu",),
-    rounds: int = ROUNDS,
-    counts: Sequence[int] = (SEARCHED, *COUNTS),
-    command: str = "",
-) -> list[dict]:
+def time_frames(model: str, devices: Sequence[str] = ("cpu",), rounds: int = ROUNDS, command: str = "") -> list[dict]:
     """A row for each processor and count of faces. InputError where one cannot be had."""
     names = list(dict.fromkeys(["cpu", *devices]))
     paths = {name: processors.file_of(model, name) for name in names}
@@ -76,7 +70,7 @@ def time_frames(
     alone[120 : 120 + SIDE, 200 : 200 + SIDE] = frame[:SIDE, :SIDE]
     crops = {name: np.array([f.landmarks for f in one.look(frame, places)]) for name, one in landmarkers.items()}
     side = landmarkers["cpu"].look(frame, places[:1])[0].crop.side
-    ms = {(name, count): [] for count in counts for name in names}
+    ms = {(name, count): [] for count in (SEARCHED, *COUNTS) for name in names}
     for number in range(WARMUP + rounds):
         for name, count in ms:
             start = time.process_time()

@@ -42,13 +42,14 @@ class Graph:
         return [random.random(self.input.shape, np.float32).astype(kind) for _ in range(count)]
 
 
-def open(path: str | Path, threads: int = 1) -> Graph:
-    """InputError: not a .tflite or .onnx, more than one input, an input that is no tensor of 8-bit or float values."""
+def open(path: str | Path) -> Graph:
+    """Runs on one thread. InputError: not a .tflite or .onnx, more than one input, or one that is no tensor of 8-bit or
+    float values."""
     path = Path(path)
     form = containers.format_of(path)
     if form not in ("tflite", "onnx"):
         raise InputError(f"{path}: {form} files without a contract are not run here; give a .tflite or an .onnx")
-    inputs, run, description = _tflite(path, threads) if form == "tflite" else _onnx(path, threads)
+    inputs, run, description = _tflite(path) if form == "tflite" else _onnx(path)
     if len(inputs) != 1:
         raise InputError(f"{path}: the graph has {len(inputs)} inputs; only models with one can be timed")
     shape = tuple(side or 1 for side in inputs[0].shape)
@@ -58,9 +59,9 @@ def open(path: str | Path, threads: int = 1) -> Graph:
     return Graph(Tensor(inputs[0].name, shape, inputs[0].dtype), run, description)
 
 
-def _tflite(path: Path, threads: int):
+def _tflite(path: Path):
     tflite.vet(path)
-    interpreter, description = tflite.interpret(path, threads)
+    interpreter, description = tflite.interpret(path, threads=1)
     inputs = [
         Tensor(d["name"], tuple(d["shape"].tolist()), np.dtype(d["dtype"]).name)
         for d in interpreter.get_input_details()
@@ -76,14 +77,14 @@ def _tflite(path: Path, threads: int):
     return inputs, run, description
 
 
-def _onnx(path: Path, threads: int):
-    session = onnx.load(path, None, threads)
+def _onnx(path: Path):
+    session = onnx.load(path, None, threads=1)
     if session.session.get_overridable_initializers():
-        session = _folded(path, threads)
+        session = _folded(path)
     return session.inputs, session.run, session.description
 
 
-def _folded(path: Path, threads: int) -> onnx.Session:
+def _folded(path: Path) -> onnx.Session:
     """An old exporter left the weights among the graph's inputs, where ONNX Runtime must not fold them: a copy without
     them there is what its makers would ship today."""
     import onnx as package
@@ -97,4 +98,4 @@ def _folded(path: Path, threads: int) -> onnx.Session:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         files.write(copy, model.SerializeToString())
-        return onnx.load(copy, None, threads)
+        return onnx.load(copy, None, threads=1)

@@ -77,11 +77,6 @@ def latency_row(
     return {**row, **rows.header("latency", row["artefact"], row["protocol"], command)}
 
 
-def not_run(kind: str, model: Path, reason: str, command: str) -> dict:
-    """A row that says why it has no figure: ``not_run``."""
-    return {**rows.header(kind, measure.artefact(model), {}, command), "not_run": reason}
-
-
 def row_as_text(row: dict) -> str:
     """What was timed and the figures of a latency row, in lines for a terminal."""
     p = row["protocol"]

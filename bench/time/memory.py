@@ -72,7 +72,8 @@ def watch(
         time.sleep(PERIOD)
     out, err = process.communicate()
     if process.returncode:
-        raise InputError(f"edgewing camera ended with {process.returncode}: {err.splitlines()[-1:]}")
+        lines = err.strip().splitlines() or ["no word"]
+        raise InputError(f"edgewing camera ended with code {process.returncode}: {lines[-1].removeprefix('error: ')}")
     counted = re.search(r"^(\d+) frames in", out, re.MULTILINE)
     protocol = {
         "source": Path(source).name,

@@ -50,11 +50,7 @@ class Timing:
 
 
 def time_in_turn(
-    baseline: Callable[[], Entrant],
-    candidate: Callable[[], Entrant],
-    tolerance: float,
-    clock: str = "processor",
-    looks: tuple[int, ...] = LOOKS,
+    baseline: Callable[[], Entrant], candidate: Callable[[], Entrant], tolerance: float, clock: str = "processor"
 ) -> Timing:
     """Time two files in turn until the interval decides. baseline, candidate: open the file, and give it ready to run.
 
@@ -62,9 +58,9 @@ def time_in_turn(
     """
     start, turns = time.perf_counter(), []
     limit = math.log1p(tolerance)
-    for number, ms in enumerate(_turns(baseline, candidate, CLOCKS[clock], looks[-1]), 1):
+    for number, ms in enumerate(_turns(baseline, candidate, CLOCKS[clock], LOOKS[-1]), 1):
         turns.append(ms)
-        if number in looks:
+        if number in LOOKS:
             middle, low, high = interval(np.array(turns))
             if low > limit or high <= limit:
                 break

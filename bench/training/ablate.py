@@ -210,7 +210,6 @@ class Change:
 
     mean: float
     half: float
-    seeds: int
 
     @property
     def verdict(self) -> str:
@@ -223,7 +222,7 @@ def change(results: dict[str, dict[int, float]], cell: Cell) -> Change | None:
     """None where the cell is compared with none, or no seed has both."""
     ours, theirs = results.get(cell.name, {}), results.get(cell.against, {})
     differences = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
-    return Change(*intervals.students(differences, 0.95), len(differences)) if differences else None
+    return Change(*intervals.students(differences, 0.95)) if differences else None
 
 
 def lines(cells: Sequence[Cell], results: dict[str, dict[int, float]], recipe: Recipe) -> list[list[str]]:

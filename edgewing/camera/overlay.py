@@ -18,7 +18,6 @@ from edgewing.errors import InputError
 from edgewing.faces import Face
 
 VIEWS = ("points", "mesh", "heatmap", "boundary", "pose")
-MESH = (235, 235, 235)
 PANEL, TEXT, FAINT, NOTE = (12, 18, 22), (240, 246, 246), (150, 170, 172), (255, 190, 90)
 PANEL_OPACITY = 0.62
 AXES = (255, 90, 90), (120, 220, 120), (90, 160, 255)  # RGB of the head's side, of its chin, of its nose

@@ -17,10 +17,8 @@ TINY = "--input-size 64 --width 0.25 --features 16"
 def test_rows_of_two_shapes(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     reference = foreign(tmp_path / "theirs.onnx")
-    (tmp_path / "list.txt").write_text(
-        f"# a remark\n\nplain: {TINY}  # small\nfused: {TINY} --fused 1 --maps 16 24\nleft-out: {TINY}\n"
-    )
-    words = ["shapes", "list.txt", "--reference", str(reference), "--only", "plain", "fused"]
+    (tmp_path / "list.txt").write_text(f"# a remark\n\nplain: {TINY}  # small\nfused: {TINY} --fused 1 --maps 16 24\n")
+    words = ["shapes", "list.txt", "--reference", str(reference)]
     assert main([*words, *END]) == 0
     first, plain, fused = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
     assert {row["command"] for row in (first, plain, fused)} == {" ".join(["python -m bench", *words, *END])}
@@ -32,7 +30,6 @@ def test_rows_of_two_shapes(tmp_path, monkeypatch, capfd):
     assert fused["shape"]["macs"] == macs(build(recipe), 64) > plain["shape"]["macs"]
     about = containers.carried(tmp_path / "runs/shapes/fused.tflite")
     assert "Random weights" in about.training.data_terms and about.model.macs == fused["shape"]["macs"]
-    assert not (tmp_path / "runs/shapes/left-out.tflite").exists()
     out = capfd.readouterr().out.splitlines()
     assert out[-2] == "wrote rows.jsonl" and out[-1].startswith(
         "next: python -m train fit DIR --run NAME --input-size 64"
@@ -50,14 +47,13 @@ def test_rows_of_two_shapes(tmp_path, monkeypatch, capfd):
         ("a: --width two", "list.txt, a: argument --width"),
         ("a: --input-size 100", "list.txt, a: "),
         ("a: --recipe small '", "list.txt, a: No closing quotation"),
-        ("b: ", "no network 'a'; there are b"),
     ],
 )
 def test_wrong_lists_are_one_line_and_cost_no_conversion(tmp_path, monkeypatch, capfd, text, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.txt").write_text(text)
     with pytest.raises(SystemExit) as error:
-        main(["shapes", "list.txt", "--reference", str(foreign(tmp_path / "theirs.onnx")), "--only", "a"])
+        main(["shapes", "list.txt", "--reference", str(foreign(tmp_path / "theirs.onnx"))])
     assert error.value.code == 2
     assert said in capfd.readouterr().err.splitlines()[-1] and not (tmp_path / "runs").exists()
 

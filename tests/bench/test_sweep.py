@@ -30,16 +30,24 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def source(folder):
-    """A run of a few steps, on a cache that is itself named as its data."""
-    cache = caches.build(faces(54, "300w-68", 0), folder / "drawn", layouts.get("300w-68"), caches.dense_enough(64))
-    fit(
-        recipes.replace(RECIPE, data=(str(folder / "drawn"),), validation=recipes.get("demo").validation),
-        cache,
-        folder / "source",
-        Workers(),
-    )
-    return folder / "source"
+def cache(folder):
+    return caches.build(faces(54, "300w-68", 0), folder / "drawn", layouts.get("300w-68"), caches.dense_enough(64))
+
+
+@pytest.fixture(scope="module")
+def source(folder, cache):
+    return trained(folder / "source", cache)
+
+
+@pytest.fixture(scope="module")
+def small(folder, cache):
+    return trained(folder / "small", cache, width=0.5, steps=2)
+
+
+def trained(run, cache, **fields):
+    """A run of a few steps."""
+    fit(recipes.replace(RECIPE, **fields), cache, run, Workers())
+    return run
 
 
 def typed(*arguments):
@@ -51,11 +59,8 @@ def typed(*arguments):
 
 
 @pytest.fixture(scope="module")
-def swept(source, folder):
-    arguments = (
-        "sweep", source, "--run", folder / "plane", "--train", folder / "drawn", "--layout", "300w-68", "--recipe",
-        "demo", "--width", "0.5", "--input-size", "64", "--steps", "2", "--cache", folder / "cache", "--rounds", "2",
-    )  # fmt: skip
+def swept(source, small, folder):
+    arguments = ("sweep", source, small, "--run", folder / "plane", "--rounds", "2")
     # A network of two steps may fail its gate; it is measured all the same.
     assert typed(*arguments) in (0, 1)
     return arguments
@@ -65,9 +70,8 @@ def kinds(path):
     return [json.loads(line)["kind"] for line in path.read_text().splitlines()]
 
 
-def test_a_sweep_measures_and_draws(source, folder, swept):
+def test_a_sweep_measures_and_draws(folder, swept):
     plane = folder / "plane"
-    assert recipes.load(plane / "w0.5-64").width == 0.5 and recipes.load(plane / "w0.5-64").steps == 2
     rows, _ = read(plane / "sweep.jsonl")
     assert [row["kind"] for row in rows] == ["accuracy"] * 4 + ["race"] * 4
     assert {row["model"]["precision"] for row in rows} == {"fp16", "int8"}
@@ -77,24 +81,23 @@ def test_a_sweep_measures_and_draws(source, folder, swept):
 
 
 def test_a_sweep_goes_on(folder, swept, capfd):
-    """What was trained, exported and scored is not done again; only times are taken."""
+    """What was exported and scored is not done again; only times are taken."""
     plane = folder / "plane"
-    before = {p: p.stat().st_mtime_ns for p in plane.rglob("*.tflite")}
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.tflite")}
     assert typed(*swept) in (0, 1)
     out = capfd.readouterr().out
-    assert "trained already" in out and "exporting" not in out and "scoring" not in out and "timing 4 files" in out
-    assert {p: p.stat().st_mtime_ns for p in plane.rglob("*.tflite")} == before
+    assert "exporting" not in out and "scoring" not in out and "timing 4 files" in out
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.tflite")} == before
     assert kinds(plane / "sweep.jsonl") == ["accuracy"] * 4 + ["race"] * 8
     assert "knee: " in out and out.splitlines()[-2] == f"wrote {plane / 'sweep.svg'}"
 
 
-def test_a_ladder_of_two(source, folder, swept, capfd):
-    small = folder / "plane/w0.5-64"
+def test_a_ladder_of_two(source, small, swept, capfd):
     assert typed("ladder", source, small, "--rounds", "2") in (0, 1)
     lines = capfd.readouterr().out.splitlines()
     assert lines[-2] == f"wrote {small / 'ladder.md'}"
     page = (small / "ladder.md").read_text()
-    for run in ("source", "w0.5-64"):
+    for run in ("source", "small"):
         for precision in ("fp16", "int8"):
             assert f"| {run} (trained) | {precision} |" in page
     assert "recommended: " in page and "int8 against fp16, source" in page
@@ -115,6 +118,6 @@ def test_other_faces_are_not_compared(source, folder, swept, capfd):
     says("holds out others", "ladder", source, other)
     says("no such run", "ladder", folder / "nothing")
     says("--layout", "ladder", source, "--data", folder)
-    says("nothing to sweep", "sweep", "--run", folder / "x")
+    says("no such run", "sweep", folder / "nothing", "--run", folder / "x")
     says("no such folder", "ladder", source, "--data", folder / "nothing", "--layout", "300w-68")
     assert not (folder / "x").exists()

@@ -10,11 +10,11 @@ import tarfile
 import numpy as np
 import pytest
 
-from compress import __main__ as command
 from compress import conventions
 from compress import distill as labelling
 from edgewing import images, layouts
 from edgewing.errors import InputError
+from tests.compress.conftest import typed
 from tests.train.data.folders import wflw_line, write_faces, write_picture, write_pts
 from train import checkpoint, recipes
 from train.__main__ import main as train
@@ -51,12 +51,9 @@ def place(tmp_path_factory):
 
 def distill(place, run, *more, teacher="teacher"):
     data = [place / "data/one", place / "data/two"]
-    with pytest.raises(SystemExit) as end:
-        command.main(
-            [str(a) for a in ("distill", place / teacher, *data, "--run", run, "--cache", place / "cache", "--steps", 3,
-                              *SMALL, *more)]
-        )  # fmt: skip
-    return end.value.code
+    return typed(
+        "distill", place / teacher, *data, "--run", run, "--cache", place / "cache", "--steps", 3, *SMALL, *more
+    )
 
 
 ALL = ["--unlabelled", "{place}/data/wild", "--correct", "data/two", "--consistency", "1"]
@@ -132,12 +129,8 @@ def test_faces_whose_views_disagree_are_left_out_and_counted(place, capsys):
 def test_points_of_any_layout_say_where_the_face_of_a_picture_is(place):
     """The first folder as if it had no labels: its faces are found by its points, and labelled by the teacher."""
     run = place / "boxes"
-    with pytest.raises(SystemExit) as end:
-        command.main(
-            [str(a) for a in ("distill", place / "teacher", place / "data/two", "--unlabelled", place / "data/one",
-                              "--consistency", 1, "--run", run, "--cache", place / "cache", "--steps", 1, *SMALL)]
-        )  # fmt: skip
-    assert end.value.code == 0
+    words = ("--unlabelled", place / "data/one", "--consistency", 1, "--cache", place / "cache", "--steps", 1, *SMALL)
+    assert typed("distill", place / "teacher", place / "data/two", "--run", run, *words) == 0
     sources = json.loads((run / "data.json").read_text())["sources"]
     assert {s["name"]: s["count"] for s in sources} == {"data/two": 8, "data/one": 16}
 
@@ -153,12 +146,9 @@ def test_points_of_another_layout_correct_what_the_teacher_says(place, capsys):
     lists.mkdir(parents=True)
     (lists / "list_98pt_rect_attr_train.txt").write_text("\n".join(lines) + "\n")
     run = place / "hinted"
-    with pytest.raises(SystemExit) as end:
-        command.main(
-            [str(a) for a in ("distill", place / "teacher", place / "data/two", "--unlabelled", folder,
-                              "--consistency", 1e-9, "--run", run, "--cache", place / "cache", "--steps", 1, *SMALL)]
-        )  # fmt: skip
-    assert end.value.code == 0 and "labels moved to its points of wflw-98" in capsys.readouterr().out
+    words = ("--unlabelled", folder, "--consistency", 1e-9, "--cache", place / "cache", "--steps", 1, *SMALL)
+    assert typed("distill", place / "teacher", place / "data/two", "--run", run, *words) == 0
+    assert "labels moved to its points of wflw-98" in capsys.readouterr().out
     meta = json.loads((run / "data.json").read_text())
     cache = next(c for c in (Cache.open(p.parent) for p in (place / "cache").glob("*/meta.json"))
                  if c.meta["fingerprint"] == meta["fingerprint"])  # fmt: skip
@@ -190,10 +180,9 @@ def test_points_of_another_layout_correct_what_the_teacher_says(place, capsys):
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(place, capsys, arguments, message):
-    with pytest.raises(SystemExit) as end:
-        command.main(["distill", *(a.format(place=place) for a in arguments), "--run", str(place / "wrong"), *SMALL])
+    assert typed("distill", *(a.format(place=place) for a in arguments), "--run", place / "wrong", *SMALL) == 2
     lines = capsys.readouterr().err.strip().splitlines()
-    assert end.value.code == 2 and len(lines) == 1 and message in lines[0]
+    assert len(lines) == 1 and message in lines[0]
     assert not (place / "wrong").exists()
 
 

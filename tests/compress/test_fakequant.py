@@ -10,7 +10,8 @@ from torch import nn
 from compress.fakequant import FakeQuantized, affine_int8, folded, supported, weights_int8
 from edgewing.errors import InputError
 from targets import ranges
-from train.model import build, conv_bn
+from train.blocks import conv_bn
+from train.model import build
 from train.recipes import Recipe
 
 ONE = Recipe("tiny", "aflw-19", width=0.25, input_size=64)

@@ -7,9 +7,9 @@ import shutil
 import pytest
 import torch
 
-from compress import __main__ as command
 from compress import finetune, speed
 from edgewing import layouts
+from tests.compress.conftest import typed
 from train import checkpoint, recipes
 from train.data import cache as caches
 from train.data.drawn import faces
@@ -28,13 +28,6 @@ def source(tmp_path_factory):
     cache = caches.build(faces(24, "aflw-19", 0), folder / "drawn", layouts.get("aflw-19"), caches.dense_enough(64))
     fit(recipes.replace(RECIPE, data=(str(folder / "drawn"),)), cache, folder / "source", Workers())
     return folder / "source"
-
-
-def typed(*arguments):
-    """The exit code of the command."""
-    with pytest.raises(SystemExit) as end:
-        command.main([str(a) for a in arguments])
-    return end.value.code
 
 
 def prune(source, run, *more):
@@ -179,12 +172,9 @@ def test_rounds_and_where_they_stop(source, monkeypatch):
         (["--batch", "0"], "batch 0"),
     ],
 )
-def test_bad_input_is_one_line(source, capsys, more, words):
-    run = source.parent / f"bad-{'-'.join(more).strip('-').replace('/', '.')}"
-    assert prune(source, run, *more) == 2
-    error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("error: ") and words in error
-    assert not (run / checkpoint.MODEL).exists()
+def test_bad_input_is_one_line(source, says, tmp_path, more, words):
+    says(words, "prune", source, "--run", tmp_path / "bad", "--cache", source.parent / "cache", *more)
+    assert not (tmp_path / "bad" / checkpoint.MODEL).exists()
 
 
 def test_what_only_teachers_can_label_leaves_the_recipe():
@@ -199,18 +189,13 @@ def test_what_only_teachers_can_label_leaves_the_recipe():
     assert alone.lateral == 0.004 and alone.data == distilled.data
 
 
-def test_runs_that_are_not_there_or_not_ours(source, pruned, tmp_path, capsys):
-    def says(words, *arguments):
-        assert typed("prune", *arguments) == 2
-        error = capsys.readouterr().err.strip().splitlines()[-1]
-        assert error.startswith("error: ") and words in error
-
-    says("no such run", tmp_path / "nothing", "--run", tmp_path / "x")
-    says("is the run itself", source, "--run", source)
-    says("in another way", source, "--run", pruned, "--macs", "0.5")
+def test_runs_that_are_not_there_or_not_ours(source, pruned, tmp_path, says):
+    says("no such run", "prune", tmp_path / "nothing", "--run", tmp_path / "x")
+    says("is the run itself", "prune", source, "--run", source)
+    says("in another way", "prune", source, "--run", pruned, "--macs", "0.5")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/recipe.json").write_text("{}")
-    says("not pruned", source, "--run", tmp_path / "other")
+    says("not pruned", "prune", source, "--run", tmp_path / "other")
     (tmp_path / "half").mkdir()
     (tmp_path / "half/model.safetensors").write_bytes((source / "model.safetensors").read_bytes()[:1000])
-    says("not a whole safetensors file", tmp_path / "half", "--run", tmp_path / "x")
+    says("not a whole safetensors file", "prune", tmp_path / "half", "--run", tmp_path / "x")

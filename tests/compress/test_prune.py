@@ -17,9 +17,7 @@ from edgewing import layouts
 from edgewing.errors import InputError
 from tests.targets.discs import discs
 from train import checkpoint, recipes
-from train.credits import Credits
-from train.evaluate import Faces
-from train.model import (
+from train.blocks import (
     BOUNDARY_LEVEL,
     CoordConv,
     Fused,
@@ -28,11 +26,11 @@ from train.model import (
     Inverted,
     Stack,
     StackedHourglass,
-    build,
-    channels,
     conv_bn,
-    macs,
 )
+from train.credits import Credits
+from train.evaluate import Faces
+from train.model import build, channels, macs
 
 SIZE, LAYOUT = 64, "300w-68"
 MOBILE = recipes.Recipe("mobile", LAYOUT, width=0.5, input_size=SIZE)

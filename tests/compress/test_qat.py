@@ -6,11 +6,11 @@ import shutil
 import pytest
 import torch
 
-from compress import __main__ as command
 from compress import qat, quantize
 from edgewing import layouts
 from targets import ranges
 from targets.export import quantization
+from tests.compress.conftest import typed
 from train import checkpoint, recipes
 from train.data import cache as caches
 from train.data.drawn import faces
@@ -42,13 +42,6 @@ def few():
         patch.setattr(quantize, "SENSITIVITY_FACES", 4)
         patch.setattr(quantize, "MOST_FLOAT", 0.0)
         yield
-
-
-def typed(*arguments):
-    """The exit code of the command."""
-    with pytest.raises(SystemExit) as end:
-        command.main([str(a) for a in arguments])
-    return end.value.code
 
 
 def fine_tune(source, run, *more):
@@ -128,28 +121,19 @@ def test_an_interrupted_run_goes_on_to_the_same(source, tuned, capfd):
         (["--data", "no/such/folder"], "no/such/folder"),
     ],
 )
-def test_bad_input_is_one_line(source, capfd, more, words):
-    run = source.parent / f"bad-{'-'.join(more).strip('-').replace('/', '.')}"
-    assert fine_tune(source, run, *more) == 2
-    error = capfd.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("error: ") and words in error
-    assert not (run / checkpoint.MODEL).exists()
+def test_bad_input_is_one_line(source, says, tmp_path, more, words):
+    says(words, "qat", source, "--run", tmp_path / "bad", "--cache", source.parent / "cache", *FIELDS, *more)
+    assert not (tmp_path / "bad" / checkpoint.MODEL).exists()
 
 
-def test_runs_that_are_not_there_or_not_ours(source, tuned, tmp_path, capfd):
-    def says(words, *arguments):
-        assert typed("qat", *arguments) == 2
-        error = capfd.readouterr().err.strip().splitlines()[-1]
-        assert error.startswith("error: ") and words in error
-
-    says("no such run", tmp_path / "nothing", "--run", tmp_path / "x")
-    says("is the run itself", source, "--run", source)
-    says("in another way", source, "--run", tuned, "--ranges", "min-max")
+def test_runs_that_are_not_there_or_not_ours(source, tuned, tmp_path, says):
+    says("no such run", "qat", tmp_path / "nothing", "--run", tmp_path / "x")
+    says("is the run itself", "qat", source, "--run", source)
+    says("in another way", "qat", source, "--run", tuned, "--ranges", "min-max")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/recipe.json").write_text("{}")
-    says("not fine-tuned in int8", source, "--run", tmp_path / "other")
+    says("not fine-tuned in int8", "qat", source, "--run", tmp_path / "other")
     (tmp_path / "broken").mkdir()
     for text in ("{", "[]", "{}", '{"source": 1, "ranges": 2, "measured": {"a": 3}}'):
         (tmp_path / "broken/ranges.json").write_text(text)
-        assert typed("qat", source, "--run", tmp_path / "broken") == 2
-        assert "ranges.json" in capfd.readouterr().err
+        says("ranges.json", "qat", source, "--run", tmp_path / "broken")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from compress import __main__ as command
 from compress import quantize
 from compress.fakequant import FakeQuantized
 from edgewing.errors import InputError
 from targets import graph, parity, ranges
 from targets.export import quantization
+from tests.compress.conftest import typed
 from tests.targets.discs import LAYOUT, fit, write_run
 from train.model import build
 from train.recipes import Recipe
@@ -39,12 +39,6 @@ def few(monkeypatch):
     for name in ("percentile", "percentile-99.9", "mean-min-max", "mse"):
         monkeypatch.delitem(ranges.TABLE, name)
     monkeypatch.setattr(quantize, "SENSITIVITY_FACES", 8)
-
-
-def typed(*arguments):
-    with pytest.raises(SystemExit) as end:
-        command.main([str(a) for a in arguments])
-    return end.value.code
 
 
 def test_the_best_that_passes_is_written_where_targets_reads_it(source, capfd):
@@ -163,21 +157,16 @@ def test_blocks_cover_every_convolution_once():
             assert sum(bool(re.search(p, name)) for p in patterns) == 1, name
 
 
-def test_bad_input_is_one_line(source, tmp_path, capfd):
-    def says(words, *arguments):
-        assert typed("quantize", *arguments) == 2
-        lines = capfd.readouterr().err.strip().splitlines()
-        assert lines[-1].startswith("error: ") and words in lines[-1]
-
-    says("no such run", tmp_path / "nothing")
-    says("did you mean 'tflite'", source, "--to", "tflit")
-    says("has no int8; give one of tflite, tflm, ethos-u55-32", source, "--to", "onnx")
-    says("--limit 3: give a number above 0 and at most 2, the gate's", source, "--limit", 3)
-    says("--nme 0: give a number above 0 and at most 1", source, "--nme", 0)
+def test_bad_input_is_one_line(source, tmp_path, says):
+    says("no such run", "quantize", tmp_path / "nothing")
+    says("did you mean 'tflite'", "quantize", source, "--to", "tflit")
+    says("has no int8; give one of tflite, tflm, ethos-u55-32", "quantize", source, "--to", "onnx")
+    says("--limit 3: give a number above 0 and at most 2, the gate's", "quantize", source, "--limit", 3)
+    says("--nme 0: give a number above 0 and at most 1", "quantize", source, "--nme", 0)
     run = tmp_path / "tiny"
     shutil.copytree(source, run)
     (run / "faces/calibration.npz").unlink()
-    says("calibration.npz", run)
+    says("calibration.npz", "quantize", run)
 
 
 @pytest.mark.parametrize(

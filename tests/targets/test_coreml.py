@@ -28,7 +28,9 @@ def jobs(network):
     """Of each iOS, so that precisions share a conversion."""
     calibration = discs(40, 6)[0]
     about = run_contract(network, RECIPE)
-    return {ios: Job(network, about, calibration, ranges="min-max", ios=ios) for ios in table.IOS}
+    return {
+        ios: Job(network, about, calibration, ranges="min-max", options=table.Options(ios=ios)) for ios in table.IOS
+    }
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +163,7 @@ def test_float_layers_stay_float_and_only_they(jobs, network, tmp_path):
 
 @full
 def test_heatmaps_of_two_images_at_a_time(jobs, network, tmp_path):
-    job = dataclasses.replace(jobs[16], output="heatmaps", batch=2, _made={})
+    job = dataclasses.replace(jobs[16], options=table.Options("heatmaps", 2), _made={})
     path = tmp_path / "two.mlpackage"
     coreml.export(job, "fp16", path)
     about = containers.read_contract(path)

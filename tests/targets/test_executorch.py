@@ -12,7 +12,7 @@ from edgewing.errors import InputError
 from targets import executorch, executorch_coreml, graph, parity, ranges, table
 from targets.job import Job
 from tests.targets.discs import RECIPE, discs, run_contract
-from train.model import Hierarchical
+from train.blocks import Hierarchical
 
 pytest.importorskip("executorch.runtime", reason="needs executorch (requirements/targets.txt)")
 
@@ -159,7 +159,7 @@ def test_a_concatenated_convolution_keeps_its_batch_norm_to_itself():
 
 def test_batches_are_calibrated_crop_by_crop(network):
     about, crops = run_contract(network, RECIPE), discs(3, 4)[0]
-    several = Job(network, about, batch=2).graph(executorch.INTERFACE)
+    several = Job(network, about, options=table.Options(batch=2)).graph(executorch.INTERFACE)
     alone, together = (
         ranges.measure("mean-min-max", executorch.activations(executorch.exported(g), crops))
         for g in (Job(network, about).graph(executorch.INTERFACE), several)

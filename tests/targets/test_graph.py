@@ -7,8 +7,8 @@ import torch
 from edgewing import decoding, runtimes
 from targets import graph
 from tests.targets.discs import RECIPE, discs, run_contract
+from train import blocks, recipes
 from train import model as models
-from train import recipes
 
 NHWC, NCHW = graph.Interface("NHWC", "uint8"), graph.Interface("NCHW", "float32")
 
@@ -91,7 +91,7 @@ def test_folding_changes_nothing(recipe):
     assert np.abs(scores.numpy() - reference_scores).max() < 1e-3
     assert (landmarks - also).abs().max() < 0.01  # both ways to hand the image over
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())  # it was copied
-    assert not any(type(m) in (models.CoordConv, models.BoundaryMask) for m in folded.modules())
+    assert not any(type(m) in (blocks.CoordConv, blocks.BoundaryMask) for m in folded.modules())
 
 
 def test_reference_is_the_unfolded_network(network):

@@ -6,7 +6,7 @@ from torch import nn
 from edgewing import layouts
 from edgewing.errors import InputError
 from train import recipes
-from train.evaluate import Faces, append_metrics, errors, predict
+from train.evaluate import Faces, append_metrics, evaluate, predict
 
 RECIPE = recipes.replace(recipes.get("mobile"), input_size=64, layout="aflw-19")
 
@@ -42,7 +42,7 @@ def test_landmarks_are_in_crop_pixels_with_scores():
     landmarks, scores = predict(Painted(), RECIPE, faces.crops, batch=2)
     np.testing.assert_allclose(landmarks, faces.landmarks, atol=0.05)
     assert scores.min() > 0.99
-    assert errors(Painted(), RECIPE, faces).max() < 1e-3
+    assert evaluate(Painted(), RECIPE, faces).errors.max() < 1e-3
 
 
 def test_mirrored_heatmaps_are_put_back():

@@ -5,10 +5,11 @@ import torch
 
 from edgewing.errors import InputError
 from train import recipes
+from train.blocks import Inverted
 from train.credits import Credits
 from train.initial import start
 from train.lite0 import STAGES, Normalise
-from train.model import Inverted, build
+from train.model import build
 
 RECIPE = recipes.replace(recipes.get("teacher"), input_size=96)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgewing.errors import InputError
-from train import model, recipes
+from train import blocks, model, recipes
 
 PARAMETERS = {
     98: (6_333_603, 12_273_414, 18_213_225, 24_153_036),
@@ -50,7 +50,7 @@ def test_paper_network_refuses_other_sides():
 
 
 def test_coordinate_maps_run_along_rows_first():
-    maps = model.coordinate_maps(5, 3)[0].numpy()
+    maps = blocks.coordinate_maps(5, 3)[0].numpy()
     np.testing.assert_allclose(maps[0], np.repeat([[-1], [-0.5], [0], [0.5], [1]], 3, axis=1))
     np.testing.assert_allclose(maps[1], np.repeat([[-1, 0, 1]], 5, axis=0))
     np.testing.assert_allclose(maps[2], np.hypot(maps[0], maps[1]) / np.sqrt(2), rtol=1e-6)
@@ -59,9 +59,9 @@ def test_coordinate_maps_run_along_rows_first():
 def test_coordconv_is_one_convolution_of_the_concatenation():
     """The released code's form: [features, y, x, r, boundary y, boundary x] through one weight."""
     torch.manual_seed(0)
-    layer = model.CoordConv(4, 6, 3, 2, boundary=True).eval()
+    layer = blocks.CoordConv(4, 6, 3, 2, boundary=True).eval()
     x, boundary = torch.rand(2, 4, 8, 8), torch.rand(2, 1, 8, 8) * 0.1
-    maps = model.coordinate_maps(8, 8).expand(2, -1, -1, -1)
+    maps = blocks.coordinate_maps(8, 8).expand(2, -1, -1, -1)
     whole = torch.cat([x, maps, maps[:, :2] * (boundary.clamp(0, 1) > 0.05)], dim=1)
     weight = torch.cat([layer.conv.weight, layer.coord.weight], dim=1)
     expected = torch.nn.functional.conv2d(whole, weight, layer.conv.bias, 2, 1)
@@ -69,14 +69,14 @@ def test_coordconv_is_one_convolution_of_the_concatenation():
 
 
 def test_coordinates_are_buffers_that_move_with_the_network_and_are_not_saved():
-    layer = model.CoordConv(4, 6)
+    layer = blocks.CoordConv(4, 6)
     assert "maps" in dict(layer.named_buffers())
     assert not any("maps" in key for key in layer.state_dict())
 
 
 def test_second_stack_sees_the_boundary_of_the_first():
     torch.manual_seed(0)
-    network = model.mobile_hourglass(5, stacks=2, width=0.25, cells=16).eval()
+    network = model.build(recipes.replace(recipes.get("mobile"), input_size=64, stacks=2, width=0.25)).eval()
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         network.stacks[0].carry_heatmaps.weight.zero_()  # leave only the coordinates' way
@@ -97,7 +97,7 @@ def test_mobile_network_is_as_deep_as_its_heatmap_divides_down_to_4_cells(size, 
         assert network(torch.rand(1, 3, size, size))[-1].shape == (1, 69, size // 4, size // 4)
 
 
-@pytest.mark.parametrize("block", model.BLOCKS)
+@pytest.mark.parametrize("block", blocks.BLOCKS)
 def test_mobile_blocks_and_half_size_heatmaps(block):
     recipe = recipes.replace(recipes.get("mobile"), input_size=64, heatmap_size=32, block=block, stacks=2, width=0.5)
     outputs = model.build(recipe).eval()(torch.rand(1, 3, 64, 64))
@@ -109,8 +109,8 @@ def test_fused_levels_have_no_depthwise_convolution_and_maps_their_own_channels(
     network = model.build(recipes.loads(recipes.dumps(recipe))).eval()
     glass = network.stacks[0].hourglass
     finest = [*network.stem[1:], glass.skip[0], glass.down[0][0], network.stacks[1].top]
-    assert all(type(block) is model.Fused for block in finest)
-    assert type(glass.back[0]) is type(glass.middle) is model.Inverted  # of the level below, and the lowest
+    assert all(type(block) is blocks.Fused for block in finest)
+    assert type(glass.back[0]) is type(glass.middle) is blocks.Inverted  # of the level below, and the lowest
     assert [glass.back[0].project[0].out_channels, glass.middle.project[0].out_channels] == [16, 40]
     assert network(torch.rand(1, 3, 64, 64))[-1].shape == (1, 69, 16, 16)
     everywhere = model.build(recipes.replace(recipe, fused=5))

@@ -20,6 +20,7 @@ from edgewing.layouts import Layout
 from train.data import matlab
 from train.data.pts import to_zero_based
 from train.data.samples import Sample, fault
+from train.data.walk import named
 
 SPLITS = ("train", "test", "frontal")
 EXPECTED = "AFLWinfo_release.mat"
@@ -31,7 +32,11 @@ _MOST_FACES = 1 << 20
 
 
 def recognises(folder: Path) -> bool:
-    return folder.is_dir() and bool(files_of(folder))
+    return bool(files_of(folder))
+
+
+def files_of(folder: Path) -> list[Path]:
+    return named(folder, _NAME)
 
 
 def annotations(folder: Path, split: str) -> Path:
@@ -89,8 +94,3 @@ def _sample(path: Path, index: int, text: str, row, box, mask, split: str, pictu
         np.array([left, top, right, bottom], np.float32),
         visibility=np.where(mask != 1, 1, 2).astype(np.uint8),
     )
-
-
-def files_of(folder: Path) -> list[Path]:
-    """Every AFLWinfo_release.mat in the folder or up to two below."""
-    return sorted(p for depth in ("", "*/", "*/*/") for p in folder.glob(depth + _NAME) if p.is_file())

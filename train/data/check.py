@@ -25,6 +25,12 @@ from train.data.samples import Absent, Note, Sample, Unlabelled
 EXAMPLE = "check data/WFLW data/300W data/COFW"
 PROBLEMS_KEPT = 3
 WIDTH = 100  # of text beside its label
+OF_SPLITS = {  # sets whose parts are splits: their readers, and what finds their files
+    "WFLW": (wflw, wflw.lists),
+    "COFW": (cofw, cofw.files_of),
+    "COFW-68": (cofw, cofw.files_of_68),
+    "AFLW-19": (aflw, aflw.files_of),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checked.add_argument(
         "folders", nargs="+", metavar="DIR", help="where a set, or several, were unpacked, or an annotation file"
     )
-    checked.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def main(folders: list[str]) -> int:
@@ -137,7 +142,7 @@ def check(folder: str | Path) -> list[Finding]:
     if folder.is_file():
         found = [*_files(folder)]
     else:
-        found = [*_wflw(folder), *_cofw(folder), *_aflw(folder), *_lsp(folder), *_files(folder), *_pts(folder)]
+        found = [*_of_splits(folder), *_lsp(folder), *_files(folder), *_pts(folder)]
         found = found or [*_unlabelled(folder)]
     if not found:
         raise InputError(f"{folder}: no data set and no pictures; expected {expected()}, or pictures")
@@ -151,21 +156,10 @@ def check(folder: str | Path) -> list[Finding]:
     return found
 
 
-def _wflw(folder: Path) -> Iterator[Finding]:
-    if wflw.recognises(folder):
-        yield _by_split(folder, "WFLW", wflw, wflw.lists(folder))
-
-
-def _cofw(folder: Path) -> Iterator[Finding]:
-    if cofw.recognises(folder):
-        yield _by_split(folder, "COFW", cofw, cofw.files_of(folder))
-        if cofw.has_68(folder):
-            yield _by_split(folder, "COFW-68", cofw, cofw.files_of(folder))
-
-
-def _aflw(folder: Path) -> Iterator[Finding]:
-    if aflw.recognises(folder):
-        yield _by_split(folder, "AFLW-19", aflw, aflw.files_of(folder))
+def _of_splits(folder: Path) -> Iterator[Finding]:
+    for name, (reader, files_of) in OF_SPLITS.items():
+        if found := files_of(folder):
+            yield _by_split(folder, name, reader, found)
 
 
 def _lsp(folder: Path) -> Iterator[Finding]:

@@ -12,7 +12,6 @@ above names the picture's.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -20,18 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from edgewing.words import counted
 from train.data import splits
-from train.data.objects import Files, Objects
+from train.data.objects import Files, Objects, ends, json_of
 from train.data.samples import Note, Sample
 
 SPLITS = splits.SPLITS
 EXPECTED = "JSON of COCO"
 _LARGEST_FILE = 512 << 20  # COCO's own largest has 240 MB; one of this size takes 5 GB while it is parsed
-_HEAD = 1 << 16
 _KEYS = {
     "id", "image_id", "category_id", "iscrowd", "num_keypoints", "keypoints", "bbox", "area", "segmentation", "split",
 }  # fmt: skip
@@ -161,24 +158,13 @@ def _told(annotations: list[dict]) -> set[str]:
 
 def _looks_like(path: Path) -> bool:
     """COCO's three lists may come in any order, so a large file is known by its first and last bytes."""
-    with files.reading(path, 1 << 40) as (file, size):
-        head = file.read(_HEAD)
-        file.seek(max(0, size - _HEAD))
-        text = head + file.read(_HEAD)
+    text = ends(path)
     return b'"images"' in text and (b'"annotations"' in text or b'"keypoints"' in text)
 
 
 def parsed(path: Path) -> dict:
     """The whole file. InputError where it is not of this format."""
-    try:
-        content = json.loads(files.read(path, _LARGEST_FILE).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({str(error)[:100]})") from None
-    for part in ("images", "annotations"):
-        entries = content.get(part) if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise InputError(f"{path}: no list of {part}; expected COCO keypoints")
-    return content
+    return json_of(path, _LARGEST_FILE, ("images", "annotations"), "COCO keypoints")
 
 
 _FILES = Files((".json",), _looks_like)

@@ -24,28 +24,29 @@ from edgewing.layouts import Layout
 from train.data import matlab
 from train.data.pts import to_zero_based
 from train.data.samples import Sample, fault
+from train.data.walk import named
 
 SPLITS = ("train", "test")
 EXPECTED = "COFW_*.mat"
 LAYOUTS = ("cofw-29", "300w-68")
 _FILES = {"train": ("COFW_train_color.mat", "COFW_train.mat"), "test": ("COFW_test_color.mat", "COFW_test.mat")}
 _SUFFIX = {"train": "Tr", "test": "T"}
-_DEPTH = ("", "*/", "*/*/", "*/*/*/")  # COFW.zip has common/xpburgos/...
+_DEPTH = 3  # COFW.zip has common/xpburgos/...
 _POINTS = re.compile(r"(\d{1,4})_points\.mat")
 
 
 def recognises(folder: Path) -> bool:
-    return folder.is_dir() and bool(files_of(folder))
-
-
-def has_68(folder: Path) -> bool:
-    """Whether COFW-68's points are there."""
-    return bool(_annotated(folder))
+    return bool(files_of(folder))
 
 
 def files_of(folder: Path) -> list[Path]:
     """The train and the test file, as far as they are there."""
     return [path for split in SPLITS if (path := _found(folder, split))]
+
+
+def files_of_68(folder: Path) -> list[Path]:
+    """The same, where COFW-68's points are there too."""
+    return files_of(folder) if _annotated(folder) else []
 
 
 def annotations(folder: Path, split: str) -> Path:
@@ -111,7 +112,7 @@ def _read_68(folder: Path, path: Path, split: str) -> Iterator[Sample | InputErr
     if not numbered:
         raise InputError(f"{folder}: no test_annotations/1_points.mat ...; fetch cofw68-benchmark into this folder")
     boxes = None
-    for file in _below(folder, "cofw68_test_bboxes.mat"):
+    for file in named(folder, "cofw68_test_bboxes.mat", _DEPTH):
         (boxes,) = matlab.numbers(file, "bboxes")
     for number, file in sorted(numbered.items()):
         try:
@@ -126,12 +127,8 @@ def _read_68(folder: Path, path: Path, split: str) -> Iterator[Sample | InputErr
 
 
 def _found(folder: Path, split: str) -> Path | None:
-    return next((path for name in _FILES[split] for path in _below(folder, name)), None)
-
-
-def _below(folder: Path, name: str) -> list[Path]:
-    return sorted(path for depth in _DEPTH for path in folder.glob(depth + name) if path.is_file())
+    return next((path for name in _FILES[split] for path in named(folder, name, _DEPTH)), None)
 
 
 def _annotated(folder: Path) -> list[Path]:
-    return [path for path in _below(folder, "*_points.mat") if _POINTS.fullmatch(path.name)]
+    return [path for path in named(folder, "*_points.mat", _DEPTH) if _POINTS.fullmatch(path.name)]

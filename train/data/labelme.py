@@ -7,14 +7,12 @@ are not in the file are not in the picture (0).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from edgewing import files
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train.data import objects, splits
@@ -25,7 +23,6 @@ from train.data.walk import walk
 SPLITS = splits.SPLITS
 EXPECTED = "JSON of LabelMe"
 _LARGEST_FILE = 128 << 20  # the picture may be in it, as text
-_HEAD = 1 << 16
 _FLAGS = ("occluded", "hidden")
 
 
@@ -150,19 +147,9 @@ def _json(folder: Path) -> Iterator[Path]:
 
 def _looks_like(path: Path) -> bool:
     """Known by its first and last bytes, as a picture may lie between them."""
-    with files.reading(path, 1 << 40) as (file, size):
-        head = file.read(_HEAD)
-        file.seek(max(0, size - _HEAD))
-        text = head + file.read(_HEAD)
+    text = objects.ends(path)
     return b'"shapes"' in text and any(key in text for key in (b'"imagePath"', b'"shape_type"', b'"flags"'))
 
 
 def _parsed(path: Path) -> dict:
-    try:
-        content = json.loads(files.read(path, _LARGEST_FILE).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({str(error)[:100]})") from None
-    shapes = content.get("shapes") if isinstance(content, dict) else None
-    if not isinstance(shapes, list) or not all(isinstance(shape, dict) for shape in shapes):
-        raise InputError(f"{path}: no list of shapes; expected LabelMe's JSON")
-    return content
+    return objects.json_of(path, _LARGEST_FILE, ("shapes",), "LabelMe's JSON")

@@ -21,6 +21,7 @@ from edgewing.layouts import Layout
 from train.data import matlab
 from train.data.pts import to_zero_based
 from train.data.samples import Sample, Unlabelled, fault
+from train.data.walk import named
 
 SPLITS = ("train", "test")
 EXPECTED = "LSP's joints.mat"
@@ -30,7 +31,11 @@ _NAME = "joints.mat"
 
 
 def recognises(folder: Path) -> bool:
-    return folder.is_dir() and bool(files_of(folder))
+    return bool(files_of(folder))
+
+
+def files_of(folder: Path) -> list[Path]:
+    return named(folder, _NAME)
 
 
 def annotations(folder: Path, split: str) -> Path:
@@ -80,8 +85,3 @@ def _sample(path: Path, index: int, joint: np.ndarray, split: str, extended: boo
         raise InputError(reason)
     name = "lspet" if extended else "lsp"
     return Sample(image, landmarks.astype(np.float32), f"{name}:{stem}", f"{name}/{split}", f"{name}/{split}/{stem}")
-
-
-def files_of(folder: Path) -> list[Path]:
-    """Every joints.mat in the folder or up to two below."""
-    return sorted(p for depth in ("", "*/", "*/*/") for p in folder.glob(depth + _NAME) if p.is_file())

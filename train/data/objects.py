@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from collections import Counter
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from edgewing import images
+from edgewing import files, images
 from edgewing.errors import InputError
 from edgewing.layouts import MOST_POINTS, Layout
 from edgewing.words import counted
@@ -23,6 +24,7 @@ from train.data.walk import OF_POINTS, walk
 # LabelMe (widgets/canvas.py, 5.4.1 and 6.3.1) and CVAT (cvat-canvas, drawHandler.ts) write is half a pixel more.
 CORNER = 0.5
 _SHOWN = 5  # labels in a line
+_END = 1 << 16
 
 
 class Files:
@@ -221,6 +223,28 @@ def layout_of(labels: Iterable[str], where: Path) -> Layout:
     if "0" in names and all(map(_is_number, names)):
         return _counted(max(map(int, names)) + 1, (), where)
     return _counted(len(names), names, where)
+
+
+def ends(path: Path) -> bytes:
+    """The first and the last bytes of a file, by which a large one is known."""
+    with files.reading(path, 1 << 40) as (file, size):
+        head = file.read(_END)
+        file.seek(max(0, size - _END))
+        return head + file.read(_END)
+
+
+def json_of(path: Path, limit: int, lists: Iterable[str], what: str) -> dict:
+    """A whole file of JSON, at most ``limit`` bytes, with these lists of objects. InputError where it is none of
+    ``what``."""
+    try:
+        content = json.loads(files.read(path, limit).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({str(error)[:100]})") from None
+    for part in lists:
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise InputError(f"{path}: no list of {part}; expected {what}")
+    return content
 
 
 def _counted(points: int, names: tuple[str, ...], where: Path) -> Layout:

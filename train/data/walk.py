@@ -35,5 +35,11 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         yield Path(here), sorted(names)
 
 
+def named(folder: Path, name: str, deep: int = 2) -> list[Path]:
+    """Files of that name, or pattern, in the folder or up to ``deep`` below, in order. Of what is no folder none."""
+    found = (path for depth in range(deep + 1) for path in folder.glob("*/" * depth + name) if path.is_file())
+    return sorted(found) if folder.is_dir() else []
+
+
 def _refuse(error: OSError) -> None:
     raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions")

@@ -8,7 +8,6 @@ import pytest
 from bench import __main__ as bench
 from bench.accuracy import steadiness
 from edgewing import images
-from edgewing.camera import tracking
 from tests.edgewing import clips
 
 TIMES = np.arange(steadiness.FRAMES) / steadiness.FPS
@@ -33,7 +32,7 @@ def test_figures_of_known_noise():
     random = np.random.default_rng(0)
     points = random.uniform(0, 100, (1, 68, 2)) + random.normal(0, 0.5, (steadiness.FRAMES, 68, 2))
     one = recording(points, points + [3.0, 4.0])
-    found = steadiness.jitter_and_lag({"rest": [one]}, "rest", tracking.settings().filter)
+    found = steadiness.jitter_and_lag({"rest": [one]}, "rest")
     unit = 256 / (1.344 * 120)
     assert steadiness.unit(one) == pytest.approx(unit)
     assert found["raw"]["jitter"] == pytest.approx(0.5 * np.sqrt(2) * unit, rel=0.03)

@@ -399,7 +399,7 @@ def test_shifts_below_the_axis_stand_at_its_edge():
 def test_a_histogram_has_the_mass_where_the_percentiles_are():
     """Half of the runs at 1 ms, half at 3: two peaks, the larger at the narrower; a far maximum is told."""
     values = np.concatenate([np.full(51, 1.0), np.linspace(2.9, 3.1, 49), [40.0]])
-    svg = charts.spreads([charts.Spread("a", list(values), "#000")], "t", "ms")
+    svg = charts.spreads([charts.Bar("a", list(values), "#000")], "t", "ms")
     ((path,)) = re.findall(r'<path d="M118 \d+([^"]+)V', svg)
     tops = np.array(re.findall(r"V([\d.]+)H", path), float)
     centres = (np.arange(charts.BINS) + 0.5) * 3.1 * 1.15 / charts.BINS

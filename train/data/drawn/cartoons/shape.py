@@ -64,10 +64,10 @@ IRIS_RADIUS = 0.063
 
 
 @functools.cache
-def _spline(count: int, samples: int, closed: bool) -> np.ndarray:
+def _spline(count: int, samples: int) -> np.ndarray:
     """(samples, count): weights of a Catmull-Rom spline through ``count`` points."""
-    t = np.linspace(0, count if closed else count - 1, samples, endpoint=not closed)
-    base = np.minimum(t.astype(int), count - 1 if closed else count - 2)
+    t = np.linspace(0, count - 1, samples)
+    base = np.minimum(t.astype(int), count - 2)
     f = t - base
     weights = np.zeros((samples, count))
     cubic = (
@@ -77,15 +77,13 @@ def _spline(count: int, samples: int, closed: bool) -> np.ndarray:
         (f**3 - f**2) / 2,
     )
     for offset, weight in zip((-1, 0, 1, 2), cubic):
-        index = base + offset
-        index = index % count if closed else np.clip(index, 0, count - 1)
-        np.add.at(weights, (np.arange(samples), index), weight)
+        np.add.at(weights, (np.arange(samples), np.clip(base + offset, 0, count - 1)), weight)
     return weights
 
 
-def smooth(points: np.ndarray, samples: int, closed: bool = False) -> np.ndarray:
+def smooth(points: np.ndarray, samples: int) -> np.ndarray:
     """(samples, D): a Catmull-Rom curve through (K, D) points, passing through each of them."""
-    return _spline(len(points), samples, closed) @ points
+    return _spline(len(points), samples) @ points
 
 
 @functools.cache
