@@ -27,7 +27,8 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) 
     """Around the work of a command, so that all of them end alike. Gives the parsed options.
 
     Exit codes: 2 for an InputError and for a fault of the machine (OSError, memory, a package that is missing), 70 for
-    what nobody expected, 130 for Ctrl-C, 143 for SIGTERM, 141 where the reader of stdout went away before the end; each with one line.
+    what nobody expected, 130 for Ctrl-C, 143 for SIGTERM, 141 where the reader of stdout went away before the end; but
+    for SIGTERM with one line each.
     Where the parser has ``--debug`` it shows the traceback too.
     """
     _open_streams()

@@ -55,6 +55,12 @@ def main(folders: list[str]) -> int:
         found = check(folder)
         show(found)
         findings += found
+    parts = [part for finding in findings for part in finding.parts.values()]
+    if not any(part.there or part.pictures for part in parts):
+        said = [problem for part in parts for problem in part.problems]
+        raise InputError(
+            f"{folders[0]}: nothing in it can be used{': ' * bool(said)}{''.join(said[:1])}; mend that first"
+        )
     lacking = [f.dataset.name for f in findings if not f.complete]
     compared = any(f.dataset for f in findings)
     whole = "complete" if compared else "no official count to compare with"

@@ -157,14 +157,15 @@ def test_ctrl_c_finishes_the_files_and_ends_with_130(clip, tmp_path):
     assert len(clips.read(tmp_path / "out.mp4")) == len(rows)
 
 
-def test_a_killed_command_leaves_nothing_under_the_name(clip, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_command_leaves_nothing_under_the_name(clip, tmp_path, number):
     words = command("--source", clip, "--loop", "--no-window", "--json", "out.jsonl", "--save", "out.mp4")
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     process.stdout.readline()
     time.sleep(1)
-    process.kill()
-    process.wait()
-    assert not {"out.mp4", "out.jsonl"} & {path.name for path in tmp_path.iterdir()}
+    process.send_signal(number)
+    code, left = process.wait(), {path.name for path in tmp_path.iterdir()}
+    assert not {"out.mp4", "out.jsonl"} & left and (number == signal.SIGKILL or (code, left) == (143, set()))
 
 
 @pytest.mark.parametrize(

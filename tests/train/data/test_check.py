@@ -1,5 +1,6 @@
 """`python -m train data check`: what lies in a folder against the official counts, and how that reads."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -172,6 +173,16 @@ def test_wrong_input_is_one_line_and_exit_2(tmp_path, capsys, name, words):
         main(["data", "check", str(tmp_path / name)])
     err = capsys.readouterr().err
     assert ended.value.code == 2 and words in err and len(err.strip().splitlines()) == 1
+
+
+def test_labels_of_which_none_can_be_used_end_with_2(tmp_path, capsys):
+    entry = {"id": 1, "file_name": "a.png", "width": 9, "height": 9}
+    labels = {"images": [entry, entry], "annotations": [], "categories": [{"id": 1, "keypoints": ["nose"]}]}
+    (tmp_path / "points.json").write_text(json.dumps(labels))
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "check", str(tmp_path)])
+    err = capsys.readouterr().err
+    assert ended.value.code == 2 and "nothing in it can be used: " in err and "no object in it has keypoints" in err
 
 
 def test_names_cannot_rewrite_the_screen(tmp_path, capsys):
