@@ -145,6 +145,8 @@ def read(path: str | Path) -> tuple[list[dict], list[str]]:
                 continue
             try:
                 found.append(check(parse(line)))
+            except UnicodeDecodeError:
+                problems.append(f"{path}:{number}: not text; name a file of rows, or measure again")
             except (ValueError, RecursionError, InputError) as error:
                 problems.append(f"{path}:{number}: {error}")
     return found, problems

@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from edgewing import hints
+from edgewing.errors import InputError
 from edgewing.outputs import Output
 from train.checkpoint import digest, load_model, save_model
 from train.runs import ABOUT
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(source: str, out: str) -> None:
     """The weights in half precision, called as their file is; the contract's sha256 is that of the rounded weights."""
     out = Path(out)
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out}: a name of weights must end in .safetensors")
     network, recipe, contract = load_model(source)
     network = network.half()
     # The folders of the machine that trained are nobody else's; the last two parts are the sources' names.
