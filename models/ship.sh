@@ -48,5 +48,6 @@ fi
 $PY -m bench agreement --model "$name" --teacher "${TEACHER:-runs/$name}" --data "$D/utkface" --to "$rows"
 $PY -m bench latency --model "$name" --to "$rows"
 $PY -m bench latency --model "$name" --threads 2 --to "$rows"
-$PY -m bench race "$name" --reference "$REFERENCE" --to "$rows"
-echo "commit $rows, then: python -m bench card $name"
+rm -f bench/results/race.jsonl # of all models, in one race
+$PY -m bench race edgewing/models/edgewing-*.tflite --reference "$REFERENCE" --to bench/results/race.jsonl
+echo "commit $rows and bench/results/race.jsonl, then: python -m bench card edgewing-{xs,s,m,98,free-s,free-m,free-98}"

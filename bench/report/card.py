@@ -4,11 +4,11 @@
 
 The figures that `edgewing models` prints go into edgewing/models/figures.json.
 
-Read are the files in edgewing/models, bench/results/NAME.jsonl (rows that `bench accuracy`, `agreement`, `race`,
-`latency` wrote with --to) and models/NAME.sh, the commands that made the model. A row counts if it is of the very bytes
-that ship, or of those that they were but for the contract (provenance.stamped_on); of several rows that say the same
-thing of the same file the newest does. What no row says reads "not
-measured".
+Read are the files in edgewing/models, bench/results/NAME.jsonl (rows that `bench accuracy`, `agreement`, `latency`
+wrote with --to), bench/results/race.jsonl (all models in one race) and models/NAME.sh, the commands that made the
+model. A row counts if it is of the very bytes that ship, or of those that they were but for the contract
+(provenance.stamped_on); of several rows that say the same thing of the same file the newest does. What no row says
+reads "not measured".
 """
 
 from __future__ import annotations
@@ -101,13 +101,15 @@ def main(names: list[str], measured: str | None, out: Path) -> None:
     for name in names:
         if name not in models.SHIPPED:
             raise unknown("model", name, models.SHIPPED)
-        source = Path(measured or ROOT / "bench" / "results" / f"{name}.jsonl")
+        results = ROOT / "bench" / "results"
+        sources = [Path(measured)] if measured else [results / f"{name}.jsonl", results / "race.jsonl"]
         made = out / f"{name}.sh"
         if not made.is_file():
             raise InputError(f"{made}: no such file; write there, one to a line, the commands that made {name}")
-        for path in (source, made):
+        for path in (*sources, made):
             _need_committed(path)
-        of_model, problems = rows.read(source)
+        read = [rows.read(path) for path in sources]
+        of_model, problems = (sum(found, []) for found in zip(*read))
         text = card_text(name, of_model, problems, made.read_text(encoding="utf-8"))
         files.write(out / f"{name}.md", text.encode())
         told = models.figures() | {name: figures(name, of_model)}
