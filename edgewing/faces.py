@@ -162,12 +162,14 @@ class Face:
     def aligned(self, size: int = anatomy.ARCFACE_SIZE) -> np.ndarray:
         """(size, size, 3) uint8 RGB: the face upright, eyes, nose and mouth where ArcFace has them; black outside.
 
-        InputError where the layout does not have them.
+        InputError where the layout does not have them, or the size is no number of pixels.
         """
         import cv2
 
         if self.image is None:
             raise InputError("this face came without its picture, so it cannot be cut out of it")
+        if not isinstance(size, (int, np.integer)) or not 0 < size <= 4096:
+            raise InputError(f"a square of {size!r} px; give a whole number from 1 to 4096")
         matrix = anatomy.alignment(self.landmarks, self.layout, size)
         return cv2.warpAffine(self.image, matrix, (size, size), flags=cv2.INTER_LINEAR)
 

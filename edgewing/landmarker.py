@@ -47,8 +47,12 @@ class Landmarker:
         threads: int = 1,
         device: str = "auto",
     ):
-        if threads < 1:
-            raise InputError(f"{threads} threads: it takes one at least")
+        if not isinstance(threads, int) or threads < 1:
+            raise InputError(f"{threads!r} threads: it takes a whole number, one at least")
+        if not isinstance(path, (str, Path, type(None))):
+            raise InputError(f"a model of type {type(path).__name__}; expected a name or the path of a file")
+        if not isinstance(detector, str) and not callable(detector):
+            raise InputError(f"a detector of type {type(detector).__name__}; expected a name, or what takes a picture")
         self._files = models.files(models.default() if path is None else path)
         self.runtime = processors.open(self._files, device, threads)
         self._undecided = device == "auto" and bool(processors.here(device, self._files))
@@ -102,7 +106,7 @@ class Landmarker:
             if boxes is None:
                 faces = self.find(image, self.detector(image))
             else:
-                faces = self.look(image, [Detection(_box(box, image), 1.0) for box in boxes], given=True)
+                faces = self.look(image, [Detection(_box(box, image), 1.0) for box in _each(boxes)], given=True)
         return Faces(faces, image, self.contract.layout)
 
     def find(self, image: np.ndarray, places: Sequence[Detection]) -> list[Face]:
@@ -150,6 +154,12 @@ class Landmarker:
                 zip(places, crops, points.landmarks, points.scores)
             )
         ]  # fmt: skip
+
+
+def _each(boxes: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    if not hasattr(boxes, "__iter__"):
+        raise InputError(f"boxes of type {type(boxes).__name__}; expected a list of x0, y0, x1, y1")
+    return boxes
 
 
 def _box(given: object, image: np.ndarray) -> np.ndarray:

@@ -90,6 +90,12 @@ def test_aligned(landmarker, faces):
     assert np.abs(left - [77, 104]).max() < 8 and np.abs(right - [147, 103]).max() < 8
 
 
+@pytest.mark.parametrize("size", [0, -5, 1.5, 10**6])
+def test_a_square_that_is_none(faces, size):
+    with pytest.raises(InputError, match="a whole number from 1 to 4096"):
+        faces[0].aligned(size)
+
+
 def test_points_outside_of_the_picture_are_not_in_it(landmarker):
     picture = images.read_image(PORTRAIT)
     (face,) = landmarker(picture[:, : picture.shape[1] // 2], [(84, 45, 431, 386)])

@@ -65,6 +65,17 @@ def test_other_arrays_are_refused(onnx_file, bad):
         Landmarker(onnx_file)(bad, [(0, 0, 5, 5)])
 
 
+@pytest.mark.parametrize("what", [{"threads": "a"}, {"threads": 1.5}, {"path": 5}, {"detector": 5}, {"detector": None}])
+def test_other_arguments_are_refused(onnx_file, what):
+    with pytest.raises(InputError, match="expected a name|a whole number"):
+        Landmarker(**{"path": onnx_file, **what})
+
+
+def test_boxes_that_are_none(onnx_file):
+    with pytest.raises(InputError, match="boxes of type int"):
+        Landmarker(onnx_file)(np.zeros((64, 64, 3), np.uint8), 5)
+
+
 def test_empty_box(onnx_file):
     with pytest.raises(InputError, match="empty or broken box"):
         Landmarker(onnx_file)(blobs((5, 5), (9, 9)), [(5, 5, 5, 9)])
