@@ -148,7 +148,7 @@ def test_evaluator_finds_a_changed_weight_and_refuses_what_it_does_not_know(path
     constants[name] = constants[name] * 1.5
     assert np.abs(evaluate(crops).landmarks - before.landmarks).max() > 0.01
     with pytest.raises(InputError, match="pad_type"):
-        coreml_evaluator._pads("same", None, 2)
+        coreml_evaluator._pads("same", None)
 
 
 def test_fp16_package_is_evaluated_in_half(path):
