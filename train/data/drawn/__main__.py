@@ -29,6 +29,7 @@ from train.data.samples import visibility_of
 from train.recipes import DRAWN
 
 ROWS = {"cartoons": 5, "heads": 8}  # of a sheet, eight faces wide
+NAMES = {"cartoons": "drawn", "heads": "heads"}  # as data sets
 COLOURS = (255, 0, 0), (255, 255, 0), (0, 255, 0)  # of points that are absent, hidden, seen
 
 
@@ -47,7 +48,7 @@ def _sheet(file: str, layout: str, seed: int, kind: str, plain: bool, rows: int)
     picture = sheet(layout, seed, kind, not plain, rows)
     images.write(file, picture)
     print(f"wrote {file}: {picture.shape[1]} x {picture.shape[0]} px, {kind}, {layout}")
-    print(hints.next_line(f"python -m train fit drawn --layout {layout} --recipe demo --run demo"))
+    print(hints.next_line(f"python -m train fit {NAMES[kind]} --layout {layout} --recipe demo --run demo"))
 
 
 def _folder(folder: Path, count: int, layout: str, seed: int, workers: int, segments: bool) -> None:
