@@ -175,6 +175,8 @@ def _lies_in(output: str, given: str | Path) -> bool:
     which may be written anew; what the run itself left is read."""
     if isinstance(given, Output) or isinstance(output, Rows) or not os.path.isfile(output):
         return False
+    if output.endswith((".html", ".md", ".svg")):  # which nothing reads
+        return False
     folder = Path(given).parent if "%" in str(given) else Path(given)
     if not folder.is_dir() or folder.resolve() not in Path(output).resolve().parents:
         return False

@@ -46,8 +46,10 @@ def test_files_of_a_folder_that_is_read_stay(tmp_path, capsys):
     (tmp_path / "0001.jpg").write_bytes(b"photograph")
     for folder in (tmp_path, tmp_path / "%04d.jpg"):
         assert "is there, in what inputs names" in refused(capsys, folder, "--json", tmp_path / "0001.jpg")
-    with command(parser(), [str(tmp_path), "--json", str(tmp_path / "new.json")]):
-        pass
+    (tmp_path / "report.html").write_bytes(b"of before")
+    for name in ("new.json", "report.html"):
+        with command(parser(), [str(tmp_path), "--json", str(tmp_path / name)]):
+            pass
 
 
 def test_what_a_run_left_stays_and_its_results_are_written_anew(tmp_path, capsys):
