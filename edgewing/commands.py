@@ -178,7 +178,8 @@ def _lies_in(output: str, given: str | Path) -> bool:
     if output.endswith((".html", ".md", ".svg")):  # which nothing reads
         return False
     folder = Path(given).parent if "%" in str(given) else Path(given)
-    if not folder.is_dir() or folder.resolve() not in Path(output).resolve().parents:
+    # os.path's isdir, because among the options are texts that are no names, and may be too long for one
+    if not os.path.isdir(folder) or folder.resolve() not in Path(output).resolve().parents:
         return False
     of_run = output.endswith((".safetensors", ".jsonl", "recipe.json", "data.json"))
     return of_run or not (folder / "recipe.json").exists()

@@ -47,8 +47,10 @@ def test_files_of_a_folder_that_is_read_stay(tmp_path, capsys):
     for folder in (tmp_path, tmp_path / "%04d.jpg"):
         assert "is there, in what inputs names" in refused(capsys, folder, "--json", tmp_path / "0001.jpg")
     (tmp_path / "report.html").write_bytes(b"of before")
-    for name in ("new.json", "report.html"):
-        with command(parser(), [str(tmp_path), "--json", str(tmp_path / name)]):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/old.json").write_text("{}")
+    for folder, name in ((tmp_path, "new.json"), (tmp_path, "report.html"), ("x" * 5000, "elsewhere/old.json")):
+        with command(parser(), [str(folder), "--json", str(tmp_path / name)]):
             pass
 
 
