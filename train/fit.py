@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 from edgewing import layouts
@@ -15,6 +16,7 @@ from train.options import LABELLED, LAYOUTS, add_fields, from_options
 from train.recipes import Recipe
 from train.runs import run_folder
 
+LAYOUT = "300w-68"
 EXAMPLE = """drawn --layout 300w-68 --recipe demo --run demo
   python -m train fit data/lfpw/trainset data/ytf/train --layout 300w-68 --recipe mobile --run first --steps 3000"""
 
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help=f"{LABELLED}. Or a name: `heads` or `drawn`, faces that edgewing draws itself",
     )
-    parser.add_argument("--layout", default="300w-68", help=LAYOUTS)
+    parser.add_argument("--layout", default=LAYOUT, help=LAYOUTS)
     parser.add_argument(
         "--recipe", default="mobile", help=f"{', '.join(recipes.RECIPES)}, or a run's path (default: %(default)s)"
     )
@@ -41,11 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(recipe: str, layout: str, run: str, initial: str | None, cache: Path, command: str = "", **fields) -> None:
-    """Read, cache, train; from the weights of the run ``initial`` where one is named, whose network comes along but for
-    the fields that were given. command: what was typed."""
     given = {name for name in recipes.NETWORK if fields.get(name) is not None}
-    wanted, folder = from_options(recipes.get(recipe), {**fields, "layout": layouts.given(layout)}), run_folder(run)
+    wanted = from_options(recipes.get(recipe), {**fields, "layout": layouts.given(layout)})
+    train(wanted, run_folder(run), cache, initial, given, command)
 
+
+def train(
+    recipe: Recipe, folder: Path, root: Path, initial: str | None = None, given: Collection[str] = (), command: str = ""
+) -> None:
+    """Read, cache, train; from the weights of the run ``initial`` where one is named, whose network comes along but for
+    the fields ``given``. command: what was typed."""
     from train.finished import say_finished
     from train.initial import start
     from train.loop import Workers, fit
@@ -55,21 +62,21 @@ def main(recipe: str, layout: str, run: str, initial: str | None, cache: Path, c
         say = print if workers.rank == 0 else (lambda text: None)
         network, credits = None, None
         if initial:
-            wanted, network, credits = start(initial, wanted, given, say)
-        opened = open_cache(wanted, cache, workers, say)
+            recipe, network, credits = start(initial, recipe, given, say)
+        cache = open_cache(recipe, root, workers, say)
         changed = {
-            f.name: getattr(wanted, f.name)
+            f.name: getattr(recipe, f.name)
             for f in dataclasses.fields(Recipe)
-            if getattr(wanted, f.name) != getattr(recipes.get(wanted.name), f.name)
+            if getattr(recipe, f.name) != getattr(recipes.get(recipe.name), f.name)
         }
         say(
-            f"recipe {wanted.name}"
+            f"recipe {recipe.name}"
             + "".join(f", {k} {_short(v)}" for k, v in changed.items())
             + f"; on {workers.device}"
         )
-        fit(wanted, opened, folder, workers, network, say=say, credits=credits)
+        fit(recipe, cache, folder, workers, network, say=say, credits=credits)
         if workers.rank == 0:
-            say_finished(folder, opened, wanted, command, say)
+            say_finished(folder, cache, recipe, command, say)
 
 
 def _short(value):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from bench.accuracy import scoring
 from bench.accuracy.scored_faces import VALIDATION
@@ -31,19 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(run: str, data: str | None, layout: str, mode: str, threads: int, device: str) -> None:
     folder = runs.find(run)
-    found, problems = artefacts.of_run(folder)
+    log = measure_run(folder, data=data, layout=layout, mode=mode, threads=threads, device=device)
+    print(f"\nwrote {log}")
+    print(hints.next_line("python -m bench report", folder))
+
+
+def measure_run(
+    run: Path, *, data: str | None = None, layout: str = "", mode: str = "quick", threads: int = 1, device: str = "cpu"
+) -> Path:
+    """The file of the run's rows, with two more for each artefact. Raises: InputError: nothing can be measured."""
+    found, problems = artefacts.of_run(run)
     for problem in problems:
         print(f"passed over: {problem}", file=sys.stderr)
     if not found:
-        raise InputError(f"{folder}/export: no artefact; make some with: python -m targets {folder}")
-    log, faces, measured = folder / "rows.jsonl", folder / VALIDATION, 0
+        raise InputError(f"{run}/export: no artefact; make some with: python -m targets {run}")
+    log, faces, measured = run / "rows.jsonl", run / VALIDATION, 0
     time = {"mode": mode, "faces": str(faces) if faces.is_file() else None, "threads": threads, "device": device}
     for path, contract in found:
         print(f"\n{path}", flush=True)
-        pictures = folder / "bench" / f"{path.name}-faces.npz"
+        pictures = run / "bench" / f"{path.name}-faces.npz"
         pictures.parent.mkdir(exist_ok=True)
         score = {
-            "data": data or str(folder),
+            "data": data or str(run),
             "pictures": str(pictures),
             "layout": layout,
             "threads": threads,
@@ -68,6 +78,5 @@ def main(run: str, data: str | None, layout: str, mode: str, threads: int, devic
             print(text, flush=True)
             rows.append(log, row)
     if not measured:
-        raise InputError(f"{folder}: nothing could be measured; the reasons stand above and in {log}")
-    print(f"\nwrote {log}")
-    print(hints.next_line("python -m bench report", folder))
+        raise InputError(f"{run}: nothing could be measured; the reasons stand above and in {log}")
+    return log
