@@ -17,6 +17,7 @@ from bench.report import columns
 from bench.time import race
 from compress.speed import convert
 from edgewing import files, hints, models, rows
+from edgewing.commands import Parser
 from edgewing.errors import InputError
 from edgewing.outputs import Rows
 from targets.progress import Progress, silence
@@ -28,11 +29,6 @@ from train.runs import run_folder
 EXAMPLE = "bench/shapes.txt --reference cache/mediapipe/modules/face_landmark/face_landmark.tflite --to rows.jsonl"
 LIMIT = 1 << 20  # bytes of a list
 HEAD = ("network", "million MACs", "bytes", "ratio", "95 %", "ratio of p10")
-
-
-class _Options(argparse.ArgumentParser):
-    def error(self, message: str):
-        raise InputError(message)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +80,7 @@ def listed(path: Path) -> dict[str, str]:
 
 def recipe_of(words: str, where: str) -> Recipe:
     """The recipe that `train fit` makes of these options. InputError says where they stand."""
-    parser = _Options(add_help=False, allow_abbrev=False)
+    parser = Parser("python -m train fit", add_help=False, allow_abbrev=False)
     parser.add_argument("--recipe", default="mobile")
     parser.add_argument("--layout", default="300w-68")
     add_fields(parser)

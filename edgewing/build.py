@@ -8,7 +8,6 @@ for.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import importlib
 import importlib.util
@@ -20,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from edgewing import containers, files, hints, models
-from edgewing.commands import command
+from edgewing.commands import Parser, command
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.outputs import Output
@@ -172,7 +171,7 @@ def _nothing_here() -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m edgewing.build",
         description="Build a TensorRT engine from an exported ONNX file, on the board that will run it.",
         epilog="example: python -m edgewing.build demo-s-tensorrt-int8.onnx",

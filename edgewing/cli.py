@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgewing import __version__, hints, verbs
-from edgewing.commands import command
+from edgewing.commands import Parser, command
 from edgewing.errors import InputError, printable
 from edgewing.outputs import Output, Place
 from edgewing.words import counted, with_article
@@ -187,12 +187,12 @@ def app(platform: str, folder: str, model: str | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="edgewing", description="Landmarks, of faces or of your own objects, with models that explain themselves."
     )
     parser.add_argument("--version", action="version", version=f"edgewing {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    added = parser.add_subparsers(required=True, metavar="info | models | run | camera | web | app | engine | doctor")
+    added = parser.add_subparsers(required=True, dest="verb", metavar="VERB")
 
     def verb(function, text: str, example: str) -> argparse.ArgumentParser:
         one = added.add_parser(
@@ -248,7 +248,7 @@ def _of_run(one: argparse.ArgumentParser) -> None:
     text = "JPEG, PNG, WebP or BMP, a folder of them, - for standard input; several, one after the other"
     one.add_argument("images", nargs="+", metavar="IMAGE", help=text)
     _of_model(one)
-    text = "where the points are, in image px; of a face brows to chin. Again for another (--box=-9,... if negative)"
+    text = "where the points are, in image px; of a face brows to chin. Again for another"
     one.add_argument("--box", metavar="x0,y0,x1,y1", action="append", help=text)
     text = "a line of JSON per picture: boxes, landmarks, scores; - for standard output"
     one.add_argument("--json", type=Output, metavar="OUT", help=text)

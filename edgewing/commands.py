@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,6 +22,42 @@ from edgewing.errors import InputError, Stopped, in_words, printable
 from edgewing.outputs import STDOUT, Output, Place, Rows, only_results
 
 DONE, INPUT, UNEXPECTED, INTERRUPTED, UNREAD = 0, 2, 70, 130, 141  # exit codes; 1 is a gate's
+
+
+class _Missing(InputError):
+    """Of an argument that has to be there."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but that wrong usage is an InputError, one line as all others; and a value may begin with a minus."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = re.compile(r"-\.?\d[\d.,e+-]*$")  # for argparse: `--box -9,0,80,90`
+
+    def parse_known_args(self, args=None, namespace=None):
+        try:
+            found, left = super().parse_known_args(args, namespace)
+        except _Missing as error:  # what is missing may be there, misspelt
+            for word in args or ():
+                option = word.partition("=")[0]
+                if option[:2] == "--" and not any(known.startswith(option) for known in self._option_string_actions):
+                    self.error(self._about(word))
+            raise InputError(str(error)) from None
+        if left:  # of a verb's parser too, which would else leave them to one that does not know its options
+            self.error(self._about(left[0]))
+        return found, left
+
+    def error(self, message: str):
+        kind = _Missing if message.startswith("the following arguments are required") else InputError
+        raise kind(f"{message}; {self.prog} --help tells what it takes")
+
+    def _about(self, word: str) -> str:
+        option = word.partition("=")[0]
+        if not option.startswith("-"):
+            return f"{word!r} is one argument too many"
+        near = difflib.get_close_matches(option, self._option_string_actions, n=1, cutoff=0.7)
+        return f"there is no option {option}" + (f", did you mean {near[0]}?" if near else "")
 
 
 @contextlib.contextmanager
@@ -109,6 +147,8 @@ def _ending(error: BaseException) -> tuple[int, str]:
         return INPUT, f"error: {in_words(error)}"
     if isinstance(error, MemoryError):
         return INPUT, "error: not enough memory; end other programs, or give it less at a time"
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return INPUT, "error: the machine starts no more threads; end other programs, or see ulimit -u"
     if isinstance(error, ModuleNotFoundError):
         return INPUT, not_installed(error)
     text = f"unexpected {type(error).__name__}: {str(error)[:300]}"

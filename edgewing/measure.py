@@ -9,7 +9,6 @@ are of one face. The process is fresh, so its peak memory and load time are the 
 
 from __future__ import annotations
 
-import argparse
 import array
 import contextlib
 import datetime
@@ -28,7 +27,7 @@ import numpy as np
 
 from edgewing import containers, files, geometry, outputs, processors, trial
 from edgewing import device as board
-from edgewing.commands import command
+from edgewing.commands import Parser, command
 from edgewing.contract import Contract
 from edgewing.errors import InputError
 from edgewing.face_set import Faces
@@ -293,7 +292,7 @@ def latency_row(
 
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m edgewing.measure",
         description="Measure the latency, load time and peak memory of an artefact on this device.",
         epilog="example: python -m edgewing.measure --model face-int8.tflite --json latency.json",

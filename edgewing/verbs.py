@@ -32,7 +32,7 @@ def parser(
     None; what else its help says is its docstring, or MORE. Options get ``main``, and ``command``: what was typed.
     """
     program = f"python -m {room}"
-    whole = argparse.ArgumentParser(program, description=purpose)
+    whole = commands.Parser(program, description=purpose)
     added = whole.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, (place, what) in verbs.items():
         if name not in argv[:1]:

@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         f"  {key:18} {', '.join(t.precisions):34} default {', '.join(t.default):18} also {', '.join(t.aliases)}"
         for key, t in table.TABLE.items()
     )
-    parser = argparse.ArgumentParser(
+    parser = commands.Parser(
         prog="python -m targets",
         description="Export a run to files for phones and boards, and check each against the float model.",
         epilog=f"targets:\n{about}\n\nexample: python -m targets runs/demo-s --to onnx tflite coreml tensorrt",

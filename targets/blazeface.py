@@ -7,7 +7,6 @@ Its graph has eight kinds of operations. They are read out of the .tflite, run i
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from edgewing import detection, files
-from edgewing.commands import command
+from edgewing.commands import Parser, command
 from targets.job import needs
 
 PACKAGE = Path(__file__).parents[1] / "apps/ios/Detector.mlpackage"
@@ -104,7 +103,7 @@ def convert(network: BlazeFace):
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser("python -m targets.blazeface", description=__doc__.partition("\n")[0])
+    parser = Parser("python -m targets.blazeface", description=__doc__.partition("\n")[0])
     with command(parser, argv):
         model = convert(BlazeFace(detection.BLAZEFACE["blazeface-short"].path))
         model.short_description = "BlazeFace, short range (MediaPipe, Apache-2.0): edgewing/detectors/ORIGIN.md"

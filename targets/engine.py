@@ -9,7 +9,6 @@ NOT RUN YET beyond the program that torch_tensorrt is given: no machine of this 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import inspect
 import sys
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewing import build, containers, files, hints
-from edgewing.commands import command
+from edgewing.commands import Parser, command
 from edgewing.contract import Contract
 from edgewing.errors import InputError, reason
 from edgewing.tensorrt import cuda, engines
@@ -51,7 +50,7 @@ def program(network: nn.Module, run: Contract, precision: str, device: str) -> t
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m targets.engine",
         description="Build a TensorRT engine from a run through torch_tensorrt, on the machine that will run it.",
         epilog="example: python -m targets.engine runs/demo-s",

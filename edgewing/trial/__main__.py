@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
-from edgewing.commands import command
+from edgewing.commands import Parser, command
 from edgewing.trial import remember
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m edgewing.trial",
         description="Vouch for model files: they are opened from now on without being tried in a process with limits.",
         epilog="example: python -m edgewing.trial face-int8.tflite",

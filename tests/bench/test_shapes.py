@@ -43,7 +43,7 @@ def test_rows_of_two_shapes(tmp_path, monkeypatch, capfd):
         ("a: \na: ", "list.txt:2: 'a'"),
         ("../a: ", "list.txt:1: '../a'"),
         ("# nothing", "no network in it"),
-        ("a: --widht 2", "list.txt, a: unrecognized arguments: --widht"),
+        ("a: --widht 2", "list.txt, a: there is no option --widht, did you mean --width?; python -m train fit --help"),
         ("a: --width two", "list.txt, a: argument --width"),
         ("a: --input-size 100", "list.txt, a: "),
         ("a: --recipe small '", "list.txt, a: No closing quotation"),

