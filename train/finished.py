@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,9 @@ def say_finished(
         return
     say(f"{problem}: look at {run / 'preview.png'}, and train longer before you make it smaller")
     if command:
-        start = ("--initial", run) if goes_on else ()
-        say(hints.next_line(command, *start, "--run", f"{run}-longer", *longer(recipe)))
+        start = {"--initial": run} if goes_on else {}
+        options = start | {"--run": f"{run}-longer"} | dict([longer(recipe)])
+        say(hints.next_line(without(command, options), *itertools.chain(*options.items())))
 
 
 def unlearnt(run: Path) -> str:
@@ -50,6 +53,19 @@ def unlearnt(run: Path) -> str:
         return ""
     found = "no error was measured" if nme is None else f"its error is {nme:.2%}"
     return f"not learnt: {found}, and that of a guess without the picture {guess:.2%}"
+
+
+def without(command: str, options: Container[str]) -> str:
+    """The command less these options, each of one value."""
+    words = iter(shlex.split(command))
+    kept = []
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if option not in options:
+            kept.append(word)
+        elif not equals:
+            next(words, None)
+    return shlex.join(kept)
 
 
 def longer(recipe: Recipe) -> tuple[str, str]:
