@@ -36,7 +36,9 @@ def taylor(network: StackedHourglass, groups: list[Group], recipe: Recipe, faces
         crops = torch.from_numpy(faces.crops[part]).permute(0, 3, 1, 2).float() / 255
         landmarks, visibility = (torch.from_numpy(of[part]) for of in (faces.landmarks, faces.visibility))
         target, mask = truth(landmarks, visibility)
-        heatmap_loss(network(crops), target, mask, recipe.loss, recipe.weight, truth.counted(landmarks)).backward()
+        heatmap_loss(
+            network(crops), target, mask, recipe.loss, recipe.weight, truth.counted(landmarks), recipe.loss_constants
+        ).backward()
         for group, square in zip(groups, squares):
             square += _slope(network, group) ** 2
     network.zero_grad(set_to_none=True)

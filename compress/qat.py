@@ -31,6 +31,7 @@ from train.checkpoint import Loaded, load_model, run_folder
 from train.evaluate import CALIBRATION
 from train.options import add_fields
 from train.recipes import Recipe
+from train.weights import refuse_strange
 
 STEPS, RATE = 300, 1 / 20  # of the source's rate: far from where the network is, its float self has nothing to say
 
@@ -97,7 +98,7 @@ def shortened(recipe: Recipe) -> Recipe:
     """The source's recipe for fine-tuning in int8. Rounding to 8 bits leaves no room for half precision."""
     taught = {"distillation": 1.0, "coordinate_loss": 0.0}
     # A teacher sees crops before they are disturbed (train.augment); here it must see what the student does.
-    same = dict.fromkeys(("light", "grey", "blur", "noise", "occlusion"), 0.0)
+    same = dict.fromkeys(("light", "grey", "blur", "low_resolution", "noise", "occlusion"), 0.0)
     return dataclasses.replace(
         recipe, steps=STEPS, warmup=10, learning_rate=recipe.learning_rate * RATE, schedule="cosine", precision="fp32",
         compile=False, **taught, **same,
@@ -115,6 +116,7 @@ def start(source: Path, folder: Path, loaded: Loaded, name: str, say: Callable[[
             )
         say(f"{path}: measured already")
         return
+    refuse_strange(folder)
     if (folder / "recipe.json").exists():
         raise InputError(f"{folder}: is a run that was not fine-tuned in int8; choose another --run")
     contract = loaded.contract

@@ -6,7 +6,6 @@ What differs between platforms is a row of PLATFORMS. The apps' cores read the s
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import shutil
 from collections.abc import Callable
@@ -68,14 +67,6 @@ def _sources(platform: str) -> Path:
     return APPS / platform
 
 
-def _terms(folder: Path) -> None:
-    """LICENSE and NOTICE, which whoever hands the app on has to hand on too."""
-    installed = {file.name: file.locate() for file in importlib.metadata.files("edgewing") or ()}
-    for name in ("LICENSE", "NOTICE"):
-        found = repository.ROOT / name
-        shutil.copyfile(found if found.is_file() else installed[name], folder / name)
-
-
 def _json(contract: Contract, folder: Path) -> None:
     """What the core needs beside models: its constants and, of faces, the networks of pose, units and gaze."""
     (folder / "settings.json").write_text(json.dumps(web.constants(contract.layout), indent=1))
@@ -116,7 +107,8 @@ def write(platform: str, folder: str | Path, model: str) -> tuple[Path, Contract
     try:
         with files.workshop(folder) as beside:
             wanted.lay(contract, file, beside)
-            _terms(beside)
+            for name, text in web.terms().items():
+                (beside / name).write_bytes(text)
             beside.rename(folder)
     except OSError as error:
         why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error

@@ -102,11 +102,13 @@ def planned(path: Path, precision: str = "", dla: int = -1, cache: str | None = 
 def steps(contract: Contract, plan: Plan) -> list[str]:
     """What ``build`` does, a line each, by every road."""
     package, trtexec = _package(), _trtexec()
-    words = builders.arguments(trtexec or "trtexec", plan, Path("ENGINE"), plan.cache)
+    bytes_in = _takes_bytes(contract)
+    read = dataclasses.replace(plan, given=Path(f"{plan.path.stem}-floats.onnx")) if bytes_in else plan
+    words = builders.arguments(trtexec or "trtexec", read, Path("ENGINE"), plan.cache)
     flags = ", ".join(FLAGS[plan.precision]) or "none"
     dla = f", DLA core {plan.dla} with GPU fallback" if plan.dla >= 0 else ""
     return [
-        f"1. read {plan.path} and its contract" + "; take the picture as floats" * _takes_bytes(contract),
+        f"1. read {plan.path} and its contract" + f"; make {read.source}, which takes the picture as floats" * bytes_in,
         f"2. read the timing cache {plan.cache}{'' if plan.cache.exists() else ' (not there yet: starts empty)'}",
         f"3. with the tensorrt package ({package.__version__ if package else 'not here'}): parse the ONNX, "
         f"flags {flags}, workspace {builders.WORKSPACE >> 20} MiB{dla}, build",

@@ -13,6 +13,7 @@ from pathlib import Path
 from edgewing import __version__, hints, verbs
 from edgewing.commands import Parser, command
 from edgewing.errors import InputError, printable
+from edgewing.formats import MOST_THREADS
 from edgewing.outputs import Output, Place
 from edgewing.words import counted, with_article
 
@@ -55,7 +56,9 @@ def info(file: str | None, as_json: bool) -> None:
 
     path = shipped.find(file)
     if path.is_dir() and not containers.is_package(path):
-        path = path / "model.safetensors"  # a run folder
+        if not (path / "model.safetensors").is_file():
+            raise InputError(f"{path}: is a folder, and no run or package; name a model file")
+        path = path / "model.safetensors"
     contract = containers.read_contract(path)
     if as_json:
         print(json.dumps(dataclasses.asdict(contract), indent=1))
@@ -299,8 +302,8 @@ def _positive(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 64:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 64")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to {MOST_THREADS}")
     return int(text)
 
 

@@ -22,6 +22,7 @@ from edgewing.errors import InputError, Stopped, in_words, printable
 from edgewing.outputs import STDOUT, Output, Place, Rows, only_results
 
 DONE, INPUT, UNEXPECTED, INTERRUPTED, UNREAD = 0, 2, 70, 130, 141  # exit codes; 1 is a gate's
+ENDED_BY = signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])  # a service is stopped, a terminal closed
 
 
 class _Missing(InputError):
@@ -65,13 +66,14 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) 
     """Around the work of a command, so that all of them end alike. Gives the parsed options.
 
     Exit codes: 2 for an InputError and for a fault of the machine (OSError, memory, a package that is missing), 70 for
-    what nobody expected, 130 for Ctrl-C, 143 for SIGTERM, 141 where the reader of stdout went away before the end; but
-    for SIGTERM with one line each.
+    what nobody expected, 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, 141 where the reader of stdout went away
+    before the end; but for the last three with one line each.
     Where the parser has ``--debug`` it shows the traceback too.
     """
     _open_streams()
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that half-written files go away
+    for number in ENDED_BY if threading.current_thread() is threading.main_thread() else ():
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)  # so that half-written files go away
     options, error = argparse.Namespace(debug=False), None
     try:
         argv = sys.argv[1:] if argv is None else argv
@@ -98,6 +100,20 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) 
             traceback.print_exception(error)
         print(printable(" ".join(line.split())), file=sys.stderr)
     sys.exit(code)
+
+
+def stopped(number: int) -> BaseException:
+    """What a signal that asked for the end raises, so that the exit code tells which it was."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def heard(number: int) -> bool:
+    """Whether a signal does something: nohup has it ignored."""
+    return signal.getsignal(number) != signal.SIG_IGN
+
+
+def _end(number: int, _) -> None:
+    raise stopped(number)
 
 
 def _open_streams() -> None:

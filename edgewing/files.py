@@ -44,7 +44,7 @@ def read(path: str | Path, limit: int) -> bytes:
     with reading(path, limit) as (file, _):
         data = file.read(limit + 1)  # a pipe has size 0 and may hold more
     if not data or len(data) > limit:
-        raise InputError(f"{path}: is empty" if not data else f"{path}: larger than {limit / MIB:g} MiB")
+        raise InputError(f"{path}: is empty; copy it again" if not data else f"{path}: larger than {limit / MIB:g} MiB")
     return data
 
 

@@ -15,6 +15,7 @@ FIRMWARE = "into the firmware of a board: xxd -i {file}"
 # Arm's NPUs and their widths (multiply-accumulates in a cycle), as Vela has them
 WIDE = {"u55": (32, 64, 128, 256), "u65": (256, 512), "u85": (128, 256, 512, 1024, 2048)}
 ETHOS = tuple(f"ethos-{npu}-{width}" for npu, widths in WIDE.items() for width in widths)
+MOST_THREADS = 64  # of a runtime: with far more the process dies
 PRECISIONS = (*WIDTHS, "weight8", "palette6")
 
 

@@ -14,13 +14,14 @@ from typing import Any, overload
 
 import numpy as np
 
-from edgewing import detection, geometry, images, models, processors, runtimes
+from edgewing import detection, formats, geometry, images, models, processors, runtimes
 from edgewing.contract import Contract
 from edgewing.detection import WHOLE, Detection
 from edgewing.errors import InputError
 from edgewing.faces import Face, Faces
 from edgewing.images import Picture
 
+SAME = 0.5  # intersection over union of what the landmarks fill from which two finds are one face, as in tracking.json
 LARGEST_BOX = 100  # times the picture: the crop would show nothing of it
 UNSURE = 0.75  # mean score below which a face may be upside down
 QUARTERS = (np.pi, np.pi / 2, -np.pi / 2)
@@ -47,8 +48,8 @@ class Landmarker:
         threads: int = 1,
         device: str = "auto",
     ):
-        if not isinstance(threads, int) or threads < 1:
-            raise InputError(f"{threads!r} threads: it takes a whole number, one at least")
+        if type(threads) is not int or not 1 <= threads <= formats.MOST_THREADS:
+            raise InputError(f"{threads!r} threads: it takes a whole number from 1 to {formats.MOST_THREADS}")
         if not isinstance(path, (str, Path, type(None))):
             raise InputError(f"a model of type {type(path).__name__}; expected a name or the path of a file")
         if not isinstance(detector, str) and not callable(detector):
@@ -126,7 +127,7 @@ class Landmarker:
                 (again,) = self.look(image, [Detection(box, place.score, turn)])
                 face = again if again.trusted else face
             faces[number] = face
-        return faces
+        return _apart(faces)
 
     def look(self, image: np.ndarray, places: Sequence[Detection], given: bool = False) -> list[Face]:
         """The face of each landmark box, image px, turned about its middle. given: whether a user said so."""
@@ -176,6 +177,16 @@ def _box(given: object, image: np.ndarray) -> np.ndarray:
     if np.ptp(box) > LARGEST_BOX * max(width, height):
         raise InputError(f"box {','.join(f'{v:g}' for v in box)}: far larger than the picture of {width} x {height} px")
     return box
+
+
+def _apart(faces: list[Face]) -> list[Face]:
+    """Without those whose landmarks fill the same place as those of a surer one: a detector may find a face twice."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.confidence):
+        others = np.reshape([other.landmark_box for other in kept if other.there.any()], (-1, 4))
+        if not face.there.any() or max(detection.overlap(face.landmark_box, others), default=0) < SAME:
+            kept.append(face)
+    return [face for face in faces if any(face is one for one in kept)]
 
 
 def whole_note(landmarker: Landmarker) -> str:

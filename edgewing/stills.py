@@ -26,7 +26,7 @@ def run(
     device: str = "auto", threads: int = 1, json: str | None = None, save: str | None = None,
     radius: bool = False,
 ) -> int:  # fmt: skip
-    """One picture after the other; 2 where one of several cannot be read, after the others are done."""
+    """One picture after the other; 2 where one of several cannot be read or drawn, after the others are done."""
     boxes = None if box is None else [_box(text) for text in box]
     names = _pictures(pictures)
     places = _names(save, names)
@@ -56,22 +56,31 @@ def run(
 def _each(
     landmarker: Landmarker, model: str, names: list[str], boxes, save: dict[str, Path], lines, radius: bool
 ) -> int:
-    """All pictures, and how many cannot be read; InputError where that is all of them."""
-    failed = 0
+    """All pictures, and how many cannot be read, or drawn where --save says; InputError where none can be read."""
+    unread, undrawn = 0, 0
     for name in names:
         try:
-            line = _find(landmarker, model, name, boxes, save.get(name), radius)
+            faces, line = _find(landmarker, model, name, boxes)
         except InputError as error:
             if len(names) == 1:
                 raise
             print(f"passed over: {printable(str(error))}", file=sys.stderr)
-            failed += 1
+            unread += 1
             continue
         if lines:
             lines.write(line)
-    if failed == len(names):
-        raise InputError(f"none of the {counted(failed, 'pictures')} can be read; copy them again")
-    return failed
+        if place := save.get(name):
+            try:
+                faces.save(place, radius)
+                print(f"wrote {place}{_undrawn(faces)}")
+            except InputError as error:
+                if len(names) == 1:
+                    raise
+                print(f"not drawn: {printable(str(error))}", file=sys.stderr)
+                undrawn += 1
+    if unread == len(names):
+        raise InputError(f"none of the {counted(unread, 'pictures')} can be read; copy them again")
+    return unread + undrawn
 
 
 def _pictures(given: Sequence[str]) -> list[str]:
@@ -90,7 +99,10 @@ def _read(name: str) -> np.ndarray:
         raise InputError(f"{name}: is a video, whose frames this takes: edgewing camera --source {name}")
     if name != STDIN:
         return images.read_image(name)
-    return images.decode(sys.stdin.buffer.read(images.LARGEST_FILE + 1), "standard input")
+    data = sys.stdin.buffer.read(images.LARGEST_FILE + 1)
+    if len(data) > images.LARGEST_FILE:
+        raise InputError(f"standard input: more than {images.LARGEST_FILE >> 20} MiB; give a smaller picture")
+    return images.decode(data, "standard input")
 
 
 def _names(save: str | None, pictures: Sequence[str]) -> dict[str, Path]:
@@ -104,21 +116,24 @@ def _names(save: str | None, pictures: Sequence[str]) -> dict[str, Path]:
         return {pictures[0]: Path(save)}
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder, which --save names for several pictures; make it first")
-    places = {name: folder / ("stdin.png" if name == STDIN else Path(name).name) for name in pictures}
+    places = {name: folder / ("stdin.png" if name == STDIN else _drawable(Path(name).name)) for name in pictures}
     for name, place in places.items():
         if list(places.values()).count(place) > 1 or (place.exists() and any(_same(place, p) for p in pictures)):
             raise InputError(f"{place}: is {name} itself, or two pictures have that name; choose another folder")
     return places
 
 
+def _drawable(name: str) -> str:
+    """A picture is known by what is in it; what is drawn needs a name that says how it is written."""
+    return name if Path(name).suffix.lower() in images.SUFFIXES else f"{name}.png"
+
+
 def _same(place: Path, given: str) -> bool:
     return Path(given).exists() and place.samefile(given)
 
 
-def _find(
-    landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray] | None, save: Path | None, radius: bool
-) -> dict:
-    """What is in one picture: on the terminal, drawn into ``save``, and as --json has it."""
+def _find(landmarker: Landmarker, model: str, name: str, boxes: list[np.ndarray] | None) -> tuple[Faces, dict]:
+    """What is in one picture, said on the terminal, and as --json has it."""
     image, layout = _read(name), landmarker.contract.layout
     height, width = image.shape[:2]
     detector = None if boxes else landmarker.detector.name
@@ -129,10 +144,7 @@ def _find(
         print(landmarker.runtime.description.fallback)
     for line in _said(faces):
         print(line)
-    if save:
-        faces.save(save, radius)
-        print(f"wrote {save}{_undrawn(faces)}")
-    return {
+    return faces, {
         "image": str(name),
         "width": width,
         "height": height,

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import http.server
+import importlib.metadata
 import ipaddress
 import socket
 import socketserver
@@ -23,7 +24,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from edgewing import anatomy, containers, detection, files, landmarker, models
+from edgewing import anatomy, containers, detection, files, landmarker, models, repository
 from edgewing.camera import tracking
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
@@ -132,17 +133,34 @@ def _weights(name: str) -> bytes:
 
 
 def build(files_of_page: Site, folder: str | Path) -> None:
-    """Write the page into a folder, index.html last.
-    Raises InputError where that is not a folder, has another page, or cannot be written."""
-    folder, first = Path(folder), Path(folder) / "index.html"
-    if first.is_file() and b"edgewing" not in first.read_bytes():
-        raise InputError(f"{first}: is another page, which would be lost; name another folder")
-    for name in sorted(files_of_page, key=lambda name: name == "index.html"):
-        try:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be made ({error.strerror}); name another folder") from None
-        files.write(folder / name, files_of_page[name])
+    """Write the page into a new folder, or over an earlier page, index.html last; with LICENSE and NOTICE.
+    Raises InputError where the folder has other things in it, or cannot be written: then nothing was."""
+    folder = Path(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not _is_page(folder / "index.html"):
+        raise InputError(f"{folder}: holds other files, which could be lost; name a new folder")
+    made = terms() | files_of_page
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with files.workshop(folder) as beside:
+            for name, data in made.items():
+                (beside / name).parent.mkdir(parents=True, exist_ok=True)
+                files.write(beside / name, data)
+            for name in sorted(made, key=lambda name: name == "index.html"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (beside / name).replace(folder / name)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); name another folder") from None
+
+
+def terms() -> dict[str, bytes]:
+    """LICENSE and NOTICE, which whoever hands the page or an app on has to hand on too."""
+    installed = {file.name: file.locate() for file in importlib.metadata.files("edgewing") or ()}
+    ours = {name: repository.ROOT / name for name in ("LICENSE", "NOTICE")}
+    return {name: Path(path if path.is_file() else installed[name]).read_bytes() for name, path in ours.items()}
+
+
+def _is_page(first: Path) -> bool:
+    return first.is_file() and b"edgewing" in first.read_bytes()
 
 
 def server(files_of_page: Site, host: str, port: int, certificate: str | None = None) -> http.server.HTTPServer:

@@ -25,6 +25,6 @@ no-turns --rotation 0
 no-boxes --scale 0 --shift 0
 no-covers --occlusion 0
 no-light --light 0 --grey 0
-no-blur --blur 0
+no-blur --blur 0 --low-resolution 0
 no-noise --noise 0
 PARTS

@@ -78,6 +78,8 @@ def get(name: str) -> tuple[str, Target]:
     """Target's key and row, of its name or an alias; InputError with the nearest name if there is none."""
     names = {alias: key for key, target in TABLE.items() for alias in (key, *target.aliases)}
     if name.lower() not in names:
+        if name in formats.PRECISIONS:
+            raise InputError(f"{name} is a precision, not a target; type --precision {name}")
         raise unknown("target", name, names)
     key = names[name.lower()]
     return key, TABLE[key]

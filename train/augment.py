@@ -203,7 +203,7 @@ class Augment:
             part = F.conv2d(F.pad(part, (pad, pad, 0, 0), mode="replicate"), kernel[:, :, None], groups=len(kernel))
             part = F.conv2d(F.pad(part, (0, 0, pad, pad), mode="replicate"), kernel[..., None], groups=len(kernel))
             crops[rows] = part.reshape(len(rows), 3, self.size, self.size)
-        rows = (chance[:, 3] < self.recipe.blur).nonzero().flatten().to(crops.device)
+        rows = (chance[:, 3] < self.recipe.low_resolution).nonzero().flatten().to(crops.device)
         if len(rows):
             low, high = LOW_RESOLUTION
             # One factor for a batch: maps of one size go through in one call.

@@ -5,6 +5,7 @@ B batch, C channels, N landmarks, S stacks, H, W rows and columns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -21,13 +22,17 @@ class CoordConv(nn.Module):
     The order (first the one that varies along rows) is the released code's; with ``boundary`` two more: the first two
     masked by the previous stack's boundary. Kept as a sum of two convolutions, features and coordinates, which is the
     same function and the same parameters as one convolution of the concatenation: so that pruning can follow the
-    features, and so that at a fixed size the coordinates become a constant map.
+    features, and so that at a fixed size the coordinates become a constant map. Both begin as that one would.
     """
 
     def __init__(self, cin: int, cout: int, kernel: int = 1, stride: int = 1, boundary: bool = False):
         super().__init__()
         self.conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2)
         self.coord = nn.Conv2d(5 if boundary else 3, cout, kernel, stride, kernel // 2, bias=False)
+        with torch.no_grad():  # PyTorch's start is uniform within 1 / sqrt(inputs): each part has fewer than the whole
+            for layer in (self.conv, self.coord):
+                for parameter in layer.parameters():
+                    parameter.mul_(math.sqrt(layer.in_channels / (cin + self.coord.in_channels)))
         self.mask = BoundaryMask() if boundary else None
         self.register_buffer("maps", coordinate_maps(1, 1), persistent=False)
 

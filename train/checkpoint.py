@@ -71,6 +71,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
+        if path.suffix != ".safetensors":
+            raise InputError(f"{path}: is none of weights; name a run, or a .safetensors file") from None
         raise InputError(f"{path}: not a whole safetensors file ({error})") from None
 
 

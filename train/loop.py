@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgewing import files, layouts
+from edgewing import commands, files, layouts
 from edgewing.errors import InputError, Stopped
 from edgewing.words import counted
 from train import checkpoint, preview, recipes
@@ -41,6 +41,7 @@ from train.sources import fresh_of
 from train.stream import batches, drawn_batches
 from train.teacher import Teacher
 from train.trainer import CHECKPOINT, Trainer
+from train.weights import LOCK, refuse_strange
 from train.workers import Workers
 
 CALIBRATION_FACES = 256
@@ -255,8 +256,9 @@ def prepare(run: Path, recipe: Recipe, cache: Cache, augment: Augment, planned: 
 @contextlib.contextmanager
 def _alone(run: Path) -> Iterator[None]:
     """The run folder, made and held for this process: two that train one run write over each other's work."""
+    refuse_strange(run)
     run.mkdir(parents=True, exist_ok=True)
-    with open(run / ".lock", "w") as lock:
+    with open(run / LOCK, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -266,8 +268,8 @@ def _alone(run: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """The list that SIGTERM (Slurm, spot machines) or Ctrl-C is noted in until the step is finished. A second one ends
-    at once; who listened before listens again afterwards."""
+    """The list that SIGTERM (Slurm, spot machines), SIGHUP (a terminal is closed) or Ctrl-C is noted in until the step
+    is finished. A second one ends at once; who listened before listens again afterwards."""
     found: list[int] = []
     before = {}
 
@@ -276,7 +278,7 @@ def _signals() -> Iterator[list[int]]:
         signal.signal(number, before[number])
 
     with contextlib.suppress(ValueError):  # only a main thread can listen
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGINT, *filter(commands.heard, commands.ENDED_BY)):
             before[number] = signal.getsignal(number)
             signal.signal(number, note)
     try:

@@ -8,8 +8,9 @@ B batch, C channels, H, W heatmap rows and columns.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -103,14 +104,16 @@ def heatmap_loss(
     name: str,
     weight: float,
     counted: Tensor | None = None,
+    constants: Mapping[str, float] | None = None,
 ) -> Tensor:
     """Mean over all pixels, channels and samples of loss * (weight * mask + 1); the stacks' losses are added.
 
     outputs: one (B, C, H, W) per stack. target: (B, C, H, W). mask: (B, C, H, W) bool, or None for no map.
     counted: (B, C) bool, the channels that have a term (GroundTruth.counted); all without it. The mean is still over
     all of them: a face with few points weighs less, and the workers of a batch need not know each other's counts.
+    constants: what the loss of that name is given (Recipe.loss_constants); its own without it.
     """
-    function = LOSSES[name]
+    function = functools.partial(LOSSES[name], **constants or {})
     total = torch.zeros((), dtype=torch.float32, device=target.device)
     for output in outputs:
         loss = function(output, target)

@@ -27,10 +27,12 @@ SMALLEST = 1e-12
 RANGES = {
     "drawn": (1, 10**7), "validation": (0, 0.9), "seed": (0, 2**31 - 1), "lateral": (-0.5, 0.5), "stacks": (1, 8),
     "width": (0.1, 8), "features": (0, MOST_CHANNELS), "input_size": (32, 1024), "heatmap_size": (0, 512),
-    "fused": (0, 5), "sigma": (0.1, 20), "hidden": (0.01, 1), "weight": (0, 1e4), "coordinate_loss": (0, 1e4),
-    "distillation": (0, 1),
+    "fused": (0, 5), "sigma": (0.1, 20), "hidden": (0.01, 1),
+    "omega": (1e-3, 1e4), "theta": (1e-3, 1), "epsilon": (1e-3, 100), "alpha": (1.001, 10),
+    "weight": (0, 1e4), "coordinate_loss": (0, 1e4), "distillation": (0, 1),
     "rotation": (0, 180), "scale": (0, 0.9), "shift": (0, 1), "flip": (0, 1), "light": (0, 1), "grey": (0, 1),
-    "blur": (0, 1), "noise": (0, 1), "occlusion": (0, 1), "learning_rate": (SMALLEST, 10), "weight_decay": (0, 10),
+    "blur": (0, 1), "low_resolution": (0, 1), "noise": (0, 1), "occlusion": (0, 1),
+    "learning_rate": (SMALLEST, 10), "weight_decay": (0, 10),
     "warmup": (0, 10**7), "minutes": (0, 10**6), "steps": (0, 10**9), "epochs": (0, 10**6), "batch": (1, 2**16),
     "ema": (0, 1 - SMALLEST),
     "clip": (0, 1e9), "evaluate_every": (1, 10**9), "threshold": (0, 0.99), "power": (1, 16),
@@ -102,6 +104,10 @@ class Recipe:
 
     # loss (train.loss)
     loss: str = "adaptive_wing"  # adaptive_wing | mse | l1 | wing
+    omega: float = 14.0  # of adaptive_wing alone, as are the next three
+    theta: float = 0.5  # difference from which the loss is a line
+    epsilon: float = 1.0
+    alpha: float = 2.1
     weight_map: str = "dilated"  # dilated | base (undilated, the ablation's) | none
     weight: float = 10.0  # W of the weighted loss map
     # Where the paper and its released code differ: paper has H^d >= 0.2 for all channels, released has > 0.2 for
@@ -118,7 +124,8 @@ class Recipe:
     flip: float = 0.5  # probability
     light: float = 0.35  # strength of brightness, contrast, colour, gamma changes; 0 for none
     grey: float = 0.1  # probability of a grey picture
-    blur: float = 0.25  # probability of Gaussian blur, of low resolution, each
+    blur: float = 0.25  # probability of Gaussian blur
+    low_resolution: float = 0.25  # probability of fewer pixels, as of small faces
     noise: float = 0.25  # probability of sensor noise
     occlusion: float = 0.4  # probability of a covered rectangle
 
@@ -165,6 +172,12 @@ class Recipe:
         return self.boundary and layouts.get(self.layout).has_boundary
 
     @property
+    def loss_constants(self) -> dict[str, float]:
+        """What the function of ``loss`` is given by name."""
+        names = ("omega", "theta", "epsilon", "alpha") if self.loss == "adaptive_wing" else ()
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def how(self) -> Decode:
         return Decode(self.decode, self.threshold, self.power)
 
@@ -179,7 +192,8 @@ def _paper(name: str, layout: str, **fields) -> Recipe:
         name, layout, network="paper", stacks=4, input_size=256, targets="cell", sigma=1.75,
         optimiser="rmsprop", learning_rate=1e-4, weight_decay=1e-5, schedule="step", warmup=0, epochs=240, batch=16,
         ema=0.0, clip=0.0, rotation=50.0, scale=0.15, shift=25 / 256, flip=0.5,
-        light=0.0, grey=0.0,  # the paper augments no colour; amounts of blur, noise, occlusion are not stated: ours
+        # the paper augments neither colour nor resolution; amounts of blur, noise, occlusion are not stated: ours
+        light=0.0, grey=0.0, low_resolution=0.0,
         decode="quarter", **fields,
     )  # fmt: skip
 
@@ -325,6 +339,17 @@ def _contradictions(recipe: Recipe) -> list[str]:
     return problems
 
 
+def changes(before: Recipe, now: Recipe) -> str:
+    """The settings that bear on the weights and differ, with both values; '' where none does."""
+    told = []
+    for name in [one.name for one in dataclasses.fields(Recipe)]:
+        values = getattr(before, name), getattr(now, name)
+        if values[0] != values[1] and name not in ("name", "note", "terms", "evaluate_every"):
+            was, new = (text if len(text := str(value)) <= 60 else f"{text[:60]} ..." for value in values)
+            told.append(f"{name} was {was}, is {new}")
+    return "; ".join(told)
+
+
 def dumps(recipe: Recipe) -> str:
     """The recipe as JSON text."""
     return json.dumps(dataclasses.asdict(recipe), indent=1)
@@ -340,6 +365,8 @@ def loads(text: str, where: str = "recipe") -> Recipe:
         raise InputError(f"{where}: not a recipe; expected an object with a name")
     hints = typing.get_type_hints(Recipe)
     value = {OLD_NAMES.get(key, key): v for key, v in value.items()}
+    if "blur" in value:  # which both were once
+        value = {"low_resolution": value["blur"]} | value
     for key in value:
         if key not in hints:
             raise unknown(f"field in {where}", key, hints)

@@ -113,11 +113,13 @@ class Trainer:
         with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
             outputs = self.forward(crops)
         outputs = [o.float() for o in outputs]
-        total = heatmap_loss(outputs, target, mask, r.loss, r.weight, self.truth.counted(landmarks))
+        total = heatmap_loss(outputs, target, mask, r.loss, r.weight, self.truth.counted(landmarks), r.loss_constants)
         if self.teacher is not None:
             with torch.autocast(self.device.type, half or torch.bfloat16, enabled=half is not None):
                 shown = self.teacher(crops if clean is None else clean, r.cells, len(outputs))
-            taught = sum(heatmap_loss([o], h, mask, r.loss, r.weight) for o, h in zip(outputs, shown))
+            taught = sum(
+                heatmap_loss([o], h, mask, r.loss, r.weight, None, r.loss_constants) for o, h in zip(outputs, shown)
+            )
             total = (1 - r.distillation) * total + r.distillation * taught
         if r.coordinate_loss:
             total = total + r.coordinate_loss * sum(self.distance(o[:, : self.points], landmarks) for o in outputs)
@@ -189,8 +191,9 @@ class Trainer:
     def resume(self, path: Path, assumed: dict[str, str]) -> None:
         """Go on from a checkpoint. InputError where its recipe or anything that was assumed is another one now."""
         tensors, metadata = checkpoint.load_tensors(path)
-        if recipes.loads(metadata.get(checkpoint.RECIPE_KEY, ""), f"recipe in {path}") != self.recipe:
-            raise InputError(f"{path}: belongs to another recipe; choose another --run, or delete that folder")
+        theirs = recipes.loads(metadata.get(checkpoint.RECIPE_KEY, ""), f"recipe in {path}")
+        if changed := recipes.changes(theirs, self.recipe):
+            raise InputError(f"{path}: {changed} now; bring it back, or choose another --run")
         before = json.loads(metadata.get(ASSUMED, "{}"))
         changed = [what for what, value in assumed.items() if before.get(what) != value]
         if changed:

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgewing.errors import InputError
 
 MODEL, SUFFIX = "model.safetensors", ".safetensors"
+LOCK = ".lock"  # of the process that trains the run
 LARGEST_FILE = 1 << 30  # bytes of weights; the paper's network has 97 MB
 RUNS = Path("runs")
 ABOUT = "a run's folder, a .safetensors file, or a name: edgewing-m"  # for --help
@@ -17,6 +18,13 @@ SHIPPED = Path(__file__).resolve().parent.parent / "models"  # float weights of 
 def run_folder(name: str) -> Path:
     """``runs/NAME``, or the path itself where one is given."""
     return Path(name) if "/" in name else RUNS / name
+
+
+def refuse_strange(run: Path) -> None:
+    """InputError where the folder holds files and no command made a run of it: they might be written over."""
+    marks = LOCK, "recipe.json", MODEL, "checkpoint.safetensors", "ranges.json"
+    if run.is_dir() and any(run.iterdir()) and not any((run / name).exists() for name in marks):
+        raise InputError(f"{run}: holds files and is no run; name another --run, one that is not there yet")
 
 
 def weights(run: str | Path) -> Path:

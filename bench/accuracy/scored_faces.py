@@ -131,13 +131,13 @@ class PhotographFaces:
         if crop not in BOXES:
             raise unknown("crop", crop, BOXES)
         self.layout = layouts.get(layout)
-        share = _held_out(split)
+        share, seed = _held_out(split)
         listing = read_samples(folder, layout, "train" if share else split, points_frame)
         self.samples, self.problems = listing.samples, list(listing.problems)
         if share:
             groups = np.array([group_id(sample.group) for sample in self.samples])
-            self.samples = [self.samples[i] for i in halves(groups, share, 0)[1]]
-            kept = f"{len(self.samples)} held out of training (--seed 0 --validation {share:g})"
+            self.samples = [self.samples[i] for i in halves(groups, share, seed)[1]]
+            kept = f"{len(self.samples)} held out of training (--seed {seed} --validation {share:g})"
             listing.summary.append(f"{folder}: {kept}")
         self.square, self.crop, self.jitter = square, crop, jitter
         self.names = [sample.name for sample in self.samples]
@@ -171,17 +171,21 @@ class PhotographFaces:
         return Face(self.names[index], pixels, sample.landmarks, crop.to_image, *kinds, *contents)
 
 
-def _held_out(split: str) -> float:
-    """``held-out`` or ``held-out=0.1``: the share that training keeps; 0 for another split."""
-    name, given, share = split.partition("=")
+def _held_out(split: str) -> tuple[float, int]:
+    """``held-out``, ``held-out=0.1`` or ``held-out=0.1:3``: the share that training keeps, 0 for another split; its
+    seed."""
+    name, given, numbers = split.partition("=")
     if name != HELD_OUT:
-        return 0.0
+        return 0.0, 0
+    share, _, seed = numbers.partition(":")
     try:
-        found = float(share) if given else Recipe.validation
+        found = float(share) if given else Recipe.validation, int(seed or Recipe.seed)
     except ValueError:
-        found = 0.0
-    if not 0 < found < 1:
-        raise InputError(f"--split {split}: give a share between 0 and 1, such as {HELD_OUT}=0.1")
+        found = 0.0, 0
+    if not 0 < found[0] < 1:
+        raise InputError(
+            f"--split {split}: give a share between 0 and 1, such as {HELD_OUT}=0.1, or with a seed {HELD_OUT}=0.1:3"
+        )
     return found
 
 

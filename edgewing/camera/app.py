@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgewing import images, window
+from edgewing import commands, images, window
 from edgewing.camera import overlay, recording, sources
 from edgewing.camera.overlay import VIEWS, Figures, Look, Painter
 from edgewing.camera.sources import Frame
@@ -39,7 +39,7 @@ def run(
     """The command, with the options of `edgewing camera`.
 
     InputError where it cannot begin, or where the source fails later: what was done until then is kept.
-    KeyboardInterrupt likewise, after the files are finished.
+    KeyboardInterrupt or, of another signal, SystemExit likewise, after the files are finished.
     """
     look, keeping = Look(view, mirror, not no_smoothing, plain), bool(save or json)
     overlay.refuse_view(look.view, landmarker.contract)
@@ -57,7 +57,7 @@ def run(
         try:
             with asked_to_stop() as asked:
                 session.run(outputs, frames, asked)
-        except (InputError, KeyboardInterrupt):
+        except (InputError, KeyboardInterrupt, SystemExit):
             with contextlib.suppress(InputError):  # the first is what it began with
                 outputs.close()
             raise
@@ -68,7 +68,7 @@ def run(
         for line in session.summary(shown.live):
             say(line)
         if asked:
-            raise KeyboardInterrupt
+            raise commands.stopped(asked[0])
 
 
 def say(line: str) -> None:
@@ -78,20 +78,22 @@ def say(line: str) -> None:
 
 @contextlib.contextmanager
 def asked_to_stop() -> Iterator[list]:
-    """A list that is no longer empty once Ctrl-C was pressed, so that a frame is finished before the files are; a
-    second Ctrl-C interrupts at once."""
-    asked = []
+    """A list that is no longer empty once Ctrl-C was pressed, the terminal was closed (SIGHUP) or a service was stopped
+    (SIGTERM), so that a frame is finished before the files are; a second one ends it at once."""
+    asked: list[int] = []
 
     def handle(number, frame):
         if asked:
-            raise KeyboardInterrupt
+            raise commands.stopped(number)
         asked.append(number)
 
-    before = signal.signal(signal.SIGINT, handle)
+    numbers = [n for n in (signal.SIGINT, *commands.ENDED_BY) if n == signal.SIGINT or commands.heard(n)]
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Outputs:

@@ -65,8 +65,9 @@ def path(name: str, form: str = "") -> Path:
     present = model.present
     found = next((present[form] for form in ([form] if form else _forms()) if form in present), None)
     if found is None:
-        what = f"the {form} file of {name}" if form else name
-        raise InputError(f"{what} is not in this installation ({FOLDER}); name a model file")
+        if form and present:  # a model that ships without it
+            raise InputError(f"{name} comes without {form}; in a clone python -m targets {name} --to {form} makes it")
+        raise InputError(f"{name} is not in this installation ({FOLDER}); name a model file")
     return found
 
 

@@ -189,7 +189,9 @@ def open(path: str | Path, threads: int = 1, tell: bool = True, on: On | None = 
     contract = containers.read_contract(path)
     form = containers.format_of(path)
     if not formats.TABLE[form].runtime:
-        raise InputError(f"{path}: {form} files are not run here; use the .onnx or .tflite of the same export")
+        raise InputError(
+            f"{path}: {form} files are not run here; use the .onnx or .tflite that `python -m targets` makes"
+        )
     with notices.quiet():
         module = importlib.import_module(formats.TABLE[form].runtime)
         graph = module.load(Path(path), contract, threads, *([on] if on else []))

@@ -19,8 +19,13 @@ from edgewing.protobuf import WireError
 MOST_ELEMENTS = 1 << 27  # of one tensor
 HIGHEST_RANK = 8
 CUSTOM = 32  # of BuiltinOperator: code of the file's maker, which nobody has here
+ETHOS = "ethos-u"  # of Vela's one operation
 # TensorType -> bytes of an element; of others, such as 4 bits, LiteRT alone knows how they are packed
 SIZES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
+
+
+class _Custom(Exception):
+    """An operation of this name, that is none of LiteRT's."""
 
 
 def check(path: Path) -> None:
@@ -28,6 +33,10 @@ def check(path: Path) -> None:
     with files.reading(path, files.LARGEST_MODEL) as (file, size):
         try:
             _model(Flatbuffer(file, size))
+        except _Custom as error:
+            hint = "is for an Ethos-U, and runs in firmware alone; here take the .tflite of the same export"
+            other = f"has the operation {str(error)!r}, which is not one of LiteRT's; export it without"
+            raise InputError(f"{path}: {hint if str(error) == ETHOS else other}") from None
         except WireError as error:
             raise InputError(f"{path}: cut off or damaged ({error}); export or copy it again") from None
 
@@ -46,7 +55,9 @@ def _model(flat: Flatbuffer) -> None:
     codes = list(flat.tables(model, 1))
     for code in codes:
         kind = max(flat.number(code, 0, "b"), flat.number(code, 3, "i"))
-        _need(kind >= 0 and kind != CUSTOM, f"operation {kind}, which is not one of LiteRT's")
+        if kind == CUSTOM:
+            raise _Custom(flat.text(code, 1)[:40])
+        _need(kind >= 0, f"operation {kind}, which is not one of LiteRT's")
     lengths = [containers.tflite_buffer(flat, table)[1] for table in flat.tables(model, 4)]
     counts = [_graph(flat, graph, len(codes), lengths) for graph in flat.tables(model, 2)]
     for signature in flat.tables(model, 7):

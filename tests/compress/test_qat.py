@@ -68,7 +68,9 @@ def test_it_is_an_ordinary_run(source, tuned):
     assert "source" in after.contract.training.teachers[0]
     r = after.recipe
     assert (r.steps, r.learning_rate, r.distillation, r.coordinate_loss) == (4, RECIPE.learning_rate / 20, 1.0, 0.0)
-    assert r.occlusion == r.blur == r.noise == r.light == r.grey == 0 and r.rotation == RECIPE.rotation
+    assert (
+        r.occlusion == r.blur == r.low_resolution == r.noise == r.light == r.grey == 0 and r.rotation == RECIPE.rotation
+    )
     assert quantization(tuned)["ranges"] in ranges.TABLE
 
 

@@ -86,6 +86,15 @@ def test_dry_run_prints_every_step(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_dry_run_shows_the_file_that_tensorrt_gets(capsys):
+    build.main(["edgewing-free-s", "--dry-run"])  # which takes bytes, as TensorRT does not
+    said = capsys.readouterr().out
+    assert "make edgewing-free-s-floats.onnx" in said and "--onnx=edgewing-free-s-floats.onnx" in said
+    with pytest.raises(SystemExit, match="2"):
+        build.main(["edgewing-free-m", "--dry-run"])
+    assert "comes without onnx; in a clone python -m targets edgewing-free-m --to onnx" in capsys.readouterr().err
+
+
 def test_dry_run_of_every_option(tmp_path, capsys):
     path = artefact(tmp_path / "a.onnx", precision="fp16")
     build.main([str(path), "--dry-run", "--dla", "1", "--timing-cache", "t.cache"])

@@ -109,6 +109,17 @@ def test_several_pictures_a_line_of_json_each(tflite_file, photograph, tmp_path)
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
 
 
+def test_what_cannot_be_drawn_costs_no_points(tflite_file, photograph, tmp_path):
+    (tmp_path / "drawn/face.png").mkdir(parents=True)  # no file can have that name
+    named = tmp_path / "no suffix"
+    named.write_bytes(photograph.read_bytes())
+    words = ["--model", tflite_file, "--detector", "blazeface-short", "--json", tmp_path / "a.jsonl"]
+    done = edgewing("run", photograph, named, *words, "--save", tmp_path / "drawn")
+    assert done.returncode == 2 and "not drawn: " in done.stderr and "can be read" not in done.stderr
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 2
+    assert images.read_image(tmp_path / "drawn/no suffix.png").any()
+
+
 def test_several_pictures_do_not_overwrite_one_another_nor_themselves(onnx_file, photograph, tmp_path):
     (tmp_path / "other").mkdir()
     images.write(tmp_path / "other/face.png", frame([PLACE]))
@@ -278,7 +289,7 @@ def test_a_name_that_is_no_picture(photograph, onnx_file, tmp_path):
 
 def test_info_of_bad_files(tmp_path, contract):
     refused(edgewing("info", tmp_path / "none.onnx"), "no such file")
-    refused(edgewing("info", tmp_path), "model.safetensors: no such file")
+    refused(edgewing("info", tmp_path), "is a folder, and no run or package")
     refused(edgewing("info", write_onnx(tmp_path / "a.onnx", "{")), "not JSON")
 
 

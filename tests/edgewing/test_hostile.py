@@ -254,7 +254,7 @@ def tflite_cases(bare: bytes):
         "an input too few": (operation(inputs=[]), ""),
         "a signature of another graph": (signature, "a graph that is not there"),
         "an operation without a kind": (operation(opcodeIndex=500), "without a kind"),
-        "an operation of its own": (code, "operation 32"),
+        "an operation of its own": (code, "which is not one of LiteRT's"),
         "too many scales": (scales, "7 scales"),
         "scales along no axis": (axis, "a quantized dimension"),
         "weights that are cut": (short, "in a buffer of 4"),

@@ -229,7 +229,7 @@ def test_files_for_a_host(small, tmp_path, capsys):
         path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()
     }
     expected = {path.relative_to(small).as_posix() for path in small.rglob("*") if path.is_file()}
-    assert written == expected | {"model.tflite", "detector.tflite", "stills.tflite"}
+    assert written == expected | {"model.tflite", "detector.tflite", "stills.tflite", "LICENSE", "NOTICE"}
     assert out.out.splitlines()[-1] == f"next: copy {tmp_path / 'out'} to a host with https, and open it on a phone"
     assert containers.read_contract(tmp_path / "out/model.tflite").training.data_terms.split(";")[0] in out.err
     cli.main(["web", "--model", "edgewing-free-s", "--build", str(tmp_path / "out")])  # its own page it writes anew
@@ -247,19 +247,20 @@ def test_files_for_a_host(small, tmp_path, capsys):
         (["--host", ""], "--host: the name is empty"),
         (["--host", "x" * 70], "cannot serve on xxx"),
         (["--cert", "none.pem", "--port", "0"], "make one: openssl req"),
-        (["--build", "FILE/below"], "cannot be made"),
-        (["--build", "site"], "index.html: is another page, which would be lost"),
+        (["--build", "FILE/below"], "FILE"),
+        (["--build", "site"], "site: holds other files, which could be lost; name a new folder"),
     ],
 )
 def test_a_users_mistake_is_one_line(small, tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("")
     (tmp_path / "site").mkdir()
-    (tmp_path / "site/index.html").write_text("<p>mine</p>")
+    (tmp_path / "site/detector.tflite").write_text("mine")
     with pytest.raises(SystemExit) as ended:
         cli.main(["web", *words])
     (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == 2 and line.startswith("error: ") and said in line
+    assert (tmp_path / "site/detector.tflite").read_text() == "mine" and len([*tmp_path.rglob("*")]) == 3
 
 
 def test_without_the_page_it_says_what_to_type(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from train import recipes
 from train.augment import Augment
 
 SIZE, CONTEXT, CACHE = 128, 1.5, 240
-GEOMETRY_ONLY = {"light": 0.0, "grey": 0.0, "blur": 0.0, "noise": 0.0, "occlusion": 0.0}
+GEOMETRY_ONLY = {"light": 0.0, "grey": 0.0, "blur": 0.0, "low_resolution": 0.0, "noise": 0.0, "occlusion": 0.0}
 RECIPE = recipes.replace(recipes.get("mobile"), input_size=SIZE, layout="aflw-19", **GEOMETRY_ONLY)
 
 
@@ -111,7 +111,7 @@ def test_the_clean_crops_are_the_same_crops_before_light_and_dirt():
     landmarks = torch.rand(4, 19, 2) * 100 + 10
     make = Augment(recipe, 120, 1.5)
     crops, points, _, clean = make.batch(images, landmarks, None, torch.Generator().manual_seed(3))
-    calm = recipes.replace(recipe, occlusion=0.0, noise=0.0, blur=0.0, light=0.0, grey=0.0)
+    calm = recipes.replace(recipe, occlusion=0.0, noise=0.0, blur=0.0, low_resolution=0.0, light=0.0, grey=0.0)
     expected, same, *_ = Augment(calm, 120, 1.5).batch(images, landmarks, None, torch.Generator().manual_seed(3))
     assert torch.equal(points, same) and torch.allclose(clean, expected, atol=1e-6)
     assert (crops - clean).abs().mean() > 0.01

@@ -111,8 +111,16 @@ def test_a_run_of_minutes_ends_by_the_clock_and_a_second_start_changes_nothing(c
 
 
 def test_another_recipe_in_the_same_folder_is_refused(undisturbed, cache):
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match="learning_rate was .*, is 0.001 now; bring it back"):
         fit(recipes.replace(RECIPE, learning_rate=1e-3), cache, undisturbed, Workers())
+    fit(recipes.replace(RECIPE, evaluate_every=10**6), cache, undisturbed, Workers())  # bears on no weight
+
+
+def test_a_folder_that_holds_files_and_is_no_run_is_left_alone(cache, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds files and is no run; name another --run"):
+        fit(RECIPE, cache, tmp_path, Workers())
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_a_checkpoint_cut_in_half_is_an_input_error(undisturbed, cache, tmp_path):

@@ -79,5 +79,17 @@ def test_heatmap_loss_weights_masked_pixels_and_adds_stacks():
     assert loss.heatmap_loss([output], target, None, "mse", 10.0).item() == pytest.approx(0.25)
 
 
+def test_constants_of_a_recipe_reach_the_loss():
+    recipe = recipes.replace(recipes.get("mobile"), omega=10.0, theta=0.4, epsilon=2.0, alpha=1.9)
+    output, target = torch.rand(1, 1, 4, 4), torch.rand(1, 1, 4, 4)
+    found = loss.heatmap_loss([output], target, None, recipe.loss, 1.0, constants=recipe.loss_constants)
+    torch.testing.assert_close(found, loss.adaptive_wing(output, target, 10.0, 0.4, 2.0, 1.9).mean())
+    assert recipes.replace(recipe, loss="mse").loss_constants == {}
+
+
+def test_the_loss_of_a_recipe_is_the_papers():
+    assert recipes.get("paper-wflw").loss_constants == {"omega": 14, "theta": 0.5, "epsilon": 1, "alpha": 2.1}
+
+
 def test_a_recipe_knows_every_loss():
     assert set(recipes.LOSSES) == set(loss.LOSSES)

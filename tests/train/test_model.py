@@ -68,6 +68,16 @@ def test_coordconv_is_one_convolution_of_the_concatenation():
     torch.testing.assert_close(layer(x, boundary), expected, atol=1e-5, rtol=1e-5)
 
 
+def test_coordconv_begins_as_that_one_convolution_would():
+    """By a fan-in of its own the coordinates' part would begin nine times as large, and decide what the first steps
+    learn."""
+    torch.manual_seed(0)
+    layer = blocks.CoordConv(256, 64, boundary=True)
+    bound = 1 / (256 + 5) ** 0.5  # of PyTorch's uniform start
+    for weight in (layer.conv.weight, layer.coord.weight, layer.conv.bias):
+        assert 0.9 * bound < weight.abs().max() <= bound
+
+
 def test_coordinates_are_buffers_that_move_with_the_network_and_are_not_saved():
     layer = blocks.CoordConv(4, 6)
     assert "maps" in dict(layer.named_buffers())

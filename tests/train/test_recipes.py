@@ -37,7 +37,7 @@ def test_the_papers_recipe_is_its_section_6(name, layout):
     assert (r.optimiser, r.learning_rate, r.weight_decay, r.epochs, r.steps) == ("rmsprop", 1e-4, 1e-5, 240, 0)
     assert r.schedule == "step" and [m * r.epochs for m in r.milestones] == [80, 160] and r.warmup == 0
     assert (r.rotation, r.scale, r.flip, r.shift * 256) == (50, 0.15, 0.5, 25)
-    assert min(r.blur, r.noise, r.occlusion) > 0 and (r.light, r.grey) == (0, 0)
+    assert min(r.blur, r.noise, r.occlusion) > 0 and (r.light, r.grey, r.low_resolution) == (0, 0, 0)
     assert (r.loss, r.weight_map, r.weight, r.targets, r.sigma, r.decode) == (
         "adaptive_wing", "dilated", 10, "cell", 1.75, "quarter",
     )  # fmt: skip
@@ -147,3 +147,15 @@ def test_a_recipe_from_a_file_cannot_ask_for_all_memory():
         key = wrong.split(":")[0]
         with pytest.raises(InputError, match="is not in"):
             recipes.loads(re.sub(rf"{key}: [0-9.]+", wrong, text))
+
+
+def test_what_bears_on_the_weights_and_changed_is_named():
+    before = recipes.get("small")
+    now = recipes.replace(before, rotation=20.0, steps=40, evaluate_every=7, note="other words")
+    assert recipes.changes(before, now) == "rotation was 30.0, is 20.0; steps was 0, is 40"
+    assert recipes.changes(before, before) == ""
+
+
+def test_blur_and_low_resolution_were_one_setting_once():
+    assert recipes.loads('{"name": "old", "blur": 0.1}').low_resolution == 0.1
+    assert recipes.loads('{"name": "new", "blur": 0.1, "low_resolution": 0}').low_resolution == 0

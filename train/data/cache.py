@@ -327,7 +327,7 @@ class _Writer:
     def finish(self, folder: Path, **about) -> None:
         if not self.count:
             first = f"; first: {self.problems[0]}" if self.problems else ""
-            raise InputError(f"{folder}: nothing to cache, {counted(self.problem_count, 'problems')}{first}")
+            raise InputError(f"none of the faces can be used: {counted(self.problem_count, 'problems')}{first}")
         meta = about | {
             "format": _FORMAT,
             "count": self.count,

@@ -389,7 +389,8 @@ def advice(finding: Finding) -> str:
         return f"python -m bench accuracy --model FILE --data {folder} --layout {finding.layout}"
     recipe = finding.dataset.recipe if finding.dataset else "mobile"
     name = recipe if finding.dataset else "first"
-    return f"python -m train fit {folder} --layout {finding.layout} --recipe {recipe} --run {name}"
+    large = "  (weeks without a GPU; there: --recipe mobile)" if recipe.startswith("paper") else ""
+    return f"python -m train fit {folder} --layout {finding.layout} --recipe {recipe} --run {name}{large}"
 
 
 def _verdict(count: Count, official: int | None, labelled: bool) -> str:

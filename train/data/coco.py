@@ -107,8 +107,8 @@ def _category(annotation: dict) -> int | str | None:
 def _points(flat: object, layout: Layout) -> np.ndarray:
     """(N, 3) x, y, visibility."""
     if not isinstance(flat, list) or len(flat) != 3 * layout.points:
-        count = len(flat) / 3 if isinstance(flat, list) else 0
-        raise InputError(f"{counted(count, 'keypoints')}, layout {layout.name} has {layout.points}")
+        count = counted(len(flat), "numbers") if isinstance(flat, list) else "no list"
+        raise InputError(f"keypoints: {count}, expected 3 for each of {counted(layout.points, 'points')}")
     points = _numbers(flat, "keypoints").reshape(-1, 3)
     if wrong := set(points[:, 2].tolist()) - {0.0, 1.0, 2.0}:
         raise InputError(f"a visibility of {min(wrong):g}; expected 0, 1 or 2")
@@ -120,7 +120,7 @@ def _box(bbox) -> np.ndarray | None:
         return None
     values = _numbers(bbox, "bbox")
     if len(values) != 4 or not (values[2:] > 0).all():
-        raise InputError("bbox is not x, y, width, height")
+        raise InputError("bbox is not x, y, width, height, the last two above 0")
     return np.concatenate([values[:2], values[:2] + values[2:]])
 
 
@@ -137,7 +137,8 @@ def _images(path: Path, content: dict) -> dict[int | str, dict]:
         raise InputError(f"{path}: images: an id is not a whole number or a text")
     found = {image["id"]: image for image in images}
     if len(found) != len(images):
-        raise InputError(f"{path}: {len(images) - len(found)} images have the id of another one")
+        again = Counter(image["id"] for image in images).most_common(1)[0]
+        raise InputError(f"{path}: images: the id {again[0]!r} is there {again[1]} times; give each its own")
     return found
 
 

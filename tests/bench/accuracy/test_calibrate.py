@@ -65,6 +65,8 @@ def test_photographs_held_out_are_those_that_training_kept(artefact, photographs
     words = ["accuracy", "--model", str(model), "--data", str(folder), "--layout", "300w-68", "--split"]
     assert main([*words, "held-out=0.2"]) == 0
     assert "held out of training (--seed 0 --validation 0.2)" in capsys.readouterr().out
+    assert main([*words, "held-out=0.2:3"]) == 0
+    assert "held out of training (--seed 3 --validation 0.2)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", [p for name in SAYING for p in models.SHIPPED[name].present.values()], ids=str)

@@ -122,7 +122,7 @@ def test_a_picture_that_vanishes_is_a_problem(tmp_path, listing):
 
 def test_nothing_left_is_an_error_and_leaves_nothing(tmp_path):
     bad = (Drawn(p.name, p.image, p.landmarks + 1000) for p in pictures(3))
-    with pytest.raises(InputError, match="nothing to cache, 3 problems; first: face-0: .* far outside"):
+    with pytest.raises(InputError, match="can be used: 3 problems; first: face-0: .* far outside"):
         cache.build(bad, tmp_path / "cache", LAYOUT, 32)
     with pytest.raises(InputError, match="68 points, wflw-98 has 98"):
         cache.build(pictures(1), tmp_path / "cache", layouts.get("wflw-98"), 32)
