@@ -31,6 +31,7 @@ from train.evaluate import CALIBRATION, VALIDATION, Faces, evaluate
 from train.model import build, macs, parameters
 from train.options import LABELLED, add_fields, from_options
 from train.recipes import Recipe
+from train.weights import refuse_strange
 
 PRUNED = "pruned.safetensors"
 MACS = 0.7  # kept where neither --macs nor --latency says otherwise
@@ -240,6 +241,7 @@ def start(
             )
         say(f"{path}: pruned already")
         return
+    refuse_strange(folder)
     if (folder / "recipe.json").exists():
         raise InputError(f"{folder}: is a run that was not pruned; choose another --run")
     whole = macs(loaded.network, loaded.recipe.input_size)

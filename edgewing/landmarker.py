@@ -52,8 +52,8 @@ class Landmarker:
             raise InputError(f"{threads!r} threads: it takes a whole number from 1 to {formats.MOST_THREADS}")
         if not isinstance(path, (str, Path, type(None))):
             raise InputError(f"a model of type {type(path).__name__}; expected a name or the path of a file")
-        if not isinstance(detector, str) and not callable(detector):
-            raise InputError(f"a detector of type {type(detector).__name__}; expected a name, or what takes a picture")
+        if not isinstance(detector, (str, detection.Detector)):
+            raise InputError(f"a detector of type {type(detector).__name__}; expected a name, or an edgewing Detector")
         self._files = models.files(models.default() if path is None else path)
         self.runtime = processors.open(self._files, device, threads)
         self._undecided = device == "auto" and bool(processors.here(device, self._files))

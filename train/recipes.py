@@ -106,8 +106,8 @@ class Recipe:
     loss: str = "adaptive_wing"  # adaptive_wing | mse | l1 | wing
     omega: float = 14.0  # of adaptive_wing alone, as are the next three
     theta: float = 0.5  # difference from which the loss is a line
-    epsilon: float = 1.0
-    alpha: float = 2.1
+    epsilon: float = 1.0  # of small differences: how curved the loss is
+    alpha: float = 2.1  # above 2; alpha less the pixel is its exponent
     weight_map: str = "dilated"  # dilated | base (undilated, the ablation's) | none
     weight: float = 10.0  # W of the weighted loss map
     # Where the paper and its released code differ: paper has H^d >= 0.2 for all channels, released has > 0.2 for

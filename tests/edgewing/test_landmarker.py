@@ -9,7 +9,7 @@ import pytest
 
 from edgewing import contract as contracts
 from edgewing import images
-from edgewing.detection import Detection
+from edgewing.detection import Detection, Detector, Fit
 from edgewing.errors import InputError
 from edgewing.landmarker import Landmarker
 from edgewing.runtimes import Runtime
@@ -70,14 +70,15 @@ def test_a_face_that_is_found_twice_is_one(onnx_file):
     """Of what a detector finds, not of the boxes that a user gives."""
     boxes = [(40, 50, 140, 140), (42, 52, 138, 138), (200, 80, 300, 180)]
     picture = frame([((70.0, 90.0), (110.0, 130.0)), ((230.5, 120.0), (262.0, 150.25))])
-    twice = Landmarker(onnx_file, detector=lambda image: [Detection(np.array(box, float), 1.0) for box in boxes])
+    found = [Detection(np.array(box, float), 1.0) for box in boxes]
+    twice = Landmarker(onnx_file, detector=Detector("twice", lambda image: found, Fit((0, 0), (1, 1))))
     left, right = twice(picture)
     assert left.box[0] in (40, 42) and tuple(right.box) == boxes[2]
     assert len(twice(picture, boxes)) == 3
 
 
 @pytest.mark.parametrize(
-    "what", [{"threads": n} for n in ("a", 1.5, True, 65)] + [{"path": 5}, {"detector": 5}, {"detector": None}]
+    "what", [{"threads": n} for n in ("a", 1.5, True, 65)] + [{"path": 5}, {"detector": 5}, {"detector": len}]
 )
 def test_other_arguments_are_refused(onnx_file, what):
     with pytest.raises(InputError, match="expected a name|a whole number"):

@@ -21,7 +21,7 @@ def network() -> torch.nn.Module:
     threads = torch.get_num_threads()
     torch.manual_seed(0)
     try:
-        return fit(models.build(RECIPE), steps=150)
+        return fit(models.build(RECIPE), steps=200)
     finally:
         torch.set_num_threads(threads)
 

@@ -131,6 +131,7 @@ def test_a_log_that_cannot_grow_is_one_line(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
     run = tmp_path / "run"
     run.mkdir()
+    (run / ".lock").touch()  # as of a run that was begun
     (run / "metrics.jsonl").symlink_to("/dev/full")
     with pytest.raises(InputError, match="cannot be written .No space left on device.; the last checkpoint is intact"):
         quietly(recipes.replace(RECIPE, steps=4, evaluate_every=3), cache, run)

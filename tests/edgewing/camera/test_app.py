@@ -1,6 +1,7 @@
 """`edgewing camera` as it is typed, on drawn faces with the shipped model, and what its parts do."""
 
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -146,7 +147,10 @@ def test_a_stream_that_is_unplugged_ends_with_whole_files(tmp_path):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_what_asks_for_the_end_finishes_the_files(clip, tmp_path, number, code):
     words = command("--source", clip, "--loop", "--no-window", "--json", "out.jsonl", "--save", "out.mp4")
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = functools.partial(signal.signal, number, signal.SIG_DFL)
+    process = subprocess.Popen(
+        words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )  # the tests themselves may run under nohup
     process.stdout.readline()  # it has begun
     time.sleep(2)
     assert not (tmp_path / "out.jsonl").exists()

@@ -56,8 +56,8 @@ FAULTS = {
     "two pictures of one name": (("twice.png", PLACES), "2 pictures are called 'twice.png'"),
     "outside": (("../x.png", PLACES), "is outside"),
     "no name": (("", PLACES), "a picture without a name"),
-    "too many points": ((NAME, [*PLACES, [1, 2]]), ": 4 keypoints|: 8 numbers|: 4 points, layout"),
-    "one point": ((NAME, PLACES[:1]), ": 1 keypoint|: 2 numbers|only 1 of its points|1 point of labels"),
+    "too many points": ((NAME, [*PLACES, [1, 2]]), ": keypoints: 12 numbers|: 8 numbers|: 4 points, layout"),
+    "one point": ((NAME, PLACES[:1]), ": keypoints: 3 numbers|: 2 numbers|only 1 of its points|1 point of labels"),
 }  # fmt: skip
 
 
