@@ -82,7 +82,7 @@ def test_what_it_prints(source, capsys):
     assert prune(source, run, "--macs", "0.8", "--steps", "2", "--epochs", "9") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3] == f"wrote {run / 'model.safetensors'}" and lines[-2].startswith("not learnt: its error is ")
-    assert lines[-1].endswith(f"--steps 2 --epochs 9 --run {run}-longer --steps 4")
+    assert lines[-1].endswith(f"--macs 0.8 --epochs 9 --run {run}-longer --steps 4")
     rows = {
         line.split()[0]: line for line in lines if line.split()[0] in ("source", "pruned", "printed") and "%" in line
     }

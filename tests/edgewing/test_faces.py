@@ -60,7 +60,7 @@ def test_the_radius_grows_with_the_face(landmarker, faces):
     (large,) = landmarker(np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1), [2 * face.box + 0.5])
     (again,) = landmarker(pixels, [face.box])
     assert face.radius.shape == (68,) and face.radius.min() > 0.5
-    assert large.radius == pytest.approx(2 * again.radius, rel=0.1)
+    assert large.radius == pytest.approx(2 * again.radius, rel=0.2)
     assert face.to_dict()["radius"] == pytest.approx(face.radius, abs=1e-3)
     assert not np.array_equal(faces.plot(radius=True), faces.plot())
 
