@@ -9,9 +9,10 @@ import pytest
 
 from edgewing import contract as contracts
 from edgewing import images
+from edgewing.camera import tracking
 from edgewing.detection import Detection, Detector, Fit
 from edgewing.errors import InputError
-from edgewing.landmarker import Landmarker
+from edgewing.landmarker import SAME, Landmarker
 from edgewing.runtimes import Runtime
 from tests.edgewing.conftest import blobs, write_onnx
 
@@ -75,6 +76,7 @@ def test_a_face_that_is_found_twice_is_one(onnx_file):
     right, left = twice(picture)  # the larger box first
     assert left.box[0] in (40, 42) and tuple(right.box) == boxes[2]
     assert len(twice(picture, boxes)) == 3
+    assert SAME == tracking.settings().track.same  # of pictures and of videos alike
 
 
 @pytest.mark.parametrize(
