@@ -27,6 +27,7 @@ LARGEST_FIT = 1 << 16  # bytes
 YUNET_LEAST = 0.6  # the score from which OpenCV's own demo of YuNet takes a find
 NO_YUNET = "OpenCV does not run it as a YuNet; take face_detection_yunet_2023mar.onnx"
 SAME_FACE = 0.3  # intersection over union from which two finds are one face (MediaPipe's value)
+CLOSE = 0.5  # of the picture's longer side: BlazeFace frames larger faces worse, or not at all
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,14 +159,29 @@ class BlazeFace:
         self.description = self.network.description
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
-        """(H, W, 3) uint8 RGB -> faces in image px, best first."""
-        raw, scores, scale = self.raw(image)
-        scores = 1 / (1 + np.exp(-np.clip(scores, -80, 80)))
-        return [Detection(edges_to_pixels(d.box, scale), d.score, d.turn) for d in self.decode(raw, scores)]
+        """(H, W, 3) uint8 RGB -> faces in image px.
 
-    def raw(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        Where a face fills the picture, or none is found, the picture is looked at again at half the size, with black
+        around it. What is found there replaces what is large or the same face in the first look."""
+        found = self.look(image)
+        small = [one for one in found if max(one.box[2:] - one.box[:2]) <= CLOSE * max(image.shape[:2])]
+        if found and len(small) == len(found):
+            return found
+        again = self.look(image, self.anchors.side // 4)
+        if not again:
+            return found
+        boxes = np.stack([one.box for one in again])
+        return again + [one for one in small if overlap(one.box, boxes).max() < SAME_FACE]
+
+    def look(self, image: np.ndarray, margin: int = 0) -> list[Detection]:
+        """Faces in image px, best first, of the image with a margin (px of the input) at its left and top."""
+        raw, scores, scale = self.raw(image, margin)
+        scores = 1 / (1 + np.exp(-np.clip(scores, -80, 80)))
+        return [Detection(edges_to_pixels(d.box - margin, scale), d.score, d.turn) for d in self.decode(raw, scores)]
+
+    def raw(self, image: np.ndarray, margin: int = 0) -> tuple[np.ndarray, np.ndarray, float]:
         """What the network says of an image, (A, 16) and (A,), and how many image px one px of its input is."""
-        square, scale = fit_into_square(image, self.anchors.side)
+        square, scale = fit_into_square(image, self.anchors.side, margin)
         return *self.network(square[None].astype(np.float32) / 127.5 - 1), scale
 
     def decode(self, raw: np.ndarray, scores: np.ndarray) -> list[Detection]:
@@ -240,15 +256,16 @@ class YuNet:
         return [Detection(edges_to_pixels(np.r_[r[:2], r[:2] + r[2:4]], scale), float(r[14])) for r in rows]
 
 
-def fit_into_square(image: np.ndarray, side: int) -> tuple[np.ndarray, float]:
-    """The image in the top-left corner of a black square, and how many image px one px of it is."""
+def fit_into_square(image: np.ndarray, side: int, margin: int = 0) -> tuple[np.ndarray, float]:
+    """The image in a black square, a margin from its top and left and as much from where it ends on its longer side,
+    and how many image px one px of the square is."""
     import cv2
 
-    scale = max(image.shape[:2]) / side
+    scale = max(image.shape[:2]) / (side - 2 * margin)
     height, width = (max(1, round(n / scale)) for n in image.shape[:2])
     how = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
     square = np.zeros((side, side, 3), np.uint8)
-    square[:height, :width] = cv2.resize(image, (width, height), interpolation=how)
+    square[margin : margin + height, margin : margin + width] = cv2.resize(image, (width, height), interpolation=how)
     return square, scale
 
 

@@ -125,7 +125,7 @@ def _turns(layout: Layout) -> dict | None:
 def _detector(name: str) -> dict:
     anchors, fit = detection.BLAZEFACE[name], detection.fits()[name]
     found = {"name": name, "side": anchors.side, "cells": anchors.cells, "least": anchors.least}
-    return found | {"same": detection.SAME_FACE, "fit": dataclasses.asdict(fit)}
+    return found | {"same": detection.SAME_FACE, "close": detection.CLOSE, "fit": dataclasses.asdict(fit)}
 
 
 def _weights(name: str) -> bytes:

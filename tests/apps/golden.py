@@ -166,7 +166,9 @@ def pixels(picture) -> list[dict]:
 def squares(picture) -> list[dict]:
     """The picture as a detector sees it; values that lie between two levels may be off by one."""
     made = [
-        (part, side, *detection.fit_into_square(part, side)) for part in (picture, picture[:9]) for side in (8, 12, 30)
+        (part, side, margin, *detection.fit_into_square(part, side, margin))
+        for part in (picture, picture[:9])
+        for side, margin in ((8, 0), (12, 0), (30, 0), (30, 7))
     ]
     return [
         {
@@ -174,10 +176,11 @@ def squares(picture) -> list[dict]:
             "width": part.shape[1],
             "height": part.shape[0],
             "side": side,
+            "margin": margin,
             "pixels": square,
             "scale": scale,
         }
-        for part, side, square, scale in made
+        for part, side, margin, square, scale in made
     ]
 
 
@@ -219,7 +222,8 @@ def points(rng) -> list[dict]:
 
 
 def detections(rng, picture) -> list[dict]:
-    """A small BlazeFace: 8 anchors, of which some are sure, some of one face. Of upright faces, and of turned ones."""
+    """A small BlazeFace: 8 anchors, of which some are sure, some of one face. Of upright faces, of turned ones, of a face
+    that fills the picture beside small ones, and of one that only the second look finds."""
     anchors = detection.Anchors("blazeface_short.tflite", 32, ((16, 2),), 0.5)
     raw = rng.uniform(-3, 3, (8, 16)).round(4).astype(np.float32)
     raw[:, 2:4] = rng.uniform(8, 14, (8, 2)).round(4)
@@ -227,15 +231,31 @@ def detections(rng, picture) -> list[dict]:
     logits = np.array([2, 1.5, -1, 0.2, 3, -4, -90, 0.1], np.float32)
     turned = raw.copy()
     turned[:, 6:8] = rng.uniform(-5, 5, (8, 2)).round(4)
+    large, none = raw.copy(), np.full(8, -9, np.float32)
+    large[0, 2:4] = 26, 22
+    again = raw[::-1].copy()
+    again[:, 2:4] = rng.uniform(4, 8, (8, 2)).round(4)
+    far = np.where(np.arange(8) == 2, logits, none)  # the anchor over the face that was large
     blaze, made = detection.BlazeFace(anchors), []
-    settings = {"side": anchors.side, "cells": anchors.cells, "least": anchors.least, "same": detection.SAME_FACE}
-    for boxes in (raw, turned):
-        blaze.network = functools.partial(lambda outputs, square: outputs, (boxes, logits))
+    settings = {"close": detection.CLOSE} | {
+        "side": anchors.side,
+        "cells": anchors.cells,
+        "least": anchors.least,
+        "same": detection.SAME_FACE,
+    }
+    for looks in (
+        [(raw, logits)], [(turned, logits)], [(large, logits), (again, far + 5)], [(raw, none), (turned, logits)],
+        [(large, logits), (raw, none)],
+    ):  # fmt: skip
+        answers = iter(looks)
+        blaze.network = lambda square: next(answers)
         found = [
             {"box": plain(one.box), "score": round(one.score, 6), "turn": round(one.turn, 6)}
             for one in detection.Detector("small", blaze, FIT)(picture)
         ]
-        given = {"settings": settings | {"fit": dataclasses.asdict(FIT)}, "boxes": boxes, "logits": logits}
+        assert next(answers, None) is None
+        given = {"settings": settings | {"fit": dataclasses.asdict(FIT)}}
+        given["looks"] = [{"boxes": boxes, "logits": logits} for boxes, logits in looks]
         made.append(given | {"picture": picture, "width": SHAPE[1], "height": SHAPE[0], "found": found})
     return made
 

@@ -5,13 +5,14 @@ import {area, cropTurn, overlap, type Box} from './geometry.js';
 import {fitIntoSquare, type Picture} from './pixels.js';
 
 /** side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of two finds of one
- * face. fit: landmark box = centre + shift * size, scale * size. */
+ * face. close: of the picture's longer side, from which a find is looked at from farther away. fit: landmark box = centre + shift * size, scale * size. */
 export interface DetectorSettings {
   name: string;
   side: number;
   cells: [number, number][];
   least: number;
   same: number;
+  close: number;
   fit: {shift: [number, number]; scale: [number, number]};
 }
 
@@ -38,23 +39,37 @@ export class Detector {
     this.centres = centres(settings);
   }
 
-  /** The landmark boxes of the picture's faces, largest first. */
+  /** The landmark boxes of the picture's faces, largest first. What is large, or nothing, is looked at again from farther
+   * away. */
   async find(picture: Picture): Promise<Detection[]> {
-    const {rgb, scale} = fitIntoSquare(picture, this.settings.side);
-    const input = new Float32Array(rgb.length);
-    for (let i = 0; i < rgb.length; i++) input[i] = rgb[i] / 127.5 - 1;
-    const {boxes, scores} = await this.network(input);
-    const found = this.decode(boxes, scores).map(({box, score, apart}) => {
-      // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
-      const [x0, y0, x1, y1] = box.map((value) => value * scale - 0.5);
-      const [x, y] = apart ?? [1, 0];
-      return this.turned({box, score, own: [x0, y0, x1, y1]}, cropTurn(Math.atan2(y, x)));
-    });
+    const {side, same, close} = this.settings;
+    let found = await this.look(picture, 0);
+    const largest = close * Math.max(picture.width, picture.height);
+    const small = found.filter(({own: [x0, y0, x1, y1]}) => Math.max(x1 - x0, y1 - y0) <= largest);
+    if (!found.length || small.length < found.length) {
+      const again = await this.look(picture, Math.floor(side / 4));
+      const others = small.filter(({own}) => again.every((one) => overlap(own, one.own) < same));
+      if (again.length) found = [...again, ...others];
+    }
     return found.sort((a, b) => area(b.box) - area(a.box));
   }
 
+  /** One look, at the picture with a margin, px of the input, at its left and top. */
+  private async look(picture: Picture, margin: number): Promise<Required<Omit<Detection, 'apart'>>[]> {
+    const {rgb, scale} = fitIntoSquare(picture, this.settings.side, margin);
+    const input = new Float32Array(rgb.length);
+    for (let i = 0; i < rgb.length; i++) input[i] = rgb[i] / 127.5 - 1;
+    const {boxes, scores} = await this.network(input);
+    return this.decode(boxes, scores).map(({box, score, apart}) => {
+      // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
+      const [x0, y0, x1, y1] = box.map((value) => (value - margin) * scale - 0.5);
+      const [x, y] = apart ?? [1, 0];
+      return this.turned({box, score, own: [x0, y0, x1, y1]}, cropTurn(Math.atan2(y, x)));
+    });
+  }
+
   /** The landmark box of a find, if its face is turned by so much. */
-  turned({box, score, own = box}: Detection, turn: number): Detection {
+  turned({box, score, own = box}: Detection, turn: number): Required<Omit<Detection, 'apart'>> {
     return {box: this.fit(own, turn), score, own, turn};
   }
 

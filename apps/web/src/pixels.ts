@@ -85,13 +85,14 @@ function span({row, column}: Axis, size: number, length: number): [number, numbe
 }
 
 /**
- * The image fitted into the top-left corner of a black square: (side, side, 3) RGB, and how many image px one px of it is.
+ * The image in a black square, a margin from its top and left and as much from where it ends on its longer side: (side,
+ * side, 3) RGB, and how many image px one px of it is.
  *
  * cv2.resize with INTER_AREA where the image shrinks (but for values that lie between two levels), INTER_LINEAR where it
  * grows (to one level).
  */
-export function fitIntoSquare(picture: Picture, side: number): {rgb: Uint8Array; scale: number} {
-  const scale = Math.max(picture.width, picture.height) / side;
+export function fitIntoSquare(picture: Picture, side: number, margin = 0): {rgb: Uint8Array; scale: number} {
+  const scale = Math.max(picture.width, picture.height) / (side - 2 * margin);
   const [width, height] = [picture.width, picture.height].map((n) => Math.max(1, rint(n / scale)));
   const weigh = scale > 1 ? areaWeights : linearWeights;
   const across = weigh(picture.width, width);
@@ -113,7 +114,7 @@ export function fitIntoSquare(picture: Picture, side: number): {rgb: Uint8Array;
       const weight = down.weight[k];
       for (let j = 0; j < sums.length; j++) sums[j] += weight * narrow[j];
     }
-    const out = i * side * 3;
+    const out = ((i + margin) * side + margin) * 3;
     for (let j = 0; j < sums.length; j++) rgb[out + j] = half ? sums[j] + 0.5 : rint(sums[j]);
   }
   return {rgb, scale};

@@ -70,7 +70,7 @@ fun faceTurns(json: Any?) {
 fun pixels(json: Any?) = check(sample(picture(json), crop(json)).contentEquals(bytes(json, "pixels"))) { "other bytes" }
 
 fun squares(json: Any?) {
-    val square = fitIntoSquare(picture(json), json.number("side").toInt())
+    val square = fitIntoSquare(picture(json), json.number("side").toInt(), json.number("margin").toInt())
     fun levels(bytes: ByteArray) = FloatArray(bytes.size) { (bytes[it].toInt() and 255).toFloat() }
     near("square", levels(square.rgb), levels(bytes(json, "pixels")), 1.0)
     near("scale", square.scale, json.number("scale"))
@@ -96,8 +96,9 @@ fun pointsOf(json: Any?) {
 }
 
 fun detections(json: Any?) {
-    val outputs = json.floats("boxes") to json.floats("logits")
-    val found = Detector(DetectorSettings(json.at("settings"))) { outputs }.find(picture(json))
+    val looks = json.list("looks").map { it.floats("boxes") to it.floats("logits") }.iterator()
+    val found = Detector(DetectorSettings(json.at("settings"))) { looks.next() }.find(picture(json))
+    check(!looks.hasNext()) { "a look that nobody took" }
     val expected = json.list("found")
     check(found.size == expected.size) { "${found.size} found, not ${expected.size}" }
     found.zip(expected).forEach { (ours, other) ->

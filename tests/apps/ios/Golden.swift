@@ -104,10 +104,10 @@ struct Pixels: Vector, Pictured {
 }
 
 struct Square: Vector, Pictured {
-    let picture, pixels: Data, width, height, side: Int, scale: Double
+    let picture, pixels: Data, width, height, side, margin: Int, scale: Double
 
     func test() throws {
-        let made = fitIntoSquare(asPicture, side)
+        let made = fitIntoSquare(asPicture, side, margin: margin)
         try near("square", levels(made.rgb), levels([UInt8](pixels)), most: 1)
         try near("scale", made.scale, scale)
     }
@@ -147,11 +147,17 @@ struct InGraph: Vector {
 }
 
 struct Detections: Vector, Pictured {
+    struct Look: Decodable { let boxes, logits: [Float] }
     struct Found: Decodable { let box: [Float], score, turn: Double }
-    let settings: DetectorSettings, boxes, logits: [Float], picture: Data, width, height: Int, found: [Found]
+    let settings: DetectorSettings, looks: [Look], picture: Data, width, height: Int, found: [Found]
 
     func test() throws {
-        let ours = try Detector(settings) { _ in (boxes, logits) }.find(asPicture)
+        var next = 0
+        let ours = try Detector(settings) { _ in
+            defer { next += 1 }
+            return (looks[next].boxes, looks[next].logits)
+        }.find(asPicture)
+        try check(next == looks.count, "\(next) looks taken of \(looks.count)")
         try check(ours.count == found.count, "\(ours.count) found, not \(found.count)")
         for (one, other) in zip(ours, found) {
             try near("box", corners(one.box), other.box)

@@ -46,8 +46,11 @@ function pack(value) {
 
 /** What needs an object that lives for more than one call. */
 const scenes = {
-  async find(settings, outputs, image) {
-    return new parts.detector.Detector(settings, async () => outputs).find(image);
+  /** looks: what the network answers, look by look; all of it must be asked for. */
+  async find(settings, looks, image) {
+    const found = await new parts.detector.Detector(settings, async () => looks.shift()).find(image);
+    if (looks.length) throw new Error(`${looks.length} looks that nobody took`);
+    return found;
   },
 
   /** Steady landmarks for each [points, time, size]. */

@@ -89,7 +89,7 @@ def test_pixels(ask):
 
 def test_squares(ask):
     for one in VECTORS["squares"]:
-        got = ask("pixels.fitIntoSquare", picture(one), one["side"])
+        got = ask("pixels.fitIntoSquare", picture(one), one["side"], one["margin"])
         assert off(got["rgb"], pixels(one["pixels"], one["side"], one["side"])) <= 1
         assert got["scale"] == pytest.approx(one["scale"], abs=1e-6)
 
@@ -118,8 +118,8 @@ def test_points(ask):
 
 def test_detections(ask):
     for one in VECTORS["detections"]:
-        outputs = {"boxes": np.float32(one["boxes"]), "scores": np.float32(one["logits"])}
-        got = ask("find", one["settings"], outputs, picture(one))
+        looks = [{"boxes": np.float32(look["boxes"]), "scores": np.float32(look["logits"])} for look in one["looks"]]
+        got = ask("find", one["settings"], looks, picture(one))
         assert off([f["box"] for f in got], [f["box"] for f in one["found"]]) < CLOSE
         for name in ("score", "turn"):
             assert off([f[name] for f in got], [f[name] for f in one["found"]]) < 1e-5

@@ -1,10 +1,11 @@
 import Foundation
 
 /// Of settings.json. side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of
-/// two finds of one face. fit: its box to the landmark box.
+/// two finds of one face. close: of the picture's longer side, from which a find is looked at from farther away. fit: its
+/// box to the landmark box.
 public struct DetectorSettings: Decodable {
     public struct Fit: Decodable { public let shift, scale: [Double] }
-    public let side: Int, cells: [[Int]], least, same: Double, fit: Fit
+    public let side: Int, cells: [[Int]], least, same, close: Double, fit: Fit
 }
 
 /// box: of the landmarks, own: the detector's, image px. turn: of the face and of the box about its middle, radians.
@@ -37,17 +38,30 @@ public final class Detector {
     /// A find before it is one of a picture: px of the input, counted from its edge. right, down: from eye to eye.
     private struct Sure { let box: Box, score, right, down: Double }
 
-    /// The landmark boxes of the picture's faces, largest first.
+    /// The landmark boxes of the picture's faces, largest first. What is large, or nothing, is looked at again from
+    /// farther away.
     public func find(_ picture: Picture) throws -> [Detection] {
-        let (rgb, scale) = fitIntoSquare(picture, settings.side)
+        var found = try look(picture, margin: 0)
+        let largest = settings.close * Double(max(picture.width, picture.height))
+        let small = found.filter { max($0.own.width, $0.own.height) <= largest }
+        if found.isEmpty || small.count < found.count {
+            let again = try look(picture, margin: settings.side / 4)
+            let others = small.filter { one in again.allSatisfy { $0.own.overlap(one.own) < settings.same } }
+            if !again.isEmpty { found = again + others }
+        }
+        return found.sorted { $0.box.area > $1.box.area }
+    }
+
+    /// One look, at the picture with a margin, px of the input, at its left and top.
+    private func look(_ picture: Picture, margin: Int) throws -> [Detection] {
+        let (rgb, scale) = fitIntoSquare(picture, settings.side, margin: margin)
         let (boxes, logits) = try network(rgb.map { Float($0) / 127.5 - 1 })
-        let found = merge(sure(boxes, logits)).map { one in
+        return merge(sure(boxes, logits)).map { one in
             // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
-            let sides = [one.box.x0, one.box.y0, one.box.x1, one.box.y1].map { $0 * scale - 0.5 }
+            let sides = [one.box.x0, one.box.y0, one.box.x1, one.box.y1].map { ($0 - Double(margin)) * scale - 0.5 }
             let own = Detection(Box(sides[0], sides[1], sides[2], sides[3]), one.score)
             return turned(own, cropTurn(atan2(one.down, one.right)))
         }
-        return found.sorted { $0.box.area > $1.box.area }
     }
 
     /// The landmark box of a find, if its face is turned by so much.

@@ -57,12 +57,13 @@ private func bilinear(
     (into[out], into[out + 1], into[out + 2]) = (UInt8(red >> 10), UInt8(green >> 10), UInt8(blue >> 10))
 }
 
-/// The image fitted into the top-left corner of a black square: (side, side, 3), and how many image px one px of it is.
+/// The image in a black square, a margin from its top and left and as much from where it ends on its longer side: (side,
+/// side, 3), and how many image px one px of it is.
 ///
 /// cv2.resize with INTER_AREA where the image shrinks (but for values that lie between two levels), INTER_LINEAR where
 /// it grows (to one level).
-public func fitIntoSquare(_ picture: Picture, _ side: Int) -> (rgb: [UInt8], scale: Double) {
-    let scale = Double(max(picture.width, picture.height)) / Double(side)
+public func fitIntoSquare(_ picture: Picture, _ side: Int, margin: Int = 0) -> (rgb: [UInt8], scale: Double) {
+    let scale = Double(max(picture.width, picture.height)) / Double(side - 2 * margin)
     func fitted(_ n: Int) -> Int { max(1, Int((Double(n) / scale).rounded(.toNearestOrEven))) }
     let (width, height) = (fitted(picture.width), fitted(picture.height))
     let weigh = scale > 1 ? areaWeights : linearWeights
@@ -77,8 +78,9 @@ public func fitIntoSquare(_ picture: Picture, _ side: Int) -> (rgb: [UInt8], sca
             known = row
             for j in sums.indices { sums[j] += weight * narrow[j] }
         }
+        let out = ((i + margin) * side + margin) * 3
         for j in sums.indices {
-            rgb[i * side * 3 + j] = UInt8(half ? sums[j] + 0.5 : sums[j].rounded(.toNearestOrEven))
+            rgb[out + j] = UInt8(half ? sums[j] + 0.5 : sums[j].rounded(.toNearestOrEven))
         }
     }
     return (rgb, scale)

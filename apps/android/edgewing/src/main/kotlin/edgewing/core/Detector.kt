@@ -4,12 +4,14 @@ import kotlin.math.atan2
 import kotlin.math.exp
 
 /** Of settings.json. side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of
- * two finds of one face. shift, scale: its box to the landmark box. */
+ * two finds of one face. close: of the picture's longer side, from which a find is looked at from farther away. shift,
+ * scale: its box to the landmark box. */
 class DetectorSettings(json: Any?) {
     val side = json.number("side").toInt()
     val cells = json.list("cells").map { it.numbers().map(Double::toInt) }
     val least = json.number("least")
     val same = json.number("same")
+    val close = json.number("close")
     val shift = json.numbers("fit", "shift")
     val scale = json.numbers("fit", "scale")
 }
@@ -29,15 +31,26 @@ class Detector(val settings: DetectorSettings, private val network: (FloatArray)
     /** A find before it is one of a picture: px of the input, counted from its edge. apart: from eye to eye. */
     private class Sure(val box: Box, val score: Double, val apart: Pair<Double, Double>)
 
-    /** The landmark boxes of the picture's faces, largest first. */
+    /** The landmark boxes of the picture's faces, largest first. What is large, or nothing, is looked at again from
+     * farther away. */
     fun find(picture: Picture): List<Detection> {
-        val square = fitIntoSquare(picture, settings.side)
+        val found = look(picture, 0)
+        val largest = settings.close * maxOf(picture.width, picture.height)
+        val small = found.filter { maxOf(it.own.width, it.own.height) <= largest }
+        val again = if (found.isEmpty() || small.size < found.size) look(picture, settings.side / 4) else emptyList()
+        val others = small.filter { one -> again.all { it.own.overlap(one.own) < settings.same } }
+        return (if (again.isEmpty()) found else again + others).sortedByDescending { it.box.area }
+    }
+
+    /** One look, at the picture with a margin, px of the input, at its left and top. */
+    private fun look(picture: Picture, margin: Int): List<Detection> {
+        val square = fitIntoSquare(picture, settings.side, margin)
         val (boxes, logits) = network(FloatArray(square.rgb.size) { (square.rgb[it].toInt() and 255) / 127.5f - 1 })
         return merge(sure(boxes, logits)).map { found ->
             // from the edges of the scaled image to image px, where (0, 0) is the centre of the first pixel
-            val (x0, y0, x1, y1) = with(found.box) { listOf(x0, y0, x1, y1) }.map { it * square.scale - 0.5 }
+            val (x0, y0, x1, y1) = with(found.box) { listOf(x0, y0, x1, y1) }.map { (it - margin) * square.scale - 0.5 }
             turned(Detection(Box(x0, y0, x1, y1), found.score), cropTurn(atan2(found.apart.second, found.apart.first)))
-        }.sortedByDescending { it.box.area }
+        }
     }
 
     /** The landmark box of a find, if its face is turned by so much. */

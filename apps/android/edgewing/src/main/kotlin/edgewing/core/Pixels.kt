@@ -57,13 +57,13 @@ private fun bilinear(picture: Picture, x: Int, y: Int, into: ByteArray, out: Int
 class Square(val rgb: ByteArray, val scale: Double)
 
 /**
- * The image fitted into the top-left corner of a black square.
+ * The image in a black square, a margin from its top and left and as much from where it ends on its longer side.
  *
  * cv2.resize with INTER_AREA where the image shrinks (but for values that lie between two levels), INTER_LINEAR where
  * it grows (to one level).
  */
-fun fitIntoSquare(picture: Picture, side: Int): Square {
-    val scale = max(picture.width, picture.height) / side.toDouble()
+fun fitIntoSquare(picture: Picture, side: Int, margin: Int = 0): Square {
+    val scale = max(picture.width, picture.height) / (side - 2.0 * margin)
     val (width, height) = listOf(picture.width, picture.height).map { max(1, round(it / scale).toInt()) }
     val weigh = if (scale > 1) ::areaWeights else ::linearWeights
     val across = weigh(picture.width, width)
@@ -78,7 +78,8 @@ fun fitIntoSquare(picture: Picture, side: Int): Square {
             known = row
             for (j in sums.indices) sums[j] += weight * narrow[j]
         }
-        for (j in sums.indices) rgb[i * side * 3 + j] = (if (half) sums[j] + 0.5f else round(sums[j])).toInt().toByte()
+        val out = ((i + margin) * side + margin) * 3
+        for (j in sums.indices) rgb[out + j] = (if (half) sums[j] + 0.5f else round(sums[j])).toInt().toByte()
     }
     return Square(rgb, scale)
 }
