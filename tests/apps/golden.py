@@ -8,7 +8,6 @@ Each language's tests read that file, and are equal to 1e-3 px; crops byte for b
 
 import base64
 import dataclasses
-import functools
 import json
 from pathlib import Path
 
@@ -222,8 +221,8 @@ def points(rng) -> list[dict]:
 
 
 def detections(rng, picture) -> list[dict]:
-    """A small BlazeFace: 8 anchors, of which some are sure, some of one face. Of upright faces, of turned ones, of a face
-    that fills the picture beside small ones, and of one that only the second look finds."""
+    """A small BlazeFace: 8 anchors, of which some are sure, some of one face. Of upright faces, of turned ones, of
+    one that fills the picture beside small ones, and of one that only the second look finds."""
     anchors = detection.Anchors("blazeface_short.tflite", 32, ((16, 2),), 0.5)
     raw = rng.uniform(-3, 3, (8, 16)).round(4).astype(np.float32)
     raw[:, 2:4] = rng.uniform(8, 14, (8, 2)).round(4)
@@ -248,7 +247,7 @@ def detections(rng, picture) -> list[dict]:
         [(large, logits), (raw, none)],
     ):  # fmt: skip
         answers = iter(looks)
-        blaze.network = lambda square: next(answers)
+        blaze.network = lambda square, answers=answers: next(answers)
         found = [
             {"box": plain(one.box), "score": round(one.score, 6), "turn": round(one.turn, 6)}
             for one in detection.Detector("small", blaze, FIT)(picture)
