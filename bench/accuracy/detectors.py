@@ -2,6 +2,7 @@
 
 python -m bench detection fit lfpw/trainset helen/trainset            -> edgewing/detection.json
 python -m bench detection score lfpw/testset --to rows.jsonl          -> a row for each detector
+python -m bench detection score lfpw/testset --fill 1 --to rows.jsonl -> the same where every face fills its picture
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ FITS = Path(edgewing.__file__).parent / "detection.json"
 FOUND = 0.5  # intersection over union of mapped and true landmark box from which a face counts as found
 MATCH = 0.2  # the same of the detector's own box, from which a pair is fitted
 LEAST_PAIRS = 50
+LEAST_FILL = 0.05
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     scoring = actions.add_parser("score", help="recall and ms", epilog=f"{example} {EXAMPLE}")
     scoring.add_argument("--to", required=True, type=Rows, metavar="ROWS", help="rows are appended here")
+    scoring.add_argument(
+        "--fill", type=float, metavar="SHARE", help="cut pictures so that a face fills this share of their side"
+    )
     for one in (fitting, scoring):
         one.add_argument("folders", nargs="+", metavar="DIR", help="faces with landmarks")
         one.add_argument("--layout", default="300w-68", help="their layout (default: %(default)s)")
@@ -96,14 +101,17 @@ def affine(pairs: np.ndarray) -> dict:
     return {name: [round(float(v), 4) for v in value] for name, value in values.items()}
 
 
-def score_detectors(folders: Sequence[str], layout: str, detector: str | None, to: str, command: str = "") -> None:
+def score_detectors(
+    folders: Sequence[str], layout: str, detector: str | None, fill: float | None, to: str, command: str = ""
+) -> None:
     """Recall, false finds and milliseconds of every detector; one row each."""
+    if fill is not None and not LEAST_FILL <= fill <= 2:
+        raise InputError(f"--fill {fill:g}: expected {LEAST_FILL:g} to 2, the face's side over the picture's")
     faces = list(pictures(folders, layout, "test"))
     for name, (one, description) in _wanted(detector).items():
         found = false = labelled = 0
         times, shifts = [], []
-        for path, true in faces:
-            image = images.read_image(path)
+        for image, true in _cut(faces, fill):
             start = time.process_time()
             boxes = np.array([d.box for d in one(image)]).reshape(-1, 4)
             times.append(time.process_time() - start)
@@ -119,12 +127,12 @@ def score_detectors(folders: Sequence[str], layout: str, detector: str | None, t
             "layout": layout,
             "least_overlap": FOUND,
             "clock": "median processor time per picture, one thread",
-        }
+        } | ({} if fill is None else {"fill": fill})
         row = {
             **rows.header("detection", {}, protocol, command),
             "detector": name,
             "runtime": description,
-            "pictures": len(faces),
+            "pictures": len(times),
             "faces": labelled,
             "recall": found / labelled,
             "false": false,
@@ -137,6 +145,21 @@ def score_detectors(folders: Sequence[str], layout: str, detector: str | None, t
             f"{name}: recall {row['recall']:.3f} of {labelled}, {false} unmatched, {row['cpu_ms']:.1f} CPU ms, {shift}"
         )
     print(f"wrote {to}\n{hints.next_line('edgewing run IMAGE --model FILE')}")
+
+
+def _cut(faces: Sequence[tuple[Path, np.ndarray]], fill: float | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pictures and the boxes of their faces. fill: a square for each face instead, as far as the picture goes, with the
+    face's box in the middle and as large, in its longer side, as this share of the square's."""
+    for path, true in faces:
+        image = images.read_image(path)
+        if fill is None:
+            yield image, true
+            continue
+        for box in true:
+            low = (box[:2] + box[2:] - max(box[2:] - box[:2]) / fill) / 2
+            high = box[:2] + box[2:] - low
+            (x0, y0), (x1, y1) = np.maximum(low.round().astype(int), 0), high.round().astype(int)
+            yield np.ascontiguousarray(image[y0:y1, x0:x1]), box[None] - np.tile([x0, y0], 2)
 
 
 def crop_shift(found: np.ndarray, true: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -42,3 +43,20 @@ def test_a_detector_that_finds_nothing_has_a_row(tmp_path, capsys):
     made = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert made and all((row["recall"], row["crop_shift_p50"]) == (0, None) for row in made)
     assert capsys.readouterr().out.count("finds none") == len(made)
+
+
+def test_pictures_are_cut_so_that_a_face_fills_them(tmp_path):
+    """The face's box in the middle; where the picture ends, so does the part."""
+    image = np.arange(200 * 300 * 3, dtype=np.uint32).astype(np.uint8).reshape(200, 300, 3)
+    cv2.imwrite(str(tmp_path / "one.png"), image[:, :, ::-1])
+    boxes = np.array([[100, 60, 140, 100.0], [0, 150, 40, 190.0]])
+    (first, near), (second, edge) = detectors._cut([(tmp_path / "one.png", boxes)], 0.5)
+    assert first.shape == (80, 80, 3) and near.tolist() == [[20, 20, 60, 60]]
+    assert np.array_equal(first, image[40:120, 80:160])
+    assert second.shape == (70, 60, 3) and edge.tolist() == [[0, 20, 40, 60]]
+
+
+def test_fill_out_of_range_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["detection", "score", str(tmp_path), "--fill", "0", "--to", str(tmp_path / "rows.jsonl")])
+    assert caught.value.code == 2 and "--fill 0: expected" in capsys.readouterr().err
