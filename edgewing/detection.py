@@ -27,7 +27,7 @@ LARGEST_FIT = 1 << 16  # bytes
 YUNET_LEAST = 0.6  # the score from which OpenCV's own demo of YuNet takes a find
 NO_YUNET = "OpenCV does not run it as a YuNet; take face_detection_yunet_2023mar.onnx"
 SAME_FACE = 0.3  # intersection over union from which two finds are one face (MediaPipe's value)
-CLOSE = 0.5  # of the picture's longer side: BlazeFace frames larger faces worse, or not at all
+CLOSE = 0.4  # of the picture's longer side: BlazeFace frames larger faces worse, or not at all
 
 
 @dataclass(frozen=True, eq=False)

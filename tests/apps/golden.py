@@ -225,7 +225,7 @@ def detections(rng, picture) -> list[dict]:
     one that fills the picture beside small ones, and of one that only the second look finds."""
     anchors = detection.Anchors("blazeface_short.tflite", 32, ((16, 2),), 0.5)
     raw = rng.uniform(-3, 3, (8, 16)).round(4).astype(np.float32)
-    raw[:, 2:4] = rng.uniform(8, 14, (8, 2)).round(4)
+    raw[:, 2:4] = rng.uniform(8, 12.5, (8, 2)).round(4)
     raw[:, 4:8] = [0, 0, 5, 0]  # the eyes are level
     logits = np.array([2, 1.5, -1, 0.2, 3, -4, -90, 0.1], np.float32)
     turned = raw.copy()
