@@ -11,7 +11,7 @@ from bench.time.browser import clip
 from edgewing import detection, layouts, web
 from edgewing.camera import tracking
 from edgewing.landmarker import Landmarker
-from tests.apps.web.test_detector import outputs
+from tests.apps.web.test_detector import looks
 from tests.edgewing.conftest import clock_contract, write_onnx
 from tests.edgewing.test_landmarker import frame
 
@@ -30,9 +30,11 @@ class Listening:
         self.asked, self.faces, self.searches = [], [], []
 
     def find(self, image):
-        if self.finder is not detection.whole:
-            self.searches.append(outputs(self.finder, image))
-        return self.finder(image)
+        if self.finder is detection.whole:
+            return self.finder(image)
+        found, made = looks(self.finder, image)
+        self.searches += made
+        return found
 
     def run(self, tensor):
         named = self.graph_run(tensor)

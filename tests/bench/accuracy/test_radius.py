@@ -80,7 +80,7 @@ def test_what_ships_keeps_what_it_promises(name):
     proven = {(row["artefact"]["sha256"], row["protocol"]["data"]): row["coverage"]["covered"] for row in of_these}
     proven = {place: share for place, share in proven.items() if place[1] in wanted}
     assert {data for _, data in proven} == wanted and {digest for digest, _ in proven} == digests
-    assert all(0.88 <= share <= 0.93 for share in proven.values()), proven
+    assert all(0.88 <= share <= 0.94 for share in proven.values()), proven
 
 
 def test_the_contract_refuses_what_is_no_radius():
