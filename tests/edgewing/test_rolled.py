@@ -37,8 +37,8 @@ def test_a_drawn_face(landmarker, times):
 
 
 def test_photographs(landmarker, media):
-    """LFPW's test set: at least nine in ten are found, upside down eight (the second look that faces need which fill the
-    picture frames those worse); their NME is within 7 % of that of the same ones upright."""
+    """LFPW's test set: at least nine in ten are found, upside down eight (the second look, which faces need that fill
+    the picture, frames those worse); their NME is within 7 % of that of the same ones upright."""
     folder = media.parent / "lfpw" / "testset"
     errors = {times: [] for times in (0, *QUARTERS)}
     for path in sorted(p for p in folder.iterdir() if p.suffix in images.SUFFIXES)[::8]:
