@@ -49,11 +49,11 @@ def decoded(png: str) -> np.ndarray:
     return images.decode(base64.b64decode(png))
 
 
-def check_points(frames: list[dict]) -> None:
+def check_points(frames: list[dict], most: float = 1) -> None:
     """The page's points on the frames that it looked at against the desktop pipeline's on the same frames.
 
     In the same crop they are equal. Left to themselves both find boxes that differ by thousandths of a pixel, which an
-    int8 network makes tenths of.
+    int8 network makes tenths of; most: px at the 99th percentile.
     """
     landmarker = Landmarker(MODEL, web.DETECTOR)
     tracker, alone, together = Tracker(landmarker), [], []
@@ -70,7 +70,7 @@ def check_points(frames: list[dict]) -> None:
             ]
     assert len(together) >= FRAMES, "a face must be seen in every frame"
     assert max(together) < 1e-2
-    assert np.percentile(alone, 99) < 1
+    assert np.percentile(alone, 99) < most
 
 
 def test_points_are_the_desktops(seen):
@@ -96,7 +96,8 @@ def test_webgpu_is_tried_and_left_where_it_is_slower(node, page, tmp_path):
         found = drive(node, plan)
     assert re.search(r"WebGPU: [0-9.]+ ms", found["tried"])
     assert "wasm" in found["texts"]["runtime"]
-    check_points(found["frames"])
+    # The trial holds the page up for seconds, and then the face has jumped: of a box that lags, int8 points differ more.
+    check_points(found["frames"], most=4)
 
 
 def test_numbers_and_words_are_on_the_page(seen):
