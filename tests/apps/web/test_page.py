@@ -96,7 +96,7 @@ def test_webgpu_is_tried_and_left_where_it_is_slower(node, page, tmp_path):
         found = drive(node, plan)
     assert re.search(r"WebGPU: [0-9.]+ ms", found["tried"])
     assert "wasm" in found["texts"]["runtime"]
-    # The trial holds the page up for seconds, and then the face has jumped: of a box that lags, int8 points differ more.
+    # The trial holds the page up for seconds, and then the face has jumped: of a box that lags, int8 points differ.
     check_points(found["frames"], most=4)
 
 
