@@ -5,7 +5,8 @@ import {area, cropTurn, overlap, type Box} from './geometry.js';
 import {fitIntoSquare, type Picture} from './pixels.js';
 
 /** side: of the input, px. cells: stride in px, anchors in each cell. least: score. same: overlap of two finds of one
- * face. close: of the picture's longer side, from which a find is looked at from farther away. fit: landmark box = centre + shift * size, scale * size. */
+ * face. close: of the picture's longer side, from which a find is looked at from farther away. fit: landmark box =
+ * centre + shift * size, scale * size. */
 export interface DetectorSettings {
   name: string;
   side: number;
