@@ -9,6 +9,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 INSTALLED := .venv/.installed
 SMALL := runs/$(RUN)-s
+PYTEST := PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -q -rs  # rewriting all asserts anew costs each process 10 s
 PARALLEL := -n auto --maxprocesses 4  # a process takes 2 GB; tests/conftest.py says which tests stay together
 
 .PHONY: help install demo test test-full test-lowest arm kotlin swift web npm wheel lint tensorrt-rtx fuzz
@@ -48,17 +49,17 @@ demo: $(INSTALLED)  ## train, compress, export and measure a model; DATA=DIR LAY
 	@test ! -e $(FAILED) || { echo "error: a stage failed its gate; its reason stands above"; exit 1; }
 
 test: $(INSTALLED)  ## the tests, in minutes
-	$(PY) -m pytest -q -rs $(PARALLEL) -m "not full"
+	$(PYTEST) $(PARALLEL) -m "not full"
 
 test-full: $(INSTALLED)  ## the tests and those that take long
-	$(PY) -m pytest -q -rs $(PARALLEL)
+	$(PYTEST) $(PARALLEL)
 
 test-lowest: $(INSTALLED)  ## the runtime's tests on the oldest versions that pyproject.toml allows (350 MB in cache)
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps --upgrade --target cache/lowest -r requirements/lowest.txt
-	PYTHONPATH=cache/lowest $(PY) -m pytest -q -rs -m "not full" tests/edgewing --ignore tests/edgewing/test_wheel.py
+	PYTHONPATH=cache/lowest $(PYTEST) -m "not full" tests/edgewing --ignore tests/edgewing/test_wheel.py
 
 arm: $(INSTALLED)  ## files of a tiny network on emulated ARM cores (Debian 12; 600 MB in cache/arm)
-	$(PY) -m pytest -q -rs tests/targets/arm
+	$(PYTEST) tests/targets/arm
 
 KOTLIN := tests/apps/android
 
@@ -70,7 +71,7 @@ $(KOTLIN)/node_modules/.package-lock.json: $(KOTLIN)/package-lock.json
 	@touch $@
 
 swift: $(INSTALLED)  ## apps/ios, compiled and compared (Debian; downloads 550 MB, 2.5 GB in cache/swift)
-	$(PY) -m pytest -q -rs tests/apps/ios
+	$(PYTEST) tests/apps/ios
 
 WEB_PACKAGES := apps/web/node_modules/.package-lock.json
 

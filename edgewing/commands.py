@@ -94,7 +94,7 @@ def command(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) 
         return
     if isinstance(error, SystemExit):
         raise error
-    code, line = _ending(error)
+    code, line = ending(error)
     with contextlib.suppress(OSError):  # what filled stdout's disk may have filled stderr's
         if options.debug:
             traceback.print_exception(error)
@@ -151,7 +151,7 @@ def _flush() -> OSError | None:
         return type(error)(error.errno, error.strerror, "standard output")
 
 
-def _ending(error: BaseException) -> tuple[int, str]:
+def ending(error: BaseException) -> tuple[int, str]:
     """Exit code, and the line."""
     if isinstance(error, Stopped):
         return 128 + error.signal, str(error)
@@ -166,12 +166,12 @@ def _ending(error: BaseException) -> tuple[int, str]:
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return INPUT, "error: the machine starts no more threads; end other programs, or see ulimit -u"
     if isinstance(error, ModuleNotFoundError):
-        return INPUT, not_installed(error)
+        return INPUT, _not_installed(error)
     text = f"unexpected {type(error).__name__}: {str(error)[:300]}"
     return UNEXPECTED, f"error: {text}; this is a fault of edgewing: please report what --debug shows"
 
 
-def not_installed(error: ModuleNotFoundError) -> str:
+def _not_installed(error: ModuleNotFoundError) -> str:
     package = str(error.name).partition(".")[0]
     return f"error: the package {package} is not installed; in the repository type: make install"
 

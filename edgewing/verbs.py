@@ -57,12 +57,13 @@ def parser(
 
 
 def _module(place: str) -> ModuleType:
-    """Of a verb. Where a package that it needs is missing, that is one line, as with all that fails later."""
+    """Of a verb. A package that is missing, and Ctrl-C while torch is read, are one line, as all that fails later."""
     try:
         return importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        print(commands.not_installed(error), file=sys.stderr)
-        sys.exit(commands.INPUT)
+    except (ModuleNotFoundError, KeyboardInterrupt) as error:
+        code, line = commands.ending(error)
+        print(line, file=sys.stderr)
+        sys.exit(code)
 
 
 def run(options: argparse.Namespace) -> int:

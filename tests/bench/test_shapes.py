@@ -14,6 +14,7 @@ END = ("--rounds", "2", "--to", "rows.jsonl")
 TINY = "--input-size 64 --width 0.25 --features 16"
 
 
+@pytest.mark.full
 def test_rows_of_two_shapes(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     reference = foreign(tmp_path / "theirs.onnx")

@@ -96,6 +96,7 @@ def test_epochs_given_win_over_the_sources_steps(source):
     assert recipes.load(run).epochs == 0.5 and recipes.load(run).steps == 0
 
 
+@pytest.mark.full
 def test_pruning_to_a_share_of_the_time(source, monkeypatch, capfd):
     """With real files. How fast which one is depends on the machine; what is done with that does not."""
     monkeypatch.setattr(speed, "FINEST", 0.6)  # two files

@@ -127,6 +127,7 @@ def test_limits_by_hand(bench):
     assert bool(tight) == (change > 1e-9) and all(reason.startswith("NME") for reason in tight)
 
 
+@pytest.mark.full
 def test_nothing_passes(source, tmp_path, monkeypatch, capfd, few):
     run = tmp_path / "tiny"
     shutil.copytree(source, run)

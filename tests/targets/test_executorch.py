@@ -94,6 +94,7 @@ def integer(program: torch.export.ExportedProgram) -> list[str]:
     ]
 
 
+@pytest.mark.full
 def test_float_layers_stay_float_and_only_they(program, measured):
     everything = integer(executorch.quantize(program, measured))
     assert everything == executorch.layers(program) and len(everything) == 37

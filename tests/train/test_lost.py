@@ -69,7 +69,10 @@ def cache(tmp_path_factory):
     return caches.build(faces(16, "aflw-19", 0), folder, layouts.get("aflw-19"), caches.dense_enough(64))
 
 
-def killed_run(cache, tmp_path, kills, steps):
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+def test_killed_at_50_random_moments_it_ends_with_the_same_weights(cache, tmp_path):
+    kills, steps = 50, 80
     recipe = recipes.replace(RECIPE, steps=steps)
     (tmp_path / "recipe.json").write_text(recipes.dumps(recipe))
     words = [str(cache.folder), str(tmp_path / "killed"), str(kills), str(tmp_path / "recipe.json")]
@@ -83,16 +86,6 @@ def killed_run(cache, tmp_path, kills, steps):
     lines = [json.loads(line) for line in (tmp_path / "killed/metrics.jsonl").read_text().splitlines()]
     scored = [line["step"] for line in lines if "nme" in line]
     assert scored == [*range(4, steps, 4), steps]  # none twice, none missing
-
-
-def test_killed_at_any_moment_it_ends_with_the_same_weights(cache, tmp_path):
-    killed_run(cache, tmp_path, kills=4, steps=12)
-
-
-@pytest.mark.full
-@pytest.mark.timeout(1800)
-def test_killed_at_50_random_moments_it_ends_with_the_same_weights(cache, tmp_path):
-    killed_run(cache, tmp_path, kills=50, steps=80)
 
 
 def test_lines_after_the_checkpoint_and_half_a_line_are_dropped(tmp_path):
