@@ -11,10 +11,12 @@ from collections.abc import Callable
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, linux/prctl.h
 
 
-def bound(number: int = signal.SIGKILL) -> Callable[[], None] | None:
-    """For ``preexec_fn``: the child gets this signal when the thread that started it ends. None: not on this system."""
+def bound(number: int | None = None) -> Callable[[], None] | None:
+    """For ``preexec_fn``: the child gets this signal when the thread that started it ends. number: None for SIGKILL.
+    Gives None on other systems than Linux."""
     if not sys.platform.startswith("linux"):
         return None
+    number = signal.SIGKILL if number is None else number  # not a default: Windows has none
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def begin() -> None:

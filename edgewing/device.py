@@ -110,7 +110,8 @@ class Meter:
         self._counters = [
             zone
             for zone in sorted((root / "sys/class/powercap").glob("intel-rapl:[0-9]"))
-            if _number(zone / "energy_uj")
+            # one that is called psys counts the packages, and the rest of the machine
+            if _text(zone / "name").startswith("package") and _number(zone / "energy_uj")
         ]
         self._rail = self._battery = None
         if self._counters:

@@ -114,7 +114,8 @@ class Part:
             self.final = Path(os.path.realpath(self.final))
         sweep(self.final.parent)
         handle, name = tempfile.mkstemp(f".part{self.final.suffix}", tag(self.final), self.final.parent)
-        os.fchmod(handle, 0o666 & ~_UMASK)
+        if hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
+            os.fchmod(handle, 0o666 & ~_UMASK)
         os.close(handle)
         self.path = Path(name)
 

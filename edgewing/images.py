@@ -160,13 +160,20 @@ def turned(path: str | Path) -> tuple[int, int, int]:
 
 
 def write(path: str | Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as the name's suffix says. Raises InputError for a suffix that is not a picture's."""
+    """Write (H, W, 3) uint8 RGB as the name's suffix says. Raises InputError for a suffix that is not a picture's, and
+    for a picture that its format cannot hold."""
     import cv2
 
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: a picture's name must end in one of {', '.join(SUFFIXES)}")
-    _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    try:
+        written, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    except cv2.error:
+        written = False
+    if not written:
+        height, width = image.shape[:2]
+        raise InputError(f"{path}: {suffix[1:]} cannot hold a picture of {width} x {height} px; name a .png")
     files.write(path, data.tobytes())
 
 

@@ -162,6 +162,10 @@ def parse(value: object, where: str) -> Layout:
     """A layout from parsed JSON, of a file or of a contract. Raises InputError ``where: field: reason``."""
     layout = _parse(value, where)
     assert isinstance(value, dict)  # or it would have said so
+    for name in layout.maps.keys() & table().keys():
+        if len(layout.maps[name]) != table()[name].points:
+            said = f"{counted(len(layout.maps[name]), 'points')}, but {name} has {table()[name].points}"
+            raise InputError(f"{where}: maps.{name}: {said}")
     known = table().get(layout.name)
     # Contracts once had no more than name, points, pairs and edges, then no object: the package knows the rest.
     if known is None or "object" in value:

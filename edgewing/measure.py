@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import platform
-import resource
 import shlex
 import sys
 import time
@@ -160,8 +159,8 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def peak_bytes() -> int:
-    """Largest resident memory of this process so far.
+def peak_bytes() -> int | None:
+    """Largest resident memory of this process so far; None on Windows.
 
     Linux: VmHWM. getrusage would do on a Mac, but on Linux its figure is inherited from the process that started us.
     """
@@ -170,6 +169,10 @@ def peak_bytes() -> int:
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

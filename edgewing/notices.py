@@ -7,6 +7,8 @@ import os
 import re
 import sys
 import textwrap
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from edgewing.errors import printable
 
 _FREE = "no terms of others apply"  # what train.credits writes of faces that edgewing draws
 _told: set[str] = set()
+_alone, _depth, _kept = threading.Lock(), Counter[int](), dict[int, int]()  # of `quiet`, by stream
 
 
 def tell(path: str | Path, contract: Contract) -> None:
@@ -51,21 +54,37 @@ def _terms(contract: Contract) -> str:
 def quiet(*streams: int) -> Iterator[None]:
     """What libraries in C print on stderr (or on these, 1 and 2) and have no switch for goes nowhere inside."""
     streams = streams or (2,)
-    _flush(streams)
-    kept = [os.dup(stream) for stream in streams]
-    with open(os.devnull, "wb") as nothing:
-        for stream in streams:
-            os.dup2(nothing.fileno(), stream)
+    for stream in streams:
+        _silence(stream)
     try:
         yield
     finally:
-        _flush(streams)
-        for stream, copy in zip(streams, kept):
+        for stream in streams:
+            _sound(stream)
+
+
+def _silence(stream: int) -> None:
+    """The streams are the process's: the first thread that wants quiet makes it, the last one ends it."""
+    with _alone:
+        if not _depth[stream]:
+            _flush(stream)
+            _kept[stream] = os.dup(stream)
+            with open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), stream)
+        _depth[stream] += 1
+
+
+def _sound(stream: int) -> None:
+    with _alone:
+        _depth[stream] -= 1
+        if not _depth[stream]:
+            _flush(stream)
+            copy = _kept.pop(stream)
             os.dup2(copy, stream)
             os.close(copy)
 
 
-def _flush(streams: tuple[int, ...]) -> None:
-    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
-        if number in streams and stream is not None:
-            stream.flush()
+def _flush(stream: int) -> None:
+    file = {1: sys.stdout, 2: sys.stderr}[stream]
+    if file is not None:
+        file.flush()

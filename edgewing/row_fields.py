@@ -65,8 +65,10 @@ def fault(value, kind, where: str = "") -> str | None:
                     return found
         return None
     if isinstance(kind, list):
-        parts = enumerate(value) if isinstance(value, list) else [(0, None)]
-        return next((f for i, v in parts if (f := fault(v, kind[0], f"{where}.{i}")) is not None), None)
+        if not isinstance(value, list):
+            return where
+        faults = (fault(inner, kind[0], f"{where}.{number}") for number, inner in enumerate(value))
+        return next((found for found in faults if found is not None), None)
     return None if kind(value) else where
 
 

@@ -117,8 +117,10 @@ def _names(save: str | None, pictures: Sequence[str]) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder, which --save names for several pictures; make it first")
     places = {name: folder / ("stdin.png" if name == STDIN else _drawable(Path(name).name)) for name in pictures}
-    for name, place in places.items():
-        if list(places.values()).count(place) > 1 or (place.exists() and any(_same(place, p) for p in pictures)):
+    # on a Mac and on Windows A.jpg and a.jpg are one file
+    known = [str(place).lower() if sys.platform in ("darwin", "win32") else str(place) for place in places.values()]
+    for (name, place), key in zip(places.items(), known):
+        if known.count(key) > 1 or (place.exists() and any(_same(place, p) for p in pictures)):
             raise InputError(f"{place}: is {name} itself, or two pictures have that name; choose another folder")
     return places
 

@@ -118,6 +118,7 @@ def fit(
             files.write(run / OFFSETS, (json.dumps(named) + "\n").encode())
         last = trainer.average
         checkpoint.save_model(run / checkpoint.MODEL, last, recipe, contract(last), cache.meta["fingerprint"])
+    workers.wait()  # until the first has written the model: what follows may read it
 
 
 def _steps(

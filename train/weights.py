@@ -22,7 +22,7 @@ def run_folder(name: str) -> Path:
 
 def refuse_strange(run: Path) -> None:
     """InputError where the folder holds files and no command made a run of it: they might be written over."""
-    marks = LOCK, "recipe.json", "ranges.json", f"*{SUFFIX}"
+    marks = LOCK, "recipe.json", "ranges.json", f"*{SUFFIX}", "round-1"  # the last: of `prune --rounds`
     if run.is_dir() and any(run.iterdir()) and not any(any(run.glob(mark)) for mark in marks):
         raise InputError(f"{run}: holds files and is no run; name another --run, one that is not there yet")
 

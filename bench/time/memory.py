@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -59,22 +60,20 @@ def watch(
     words = ["camera", "--model", str(path), "--source", source, "--loop", "--no-window"]
     words += ["--frames", str(frames)] + (["--save", save] if save else [])
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "edgewing", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=children.bound(),
-    )
     readings = []
-    while process.poll() is None:
-        readings.append(resident(process.pid))
-        time.sleep(PERIOD)
-    out, err = process.communicate()
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as told:  # a pipe that nobody reads fills
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgewing", *words], stdout=said, stderr=told, preexec_fn=children.bound()
+        )
+        while process.poll() is None:
+            readings.append(resident(process.pid))
+            time.sleep(PERIOD)
+        said.seek(0), told.seek(0)
+        out, err = said.read(), told.read()
     if process.returncode:
         lines = err.strip().splitlines() or ["no word"]
         raise InputError(f"edgewing camera ended with code {process.returncode}: {lines[-1].removeprefix('error: ')}")
-    counted = re.search(r"^(\d+) frames in", out, re.MULTILINE)
+    counted = re.search(r"^(\d+) frames? in", out, re.MULTILINE)
     protocol = {
         "source": Path(source).name,
         "minutes": minutes,

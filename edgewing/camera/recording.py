@@ -57,10 +57,11 @@ class VideoFile:
         if self.writer is None:
             self._begin(image)
             self.first = time
-        time -= self.first
         picture = cv2.cvtColor(fit(image, self.size), cv2.COLOR_RGB2BGR)
-        missing = round(time * self.fps) - self.frames
-        for _ in range(min(missing, int(LONGEST_PAUSE * self.fps))):
+        missing, most = round((time - self.first) * self.fps) - self.frames, int(LONGEST_PAUSE * self.fps)
+        if missing > most:  # the rest of the pause is left out, and what follows comes that much earlier
+            self.first += (missing - most) / self.fps
+        for _ in range(min(missing, most)):
             self._add(self.last)
         self._add(picture)
 

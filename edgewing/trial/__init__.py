@@ -143,7 +143,7 @@ def _limit(name: str, value: int) -> None:
 
 def _leave_the_network() -> None:
     """Into one of its own, which has nothing in it: Linux, as root or where users may make namespaces."""
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # the last: of CDLL(None) on Windows
         unshare = ctypes.CDLL(None).unshare
         _ = unshare(NEWNET) == 0 or unshare(NEWNET | NEWUSER)
 

@@ -52,6 +52,7 @@ def made() -> dict[str, list]:
             life(rng, PLAIN, heads.SQUARE, heads.moving()),
             life(rng, EYED, heads.UPRIGHT, heads.turning()),
             life(np.random.default_rng(8), PLAIN, heads.SQUARE, heads.lying()),
+            life(np.random.default_rng(9), PLAIN, heads.SQUARE, heads.twice()),
         ],
         "expressions": expressions(rng),
     }

@@ -79,6 +79,11 @@ def turning() -> list[list[Head]]:
     return made
 
 
+def twice() -> list[list[Head]]:
+    """Two finds on one place, of which the second is surer."""
+    return [[Head(60.0 + n, 50.0, 0.8), Head(63.0 + n, 51.0, 0.95)] for n in range(3)]
+
+
 def lying() -> list[list[Head]]:
     """A head on its side, of which the detector does not say so, and which turns a little; gone; back on its head."""
     turns = [1.5, 1.6, 1.7, None, None, 3.1, 3.0, 2.9]

@@ -125,7 +125,6 @@ def test_a_share_of_the_time_that_nothing_meets(source, monkeypatch, capfd):
     assert not (source.parent / "too-fast").exists()
 
 
-@pytest.mark.full
 def test_rounds_and_where_they_stop(source, monkeypatch):
     """Killed in the second of three rounds, the run goes on there and ends as one that was not killed."""
     whole, cut = source.parent / "rounds", source.parent / "rounds-cut"

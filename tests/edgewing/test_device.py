@@ -121,11 +121,13 @@ def test_the_boards_meter(jetson):
 
 
 def test_a_counter_of_joules(tmp_path):
-    zone = "sys/class/powercap/intel-rapl:0"
+    zone, whole = "sys/class/powercap/intel-rapl:0", "sys/class/powercap/intel-rapl:1"
     tree(tmp_path, {f"{zone}/energy_uj": 9_000_000, f"{zone}/max_energy_range_uj": 10_000_000})
+    tree(tmp_path, {f"{zone}/name": "package-0", f"{whole}/name": "psys", f"{whole}/energy_uj": 1_000_000})
     meter = device.Meter(tmp_path)
     assert not meter.sampled
-    tree(tmp_path, {f"{zone}/energy_uj": 4_000_000})  # it has gone round: 1 + 4 J
+    # it has gone round: 1 + 4 J; the whole machine's 8 J have these in them
+    tree(tmp_path, {f"{zone}/energy_uj": 4_000_000, f"{whole}/energy_uj": 9_000_000})
     assert meter.figures(2.0, 10) == {
         "meter": "RAPL",
         "covers": "processor packages, with whatever else they did",

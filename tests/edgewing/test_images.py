@@ -208,6 +208,9 @@ def test_write_refuses_other_names_and_missing_folders(tmp_path):
         images.write(tmp_path / "a.gif", image)
     with pytest.raises(InputError, match="cannot be written"):
         images.write(tmp_path / "none" / "a.png", image)
+    for name, longest in (("a.webp", 16383), ("a.jpg", 65500)):
+        with pytest.raises(InputError, match=f"cannot hold a picture of {longest + 1} x 2 px; name a .png"):
+            images.write(tmp_path / name, np.zeros((2, longest + 1, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from edgewing import rows
+from edgewing import row_fields, rows
 from edgewing.errors import InputError
 
 
@@ -67,6 +67,12 @@ def test_incomplete_rows_are_not_written(tmp_path):
     with pytest.raises(InputError, match="kind 'speed'"):
         rows.append(path, a_row(kind="speed"))
     assert not path.exists()
+
+
+@pytest.mark.parametrize("value", ["abc", 5, {"0": 1}])
+def test_what_is_no_list_is_none(value):
+    assert row_fields.fault({"per_point": value}, {"per_point": [row_fields.maybe(row_fields.amount)]}) == "per_point"
+    assert row_fields.fault({"per_point": []}, {"per_point": [row_fields.maybe(row_fields.amount)]}) is None
 
 
 def test_texts_are_written_as_a_terminal_can_show_them(tmp_path):

@@ -18,9 +18,13 @@ export interface Crop {
 /** Of a face's tilt in its crop, radians: networks know faces that are tilted so much (geometry.LEVEL). */
 const LEVEL = (25 * Math.PI) / 180;
 
-/** The square around a box: side = max(factor * mean(w, h), least * max(w, h)), about its centre. */
+/** The square around a box: side = max(factor * mean(w, h), least * max(w, h)), about its centre. A box that is empty or
+ * not finite is an error. */
 export function cropFromBox(box: Box, part: {factor: number; least: number; size: number}, turn = 0): Crop {
   const [width, height] = [box[2] - box[0], box[3] - box[1]];
+  if (!(width > 0 && height > 0 && box.every(Number.isFinite))) {
+    throw new Error(`empty or broken box ${box}; expected x0 < x1 and y0 < y1 in pixels`);
+  }
   const side = Math.max((part.factor * (width + height)) / 2, part.least * Math.max(width, height));
   return {middle: [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], side, size: part.size, turn};
 }

@@ -154,7 +154,7 @@ export class Tracker {
     for (const {box, turn} of fresh) faces.push(await this.reader.face(picture, box, turn));
     for (const [i, one] of fresh.entries()) faces[i] = await this.lookedAtAgain(picture, one, faces[i]);
     const begun: Shown[] = [];
-    for (const face of faces) {
+    for (const face of this.surest(faces)) {
       if (!this.trusted(face, picture)) continue;
       const again = this.lostNear(face.tight);
       const [id, since] = again ? [again.id, again.begun] : [this.nextId++, this.time];
@@ -188,6 +188,15 @@ export class Tracker {
     const turn = cropTurn(this.turn(face.landmarks) ?? face.turn);
     const again = await this.reader.face(picture, turnedBox(face.landmarks, turn, face.there), turn);
     return this.trusted(again, picture) ? again : face;
+  }
+
+  /** Without those that fill the same place as a surer one: a detector may find a face twice (Landmarker.find). */
+  private surest(faces: Face[]): Face[] {
+    const kept: Face[] = [];
+    for (const face of [...faces].sort((a, b) => confidence(b) - confidence(a))) {
+      if (kept.every(({tight}) => overlap(face.tight, tight) < this.settings.track.same)) kept.push(face);
+    }
+    return faces.filter((face) => kept.includes(face));
   }
 
   /** The lost track whose place is nearest to a box, if that is near enough; it is taken out of the lost ones. */

@@ -58,6 +58,12 @@ def test_crops(ask):
         assert off(ask("geometry.toImage", crop, one["crop"]), one["image"]) < CLOSE
 
 
+@pytest.mark.parametrize("box", [[10, 10, 10, 20], [10, 10, 20, 9], [10, 10, "NaN", 20]])
+def test_a_box_without_a_face_is_refused(ask, box):
+    with pytest.raises(RuntimeError, match="empty or broken box"):
+        ask("geometry.cropFromBox", box, VECTORS["crops"][0]["part"])
+
+
 def test_crop_turns(ask):
     for one in VECTORS["crop_turns"]:
         assert ask("geometry.cropTurn", one["found"], one["before"]) == pytest.approx(one["turn"], abs=1e-5)

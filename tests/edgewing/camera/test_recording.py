@@ -48,6 +48,9 @@ def test_a_long_pause_fills_no_disk(tmp_path):
     video.write(grey(0), 0.0)
     video.write(grey(9), 1e9)
     assert video.frames == 2 + recording.LONGEST_PAUSE * 20
+    for number in range(1, 4):  # what follows is not late by what was left out
+        video.write(grey(9), 1e9 + number / 20)
+    assert video.frames == 5 + recording.LONGEST_PAUSE * 20
 
 
 def test_frames_of_another_size_are_fitted_in_and_odd_sizes_taken(tmp_path):

@@ -138,7 +138,7 @@ public final class Tracker {
         let fresh = apart.prefix(max(0, settings.search.mostFaces - known.count))
         let first = try fresh.map { try landmarker.face(picture, $0.box, turn: $0.turn) }
         let faces = try zip(fresh, first).map { try lookedAtAgain(picture, $0, $1) }
-        return faces.filter(trusted).map { face in
+        return surest(faces).filter(trusted).map { face in
             let again = lostNear(face.landmarkBox)
             let (id, begun) = again.map { ($0.id, $0.begun) } ?? (nextId, now)
             if again == nil { nextId += 1 }
@@ -163,6 +163,17 @@ public final class Tracker {
         let turn = cropTurn(turns.flatMap { faceTurn(face.landmarks, $0) } ?? face.turn)
         let again = try landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn: turn)
         return trusted(again) ? again : face
+    }
+
+    /// Without those that fill the same place as a surer one: a detector may find a face twice
+    /// (edgewing.landmarker.Landmarker.find).
+    private func surest(_ faces: [Face]) -> [Face] {
+        var kept = [Int]()
+        for number in faces.indices.sorted(by: { faces[$0].confidence > faces[$1].confidence })
+        where kept.allSatisfy({ faces[number].landmarkBox.overlap(faces[$0].landmarkBox) < settings.track.same }) {
+            kept.append(number)
+        }
+        return kept.sorted().map { faces[$0] }
     }
 
     /// The lost track whose place is nearest to a box, if that is near enough; it is taken out of the lost ones.

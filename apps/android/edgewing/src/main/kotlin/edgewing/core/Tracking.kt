@@ -139,7 +139,8 @@ class Tracker(
         val apart = finder.find(picture).filter { one -> known.all { one.box.overlap(it) < finder.same } }
         val fresh = apart.take(max(0, settings.mostFaces - known.size))
         val faces = fresh.map { landmarker.face(picture, it.box, it.turn) }
-        return fresh.zip(faces).map { (found, face) -> lookedAtAgain(picture, found, face) }.filter(::trusted).map { face ->
+        val seen = fresh.zip(faces).map { (found, face) -> lookedAtAgain(picture, found, face) }
+        return surest(seen).filter(::trusted).map { face ->
             val again = lostNear(face.landmarkBox)
             val (id, begun) = if (again == null) nextId++ to now else again.id to again.begun
             val followed = Followed(id, begun, face.box, face.confidence, OneEuro(settings.filter))
@@ -161,6 +162,16 @@ class Tracker(
         val turn = cropTurn(turns?.let { faceTurn(face.landmarks, it) } ?: face.turn)
         val again = landmarker.face(picture, turnedBox(face.landmarks, turn, face.there), turn)
         return if (trusted(again)) again else face
+    }
+
+    /** Without those that fill the same place as a surer one: a detector may find a face twice
+     * (edgewing.landmarker.Landmarker.find). */
+    private fun surest(faces: List<Face>): List<Face> {
+        val kept = mutableListOf<Face>()
+        for (face in faces.sortedByDescending { it.confidence }) {
+            if (kept.all { face.landmarkBox.overlap(it.landmarkBox) < settings.same }) kept += face
+        }
+        return faces.filter { it in kept }
     }
 
     /** The lost track whose place is nearest to a box, if that is near enough; it is taken out of the lost ones. */
