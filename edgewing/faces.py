@@ -168,7 +168,7 @@ class Face:
 
         if self.image is None:
             raise InputError("this face came without its picture, so it cannot be cut out of it")
-        if not isinstance(size, (int, np.integer)) or not 0 < size <= 4096:
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or not 0 < size <= 4096:
             raise InputError(f"a square of {size!r} px; give a whole number from 1 to 4096")
         matrix = anatomy.alignment(self.landmarks, self.layout, size)
         return cv2.warpAffine(self.image, matrix, (size, size), flags=cv2.INTER_LINEAR)

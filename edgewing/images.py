@@ -24,6 +24,7 @@ from edgewing.notices import quiet
 COLOURS = ("RGB", "BGR")
 LARGEST_FILE = 64 * files.MIB
 LARGEST_PIXELS = 64_000_000
+LONGEST_SIDE = 32766  # px; OpenCV cuts crops out of nothing longer
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 OTHERS = (".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff", ".gif")  # pictures that are not read here
 
@@ -37,8 +38,10 @@ def read_image(path: str | Path) -> np.ndarray:
     """The picture as (H, W, 3) uint8 RGB, rotated by its EXIF orientation.
 
     Grey becomes three equal channels, alpha is dropped, 16 bits become 8, CMYK becomes RGB.
-    Raises InputError: missing, cut off, not a picture, over 64 MiB or 64 megapixels.
+    Raises InputError: missing, cut off, not a picture, over 64 MiB, 64 megapixels or LONGEST_SIDE.
     """
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"a picture of type {type(path).__name__}; expected the path of a file")
     return decode(files.read(path, LARGEST_FILE), str(path))
 
 
@@ -66,15 +69,26 @@ def given(picture: Picture, colour: str = "RGB") -> np.ndarray:
             what = "an array, the path or the bytes of a picture, a Pillow image, or a list of them"
             raise InputError(f"a frame of type {type(picture).__name__}; expected {what}")
         return _of_pillow(picture)
+    _fits(*picture.shape[1::-1])
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
         raise InputError(f"a frame of {picture.dtype} {picture.shape}; expected uint8 {colour} (H, W, 3)")
     return picture if colour == "RGB" else np.ascontiguousarray(picture[..., ::-1])
 
 
+def _fits(width: int = 1, height: int = 1, where: str = "a frame") -> None:
+    """InputError for the sides of what has no pixel, or is too long."""
+    if not (width and height):
+        raise InputError(f"{where} without a pixel; give one that has some")
+    if max(width, height) > LONGEST_SIDE:
+        raise InputError(f"{where}: {width} x {height} pixels; no side may have over {LONGEST_SIDE}; cut it in parts")
+
+
 def _of_pillow(picture: Any) -> np.ndarray:
+    _fits(*picture.size)
     try:
-        if picture.mode.startswith("I"):  # 16 bits of grey, of which convert() keeps the last 255 values
-            eight = np.clip(np.asarray(picture) >> 8, 0, 255).astype(np.uint8)
+        if picture.mode.startswith("I"):  # grey of 16 bits, of which convert() keeps the last 255 values; or of 8
+            grey = np.asarray(picture)
+            eight = np.clip(grey if picture.mode == "I" and grey.max() < 256 else grey >> 8, 0, 255).astype(np.uint8)
             rgb = np.repeat(eight[..., None], 3, 2)
         else:
             rgb = np.asarray(picture.convert("RGB"))
@@ -121,6 +135,7 @@ def decode(data: bytes, where: str = "image") -> np.ndarray:
         raise InputError(
             f"{where}: not a picture that can be read; expected JPEG, PNG, WebP or BMP; convert others first"
         )
+    _fits(width, height, where)
     with quiet() if endless else contextlib.nullcontext():  # libjpeg complains of what we know
         image = _pixels(data)
     if image is None or image.shape[:2] != (height, width):
@@ -167,10 +182,9 @@ def write(path: str | Path, image: np.ndarray) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: a picture's name must end in one of {', '.join(SUFFIXES)}")
-    try:
+    written = False
+    with contextlib.suppress(cv2.error), quiet():
         written, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    except cv2.error:
-        written = False
     if not written:
         height, width = image.shape[:2]
         raise InputError(f"{path}: {suffix[1:]} cannot hold a picture of {width} x {height} px; name a .png")

@@ -54,6 +54,8 @@ class Landmarker:
             raise InputError(f"a model of type {type(path).__name__}; expected a name or the path of a file")
         if not isinstance(detector, (str, detection.Detector)):
             raise InputError(f"a detector of type {type(detector).__name__}; expected a name, or an edgewing Detector")
+        if not isinstance(device, str):
+            raise InputError(f"a device of type {type(device).__name__}; expected auto, cpu, gpu, npu or a name")
         self._files = models.files(models.default() if path is None else path)
         self.runtime = processors.open(self._files, device, threads)
         self._undecided = device == "auto" and bool(processors.here(device, self._files))

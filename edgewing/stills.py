@@ -72,7 +72,7 @@ def _each(
         if place := save.get(name):
             try:
                 faces.save(place, radius)
-                print(f"wrote {place}{_undrawn(faces)}")
+                print(f"wrote {printable(str(place))}{_undrawn(faces)}")
             except InputError as error:
                 if len(names) == 1:
                     raise

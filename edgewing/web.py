@@ -160,7 +160,8 @@ def terms() -> dict[str, bytes]:
 
 
 def _is_page(first: Path) -> bool:
-    return first.is_file() and b"edgewing" in first.read_bytes()
+    """Not one of the user's that has edgewing in it: only the camera page says what wrote it."""
+    return first.is_file() and b'<meta name="generator" content="edgewing web">' in first.read_bytes()
 
 
 def server(files_of_page: Site, host: str, port: int, certificate: str | None = None) -> http.server.HTTPServer:

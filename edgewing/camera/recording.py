@@ -6,6 +6,7 @@ leaves whole files and a killed one leaves none under that name.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -140,7 +141,8 @@ class Lines:
         except OSError as error:
             problem = error.strerror
         if not pipe:
-            self.stream.truncate(whole)
+            with contextlib.suppress(OSError):  # a device has no length
+                self.stream.truncate(whole)
         raise InputError(f"{self.part.final}: {problem} after {self.count} whole lines; make room there")
 
     def close(self) -> bool:

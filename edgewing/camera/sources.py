@@ -21,7 +21,7 @@ import numpy as np
 
 from edgewing import files, images
 from edgewing.camera import pipes
-from edgewing.errors import InputError
+from edgewing.errors import InputError, printable
 from edgewing.words import counted
 
 PATIENCE = 10.0  # s without a frame after which a camera or stream counts as gone
@@ -67,7 +67,7 @@ class Pictures:
             except InputError as error:
                 if len(self.paths) == 1:
                     raise
-                print(f"passed over: {error}", file=sys.stderr)
+                print(f"passed over: {printable(str(error))}", file=sys.stderr)
                 continue
             yield Frame(image, number, number / self.fps, time.perf_counter(), path.name)
             number += 1

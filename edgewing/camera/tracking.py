@@ -144,6 +144,8 @@ class Tracker:
     """
 
     def __init__(self, landmarker: Landmarker, constants: Settings | None = None):
+        if not isinstance(landmarker, Landmarker):
+            raise InputError(f"a landmarker of type {type(landmarker).__name__}; expected edgewing.Landmarker(...)")
         self.landmarker, self.settings = landmarker, constants or settings(landmarker.contract.layout.is_face)
         self.searched = False  # whether the detector ran in the last frame
         self._next_id = 0
@@ -156,12 +158,15 @@ class Tracker:
         self._time, self._search_time = -math.inf, -math.inf
         self._shape: tuple[int, ...] = ()
 
-    def __call__(self, frame: np.ndarray, time: float) -> list[Track]:
-        """Tracks of a (H, W, 3) uint8 RGB frame, oldest first. time: s on any clock that does not go back.
+    def __call__(self, frame: np.ndarray, time: float, colour: str = "RGB") -> list[Track]:
+        """Tracks of a (H, W, 3) uint8 frame, oldest first. time: s on any clock that does not go back.
 
-        A frame of another size begins anew, since nothing says where a face went.
+        colour: RGB, or BGR as OpenCV reads it. A frame of another size begins anew, since nothing says where a face
+        went.
         """
-        frame = images.given(frame)
+        frame = images.given(frame, colour)
+        if not math.isfinite(time):
+            raise InputError(f"a frame of time {time:g} s; give its seconds on a clock")
         if not time >= self._time:
             raise InputError(f"a frame of time {time:g} s after one of {self._time:g} s; times must not go back")
         if frame.shape != self._shape:

@@ -67,6 +67,27 @@ def test_16_bits_become_8():
         assert np.abs(images.given(of_pillow).astype(int) - image).max() <= 1
 
 
+def test_8_bits_in_a_pillow_image_of_whole_numbers_stay():
+    grey = np.linspace(0, 255, 48 * 32).reshape(32, 48).astype(np.uint8)
+    assert np.array_equal(images.given(Image.fromarray(grey).convert("I"))[..., 1], grey)
+
+
+@pytest.mark.parametrize("frame", [np.zeros((4, 32767, 3), np.uint8), Image.new("RGB", (32767, 4))])
+def test_what_opencv_cuts_no_crop_out_of_is_refused(frame):
+    with pytest.raises(InputError, match="32767 x 4 pixels; no side may have over 32766"):
+        images.given(frame)
+    with pytest.raises(InputError, match="image: 32767 x 4 pixels; no side"):
+        images.decode(encoded(Image.new("RGB", (32767, 4)), "png"))
+
+
+def test_what_is_no_picture_at_all():
+    with pytest.raises(InputError, match="without a pixel"):
+        images.given(Image.new("RGB", (0, 0)))
+    for wrong in (0, None, 1.5):
+        with pytest.raises(InputError, match="expected the path of a file"):
+            images.read_image(wrong)
+
+
 def test_a_pillow_image_whose_file_is_cut_off_or_closed():
     data = encoded(picture(), "jpeg")
     cut, closed = Image.open(io.BytesIO(data[:-100])), Image.open(io.BytesIO(data))

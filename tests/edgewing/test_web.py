@@ -26,6 +26,7 @@ def small(tmp_path_factory):
     names = ("index.html", "app.js", "edgewing.js", "style.css", "manifest.webmanifest", "icon.svg", "wasm/litert.wasm")
     for name in names:
         (page / name).write_text(f"this is {name} of edgewing")
+    (page / "index.html").write_text('<meta name="generator" content="edgewing web">')  # as the built one says
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web, "PAGE", page)
         yield page
@@ -234,6 +235,16 @@ def test_files_for_a_host(small, tmp_path, capsys):
     assert containers.read_contract(tmp_path / "out/model.tflite").training.data_terms.split(";")[0] in out.err
     cli.main(["web", "--model", "edgewing-free-s", "--build", str(tmp_path / "out")])  # its own page it writes anew
     assert containers.read_contract(tmp_path / "out/model.tflite").model.name == "edgewing-free-s"
+
+
+def test_a_page_of_ones_own_is_not_written_over(small, tmp_path, capsys):
+    before = (repository.ROOT / "apps/web/example.html").read_bytes()  # what `edgewing app web` writes
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/index.html").write_bytes(before)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["web", "--build", str(tmp_path / "own")])
+    assert "holds other files, which could be lost" in capsys.readouterr().err
+    assert (tmp_path / "own/index.html").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -198,9 +198,24 @@ def test_a_person_may_be_thin_and_a_face_not():
 
 def test_time_must_not_go_back(tracker):
     tracker(picture(), 1.0)
-    for bad in (0.5, float("nan")):
-        with pytest.raises(InputError, match="times must not go back"):
+    with pytest.raises(InputError, match="times must not go back"):
+        tracker(picture(), 0.5)
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match="give its seconds on a clock"):
             tracker(picture(), bad)
+
+
+def test_a_frame_of_opencv_gives_the_same_points(tracker):
+    image = picture((100, 100))
+    (one,) = tracker(image, 1.0)
+    tracker.reset()
+    (other,) = tracker(np.ascontiguousarray(image[..., ::-1]), 1.1, colour="BGR")
+    assert np.array_equal(one.landmarks, other.landmarks)
+
+
+def test_a_name_is_no_landmarker():
+    with pytest.raises(InputError, match="expected edgewing.Landmarker"):
+        Tracker("edgewing-s")
 
 
 def test_settings_can_be_given(onnx_file, find):

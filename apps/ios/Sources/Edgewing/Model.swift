@@ -1,3 +1,4 @@
+import CoreImage
 import CoreML
 import CoreVideo
 import EdgewingCore
@@ -64,6 +65,19 @@ func array(_ floats: [Float], _ shape: [Int]) throws -> MLFeatureValue {
 }
 
 public extension Picture {
+    /// A photograph as it is stored: a UIImage's `cgImage`. How it is to be turned (`imageOrientation`) is not followed.
+    init(_ photograph: CGImage) {
+        let (width, height) = (photograph.width, photograph.height)
+        var bytes = [UInt8](repeating: 0, count: 4 * width * height)
+        bytes.withUnsafeMutableBytes { place in
+            let context = CGContext(
+                data: place.baseAddress, width: width, height: height, bitsPerComponent: 8, bytesPerRow: 4 * width,
+                space: CGColorSpaceCreateDeviceRGB(), bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)
+            context?.draw(photograph, in: CGRect(x: 0, y: 0, width: width, height: height))
+        }
+        self.init(width: width, height: height, stride: 4 * width, each: 4, red: 0, blue: 2, bytes: bytes)
+    }
+
     /// A frame of the camera, BGRA.
     init(_ frame: CVPixelBuffer) {
         CVPixelBufferLockBaseAddress(frame, .readOnly)
