@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewing import cli, containers, detection, layouts, models, web
+from edgewing import cli, containers, detection, layouts, models, repository, web
 from edgewing.camera import tracking
 from edgewing.errors import InputError
 
