@@ -74,10 +74,7 @@ def changes(fields: Mapping[str, object]) -> Callable[[Recipe], Recipe]:
     """What the command line changes in the recipe of the fine-tuning."""
 
     def changed(recipe: Recipe) -> Recipe:
-        own = {"data": fields["data"] or recipe.data}
-        if fields["epochs"] is not None and fields["steps"] is None:
-            own["steps"] = 0  # or the recipe's own steps would win
-        return from_options(recipe, {**fields, **own})
+        return from_options(recipe, {**fields, "data": fields["data"] or recipe.data})
 
     return changed
 

@@ -91,6 +91,8 @@ def from_options(recipe: Recipe, options: Mapping[str, object]) -> Recipe:
         if field.name in ("sampling", "offsets"):
             value = dict(_pair(text, of_points=field.name == "offsets") for text in value)
         fields[field.name] = tuple(value) if isinstance(value, list) else value
+    if "epochs" in fields and "steps" not in fields:
+        fields["steps"] = 0  # or the recipe's own would win
     return recipes.replace(recipe, **fields)
 
 

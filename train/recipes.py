@@ -346,7 +346,7 @@ def changes(before: Recipe, now: Recipe) -> str:
         values = getattr(before, name), getattr(now, name)
         if values[0] != values[1] and name not in ("name", "note", "terms", "evaluate_every"):
             was, new = (text if len(text := str(value)) <= 60 else f"{text[:60]} ..." for value in values)
-            told.append(f"{name} was {was}, is {new}")
+            told.append(f"{name} was {was}, is {new}" if was != new else f"{name} {was} is not what it was")
     return "; ".join(told)
 
 

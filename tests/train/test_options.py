@@ -46,6 +46,13 @@ def test_help_names_every_format_and_name_that_can_be_trained_on(capsys):
     assert "or file.json of yours" in text
 
 
+def test_epochs_that_are_given_win_over_a_recipes_own_steps():
+    demo = recipes.get("demo")
+    given = options.from_options(demo, {"epochs": 2.0, "steps": None})
+    assert demo.steps and (given.epochs, given.steps) == (2.0, 0)
+    assert options.from_options(demo, {"epochs": 2.0, "steps": 5}).steps == 5
+
+
 def test_options_of_older_runs_are_taken_and_not_shown():
     """models/queue.txt and the scripts beside it have them."""
     parser = argparse.ArgumentParser()

@@ -9,6 +9,7 @@ import torch
 
 from bench.training import ablate
 from edgewing.errors import InputError
+from edgewing.layouts import Layout
 from train import recipes
 from train.model import build
 from train.recipes import Recipe
@@ -154,6 +155,9 @@ def test_what_bears_on_the_weights_and_changed_is_named():
     now = recipes.replace(before, rotation=20.0, steps=40, evaluate_every=7, note="other words")
     assert recipes.changes(before, now) == "rotation was 30.0, is 20.0; steps was 0, is 40"
     assert recipes.changes(before, before) == ""
+    first, second = (Layout("cat-2", 2, flip_pairs=pairs) for pairs in ([], [(0, 1)]))
+    before, now = (recipes.replace(before, layout=layout) for layout in (first, second))
+    assert recipes.changes(before, now) == "layout cat-2 is not what it was"
 
 
 def test_blur_and_low_resolution_were_one_setting_once():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgewing import files, hints, images, layouts
 from edgewing.errors import InputError, printable
+from edgewing.layouts import Layout
 from edgewing.words import counted
 from train.data import READERS, aflw, coco, cofw, expected, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
@@ -77,6 +78,7 @@ class Count:
     faces: int = 0
     left_out: int = 0
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     unlabelled: int = 0
     frames: Frames = field(default_factory=lambda: Frames("upright"))
     absent: Absent = field(default_factory=Absent)
@@ -87,6 +89,7 @@ class Count:
         try:
             for item in found:
                 if isinstance(item, Note):
+                    self.notes.append(str(item))
                     continue
                 if isinstance(item, Unlabelled):
                     self.unlabelled += 1
@@ -221,15 +224,18 @@ def _pts(folder: Path) -> Iterator[Finding]:
                 count = 0  # the reason is found again, and kept, when the points are read
             dataset, part = _place(top + below, count)
             layout = next((n for n, known in layouts.table().items() if known.points == count), "")
-            key = (dataset,) if dataset else (None, layout)
-            finding = found.setdefault(key, Finding(folder, DATASETS.get(dataset), layout, _expected(dataset, top)))
+            own = 0 if dataset or layout else count  # points of a layout of one's own
+            key = (dataset,) if dataset else (None, layout or own)
+            parts = _expected(dataset, top)
+            finding = found.setdefault(key, Finding(folder, DATASETS.get(dataset), layout, parts, points=own))
             finding.places.add(here)
             counted = finding.parts.setdefault(part if dataset else "/".join([top[-1], *below]), Count())
             try:
                 if stem not in shown:
                     raise InputError(f"{here / name}: no picture beside it")
                 if layout or part != "profile":
-                    landmarks = pts.read_points(here / name, layouts.get(layout or finding.layout or "300w-68"))
+                    known = Layout("any", own) if own else layouts.get(layout or finding.layout or "300w-68")
+                    landmarks = pts.read_points(here / name, known)
                     counted.absent.look(samples.seen(landmarks))
             except InputError as error:
                 counted.refuse(error)
@@ -341,8 +347,11 @@ def finding_as_lines(finding: Finding) -> list[str]:
     rest = sum(count.left_out for count in finding.parts.values()) - PROBLEMS_KEPT
     if rest > 0 and len(problems) >= PROBLEMS_KEPT:
         lines += _labelled("", f"and {rest} more")
-    notes = [f"{part}: {note}" for part, c in finding.parts.items() for note in c.absent.notes(what) + c.frames.notes()]
-    for number, note in enumerate(finding.notes + notes):
+    notes = finding.notes + [note for count in finding.parts.values() for note in count.notes]
+    notes += [
+        f"{part}: {note}" for part, c in finding.parts.items() for note in c.absent.notes(what) + c.frames.notes()
+    ]
+    for number, note in enumerate(dict.fromkeys(notes)):
         lines += _labelled("" if number else "note", note)
     if dataset:
         lines += [] if finding.complete else _labelled("to get", dataset.needs)

@@ -12,7 +12,7 @@ above names the picture's.
 
 from __future__ import annotations
 
-import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from edgewing.words import counted
 from train.data import splits
-from train.data.objects import Files, Objects, ends, json_of
+from train.data.objects import Files, Objects, ends, is_finite, json_of
 from train.data.samples import Note, Sample
 
 SPLITS = splits.SPLITS
@@ -46,7 +46,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
 def objects(path: Path, content: dict, layout: Layout, split: str = "") -> Iterator[Sample | InputError | Note]:
     """As ``read``, of a file that was parsed."""
     made, images, told = Objects(layout, path, split), _images(path, content), _told(content["annotations"])
-    orders, mixed = _orders(content, layout)
+    orders, mixed, others = _orders(content, layout)
     for number, annotation in enumerate(content["annotations"]):
         if annotation.get("iscrowd"):
             made.skipped["crowds"] += 1
@@ -68,6 +68,8 @@ def objects(path: Path, content: dict, layout: Layout, split: str = "") -> Itera
                 yield InputError(f"{path}: annotation {annotation.get('id', number)}: {error}")
     if mixed:
         yield Note(f"objects of several categories are read as one: {mixed}")
+    if others:
+        yield Note(f"{path.name}: names of its points are not the layout's, so they are taken in its order: {others}")
     yield from made.ending(path)
 
 
@@ -81,22 +83,31 @@ def layout_of(path: Path) -> Layout:
     return Layout("any", counts.most_common(1)[0][0])
 
 
-def _orders(content: dict, layout: Layout) -> tuple[dict[object, list[int] | slice | None], str]:
-    """Category's id -> where in its annotations the layout's points are, None for those of other points; and the names
-    of categories that nothing tells apart. Names count where one category has all of the layout's, in whatever order;
-    else the layout may call the points otherwise than the file."""
+def _orders(content: dict, layout: Layout) -> tuple[dict[object, list[int] | slice | None], str, str]:
+    """Category's id -> where in its annotations the layout's points are, None for those of other points; the names of
+    categories that nothing tells apart; and points that the layout calls otherwise. Names count where one category has
+    all of the layout's, in whatever order, case and spelling of spaces; else the layout may call the points otherwise
+    than the file."""
     used = {_category(a) for a in content["annotations"] if a.get("keypoints") and not a.get("iscrowd")}
     entries = content.get("categories")
     categories = [c for c in entries if isinstance(c, dict)] if isinstance(entries, list) else []
     categories = {c.get("id"): c for c in categories if isinstance(c.get("id"), int | str) and c.get("id") in used}
     orders: dict[object, list[int] | slice | None] = {}
+    wanted, others = [_loose(name) for name in layout.names], ""
     for key, category in categories.items():
         names = category.get("keypoints")
-        names = [str(name) for name in names] if isinstance(names, list) else []
-        orders[key] = [names.index(n) for n in layout.names] if sorted(names) == sorted(layout.names) != [] else None
+        names = [_loose(str(name)) for name in names] if isinstance(names, list) else []
+        orders[key] = [names.index(n) for n in wanted] if sorted(names) == sorted(wanted) != [] else None
+        differ = (f"{theirs} is {ours}" for theirs, ours in zip(names, wanted) if theirs != ours)
+        others = others or ", ".join(differ)[:120]
     if any(order is not None for order in orders.values()):
-        return orders, ""
-    return {}, ", ".join(str(c.get("name"))[:40] for c in categories.values()) if len(categories) > 1 else ""
+        return orders, "", ""
+    return {}, ", ".join(str(c.get("name"))[:40] for c in categories.values()) if len(categories) > 1 else "", others
+
+
+def _loose(name: str) -> str:
+    """Left_Eye, "left eye " and left-eye are one name."""
+    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
 
 
 def _category(annotation: dict) -> int | str | None:
@@ -125,7 +136,7 @@ def _box(bbox) -> np.ndarray | None:
 
 
 def _numbers(values, what: str) -> np.ndarray:
-    if not isinstance(values, list) or not all(type(v) in (int, float) and math.isfinite(v) for v in values):
+    if not isinstance(values, list) or not all(map(is_finite, values)):
         raise InputError(f"{what} are not finite numbers")
     return np.array(values, float)
 

@@ -7,7 +7,6 @@ are not in the file are not in the picture (0).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,7 +128,7 @@ def _places(shape: dict, count: int) -> np.ndarray:
     whole = isinstance(places, list) and len(places) == count
     for place in places if whole else ():
         whole &= isinstance(place, list) and len(place) == 2
-        whole = whole and all(type(value) in (int, float) and math.isfinite(value) for value in place)
+        whole = whole and all(map(objects.is_finite, place))
     if not whole:
         raise InputError(f"shape {str(shape.get('label'))[:60]!r}: expected {count} x, y of finite numbers")
     return np.array(places, float) - objects.CORNER

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -50,6 +51,11 @@ class Files:
         return splits.file_of_split(path, self.lists(path), split) if path.is_dir() else path
 
 
+def is_finite(value: object) -> bool:
+    """Of parsed JSON, which has endless ones, and integers that no float holds."""
+    return type(value) in (int, float) and abs(value) < sys.float_info.max
+
+
 class Pictures:
     """Pictures by the names that annotation files give them, below the file's folder; below the one above it where
     that is a folder for points alone (annotations/ beside images/). says: the splits in the file's name; of several
@@ -67,7 +73,9 @@ class Pictures:
         whole = os.path.normpath(os.path.join(os.path.relpath(here, self.top), given))
         if not name.strip() or "\0" in name:
             raise InputError("a picture without a name")
-        if plain.is_absolute() or given[1:2] == ":" or whole.split("/")[0] == "..":
+        if plain.is_absolute() or given[1:2] == ":":
+            raise InputError(f"the picture {name[:200]!r} has a whole path; write it as seen from {self.top}")
+        if whole.split("/")[0] == "..":
             raise InputError(f"the picture {name[:200]!r} is outside {self.top}")
         if (self.top / whole).is_file():
             return self.top / whole

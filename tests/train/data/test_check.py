@@ -164,6 +164,18 @@ def test_sets_of_ones_own_and_pictures_without_points(tmp_path, capsys):
     assert "not a tar file, or cut off" in " ".join(" ".join(check.finding_as_lines(finding)).split())
 
 
+def test_points_of_a_layout_of_ones_own_and_notes_of_the_reader(tmp_path, capsys):
+    for number in range(3):
+        write_picture(tmp_path / f"cats/{number}.png", face(68)[0])
+        write_pts(tmp_path / f"cats/{number}.pts", face(68)[1][:5])
+    assert main(["data", "check", str(tmp_path / "cats")]) == 0
+    assert "5 points" in capsys.readouterr().out
+    write_picture(tmp_path / "table/a.png", face(68)[0])
+    (tmp_path / "table/points.csv").write_text("file,x0,y0,x1,y1,x2,y2,weather\na.png,5,5,60,9,30,70,fine\n")
+    assert main(["data", "check", str(tmp_path / "table")]) == 0
+    assert "columns that are not read: weather" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name, words", [("none", "no such folder"), ("empty", "no data set and no pictures")])
 def test_wrong_input_is_one_line_and_exit_2(tmp_path, capsys, name, words):
     (tmp_path / "empty").mkdir()

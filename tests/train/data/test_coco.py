@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgewing.errors import InputError
+from edgewing.layouts import Layout
 from train import data
 from train.data import check
 
@@ -38,6 +39,36 @@ def test_points_visibility_box_and_attributes(tmp_path):
     assert first.attributes == {"pose profile": 1, "exact": 1} and second.attributes == {}
     assert first.group == second.group and first.name != second.name
     assert data.load_image(first).shape == (60, 70, 3)
+
+
+OWN = Layout("own", 4, names=("left_eye", "right_eye", "nose", "chin"))
+
+
+@pytest.mark.parametrize(
+    "names, order, said",
+    [
+        (["Nose", "Left Eye", "right-eye ", "chin"], [1, 2, 0, 3], ""),
+        (["tail", "paw", "ear", "chin"], [0, 1, 2, 3], "tail is left_eye, paw is right_eye, ear is nose"),
+        (["left_eye", "right_eye", "nose", "chin"], [0, 1, 2, 3], ""),
+    ],
+)
+def test_names_of_points_are_read_however_they_are_written_and_others_are_told(tmp_path, names, order, said):
+    flat = np.column_stack([POINTS[:4], np.full(4, 2)]).ravel().tolist()
+    folder = written(tmp_path, [annotation(1) | {"keypoints": flat}])
+    content = json.loads((folder / "annotations.json").read_text())
+    content["categories"] = [{"id": 1, "name": "cat", "keypoints": names}]
+    (folder / "annotations.json").write_text(json.dumps(content))
+    listing = data.read_samples(folder, OWN)
+    assert np.allclose(listing.samples[0].landmarks, POINTS[order])
+    (told,) = [line for line in listing.summary if "not the layout's" in line] or [""]
+    assert (said in told) if said else not told
+
+
+def test_a_number_that_no_float_holds_costs_its_object(tmp_path):
+    endless = annotation(1)
+    endless["keypoints"][0] = 10**400
+    listing = data.read_samples(written(tmp_path, [endless, annotation(2)]), "lsp-14")
+    assert len(listing.samples) == 1 and "annotation 1: keypoints are not finite numbers" in "".join(listing.problems)
 
 
 def test_what_cannot_be_used_is_counted_and_named(tmp_path):

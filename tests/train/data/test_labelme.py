@@ -79,7 +79,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
         "d": ({"shapes": [*whole[1:], point("centre", ["1", 2])]}, "shape 'centre': expected 1 x, y of finite"),
         "f": ({"shapes": [*whole, box([[1, 2]])]}, "shape 'watch': expected 2 x, y"),
         "g": ({"shapes": [*whole, box([[1, 2], [1, 9]])]}, "the box has no size"),
-        "j": ({"shapes": whole, "image": "C:\\pictures\\x.png"}, "is outside"),
+        "j": ({"shapes": whole, "image": "C:\\pictures\\x.png"}, "has a whole path"),
         "l": ({"shapes": {}}, "no list of shapes"),
     }
     for name, (content, _) in cases.items():

@@ -98,7 +98,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
     listing = data.read_samples(written(tmp_path, "\n".join([f"a b é.png,{PLAIN}", *rows])), WATCH)
     assert len(listing.samples) == 1
     expected = (
-        "is outside", "'six' is not a finite number", "point 2 has only one of x and y", "only 1 of its points",
+        "has a whole path", "'six' is not a finite number", "point 2 has only one of x and y", "only 1 of its points",
         "'6,5' is not a finite number",
     )  # fmt: skip
     assert len(listing.problems) == len(expected)
