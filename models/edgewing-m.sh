@@ -4,5 +4,5 @@
 models/queue.sh                                          # teacher-aflw
 TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out    # teacher, m
 PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # m-on
-models/queue.sh                                          # m-3, m-4
-ONNX= ONLY=files models/ship.sh edgewing-m runs/m-4
+models/queue.sh                                          # m-3, m-4, m-7, m-8
+ONNX= ONLY=files models/ship.sh edgewing-m "runs/m-7 runs/m-8"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # From a trained run to the files that ship, and to the rows of its card: D=FOLDER models/ship.sh NAME RUN [LAYOUT]
 #
-# The weights of RUN are rounded to half precision and called NAME; what ships is made of those: models/NAME.safetensors.
+# The weights of RUN (of several in quotes: their mean) are rounded to half precision and called NAME; what ships is made of
+# those: models/NAME.safetensors.
 # ONLY=files or ONLY=rows for one of the two: rows are for a machine that does nothing else. They are written anew: those of
 # the model before are of another file, and stay in the history. ONNX= (empty) for a model that ships as TFLite alone.
 # REFERENCE is MediaPipe's face_landmark.tflite (docs/peers.md).
@@ -14,8 +15,9 @@ rows=bench/results/$name.jsonl
 
 if [ "${ONLY:-files}" = files ]; then
     rm -rf "runs/$name" && mkdir "runs/$name"
-    cp -r "$run/faces" "$run/recipe.json" "runs/$name"
-    $PY -m train pack "$run" --out "models/$name.safetensors"
+    cp -r "${run##* }/faces" "${run##* }/recipe.json" "runs/$name"
+    # shellcheck disable=SC2086
+    $PY -m train pack $run --out "models/$name.safetensors"
     cp "models/$name.safetensors" "runs/$name/model.safetensors"
     $PY -m compress quantize "runs/$name" --limit 1 --nme 0.5
     $PY -m targets "runs/$name" --to onnx --precision fp32 fp16
