@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(sources: list[str], out: str) -> None:
-    """The mean of the weights in half precision, called as their file is. The contract's sha256 is of what is written."""
+    """The mean of the weights in half precision, called as their file is; the contract has their sha256."""
     out = Path(out)
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: a name of weights must end in .safetensors")
