@@ -5,5 +5,5 @@ models/queue.sh                                          # teacher-aflw
 TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out    # teacher, s
 models/queue.sh                                          # s-2
 PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # s-on
-models/queue.sh                                          # s-3, s-4
-ONLY=files models/ship.sh edgewing-s runs/s-4
+models/queue.sh                                          # s-3, s-4, s-5
+ONLY=files models/ship.sh edgewing-s runs/s-5
