@@ -35,8 +35,9 @@ def main(sources: list[str], out: str) -> None:
     out = Path(out)
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: a name of weights must end in .safetensors")
-    network, recipe, contract = load_model(sources[-1])
-    network.load_state_dict(mean([load_model(source) for source in sources], sources))
+    runs = [load_model(source) for source in sources]
+    network, recipe, contract = runs[-1]
+    network.load_state_dict(mean(runs, sources))
     network = network.half()
     # The folders of the machine that trained are nobody else's; the last two parts are the sources' names.
     data, unlabelled = (

@@ -32,3 +32,18 @@ def test_these_need_numpy_alone():
 @pytest.mark.parametrize("module", ["edgewing.containers", "edgewing.cli", "edgewing.runtimes"])
 def test_looking_into_a_model_needs_no_opencv_and_no_runtime(module):
     assert not loaded([module]) & {"cv2", "onnxruntime", "ai_edge_litert"}
+
+
+AS_ON_WINDOWS = """
+import os, signal, sys
+del signal.SIGKILL, signal.SIGHUP, os.fchmod
+sys.modules |= {"resource": None, "fcntl": None}
+import edgewing.cli, edgewing.doctor, edgewing.camera.app, edgewing.camera.streams, edgewing.measure
+from edgewing import files
+files.write("a.txt", b"1")
+"""
+
+
+def test_what_windows_lacks_is_not_needed(tmp_path):
+    subprocess.run([sys.executable, "-c", AS_ON_WINDOWS], cwd=tmp_path, check=True)
+    assert (tmp_path / "a.txt").read_bytes() == b"1"

@@ -93,10 +93,12 @@ def _orders(content: dict, layout: Layout) -> tuple[dict[object, list[int] | sli
     categories = [c for c in entries if isinstance(c, dict)] if isinstance(entries, list) else []
     categories = {c.get("id"): c for c in categories if isinstance(c.get("id"), int | str) and c.get("id") in used}
     orders: dict[object, list[int] | slice | None] = {}
-    wanted, others = [_loose(name) for name in layout.names], ""
+    alike = len(set(map(_loose, layout.names))) < len(layout.names)  # then only how they are written tells them apart
+    written, others = str if alike else _loose, ""
+    wanted = list(map(written, layout.names))
     for key, category in categories.items():
         names = category.get("keypoints")
-        names = [_loose(str(name)) for name in names] if isinstance(names, list) else []
+        names = [written(str(name)) for name in names] if isinstance(names, list) else []
         orders[key] = [names.index(n) for n in wanted] if sorted(names) == sorted(wanted) != [] else None
         differ = (f"{theirs} is {ours}" for theirs, ours in zip(names, wanted) if theirs != ours)
         others = others or ", ".join(differ)[:120]

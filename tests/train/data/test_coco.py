@@ -64,6 +64,16 @@ def test_names_of_points_are_read_however_they_are_written_and_others_are_told(t
     assert (said in told) if said else not told
 
 
+def test_names_that_differ_only_in_how_they_are_written_stay_apart(tmp_path):
+    names, layout = ["eye", "Eye", "nose", "chin"], Layout("own", 4, names=("Eye", "eye", "nose", "chin"))
+    flat = np.column_stack([POINTS[:4], np.full(4, 2)]).ravel().tolist()
+    folder = written(tmp_path, [annotation(1) | {"keypoints": flat}])
+    content = json.loads((folder / "annotations.json").read_text())
+    content["categories"] = [{"id": 1, "name": "cat", "keypoints": names}]
+    (folder / "annotations.json").write_text(json.dumps(content))
+    assert np.allclose(data.read_samples(folder, layout).samples[0].landmarks, POINTS[[1, 0, 2, 3]])
+
+
 def test_a_number_that_no_float_holds_costs_its_object(tmp_path):
     endless = annotation(1)
     endless["keypoints"][0] = 10**400
