@@ -168,10 +168,16 @@ def turned(path: str | Path) -> tuple[int, int, int]:
         if orientation == 1:
             return 1, 0, 0
         file.seek(0)
-        try:
-            return orientation, *_size(file.read())
-        except (struct.error, IndexError, _Cut):
-            raise InputError(f"{path}: the picture is cut off or broken; fetch or copy it again") from None
+        return orientation, *stored_size(file.read(), path)
+
+
+def stored_size(data: bytes, where: str | Path) -> tuple[int, int]:
+    """Width and height of a file's bytes, before EXIF's turn; (0, 0) where they are no known format. Raises InputError
+    for a picture that is cut off."""
+    try:
+        return _size(data)
+    except (struct.error, IndexError, _Cut):
+        raise InputError(f"{where}: the picture is cut off or broken; fetch or copy it again") from None
 
 
 def write(path: str | Path, image: np.ndarray) -> None:

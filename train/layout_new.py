@@ -143,6 +143,8 @@ def new(annotations: str | Path, out: str | Path, category: str | None = None) -
             problems.append(found)
     if sheet.exists() and not out.exists():
         raise InputError(f"{sheet}: is there, and the contact sheet would replace it; choose another --out")
+    if out.exists() and files.read(out, files.MIB) != as_text(layout).encode():
+        raise InputError(f"{out}: is there and says something else, perhaps by hand; choose another --out or remove it")
     _spare_inputs((out, sheet), [proposal.path, *(file_of(sample.image) for sample in samples)])
     picture, drawn, broken = contact_sheet(samples, layout)
     problems += broken

@@ -118,6 +118,16 @@ def test_the_command_says_what_it_guessed_and_what_comes_next(tmp_path, capsys):
     assert layouts.get(str(out)).names[5] == "left_whisker"
 
 
+def test_a_layout_that_was_edited_by_hand_is_kept(tmp_path, capsys):
+    folder, _ = written(tmp_path / "cats")
+    out = tmp_path / "cat.json"
+    assert [command.main(["layout", "new", str(folder), "--out", str(out)]) for _ in range(2)] == [0, 0]
+    out.write_text(out.read_text().replace("cat", "kitten"))
+    capsys.readouterr()
+    assert "cat.json: is there and says something else" in failed(capsys, folder, tmp_path, out="cat.json")
+    assert "kitten" in out.read_text()
+
+
 @pytest.mark.parametrize(
     ("objects", "expected"),
     [(3, "--validation 0.4 --steps 500"), (150, "--validation 0.2 --steps 500"), (200, "--validation 0.15"), (600, "")],

@@ -63,7 +63,8 @@ def objects(path: Path, content: dict, layout: Layout, split: str = "") -> Itera
                 if not made.wanted(name, str(annotation.get("split") or image.get("split") or "")):
                     continue
                 points, box = _points(annotation["keypoints"], layout)[order], _box(annotation.get("bbox"))
-                yield made.sample(name, path.parent, points, annotation.get("id"), box, _attributes(annotation, told))
+                about, size = _attributes(annotation, told), (image.get("width"), image.get("height"))
+                yield made.sample(name, path.parent, points, annotation.get("id"), box, about, size)
             except InputError as error:
                 yield InputError(f"{path}: annotation {annotation.get('id', number)}: {error}")
     if mixed:

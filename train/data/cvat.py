@@ -60,7 +60,8 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             try:
                 if isinstance(points, InputError):
                     raise points
-                yield made.sample(about.get("name", ""), path.parent, points, number, _box(boxes))
+                size = about.get("width"), about.get("height")
+                yield made.sample(about.get("name", ""), path.parent, points, number, _box(boxes), size=size)
             except InputError as error:
                 yield InputError(f"{where}{error}")
     yield from made.ending(path)

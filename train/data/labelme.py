@@ -61,7 +61,8 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
             try:
                 if isinstance(points, InputError):
                     raise points
-                yield made.sample(picture, path.parent, points, key, _box(boxes))
+                size = content.get("imageWidth"), content.get("imageHeight")
+                yield made.sample(picture, path.parent, points, key, _box(boxes), size=size)
             except InputError as error:
                 yield InputError(f"{path}: {'' if key is None else f'group {str(key)[:40]}: '}{error}")
     yield from made.ending(folder)

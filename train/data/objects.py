@@ -154,6 +154,7 @@ class Objects:
         self.source = "/".join(self.folder.resolve().parts[-2:])
         self.skipped: Counter[str] = Counter()
         self._split, self._of_others = split, Counter()
+        self._size: tuple[Path | None, tuple[int, int]] = None, (0, 0)
         self._identities = Identities(self.pictures.top, ())
 
     def wanted(self, picture: str, stated: str = "", subset: str = "") -> bool:
@@ -189,8 +190,10 @@ class Objects:
         key: object,
         box: np.ndarray | None = None,
         attributes: dict[str, int] | None = None,
+        size: tuple[object, object] = (None, None),
     ) -> Sample:
-        """points: (N, 3) x, y, visibility. key: tells the picture's objects apart. InputError: why it is none."""
+        """points: (N, 3) x, y, visibility. key: tells the picture's objects apart. size: the picture's width and
+        height as the file says them, if it does. InputError: why it is none."""
         visibility = points[:, 2]
         landmarks = np.where(visibility[:, None] > 0, points[:, :2], np.nan)
         if reason := fault(landmarks, visibility=visibility):
@@ -199,6 +202,7 @@ class Objects:
             raise InputError("the box has no size")
         self.labels.known.update(np.flatnonzero(visibility).tolist())
         image = self.pictures.find(name, here)
+        self._as_large(image, size)
         person = self._identities.person(image.parent, image.stem)
         shown = image.relative_to(self.pictures.top).as_posix()
         return Sample(
@@ -211,6 +215,24 @@ class Objects:
             attributes or {},
             visibility.astype(np.uint8),
         )
+
+    def _as_large(self, image: Path, said: tuple[object, object]) -> None:
+        """InputError: the picture was resized since its points were set. A size of 0 says nothing, and EXIF may turn
+        the picture; whoever opens one that cannot be read says why."""
+        said = tuple(int(side) if _is_number(str(side)) else 0 for side in said)
+        if not all(said):
+            return
+        if self._size[0] != image:
+            try:
+                self._size = image, images.stored_size(files.read(image, images.LARGEST_FILE), image)
+            except InputError:
+                self._size = image, (0, 0)
+        if any(self._size[1]) and set(said) != set(self._size[1]):
+            is_now = "{} x {}".format(*self._size[1])
+            raise InputError(
+                f"the picture {image.name[:100]} is {is_now} px, and its points were set on {said[0]} x {said[1]}; "
+                "scale the points with it, or take the wrong width and height out"
+            )
 
     def ending(self, where: Path) -> Iterator[InputError | Note]:
         """What was passed over and who is who. InputError, raised: as ``Labels.left``; a table that names none."""
@@ -234,18 +256,18 @@ def layout_of(labels: Iterable[str], where: Path) -> Layout:
 
 
 def ends(path: Path) -> bytes:
-    """The first and the last bytes of a file, by which a large one is known."""
+    """The first and the last bytes of a file, by which a large one is known; of UTF-16 without the zeros."""
     with files.reading(path, 1 << 40) as (file, size):
         head = file.read(_END)
         file.seek(max(0, size - _END))
-        return head + file.read(_END)
+        return (head + file.read(_END)).replace(b"\0", b"")
 
 
 def json_of(path: Path, limit: int, lists: Iterable[str], what: str) -> dict:
     """A whole file of JSON, at most ``limit`` bytes, with these lists of objects. InputError where it is none of
     ``what``."""
     try:
-        content = json.loads(files.read(path, limit).decode("utf-8-sig"))
+        content = json.loads(files.read(path, limit))  # finds out by itself which UTF it is
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({str(error)[:100]})") from None
     for part in lists:

@@ -1,8 +1,9 @@
 """Tables of points as any spreadsheet saves them, in one of two forms.
 
 Wide, one row an object: ``file, x0, y0, x1, y1 ...`` or ``file, x0, y0, v0, x1 ...``; in place of the numbers the
-points' names (``left_eye_x``, ``x_left_eye``). A box may be in columns x_min, y_min, x_max, y_max (or box_x0, box_y0,
-box_x1, box_y1). Without a header the points are in the layout's order, and there is no box.
+points' names (``left_eye_x``, ``x_left_eye``). A box may be in columns x_min, y_min, x_max, y_max, or box_x0, box_y0,
+box_x1, box_y1, or bbox_x, bbox_y, bbox_w, bbox_h. Without a header the points are in the layout's order, and there is
+no box.
 
 Long, one row a point: ``file, point, x, y`` and perhaps ``v``; and ``object`` where a picture has several.
 
@@ -42,11 +43,15 @@ _FILE = ("file", "file_name", "filename", "image", "image_name", "picture", "pat
 _POINT = ("point", "label", "landmark", "keypoint")
 _OBJECT = ("object", "instance", "id")
 _SAYS = {"stated": "split", "subset": "subset"}
-_BOXES = (
-    ("x_min", "y_min", "x_max", "y_max"),
-    ("xmin", "ymin", "xmax", "ymax"),
-    ("box_x0", "box_y0", "box_x1", "box_y1"),
+_SIZED = ("_w", "_width")  # where the third column of a box ends so, its last two are no corner
+_CORNERS = (("x_min", "y_min", "x_max", "y_max"), ("xmin", "ymin", "xmax", "ymax"))
+_OF_A_BOX = (
+    *_CORNERS,
+    ("x0", "y0", "x1", "y1"),
+    ("x1", "y1", "x2", "y2"),
+    *(corner + size for corner in (("x", "y"), ("left", "top")) for size in (("w", "h"), ("width", "height"))),
 )
+_BOXES = (*_CORNERS, *(tuple(before + name for name in of) for before in ("box_", "bbox_") for of in _OF_A_BOX))
 _COLUMN = re.compile(r"([xyv])(\d+)|([xyv])[ _.](.+)|(.+)[ _.]([xyv])", re.IGNORECASE)
 _MISSING = ("", "-", "na", "n/a", "nan", "none", "null", "?")
 
@@ -61,6 +66,7 @@ class _Columns:
     wide: list[tuple[str, str, int]] = field(default_factory=list)
     long: dict[str, int] = field(default_factory=dict)
     box: tuple[int, ...] = ()
+    sized: bool = False  # the box's last two columns are its width and height
     says: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
 
@@ -117,7 +123,8 @@ def _columns(first: list[str]) -> _Columns | None:
         shown = cells[0].lower().endswith(images.SUFFIXES) and len(cells) >= 4
         return _Columns(False) if shown and not any(cell.lower() in ("x", "y") for cell in cells) else None
     box = next((names for names in _BOXES if set(names) <= set(plain)), ())
-    columns = _Columns(True, file, box=tuple(plain.index(name) for name in box))
+    sized = bool(box) and box[2].endswith(_SIZED)
+    columns = _Columns(True, file, box=tuple(plain.index(name) for name in box), sized=sized)
     point = next((plain.index(name) for name in _POINT if name in plain), None)
     if point is not None and {"x", "y"} <= set(plain):
         columns.long = {"point": point, **{axis: plain.index(axis) for axis in "xyv" if axis in plain}}
@@ -162,8 +169,10 @@ def _wide(path: Path, delimiter: str, columns: _Columns, body: list, made: Objec
             values = np.full((made.layout.points, 3), np.nan)
             for axis, index, place in places:
                 values[index, "xyv".index(axis)] = _value(row[place], delimiter)
-            box = [_value(row[place], delimiter) for place in columns.box]
-            box = np.array(box) if box and not np.isnan(box).all() else None
+            box = np.array([_value(row[place], delimiter) for place in columns.box])
+            box = box if len(box) and not np.isnan(box).all() else None
+            if box is not None and columns.sized:
+                box[2:] += box[:2]
             points = _points(values, any(axis == "v" for axis, *_ in places))
             yield made.sample(row[columns.file].strip(), path.parent, points, number, box)
         except InputError as error:

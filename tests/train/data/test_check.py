@@ -12,7 +12,7 @@ from edgewing.errors import InputError
 from tests.train.data.folders import face, write_faces, write_picture, write_pts, write_shard, write_wflw
 from tests.train.data.mats import person, write_aflw, write_cofw, write_cofw68, write_lsp, write_lspet
 from train.__main__ import main
-from train.data import check
+from train.data import check, findings
 from train.data.catalogue import DATASETS
 
 
@@ -50,7 +50,7 @@ def test_the_page_says_the_same():
 
 def test_wflw(tmp_path):
     write_wflw(tmp_path / "WFLW")
-    (finding,) = check.check(tmp_path)
+    (finding,) = findings.find(tmp_path)
     assert finding.dataset.name == "WFLW" and not finding.complete
     assert counted(finding) == {
         "train": (3, 6), "test": (3, 3), "pose": (0, 0), "expression": (3, 3), "illumination": (0, 0),
@@ -58,7 +58,7 @@ def test_wflw(tmp_path):
     }  # fmt: skip
     shutil.rmtree(tmp_path / "WFLW/WFLW_images/1--Event")
     (tmp_path / "WFLW/list_98pt_rect_attr_test.txt").unlink()
-    (finding,) = check.check(tmp_path)
+    (finding,) = findings.find(tmp_path)
     text = "\n".join(check.finding_as_lines(finding))
     assert counted(finding)["train"] == (2, 4) and "7496 missing" in text
     assert "no picture" in text and "0 lists end in _test.txt" in text and "https://wywu.github.io" in text
@@ -91,7 +91,7 @@ def test_a_whole_collection_is_complete_and_the_whole_of_300w_is_not(tmp_path, c
     (folder / "image_007.pts").write_text("version: 1\nn_points: 68\n{\n")
     (folder / "image_008.png").unlink()
     (folder / "image_009.pts").unlink()
-    (finding,) = check.check(folder)
+    (finding,) = findings.find(folder)
     assert counted(finding) == {"ibug": (133, 132)} and finding.parts["ibug"].left_out == 3
 
 
@@ -103,7 +103,7 @@ def test_the_private_set_videos_and_menpo(tmp_path):
     image, landmarks = face(39)
     write_picture(tmp_path / "menpo/trainset/p.png", image)
     write_pts(tmp_path / "menpo/trainset/p.pts", landmarks)
-    found = {finding.dataset.name: finding for finding in check.check(tmp_path)}
+    found = {finding.dataset.name: finding for finding in findings.find(tmp_path)}
     assert counted(found["300W private"]) == {"01_indoor": (1, 1), "02_outdoor": (0, 0)}
     assert counted(found["300VW"]) == {
         "train": (2, 1), "category 1": (2, 1), "category 2": (0, 0), "category 3": (0, 0)
@@ -118,7 +118,7 @@ def test_matlab_sets(tmp_path, capsys):
     write_aflw(tmp_path / "AFLW", 4)
     write_lsp(tmp_path / "lsp_dataset")
     write_lspet(tmp_path / "lspet_dataset")
-    found = {finding.dataset.name: finding for finding in check.check(tmp_path)}
+    found = {finding.dataset.name: finding for finding in findings.find(tmp_path)}
     assert {name: counted(finding) for name, finding in found.items()} == {
         "COFW": {"train": (3, 3), "test": (2, 2)}, "COFW-68": {"test": (2, 2)},
         "AFLW-19": {"train": (4, 4), "test": (0, 0), "frontal": (0, 0)},
@@ -145,7 +145,7 @@ def test_all_of_lsp_is_complete(tmp_path):
     write_picture(tmp_path / "images/im0001.jpg", person()[0])
     for number in range(2, 2001):
         (tmp_path / f"images/im{number:04d}.jpg").hardlink_to(tmp_path / "images/im0001.jpg")
-    (finding,) = check.check(tmp_path)
+    (finding,) = findings.find(tmp_path)
     assert finding.complete and counted(finding) == {"train": (1000, 1000), "test": (1000, 1000)}
 
 
@@ -157,7 +157,7 @@ def test_sets_of_ones_own_and_pictures_without_points(tmp_path, capsys):
     write_picture(tmp_path / "more/c.png", face(68)[0])
     write_shard(tmp_path / "more/s.tar", [("a.jpg", b"x"), ("b.jpg", b"x"), ("c.txt", b"x")])
     (tmp_path / "more/cut.tar").write_bytes(b"x" * 700)
-    (finding,) = check.check(tmp_path / "more")
+    (finding,) = findings.find(tmp_path / "more")
     assert {part: count.pictures for part, count in finding.parts.items()} == {
         "more": 1, "more/s.tar": 2, "more/cut.tar": 0
     }  # fmt: skip
@@ -180,7 +180,7 @@ def test_points_of_a_layout_of_ones_own_and_notes_of_the_reader(tmp_path, capsys
 def test_wrong_input_is_one_line_and_exit_2(tmp_path, capsys, name, words):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError):
-        check.check(tmp_path / name)
+        findings.find(tmp_path / name)
     with pytest.raises(SystemExit) as ended:
         main(["data", "check", str(tmp_path / name)])
     err = capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train import data
-from train.data import check
+from train.data import check, findings
 
 N = 14  # lsp-14
 POINTS = np.stack([np.linspace(10, 50, N), np.linspace(20, 40, N) ** 1.05], axis=1).round(2)
@@ -62,6 +62,37 @@ def test_names_of_points_are_read_however_they_are_written_and_others_are_told(t
     assert np.allclose(listing.samples[0].landmarks, POINTS[order])
     (told,) = [line for line in listing.summary if "not the layout's" in line] or [""]
     assert (said in told) if said else not told
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_every_encoding_of_json_is_read(tmp_path, encoding, capsys):
+    path = written(tmp_path, [annotation(1)]) / "annotations.json"
+    path.write_bytes(path.read_text().encode(encoding))
+    assert np.allclose(data.read_samples(tmp_path, "lsp-14").samples[0].landmarks, POINTS)
+    assert check.main([str(tmp_path)]) == 0 and "14 points" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"),
+    [((70, 60), True), ((60, 70), True), ((0, 0), True), ((None, "?"), True), ((140, 120), False), ((70, 61), False)],
+)
+def test_pictures_that_were_resized_since_are_left_out(tmp_path, size, fits):
+    images = [{"id": 1, "file_name": "images/a b é.png", "width": size[0], "height": size[1]}]
+    written(tmp_path, [annotation(1)], images=images)
+    if fits:
+        assert len(data.read_samples(tmp_path, "lsp-14").samples) == 1
+    else:
+        with pytest.raises(InputError, match=f"is 70 x 60 px, and its points were set on {size[0]} x {size[1]}; scale"):
+            data.read_samples(tmp_path, "lsp-14")
+
+
+def test_of_a_picture_that_cannot_be_read_the_size_is_not_compared(tmp_path):
+    images = [{"id": 1, "file_name": "images/a b é.png", "width": 7, "height": 6}]
+    picture = written(tmp_path, [annotation(1)], images=images) / "images/a b é.png"
+    picture.write_bytes(picture.read_bytes()[:-20])
+    (sample,) = data.read_samples(tmp_path, "lsp-14").samples
+    with pytest.raises(InputError, match="cut off"):
+        data.load_image(sample)
 
 
 def test_names_that_differ_only_in_how_they_are_written_stay_apart(tmp_path):
@@ -139,7 +170,7 @@ def test_a_byte_order_mark_and_annotations_below_a_folder(tmp_path):
 
 
 def test_data_check_counts_it(tmp_path):
-    (finding,) = check.check(written(tmp_path, [annotation(1), annotation(2, iscrowd=1), annotation(3, image=2)]))
+    (finding,) = findings.find(written(tmp_path, [annotation(1), annotation(2, iscrowd=1), annotation(3, image=2)]))
     assert finding.layout == "lsp-14" and finding.dataset is None
     counted = finding.parts["annotations.json"]
     assert (counted.pictures, counted.faces, counted.left_out) == (1, 1, 2)

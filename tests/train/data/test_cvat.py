@@ -65,6 +65,13 @@ def test_every_form_gives_the_same(tmp_path, shapes, encoding):
     assert data.load_image(sample).shape == (60, 70, 3)
 
 
+def test_pictures_that_were_resized_since_are_left_out(tmp_path):
+    larger = image(skeleton(*NAMED)).replace('width="70"', 'width="140"')
+    listing = data.read_samples(written(tmp_path, image(skeleton(*NAMED)), larger), WATCH)
+    (problem,) = listing.problems
+    assert len(listing.samples) == 1 and "is 70 x 60 px, and its points were set on 140 x 60" in problem
+
+
 def test_visibility_and_several_objects_with_boxes_by_group(tmp_path):
     flags = [{"outside": 1, "occluded": 0}, {"occluded": 1, "outside": 0}, {}]
     first = skeleton(*((label, place, of) for (label, place, _), of in zip(NAMED, flags)), group_id=1)

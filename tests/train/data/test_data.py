@@ -13,7 +13,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from tests.train.data.folders import face, write_faces, write_picture, write_pts, write_wflw
 from train import data
-from train.data import check
+from train.data import findings
 from train.data.samples import Sample
 
 ROOT = Path(__file__).parents[3]
@@ -124,5 +124,5 @@ def test_a_new_reader_is_one_file_and_one_row(tmp_path, monkeypatch):
     (sample,) = data.read_samples(tmp_path, Layout("line", 2)).samples
     assert sample.landmarks.tolist() == [[10, 20], [60, 50]]
     for named in (tmp_path, tmp_path / "a.two"):
-        (finding,) = check.check(named)
+        (finding,) = findings.find(named)
         assert finding.points == 2 and finding.parts["a.two"].faces == 1 and finding.places == {named}

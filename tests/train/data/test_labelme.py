@@ -10,7 +10,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from train import data
 from train.__main__ import main
-from train.data import check, labelme
+from train.data import findings, labelme
 
 WATCH = Layout("watch", 3, names=("centre", "hour hand", "minute"))
 POINTS = {"centre": [10.5, 20.25], "hour hand": [30, 12], "minute": [44.5, 41]}
@@ -43,6 +43,16 @@ def test_points_by_name_or_number_and_a_box(tmp_path):
     assert np.array_equal(sample.landmarks, np.array([*POINTS.values()], np.float32) - 0.5)
     assert sample.visibility.tolist() == [2, 2, 2] and sample.box.tolist() == [0.5, 1.5, 49.5, 50.5]
     assert data.load_image(sample).shape == (60, 70, 3)
+
+
+def test_pictures_that_were_resized_since_are_left_out(tmp_path):
+    shapes = [point(label) for label in POINTS]
+    written(tmp_path, shapes, name="same", imageWidth=70, imageHeight=60)
+    written(tmp_path, shapes, name="other", imageWidth=700, imageHeight=600)
+    listing = data.read_samples(tmp_path, WATCH)
+    assert [sample.image.name for sample in listing.samples] == ["same.png"]
+    (problem,) = listing.problems
+    assert "other.json: the picture other.png is 70 x 60 px, and its points were set on 700 x 600" in problem
 
 
 def test_objects_by_group_and_visibility(tmp_path):
@@ -123,8 +133,8 @@ def test_data_check_counts_a_folder(tmp_path, capsys):
         written(tmp_path, [*map(point, POINTS)], name)
     assert main(["data", "check", str(tmp_path / "test")]) == 0
     assert "a set that is not listed · 3 points" in capsys.readouterr().out
-    (finding,) = check.check(tmp_path / "test")
+    (finding,) = findings.find(tmp_path / "test")
     assert [(count.pictures, count.faces) for count in finding.parts.values()] == [(2, 2)]
-    (finding,) = check.check(tmp_path)
+    (finding,) = findings.find(tmp_path)
     assert [count.faces for count in finding.parts.values()] == [3]
     assert not labelme.recognises(tmp_path / "nothing")

@@ -8,7 +8,7 @@ from edgewing.errors import InputError
 from tests.train.data.folders import face, write_faces, write_picture, write_pts
 from train import __main__ as train
 from train import data
-from train.data import check, pts
+from train.data import findings, pts
 
 LAYOUT = layouts.get("300w-68")
 
@@ -139,7 +139,7 @@ def test_every_kind_of_picture_that_is_read_has_points_beside_it(tmp_path, suffi
 def test_two_pictures_of_one_name_are_not_guessed_between(tmp_path, capsys):
     write_faces(tmp_path, ["a", "b"])
     write_picture(tmp_path / "a.jpg", face(68)[0])
-    for read in (lambda: data.read_samples(tmp_path, "300w-68"), lambda: check.check(tmp_path)):
+    for read in (lambda: data.read_samples(tmp_path, "300w-68"), lambda: findings.find(tmp_path)):
         with pytest.raises(InputError, match="a.jpg and .*/a.png: two pictures, one a.pts") as error:
             read()
         assert "\n" not in str(error.value)
@@ -176,7 +176,7 @@ def test_points_and_pictures_in_folders_of_their_own(tmp_path, points, pictures)
         listing = data.read_samples(folder, "300w-68")
         assert [sample.image.name for sample in listing.samples] == ["a.png", "b.png"]
         assert listing.problems == [f"{tmp_path / 'set' / pictures / 'c.png'}: no .pts beside this picture"]
-    (found,) = check.check(tmp_path / "set")
+    (found,) = findings.find(tmp_path / "set")
     assert [count.faces for count in found.parts.values()] == [2]
 
 
