@@ -41,6 +41,14 @@ class Detection:
     turn: float = 0.0
     own: np.ndarray | None = None
 
+    @property
+    def has_box(self) -> bool:
+        try:
+            box = np.asarray(self.box, np.float64)
+        except (TypeError, ValueError):
+            return False
+        return box.shape == (4,) and bool(np.isfinite(box).all())
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -66,12 +74,19 @@ class Detector:
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> the landmark boxes of its faces, largest first. ``find`` gives the detector's own."""
-        found = [self.turned(d, d.turn) for d in self.find(image)]
-        return sorted(found, key=lambda d: -np.prod(d.box[2:] - d.box[:2]))
+        found = self.find(image)
+        for one in found if isinstance(found, list | tuple) else [found]:
+            if not isinstance(one, Detection) or not one.has_box:
+                raise InputError(
+                    f"detector {self.name}: found {str(one)[:80]}; expected a list of edgewing.detection.Detection, "
+                    "with four finite numbers as the box of each"
+                )
+        turned = [self.turned(d, d.turn) for d in found]
+        return sorted(turned, key=lambda d: -np.prod(d.box[2:] - d.box[:2]))
 
     def turned(self, found: Detection, turn: float) -> Detection:
         """The landmark box of a find, if its face is turned by so much."""
-        own = found.box if found.own is None else found.own
+        own = np.asarray(found.box if found.own is None else found.own, np.float64)
         return Detection(self.fit(own, turn), found.score, turn, own)
 
 

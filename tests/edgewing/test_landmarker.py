@@ -79,6 +79,23 @@ def test_a_face_that_is_found_twice_is_one(onnx_file):
     assert SAME == tracking.settings().track.same  # of pictures and of videos alike
 
 
+def test_a_detector_of_ones_own_may_write_its_box_as_a_list(onnx_file):
+    mine = Detector("mine", lambda image: [Detection([40, 50, 140, 140], 1.0)], Fit((0, 0), (1, 1)))
+    (face,) = Landmarker(onnx_file, detector=mine)(frame([((70.0, 90.0), (110.0, 130.0))]))
+    assert face.box.tolist() == [40, 50, 140, 140]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, 5, [[1, 2, 3, 4]], np.zeros((1, 4)), [Detection(np.zeros(3), 1.0)], [Detection([1, 2, "x", 4], 1.0)],
+     [Detection([1, 2, 3, float("nan")], 1.0)]],
+)  # fmt: skip
+def test_what_a_detector_of_ones_own_may_not_find(onnx_file, found):
+    mine = Detector("mine", lambda image: found, Fit((0, 0), (1, 1)))
+    with pytest.raises(InputError, match="detector mine: found .*expected a list of edgewing.detection.Detection"):
+        Landmarker(onnx_file, detector=mine)(np.zeros((64, 64, 3), np.uint8))
+
+
 @pytest.mark.parametrize(
     "what", [{"threads": n} for n in ("a", 1.5, True, 65)] + [{"path": 5}, {"detector": 5}, {"detector": len}]
 )
