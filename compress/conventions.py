@@ -27,9 +27,9 @@ def translate(labels: np.ndarray, marked: np.ndarray, theirs: Layout, ours: Layo
     say. None where no point map joins the two layouts, or where there are fewer than LEAST faces.
     """
     if ours.name in theirs.maps:
-        ours_of_mark, marks = np.arange(ours.points), marked[:, theirs.map_to(ours.name)]
+        ours_of_mark, marks = np.arange(ours.points), marked[:, theirs.map_to(ours)]
     elif theirs.name in ours.maps:
-        ours_of_mark, marks = ours.map_to(theirs.name), marked
+        ours_of_mark, marks = ours.map_to(theirs), marked
     else:
         return None
     if len(labels) < LEAST:

@@ -85,7 +85,7 @@ class Labeller:
             self._square = None
             self._lateral = recipe.lateral * self.size
         self.layout, self.flip = layout, theirs.flip_index
-        self.index = theirs.map_to(layout.name)
+        self.index = theirs.map_to(layout)
 
     def crop(self, box: np.ndarray) -> Crop:
         """The square that this labeller was trained on, around a landmark box in image px."""

@@ -238,7 +238,9 @@ def _lies_in(output: str, given: str | Path) -> bool:
     if not os.path.isdir(folder) or folder.resolve() not in Path(output).resolve().parents:
         return False
     of_run = output.endswith((".safetensors", ".jsonl", "recipe.json", "data.json"))
-    return of_run or not (folder / "recipe.json").exists()
+    if not (folder / "recipe.json").exists():
+        return not output.endswith(".jsonl")  # which only a run has
+    return of_run
 
 
 def _same(output: str, given: str | Path) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -71,10 +72,12 @@ class Detector:
 
     def __init__(self, name: str, find: Callable[[np.ndarray], list[Detection]], fit: Fit):
         self.name, self.find, self.fit = name, find, fit
+        self._alone = threading.RLock()  # two threads may not use one interpreter at once
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> the landmark boxes of its faces, largest first. ``find`` gives the detector's own."""
-        found = self.find(image)
+        with self._alone:
+            found = self.find(image)
         for one in found if isinstance(found, list | tuple) else [found]:
             if not isinstance(one, Detection) or not one.has_box:
                 raise InputError(

@@ -25,6 +25,7 @@ COLOURS = ("RGB", "BGR")
 LARGEST_FILE = 64 * files.MIB
 LARGEST_PIXELS = 64_000_000
 LONGEST_SIDE = 32766  # px; OpenCV cuts crops out of nothing longer
+LONGEST = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}  # px of a side that can be written
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 OTHERS = (".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff", ".gif")  # pictures that are not read here
 
@@ -188,11 +189,12 @@ def write(path: str | Path, image: np.ndarray) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: a picture's name must end in one of {', '.join(SUFFIXES)}")
-    written = False
-    with contextlib.suppress(cv2.error), quiet():
-        written, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    height, width = image.shape[:2]
+    written = max(height, width) <= LONGEST.get(suffix, max(height, width))
+    if written:  # asked first, as OpenCV would complain on stderr, and only all threads can be made quiet
+        with contextlib.suppress(cv2.error):
+            written, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not written:
-        height, width = image.shape[:2]
         raise InputError(f"{path}: {suffix[1:]} cannot hold a picture of {width} x {height} px; name a .png")
     files.write(path, data.tobytes())
 
@@ -230,6 +232,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
             return size
         if kind == 0x01:
             continue
+        if kind == 0xD8:  # another picture begins before this one has ended
+            raise _Cut
         (length,) = struct.unpack_from(">H", data, at)
         scans, restarts = scans + (kind == 0xDA), restarts or kind == 0xDD
         # SOF0..SOF15 without DHT, JPG and DAC

@@ -146,6 +146,9 @@ class Landmarker:
             outputs = self.runtime.raw(pixels)
             points = runtimes.points(outputs, self.contract)
             took = (time.perf_counter() - start) / len(places)
+        if not np.isfinite(points.landmarks).all():
+            name = f"{self.contract.model.name} {self.contract.model.precision}"
+            raise InputError(f"{name}: gives points that are no numbers; export it again, perhaps in fp32")
         maps = None if how.in_graph else self.contract.output("heatmaps")
         return [
             Face(

@@ -26,6 +26,7 @@ from edgewing.errors import InputError, unknown
 from edgewing.words import counted
 
 MOST_POINTS = 1000
+LARGEST = 40 * 1024  # bytes of JSON, in a contract of at most 64 KiB (edgewing.contract)
 KINDS = ("landmarks", "diagonal", "dataset")  # of normalisers that are no pair of points
 _LARGEST_FILE = files.MIB
 FACE = "face"  # the object that detectors know
@@ -95,12 +96,21 @@ class Layout:
             index[a], index[b] = b, a
         return index
 
-    def map_to(self, name: str) -> np.ndarray:
-        """(M,) int: for each point of layout ``name`` the index of ours that means the same.
+    def map_to(self, other: str | Layout) -> np.ndarray:
+        """(M,) int: for each point of another layout the index of ours that means the same.
 
+        Of one that is called as ours is, the points are compared by their names: two files may order them otherwise.
         Raises InputError where no map to it is known."""
+        name = str(other)
         if name == self.name:
-            return np.arange(self.points)
+            theirs = other.names if isinstance(other, Layout) else self.names
+            if isinstance(other, Layout) and other.points != self.points:
+                raise InputError(f"two layouts are called {name!r}, of {self.points} and of {other.points} points")
+            if not (theirs and self.names):
+                return np.arange(self.points)
+            if unknown_here := [point for point in theirs if point not in self.names]:
+                raise InputError(f"two layouts are called {name!r}, and one has no point {unknown_here[0]!r}")
+            return np.array([self.names.index(point) for point in theirs])
         if name not in self.maps:
             raise InputError(f"layout {self.name!r} has no map to {name!r}; known: {', '.join(self.maps) or 'none'}")
         return np.asarray(self.maps[name])
@@ -209,6 +219,9 @@ class _Parser:
     def layout(self, name: str, count: int, value: dict) -> Layout:
         self.count = count
         curves = {key: self.points(f"curves.{key}", v, 2) for key, v in self.map("curves", value).items()}
+        for key, curve in curves.items():
+            if again := [a for a, b in zip(curve, curve[1:]) if a == b]:
+                raise self.wrong(f"curves.{key}", f"point {self.say(again[0])!r} twice in a row")
         pairs = [self.pair(f"flip_pairs[{i}]", v) for i, v in enumerate(self.list("flip_pairs", value))]
         twice = [p for p in {q for pair in pairs for q in pair} if sum(pair.count(p) for pair in pairs) > 1]
         if twice:
@@ -229,7 +242,13 @@ class _Parser:
         if not isinstance(word, str) or not _OBJECT.fullmatch(word):
             raise self.wrong("object", "expected a word or two for what the points are on, such as face or left hand")
         parts = curves, normalisers, default, maps, self.names, groups
-        return Layout(name, count, tuple(pairs), tuple(edges), *parts, float(pck), word)
+        made = Layout(name, count, tuple(pairs), tuple(edges), *parts, float(pck), word)
+        if (size := len(json.dumps(dataclasses.asdict(made), separators=(",", ":")))) > LARGEST:
+            raise InputError(
+                f"{self.where}: {size} bytes when it is written into a model, which has room for {LARGEST}; give its "
+                "points shorter names"
+            )
+        return made
 
     def normaliser(self, what: str, value: object) -> tuple[tuple[int, ...], tuple[int, ...]] | str:
         if isinstance(value, str):
@@ -239,8 +258,8 @@ class _Parser:
         if not isinstance(value, list | tuple) or len(value) != 2:
             raise self.wrong(what, f"expected two points, two groups of points, or one of {', '.join(KINDS)}")
         first, second = (self.points(what, v if isinstance(v, list | tuple) else [v], 1) for v in value)
-        if first == second:
-            raise self.wrong(what, "both ends are the same point: the distance would be zero")
+        if sorted(first) == sorted(second):
+            raise self.wrong(what, "both ends are the same points: the distance would be zero")
         return first, second
 
     def pair(self, what: str, value: object) -> tuple[int, int]:

@@ -56,14 +56,17 @@ def normaliser(landmarks: np.ndarray, layout: Layout, name: str = "", boxes: np.
 
 
 def measurable(landmarks: np.ndarray, layout: Layout, name: str) -> bool:
-    """Whether all (F, N, 2) faces have the points that the normaliser of that name needs."""
+    """Whether all (F, N, 2) faces have the points that the normaliser of that name needs, and apart."""
     ends = layout.normalisers[name]
-    needed = [] if isinstance(ends, str) else [point for group in ends for point in group]
-    return not np.isnan(landmarks[:, needed]).any()
+    if isinstance(ends, str):
+        return True
+    first, second = (landmarks[:, list(group)].mean(axis=1) for group in ends)
+    return bool((np.linalg.norm(first - second, axis=-1) > 0).all())  # not of NaN
 
 
 def normaliser_of_all(landmarks: np.ndarray, layout: Layout) -> str:
-    """The name of the layout's own normaliser, or BOX where one of the (F, N, 2) faces lacks a point that it needs."""
+    """The name of the layout's own normaliser, or BOX where one of the (F, N, 2) faces lacks a point that it needs, or
+    has both ends in one place."""
     own = layout.default_normaliser
     return own if measurable(landmarks, layout, own) else BOX
 

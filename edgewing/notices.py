@@ -66,9 +66,9 @@ def quiet(*streams: int) -> Iterator[None]:
 def _silence(stream: int) -> None:
     """The streams are the process's: the first thread that wants quiet makes it, the last one ends it."""
     with _alone:
-        if not _depth[stream]:
+        if not _depth[stream] and _is_open(stream):
             _flush(stream)
-            _kept[stream] = os.dup(stream)
+            _kept[stream] = _copy(stream)
             with open(os.devnull, "wb") as nothing:
                 os.dup2(nothing.fileno(), stream)
         _depth[stream] += 1
@@ -77,11 +77,30 @@ def _silence(stream: int) -> None:
 def _sound(stream: int) -> None:
     with _alone:
         _depth[stream] -= 1
-        if not _depth[stream]:
+        if not _depth[stream] and stream in _kept:
             _flush(stream)
             copy = _kept.pop(stream)
             os.dup2(copy, stream)
             os.close(copy)
+
+
+def _copy(stream: int) -> int:
+    """Not under the number of a stream that is closed: somebody would write there."""
+    copies = [os.dup(stream)]
+    while copies[-1] <= 2:
+        copies.append(os.dup(stream))
+    for copy in copies[:-1]:
+        os.close(copy)
+    return copies[-1]
+
+
+def _is_open(stream: int) -> bool:
+    """A service may have none."""
+    try:
+        os.fstat(stream)
+    except OSError:
+        return False
+    return True
 
 
 def _flush(stream: int) -> None:

@@ -45,10 +45,10 @@ def run(
             from edgewing.camera import recording
 
             lines = recording.Lines(json)
-            stack.callback(lines.discard)
+            stack.callback(lines.close)  # of whatever ends it: each line is whole, and says of which picture it is
         failed = _each(landmarker, str(model), names, boxes, places, lines, radius)
         if lines and lines.close():
-            print(f"wrote {json}")
+            print(f"wrote {printable(json)}")
     print(hints.next_line("edgewing info", model))
     return 2 if failed else 0
 

@@ -74,6 +74,11 @@ def train(
             + "".join(f", {k} {_short(v)}" for k, v in changed.items())
             + f"; on {workers.device}"
         )
+        layout = layouts.get(recipe.layout)
+        if recipe.flip and not layout.flip_pairs:
+            say(
+                f"note: half of the pictures are mirrored, and layout {layout} has no flip_pairs: --flip 0 mirrors none"
+            )
         fit(recipe, cache, folder, workers, network, say=say, credits=credits)
         if workers.rank == 0:
             say_finished(folder, cache, recipe, command, say)

@@ -55,7 +55,8 @@ def propose(annotations: str | Path, category: str | None = None) -> Proposal:
     path = coco.annotations(path, "train")
     content = coco.parsed(path)
     chosen = _choose(path, _categories(path, content), category)
-    content["annotations"] = [a for a in content["annotations"] if a.get("category_id", chosen["id"]) == chosen["id"]]
+    ours = coco.key_of(chosen["id"])
+    content["annotations"] = [a for a in content["annotations"] if coco.key_of(a.get("category_id", ours)) == ours]
     points, name = chosen["keypoints"], str(chosen.get("name") or "object")
     count = points if isinstance(points, int) else len(points)
     edges, notes = _edges(chosen.get("skeleton") or [], count)

@@ -324,9 +324,9 @@ def _jitter(text: str | None, seed: int) -> Jitter | None:
 def shared_points(model: layouts.Layout, data: layouts.Layout) -> tuple[layouts.Layout, np.ndarray, np.ndarray]:
     """The layout that is scored, and for each of its points the index in the model's and in the data's layout."""
     if data.name in (model.name, *model.maps):
-        return data, model.map_to(data.name), np.arange(data.points)
+        return data, model.map_to(data), np.arange(data.points)
     if model.name in data.maps:
-        return model, np.arange(model.points), data.map_to(model.name)
+        return model, np.arange(model.points), data.map_to(model)
     raise InputError(f"the model's layout is {model.name}, the data's is {data.name}, and there is no map between them")
 
 

@@ -286,15 +286,16 @@ def _kind(model: dict) -> tuple[str, str]:
 
 
 def _nearest(fit: list[dict], data: str | None) -> dict:
-    """The newest of the rows, of those whose faces lie under the most like path where --data names one."""
-    if data is None:
-        return fit[-1]
+    """The newest of the rows, of those whose faces lie under the most like path where --data names one. One with true
+    boxes goes before one whose boxes were moved: the figure that people know is the former's."""
 
     def alike(row: dict) -> int:
+        if data is None:
+            return 0
         ends = zip(*(reversed(Path(text).parts) for text in (data, row["protocol"]["data"].removesuffix(VALIDATION))))
         return next((i for i, (a, b) in enumerate(ends) if a != b), 99)
 
-    return max(enumerate(fit), key=lambda item: (alike(item[1]), item[0]))[1]
+    return max(enumerate(fit), key=lambda item: (alike(item[1]), not item[1]["protocol"].get("jitter"), item[0]))[1]
 
 
 def _file_of(scored: dict) -> Path:

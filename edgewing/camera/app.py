@@ -22,7 +22,7 @@ from edgewing.camera import overlay, recording, sources
 from edgewing.camera.overlay import VIEWS, Figures, Look, Painter
 from edgewing.camera.sources import Frame
 from edgewing.camera.tracking import Track, Tracker
-from edgewing.errors import InputError
+from edgewing.errors import InputError, printable
 from edgewing.landmarker import Landmarker, whole_note
 from edgewing.words import counted
 
@@ -57,8 +57,8 @@ def run(
         try:
             with asked_to_stop() as asked:
                 session.run(outputs, frames, asked)
-        except (InputError, KeyboardInterrupt, SystemExit):
-            with contextlib.suppress(InputError):  # the first is what it began with
+        except (InputError, KeyboardInterrupt, SystemExit, BrokenPipeError):  # the last: whoever read us has ended
+            with contextlib.suppress(InputError, BrokenPipeError):  # the first is what it began with
                 outputs.close()
             raise
         except BaseException:
@@ -73,7 +73,7 @@ def run(
 
 def say(line: str) -> None:
     """At once: a camera's session is watched while it runs."""
-    print(line, flush=True)
+    print(printable(line), flush=True)
 
 
 @contextlib.contextmanager
@@ -114,13 +114,15 @@ class Outputs:
 
     def close(self) -> None:
         """Finish all and say what was written; a fault of one does not cost the others. InputError: the first fault."""
-        faults, how = [], f" ({self.video.how})" if self.video else ""
+        faults, written, how = [], [], f" ({self.video.how})" if self.video else ""
         for path, finish in ((f"{self.save}{how}", self._finish_picture), (self.json, self.lines and self.lines.close)):
             try:
                 if finish and finish():
-                    say(f"wrote {path}")
+                    written.append(path)
             except InputError as error:
                 faults.append(error)
+        for path in written:  # when both are safe, for nobody may be listening any more
+            say(f"wrote {path}")
         if faults:
             raise faults[0]
 

@@ -124,7 +124,7 @@ class Pipe:
 
 
 def jpegs(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Whole JPEG files out of a stream of them, cut anywhere; what is between them is passed over."""
+    """JPEG files out of a stream of them, cut anywhere; what is between them is passed over."""
     data = b""
     for block in blocks:
         data += block
@@ -136,7 +136,8 @@ def jpegs(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole(data: bytes) -> slice | None:
-    """Where the first whole JPEG file is. Segments are stepped over: a small picture in one has marks of its own."""
+    """Where the first JPEG file is that is whole, or that another one cuts off. Segments are stepped over: a small
+    picture in one has marks of its own."""
     start = data.find(START)
     at = start + 2
     while start >= 0 and at + 4 <= len(data):
@@ -144,7 +145,9 @@ def _whole(data: bytes) -> slice | None:
             start = data.find(START, start + 2)
             at = start + 2
         elif data[at + 1] == SCAN:
-            end = data.find(END, at)
+            end, following = data.find(END, at), data.find(START, at)
+            if 0 <= following < end or (following >= 0 > end):  # cut off: it ends where the next one begins
+                return slice(start, following)
             return slice(start, end + 2) if end >= 0 else None
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")

@@ -27,6 +27,7 @@ SAID = {
     "VP80": "VP8",
 }
 LONGEST_SIDE = 8190  # px of a video; MPEG-4 has 13 bits for it
+MOST_TICKS = 65535  # of MPEG-4's clock
 LONGEST_PAUSE = 10.0  # s for which the last frame is repeated, at most
 
 
@@ -37,7 +38,7 @@ class VideoFile:
     """
 
     def __init__(self, path: str | Path, fps: float):
-        self.fps, self.frames = fps, 0
+        self.fps, self.frames = _held(fps), 0
         self.suffix = Path(path).suffix.lower()
         if self.suffix not in CODECS:
             raise InputError(f"{path}: a video's name must end in one of {', '.join(CODECS)}")
@@ -81,9 +82,13 @@ class VideoFile:
             with files.plain(self.part.path) as name, notices.quiet():  # FFmpeg's, of an encoder that it lacks
                 self.writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self.fps, self.size)
             if self.writer.isOpened():
-                break
-        else:
-            raise InputError(f"{self.part.final}: this OpenCV cannot write it; try one of {', '.join(CODECS)}")
+                return
+        self.writer = None
+        others = ", ".join(suffix for suffix in CODECS if suffix != self.suffix)
+        raise InputError(
+            f"{self.part.final}: this OpenCV writes no {self.suffix} of {self.size[0]} x {self.size[1]} px at "
+            f"{self.fps:g} fps; try a name in {others}"
+        )
 
     def _add(self, picture: np.ndarray) -> None:
         self.writer.write(picture)
@@ -153,6 +158,7 @@ class Lines:
             return False
         self.stream.close()
         self.part.finish()
+        self.count = 0
         return True
 
     def discard(self) -> None:
@@ -160,6 +166,13 @@ class Lines:
         if self.part is not None:
             self.stream.close()
             self.part.discard()
+
+
+def _held(fps: float) -> float:
+    """The rate as MPEG-4 can hold it: a fraction of whole numbers up to 65535, of which OpenCV takes the lower one as a
+    power of ten."""
+    digits = next((d for d in (3, 2, 1) if fps * 10**d <= MOST_TICKS), 0)
+    return round(fps, digits) or fps
 
 
 def _packets(path: Path) -> int:

@@ -21,6 +21,8 @@ from edgewing.errors import InputError
 from edgewing.faces import Face, Trust, constants, plausible, trust, trusted
 from edgewing.landmarker import Landmarker
 
+STILL = 5  # frames in a row that may have the time of the one before: a clock that stands still is a fault
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -155,11 +157,12 @@ class Tracker:
         """Forget all tracks; ids go on."""
         self._tracks: list[_Followed] = []
         self._lost: list[_Followed] = []
-        self._time, self._search_time = -math.inf, -math.inf
+        self._time, self._search_time, self._still = -math.inf, -math.inf, 0
         self._shape: tuple[int, ...] = ()
 
     def __call__(self, frame: np.ndarray, time: float, colour: str = "RGB") -> list[Track]:
-        """Tracks of a (H, W, 3) uint8 frame, oldest first. time: s on any clock that does not go back.
+        """Tracks of a (H, W, 3) uint8 frame, oldest first. time: s on any clock that goes on: a frame of the
+        time of the one before changes nothing, and several in a row are an InputError.
 
         colour: RGB, or BGR as OpenCV reads it. A frame of another size begins anew, since nothing says where a face
         went.
@@ -169,6 +172,9 @@ class Tracker:
             raise InputError(f"a frame of time {time:g} s; give its seconds on a clock")
         if not time >= self._time:
             raise InputError(f"a frame of time {time:g} s after one of {self._time:g} s; times must not go back")
+        self._still = self._still + 1 if time == self._time else 0
+        if self._still == STILL:
+            raise InputError(f"{STILL + 1} frames of time {time:g} s; give each its own, on a clock that goes on")
         if frame.shape != self._shape:
             self.reset()
         self._time, self._shape = time, frame.shape

@@ -212,3 +212,27 @@ def test_the_schema_knows_the_files_and_most_faults(tmp_path):
     for changes, message in FAULTS:
         if not any(word in message for word in beyond):
             assert not validator.is_valid({**CLOCK, **changes}), changes
+
+
+def test_layouts_of_one_name_are_compared_by_their_points():
+    one = layouts.parse({"name": "own", "points": ["a", "b", "c"]}, "one.json")
+    turned = layouts.parse({"name": "own", "points": ["c", "a", "b"]}, "turned.json")
+    assert one.map_to(turned).tolist() == [2, 0, 1] and turned.map_to(one).tolist() == [1, 2, 0]
+    assert one.map_to(layouts.parse({"name": "own", "points": 3}, "numbered.json")).tolist() == [0, 1, 2]
+    with pytest.raises(InputError, match="two layouts are called 'own', and one has no point 'd'"):
+        one.map_to(layouts.parse({"name": "own", "points": ["a", "b", "d"]}, "other.json"))
+    with pytest.raises(InputError, match="two layouts are called 'own', of 3 and of 2 points"):
+        one.map_to(layouts.parse({"name": "own", "points": 2}, "fewer.json"))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"points": [f"\N{CYRILLIC SMALL LETTER ZHE}" * 40 + str(n) for n in range(300)]}, "shorter names"),
+        ({"points": ["a", "b"], "curves": {"c": ["a", "a", "b"]}}, "curves.c: point 'a' twice in a row"),
+        ({"points": ["a", "b"], "normalisers": {"n": [["a", "b"], ["b", "a"]]}}, "the distance would be zero"),
+    ],
+)
+def test_what_no_training_could_end_with_is_said_at_once(parts, said):
+    with pytest.raises(InputError, match=said):
+        layouts.parse({"name": "own", **parts}, "own.json")

@@ -126,6 +126,13 @@ def test_points_that_are_not_there_have_no_part_in_errors_or_box():
     assert np.isinf(metrics.errors(predicted, true, distance)[1])
 
 
+def test_ends_in_one_place_are_no_normaliser():
+    layout, faces = layouts.get("300w-68"), np.random.default_rng(2).uniform(0, 100, (3, 68, 2))
+    assert metrics.normaliser_of_all(faces, layout) == "inter-ocular"
+    faces[1, 36] = faces[1, 45]
+    assert metrics.normaliser_of_all(faces, layout) == metrics.BOX
+
+
 def test_area_under_roc_counts_pairs():
     rng = np.random.default_rng(3)
     scores, positive = rng.integers(0, 6, 200) / 5, rng.random(200) < 0.3

@@ -1,9 +1,11 @@
 """`edgewing run` on what is no face, and points that a score says are not there; faces are in test_cli."""
 
 import dataclasses
+import functools
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 
@@ -133,6 +135,23 @@ def test_folders_and_standard_input(onnx_file, tmp_path):
     assert json.loads(done.stdout)["image"] == "-" and images.read_image(tmp_path / "drawn.png").shape == (240, 320, 3)
     done = subprocess.run(command[:-2], input=data[:500], capture_output=True, cwd=ROOT)
     assert done.returncode == 2 and b"standard input: the picture is cut off" in done.stderr
+
+
+def test_lines_that_are_done_stay_when_the_rest_cannot_be(onnx_file, tmp_path):
+    """Of a disk that is full, and of the folder's own file, which no picture is."""
+    for number in range(30):
+        images.write(tmp_path / f"face{number}.png", frame([PLACE]))
+    words = ["run", tmp_path, "--model", onnx_file, "--detector", "whole", "--json", tmp_path / "points.jsonl"]
+    assert [edgewing(*words).returncode for _ in range(2)] == [0, 0]
+    whole = (tmp_path / "points.jsonl").read_text().splitlines()
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (len(whole[0]) * 4, len(whole[0]) * 4))
+    command = [sys.executable, "-m", "edgewing", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, preexec_fn=limit)
+    assert done.returncode == 2 and "points.jsonl: " in done.stderr
+    kept = (tmp_path / "points.jsonl").read_text().splitlines()
+    assert 2 <= len(kept) <= 4 and [json.loads(one)["image"] for one in kept] == [
+        json.loads(one)["image"] for one in whole[: len(kept)]
+    ]
 
 
 def test_an_address_is_not_fetched_and_an_empty_folder_is_said(onnx_file, tmp_path):

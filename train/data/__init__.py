@@ -53,6 +53,8 @@ def read_samples(
     InputError: a folder is missing, of no known format, or holds no face that can be read.
     """
     layout = layouts.get(layout_name)
+    if layout.points < 2:
+        raise InputError(f"layout {layout.name} has one point; what is cut out of a picture is the box of two or more")
     listing = Listing(Samples(layout.points))
     for folder in [folders] if isinstance(folders, str | Path) else folders:
         folder = Path(folder)
@@ -86,9 +88,13 @@ def read_samples(
 def _reader(folder: Path):
     if not folder.exists():
         raise InputError(f"{folder}: no such folder; check the path")
-    for name, reader in READERS.items():
-        if reader.recognises(folder):
-            return name, reader
+    found = [(name, reader) for name, reader in READERS.items() if reader.recognises(folder)]
+    # of files that say themselves what they are of, which one is meant is not for us to choose
+    firsts = [next(iter(of.lists(folder))).name for _, of in found if folder.is_dir() and hasattr(of, "layout_of")]
+    if len(firsts) > 1:
+        raise InputError(f"{folder}: {' and '.join(firsts)} may have the same objects; name the file that is meant")
+    if found:
+        return found[0]
     raise InputError(f"{folder}: no points found; expected {expected()}")
 
 

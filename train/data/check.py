@@ -48,7 +48,7 @@ def main(folders: list[str]) -> int:
         raise InputError(
             f"{folders[0]}: nothing in it can be used{': ' * bool(said)}{''.join(said[:1])}; mend that first"
         )
-    lacking = [f.dataset.name for f in findings if not f.complete]
+    lacking = [f.dataset.name if f.dataset else str(f.folder) for f in findings if not f.complete]
     compared = any(f.dataset for f in findings)
     whole = "complete" if compared else "no official count to compare with"
     print(f"incomplete: {', '.join(lacking)}; nothing was downloaded" if lacking else whole)

@@ -12,7 +12,6 @@ above names the picture's.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from edgewing.errors import InputError
 from edgewing.layouts import Layout
 from edgewing.words import counted
 from train.data import splits
-from train.data.objects import Files, Objects, ends, is_finite, json_of
+from train.data.objects import Files, Objects, ends, is_finite, json_of, loose
 from train.data.samples import Note, Sample
 
 SPLITS = splits.SPLITS
@@ -66,7 +65,7 @@ def objects(path: Path, content: dict, layout: Layout, split: str = "") -> Itera
                 about, size = _attributes(annotation, told), (image.get("width"), image.get("height"))
                 yield made.sample(name, path.parent, points, annotation.get("id"), box, about, size)
             except InputError as error:
-                yield InputError(f"{path}: annotation {annotation.get('id', number)}: {error}")
+                yield type(error)(f"{path}: annotation {annotation.get('id', number)}: {error}")
     if mixed:
         yield Note(f"objects of several categories are read as one: {mixed}")
     if others:
@@ -91,11 +90,13 @@ def _orders(content: dict, layout: Layout) -> tuple[dict[object, list[int] | sli
     than the file."""
     used = {_category(a) for a in content["annotations"] if a.get("keypoints") and not a.get("iscrowd")}
     entries = content.get("categories")
-    categories = [c for c in entries if isinstance(c, dict)] if isinstance(entries, list) else []
-    categories = {c.get("id"): c for c in categories if isinstance(c.get("id"), int | str) and c.get("id") in used}
+    listed = [c for c in entries if isinstance(c, dict)] if isinstance(entries, list) else []
+    categories = {key: c for c in listed if (key := key_of(c.get("id"))) is not None and key in used}
+    if None in used and len(listed) == 1:  # of the only one, then
+        categories[None] = listed[0]
     orders: dict[object, list[int] | slice | None] = {}
-    alike = len(set(map(_loose, layout.names))) < len(layout.names)  # then only how they are written tells them apart
-    written, others = str if alike else _loose, ""
+    alike = len(set(map(loose, layout.names))) < len(layout.names)  # then only how they are written tells them apart
+    written, others = str if alike else loose, ""
     wanted = list(map(written, layout.names))
     for key, category in categories.items():
         names = category.get("keypoints")
@@ -105,17 +106,19 @@ def _orders(content: dict, layout: Layout) -> tuple[dict[object, list[int] | sli
         others = others or ", ".join(differ)[:120]
     if any(order is not None for order in orders.values()):
         return orders, "", ""
-    return {}, ", ".join(str(c.get("name"))[:40] for c in categories.values()) if len(categories) > 1 else "", others
+    kinds = dict.fromkeys(str(c.get("name"))[:40] for c in categories.values())
+    return {}, ", ".join(kinds) if len(kinds) > 1 else "", others
 
 
-def _loose(name: str) -> str:
-    """Left_Eye, "left eye " and left-eye are one name."""
-    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
+def _category(annotation: dict) -> str | None:
+    return key_of(annotation.get("category_id"))
 
 
-def _category(annotation: dict) -> int | str | None:
-    key = annotation.get("category_id")
-    return key if isinstance(key, int | str) else None
+def key_of(value: object) -> str | None:
+    """An id as text: 1, 1.0 and "1" are one. None for what is none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | str) else None
 
 
 def _points(flat: object, layout: Layout) -> np.ndarray:

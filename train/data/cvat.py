@@ -63,7 +63,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
                 size = about.get("width"), about.get("height")
                 yield made.sample(about.get("name", ""), path.parent, points, number, _box(boxes), size=size)
             except InputError as error:
-                yield InputError(f"{where}{error}")
+                yield type(error)(f"{where}{error}")
     yield from made.ending(path)
 
 
@@ -90,10 +90,12 @@ def _objects(shapes: list[_Shape], made: Objects) -> list[tuple[np.ndarray | Inp
         if shape.kind == "box":
             boxes.setdefault(group, []).append(shape)
         elif shape.kind == "skeleton":
+            made.kinds[shape.about.get("label", "")[:60]] += 1
             found.append((_marked(shape.points, made), group))
         elif shape.kind != "points":
             made.skipped[f"shapes other than points and boxes ({shape.kind})"] += 1
         elif ";" in shape.about.get("points", ""):
+            made.kinds[shape.about.get("label", "")[:60]] += 1
             found.append((_ordered(shape.about, made), group))
         else:
             single.setdefault(group, []).append(shape.about)

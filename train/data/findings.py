@@ -13,7 +13,7 @@ from edgewing.layouts import Layout
 from train.data import READERS, aflw, cofw, expected, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
-from train.data.samples import Absent, Note, Sample, Unlabelled
+from train.data.samples import Absent, Missing, Note, Sample, Unlabelled
 
 PROBLEMS_KEPT = 3
 OF_SPLITS = {  # sets whose parts are splits: their readers, and what finds their files
@@ -31,6 +31,7 @@ class Count:
     pictures: int = 0
     faces: int = 0
     left_out: int = 0
+    missing: int = 0  # of those left out, for their pictures are not there
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unlabelled: int = 0
@@ -68,6 +69,7 @@ class Count:
 
     def refuse(self, error: InputError) -> None:
         self.left_out += 1
+        self.missing += isinstance(error, Missing)
         if len(self.problems) < PROBLEMS_KEPT:
             self.problems.append(str(error))
 
@@ -93,8 +95,9 @@ class Finding:
 
     @property
     def complete(self) -> bool:
-        """Whether every part that has an official count reaches it."""
-        return all(self.official(name) in (None, count.there) for name, count in self.parts.items())
+        """Whether every part that has an official count reaches it, and no picture is missing."""
+        parts = self.parts.items()
+        return all(self.official(name) in (None, count.there) and not count.missing for name, count in parts)
 
 
 def find(folder: str | Path) -> list[Finding]:
@@ -186,7 +189,7 @@ def _pts(folder: Path) -> Iterator[Finding]:
             counted = finding.parts.setdefault(part if dataset else "/".join([top[-1], *below]), Count())
             try:
                 if stem not in shown:
-                    raise InputError(f"{here / name}: no picture beside it")
+                    raise Missing(f"{here / name}: no picture beside it")
                 if layout or part != "profile":
                     known = Layout("any", own) if own else layouts.get(layout or finding.layout or "300w-68")
                     landmarks = pts.read_points(here / name, known)

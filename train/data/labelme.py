@@ -64,7 +64,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
                 size = content.get("imageWidth"), content.get("imageHeight")
                 yield made.sample(picture, path.parent, points, key, _box(boxes), size=size)
             except InputError as error:
-                yield InputError(f"{path}: {'' if key is None else f'group {str(key)[:40]}: '}{error}")
+                yield type(error)(f"{path}: {'' if key is None else f'group {str(key)[:40]}: '}{error}")
     yield from made.ending(folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections import Counter
@@ -18,7 +19,7 @@ from edgewing.layouts import MOST_POINTS, Layout
 from edgewing.words import counted
 from train.data import splits
 from train.data.identities import Identities
-from train.data.samples import Note, Sample, fault
+from train.data.samples import Missing, Note, Sample, fault
 from train.data.walk import OF_POINTS, walk
 
 # Programs that draw the picture from 0, 0 to its width and height have the centre of its first pixel at 0.5, 0.5: what
@@ -93,7 +94,7 @@ class Pictures:
                 f"{len(found)} pictures are called {name[:100]!r} ({first}, {second}); write the folder too"
             )
         if not found:
-            raise InputError(f"no picture {name[:200]}")
+            raise Missing(f"no picture {name[:200]}")
         return found[0]
 
     def _named(self, name: str) -> list[Path]:
@@ -107,11 +108,14 @@ class Pictures:
 
 
 class Labels:
-    """Which point of a layout a label means: the one of that name, else the one of that number, counted from 0."""
+    """Which point of a layout a label means: the one of that name, in whatever case and spelling of spaces where these
+    tell no two points apart, else the one of that number, counted from 0."""
 
     def __init__(self, layout: Layout):
         self.layout = layout
-        self._names = {_plain(name): number for number, name in enumerate(layout.names)}
+        alike = len(set(map(loose, layout.names))) < len(layout.names)
+        self._written = _plain if alike else loose
+        self._names = {self._written(name): number for number, name in enumerate(layout.names)}
         self.unknown: Counter[str] = Counter()
         self.known: set[int] = set()
         self._numbers: set[int] = set()
@@ -119,7 +123,7 @@ class Labels:
     def index(self, label: object) -> int | None:
         """None, and counted, where the layout has no such point."""
         text = _plain(str(label).strip())
-        number = self._names.get(text)
+        number = self._names.get(self._written(text))
         if number is None and _is_number(text):
             self._numbers.add(int(text))
             number = int(text) if int(text) < self.layout.points else None
@@ -130,18 +134,23 @@ class Labels:
     def left(self, where: Path) -> Iterator[InputError | Note]:
         """What was passed over, and what was never there. InputError, raised: numbers beyond those of the layout, as
         the others may be of other points then."""
+        count = self.layout.points
+        self.refuse_numbers(where)
+        if self.unknown:
+            of = f"{counted(self.unknown.total(), 'points')} of labels that layout {self.layout.name} has not"
+            yield InputError(f"{where}: {of}: {listed(self.unknown)}")
+        missing = [self.layout.names[n] if self.layout.names else n for n in range(count) if n not in self.known]
+        if self.known and missing:
+            yield Note(f"points of the layout that nobody marked: {listed(missing)}")
+
+    def refuse_numbers(self, where: Path) -> None:
+        """InputError: there are numbers beyond those of the layout."""
         count, numbers = self.layout.points, self._numbers
         if numbers and max(numbers) >= count:
             raise InputError(
                 f"{where}: points are numbered {min(numbers)} to {max(numbers)}, those of layout {self.layout.name} 0 "
                 f'to {count - 1}; call them in a layout as they are here ("points": ["{min(numbers)}", ...])'
             )
-        if self.unknown:
-            of = f"{counted(self.unknown.total(), 'points')} of labels that layout {self.layout.name} has not"
-            yield InputError(f"{where}: {of}: {_listed(self.unknown)}")
-        missing = [self.layout.names[n] if self.layout.names else n for n in range(count) if n not in self.known]
-        if self.known and missing:
-            yield Note(f"points of the layout that nobody marked: {_listed(missing)}")
 
 
 class Objects:
@@ -153,6 +162,7 @@ class Objects:
         self.layout, self.labels, self.pictures = layout, Labels(layout), Pictures(self.folder, self._says)
         self.source = "/".join(self.folder.resolve().parts[-2:])
         self.skipped: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()  # what the file calls the objects themselves
         self._split, self._of_others = split, Counter()
         self._size: tuple[Path | None, tuple[int, int]] = None, (0, 0)
         self._identities = Identities(self.pictures.top, ())
@@ -200,6 +210,10 @@ class Objects:
             raise InputError(reason)
         if box is not None and not (np.isfinite(box).all() and (box[2:] > box[:2]).all()):
             raise InputError("the box has no size")
+        if box is not None and not (
+            (np.nanmax(landmarks, axis=0) >= box[:2]).all() and (np.nanmin(landmarks, axis=0) <= box[2:]).all()
+        ):
+            raise InputError("the box is not where the points are")
         self.labels.known.update(np.flatnonzero(visibility).tolist())
         image = self.pictures.find(name, here)
         self._as_large(image, size)
@@ -237,6 +251,8 @@ class Objects:
     def ending(self, where: Path) -> Iterator[InputError | Note]:
         """What was passed over and who is who. InputError, raised: as ``Labels.left``; a table that names none."""
         yield from self.labels.left(where)
+        if len(self.kinds) > 1:
+            yield Note(f"objects of several labels are read as one: {listed(self.kinds)}")
         if self._of_others:
             of = ", ".join(f"{count} of {name}" for name, count in sorted(self._of_others.items()))
             yield Note(f"not of {self._split}, and passed over: {of}")
@@ -277,13 +293,18 @@ def json_of(path: Path, limit: int, lists: Iterable[str], what: str) -> dict:
     return content
 
 
+def loose(name: str) -> str:
+    """Left_Eye, "left eye " and left-eye are one name."""
+    return re.sub(r"[\s_-]+", "_", _plain(name).strip().casefold())
+
+
 def _counted(points: int, names: tuple[str, ...], where: Path) -> Layout:
     if not 2 <= points <= MOST_POINTS:
         raise InputError(f"{where}: {points} different points; expected 2 to {MOST_POINTS}")
     return Layout("any", points, names=names)
 
 
-def _listed(names: Iterable) -> str:
+def listed(names: Iterable) -> str:
     names = list(names)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(map(repr, names[:_SHOWN])) + more

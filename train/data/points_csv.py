@@ -176,20 +176,22 @@ def _wide(path: Path, delimiter: str, columns: _Columns, body: list, made: Objec
             points = _points(values, any(axis == "v" for axis, *_ in places))
             yield made.sample(row[columns.file].strip(), path.parent, points, number, box)
         except InputError as error:
-            yield InputError(f"{path}:{number}: {error}")
+            yield type(error)(f"{path}:{number}: {error}")
 
 
 def _named(path: Path, columns: _Columns, made: Objects) -> list[tuple[str, int, int]]:
     """(axis, point, column). InputError: a point of the layout has no column, or two."""
     points = {label: made.labels.index(label) for label in dict.fromkeys(label for _, label, _ in columns.wide)}
     places = [(axis, points[label], n) for axis, label, n in columns.wide if points[label] is not None]
+    made.labels.refuse_numbers(path)
     layout, has = made.layout, Counter((axis, index) for axis, index, _ in places)
     for index in range(layout.points):
         name = layout.names[index] if layout.names else index
         for axis in "xy":
             if has[axis, index] != 1:
                 raise InputError(
-                    f"{path}: {has[axis, index]} columns for {axis} of point {name!r} of layout {layout.name}"
+                    f"{path}: {has[axis, index]} columns for {axis} of point {name!r} of layout {layout.name}; its "
+                    f"columns are of {objects.listed(points)}"
                 )
     return places
 
@@ -206,7 +208,12 @@ def _numbered(cells: int, layout: Layout) -> list[tuple[str, int, int]]:
 
 
 def _long(path: Path, delimiter: str, columns: _Columns, body: list, made: Objects) -> Iterator[Sample | InputError]:
-    place = columns.long or {"point": 1, "x": 2, "y": 3} | ({"v": 4} if len(body[0][1]) == 5 else {})
+    place = dict(columns.long) or {"point": 1, "x": 2, "y": 3} | ({"v": 4} if len(body[0][1]) == 5 else {})
+    if (
+        "object" in place
+        and len({row[place["object"]] for _, row in body if len(row) > place["object"]}) == len(body) > 1
+    ):
+        del place["object"]  # a number of the row
     found: dict[tuple[str, str], np.ndarray | InputError | None] = {}  # None: of another split
     for number, row in body:
         if len(row) <= max(columns.file, *place.values(), *columns.says.values()):
@@ -236,7 +243,7 @@ def _long(path: Path, delimiter: str, columns: _Columns, body: list, made: Objec
                 continue
             yield made.sample(name, path.parent, _points(values[:, :3], "v" in place), of or number, None)
         except InputError as error:
-            yield InputError(f"{path}: {name[:100]}{f' ({of[:40]})' if of else ''}: {error}")
+            yield type(error)(f"{path}: {name[:100]}{f' ({of[:40]})' if of else ''}: {error}")
 
 
 def _points(values: np.ndarray, flagged: bool) -> np.ndarray:

@@ -55,6 +55,10 @@ def visibility_of(sample) -> np.ndarray:
     return seen(sample.landmarks) if given is None else given
 
 
+class Missing(InputError):
+    """The picture of a sample is not there."""
+
+
 class Unlabelled(InputError):
     """A picture is there and some of its points were never set: left out, and not counted as missing."""
 

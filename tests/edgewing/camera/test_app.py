@@ -162,6 +162,20 @@ def test_what_asks_for_the_end_finishes_the_files(clip, tmp_path, number, code):
     assert len(clips.read(tmp_path / "out.mp4")) == len(rows)
 
 
+@pytest.mark.parametrize("json_to", ["-", "out.jsonl"])
+def test_when_who_reads_it_ends_the_files_are_finished(clip, tmp_path, json_to):
+    words = command("--source", clip, "--no-window", "--json", json_to, "--save", "out.mp4")
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.stdout.close()
+    error = process.stderr.read()
+    assert process.wait(timeout=60) == 141 and "error" not in error
+    assert clips.read(tmp_path / "out.mp4")
+    if json_to != "-":
+        assert len(lines(tmp_path / "out.jsonl")) == 40
+    assert all(not path.name.startswith(".") for path in tmp_path.iterdir())
+
+
 def test_a_killed_command_leaves_nothing_under_the_name(clip, tmp_path):
     words = command("--source", clip, "--loop", "--no-window", "--json", "out.jsonl", "--save", "out.mp4")
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgewing import images
 from edgewing.camera import pipes, sources
 from edgewing.errors import InputError
 from tests.edgewing import clips
@@ -53,6 +54,23 @@ def test_pictures_out_of_bytes_that_are_cut_anywhere(size):
     data = b"junk \xff\xd8\xff\xd8 " + b"--frame\r\n".join(pictures) + jpeg(0)[:-40]
     blocks = [data[at : at + size] for at in range(0, len(data), size)]
     assert list(pipes.jpegs(iter(blocks))) == pictures
+
+
+@pytest.mark.parametrize("size", [7, 10**6])
+def test_a_picture_that_is_cut_off_costs_no_other(size, capsys):
+    noise = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8))[1].tobytes()
+    pictures = [jpeg(0), noise[: len(noise) * 6 // 10], jpeg(16), jpeg(24)]
+    data = b"".join(pictures)
+    found = list(pipes.jpegs(iter([data[at : at + size] for at in range(0, len(data), size)])))
+    assert found == pictures
+    for data, whole in zip(found, (True, False, True, True)):
+        if whole:
+            assert images.decode(data).shape == (120, 160, 3)
+        else:
+            with pytest.raises(InputError, match="cut off"):
+                images.decode(data)
+    with pytest.raises(InputError, match="cut off"):
+        images.decode(pictures[1] + pictures[2])
 
 
 def test_frames_of_a_program_and_a_broken_one_between(camera, tmp_path, capsys):

@@ -34,6 +34,25 @@ def test_every_kind_of_video_can_be_written_and_read_again(tmp_path, suffix, cap
     assert len(shown) == 12 and np.allclose(shown, 20 * np.arange(12), atol=6)
 
 
+@pytest.mark.parametrize("fps", [0.01, 29.97, 59.94, 65.5354, 70.1234, 119.88, 239.7602, 1000 / 7])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_rate_that_mpeg_4_cannot_hold_is_rounded(tmp_path, fps, suffix):
+    video = recording.VideoFile(tmp_path / f"out{suffix}", fps)
+    assert video.fps == pytest.approx(fps, rel=1e-3)
+    video.write(grey(0), 0.0)
+    video.write(grey(9), 1 / fps)
+    assert video.close() and len(clips.read(tmp_path / f"out{suffix}")) == 2
+
+
+def test_what_cannot_be_encoded_leaves_the_file_of_before(tmp_path):
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"an earlier one")
+    video = recording.VideoFile(path, 1e-6)
+    with pytest.raises(InputError, match=r"out.mp4: this OpenCV writes no .mp4 of 160 x 120 px at .*; try a name in"):
+        video.write(grey(0), 0.0)
+    assert not video.close() and path.read_bytes() == b"an earlier one" and names(tmp_path) == ["out.mp4"]
+
+
 def test_dropped_frames_are_filled_so_that_time_is_kept(tmp_path):
     video = recording.VideoFile(tmp_path / "out.avi", 20.0)
     for at, level in ((7.0, 0), (7.05, 100), (7.25, 200)):

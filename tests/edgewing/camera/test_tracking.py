@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgewing import detection, geometry
+from edgewing import detection, geometry, images
 from edgewing.camera import tracking
 from edgewing.camera.tracking import Filter, OneEuro, Tracker
 from edgewing.errors import InputError
@@ -203,6 +205,34 @@ def test_time_must_not_go_back(tracker):
     for bad in (float("nan"), float("inf")):
         with pytest.raises(InputError, match="give its seconds on a clock"):
             tracker(picture(), bad)
+
+
+def test_a_clock_that_stands_still_is_a_fault(tracker):
+    for _ in range(tracking.STILL):
+        tracker(picture((100, 100)), 2.0)
+    tracker(picture((100, 100)), 2.1)
+    for _ in range(tracking.STILL - 1):
+        tracker(picture((100, 100)), 2.1)
+    with pytest.raises(InputError, match="6 frames of time 2.1 s; give each its own"):
+        tracker(picture((100, 100)), 2.1)
+
+
+def test_threads_may_share_a_landmarker_each_with_a_tracker_of_its_own():
+    landmarker, faults = Landmarker("edgewing-free-s"), []
+    image = images.read_image(Path(images.__file__).parents[1] / "docs/portrait.jpg")
+
+    def follow():
+        one = Tracker(landmarker)
+        try:
+            for number in range(15):
+                one.reset()
+                assert len(one(image, float(number))) == 1
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=follow) for _ in range(3)]
+    [thread.start() for thread in threads], [thread.join() for thread in threads]
+    assert not faults
 
 
 def test_a_frame_of_opencv_gives_the_same_points(tracker):

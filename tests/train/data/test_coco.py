@@ -95,6 +95,42 @@ def test_of_a_picture_that_cannot_be_read_the_size_is_not_compared(tmp_path):
         data.load_image(sample)
 
 
+@pytest.mark.parametrize("key", [1, 1.0, "1", None])
+def test_the_category_is_known_however_its_id_is_written(tmp_path, key):
+    names = ["nose", "left_eye", "right_eye", "chin"]
+    flat = np.column_stack([POINTS[:4], np.full(4, 2)]).ravel().tolist()
+    folder = written(tmp_path, [annotation(1) | {"keypoints": flat, "category_id": key}])
+    content = json.loads((folder / "annotations.json").read_text())
+    content["categories"] = [{"id": 1, "name": "cat", "keypoints": names}]
+    (folder / "annotations.json").write_text(json.dumps(content))
+    assert np.allclose(data.read_samples(folder, OWN).samples[0].landmarks, POINTS[[1, 2, 0, 3]])
+
+
+def test_a_box_that_is_elsewhere_is_no_box(tmp_path):
+    written(tmp_path, [annotation(1, bbox=[100000, 100000, 10, 10]), annotation(2, bbox=[0, 0, 11, 22])])
+    listing = data.read_samples(tmp_path, "lsp-14")
+    assert len(listing.samples) == 1 and "annotation 1: the box is not where the points are" in listing.problems[0]
+
+
+def test_of_two_kinds_of_files_the_one_that_is_meant_is_asked_for(tmp_path):
+    written(tmp_path, [annotation(1)])
+    numbers = ",".join(str(value) for value in POINTS.ravel())
+    (tmp_path / "points.csv").write_text(f"images/a b é.png,{numbers}\n")
+    with pytest.raises(InputError, match="annotations.json and points.csv may have the same objects; name the file"):
+        data.read_samples(tmp_path, "lsp-14")
+    assert len(data.read_samples(tmp_path / "points.csv", "lsp-14").samples) == 1
+
+
+def test_one_point_is_no_layout_to_read(tmp_path):
+    with pytest.raises(InputError, match="layout dot has one point"):
+        data.read_samples(written(tmp_path, [annotation(1)]), Layout("dot", 1))
+
+
+def test_a_missing_picture_is_no_complete_set(tmp_path, capsys):
+    written(tmp_path, [annotation(1), annotation(2, image=2)])
+    assert check.main([str(tmp_path)]) == 1 and f"incomplete: {tmp_path}" in capsys.readouterr().out
+
+
 def test_names_that_differ_only_in_how_they_are_written_stay_apart(tmp_path):
     names, layout = ["eye", "Eye", "nose", "chin"], Layout("own", 4, names=("Eye", "eye", "nose", "chin"))
     flat = np.column_stack([POINTS[:4], np.full(4, 2)]).ravel().tolist()

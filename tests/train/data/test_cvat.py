@@ -65,6 +65,13 @@ def test_every_form_gives_the_same(tmp_path, shapes, encoding):
     assert data.load_image(sample).shape == (60, 70, 3)
 
 
+def test_objects_of_several_labels_are_told(tmp_path):
+    foot = skeleton(*NAMED).replace('label="watch"', 'label="foot"')
+    listing = data.read_samples(written(tmp_path, image(skeleton(*NAMED), foot)), WATCH)
+    assert len(listing.samples) == 2
+    assert any("objects of several labels are read as one: 'watch', 'foot'" in line for line in listing.summary)
+
+
 def test_pictures_that_were_resized_since_are_left_out(tmp_path):
     larger = image(skeleton(*NAMED)).replace('width="70"', 'width="140"')
     listing = data.read_samples(written(tmp_path, image(skeleton(*NAMED)), larger), WATCH)

@@ -34,6 +34,9 @@ def one(folder, layout=WATCH):
         f"file,x0,y0,x1,y1,x2,y2\na b é.png,{PLAIN}\n",
         f"a b é.png,{PLAIN}\n",
         f"image,centre_x,centre_y,hour hand_x,hour hand_y,x_minute,y_minute\r\na b é.png,{PLAIN}\r\n",
+        f"IMAGE,CENTRE_X,CENTRE_Y,HOUR_HAND_X,HOUR_HAND_Y,MINUTE_X,MINUTE_Y\na b é.png,{PLAIN}\n",
+        f"image,centre x,centre y,hour hand x,hour hand y,minute x,minute y\na b é.png,{PLAIN}\n",
+        "id,file,point,x,y\n1,a b é.png,centre,10.5,20.25\n2,a b é.png,minute,44.5,41\n3,a b é.png,hour_hand,30,12\n",
         "x2,y2,x1,y1,x0,y0,File\n44.5,41,30,12,10.5,20.25,a b é.png\n",
         "a b é.png;10,5;20,25;30;12;44,5;41\n",
         "sep=;\r\nfile;x0;y0;v0;x1;y1;v1;x2;y2;v2\r\na b é.png;10,5;20,25;2;30;12;2;44,5;41;2\r\n",
@@ -133,7 +136,11 @@ def test_several_objects_of_a_picture_in_the_long_form_and_labels_of_no_point(tm
 @pytest.mark.parametrize(
     ("content", "layout", "message"),
     [
-        (f"file,x1,y1,x2,y2,x3,y3\na b é.png,{PLAIN}\n", Layout("three", 3), "0 columns for x of point 0"),
+        (
+            f"file,x1,y1,x2,y2,x3,y3\na b é.png,{PLAIN}\n",
+            Layout("three", 3),
+            "numbered 1 to 3, those of layout three 0 to 2",
+        ),
         (f"file,x0,y0,x1,y1,x2,y2\na b é.png,{PLAIN}\n", table()["lsp-14"], "0 columns for x of point 'left_hip'"),
         (
             f"file,x0,y0,x1,y1,x2,y2\na b é.png,{PLAIN}\n",
@@ -146,7 +153,7 @@ def test_several_objects_of_a_picture_in_the_long_form_and_labels_of_no_point(tm
             "numbered 1 to 2, those of layout two",
         ),
         ("a b é.png,1,2,3,4\n", Layout("two", 2), "five columns may be two points or one with v"),
-        ('file,x0,y0\n"a', WATCH, "0 columns for x of point 'hour hand'"),
+        ('file,x0,y0\n"a', WATCH, "0 columns for x of point 'hour hand' of layout watch; its columns are of '0'"),
     ],
 )
 def test_a_table_of_other_points_is_refused(tmp_path, content, layout, message):
@@ -185,7 +192,7 @@ def test_other_tables_are_not_of_points(tmp_path):
 
 def test_data_check_counts_tables(tmp_path, capsys):
     written(tmp_path, f"file,x0,y0,x1,y1,x2,y2\na b é.png,{PLAIN}\nnone.png,{PLAIN}\n")
-    assert main(["data", "check", str(tmp_path)]) == 0
+    assert main(["data", "check", str(tmp_path)]) == 1
     out = " ".join(capsys.readouterr().out.split())  # long paths break lines
     assert "a set that is not listed · 3 points" in out and "no picture none.png" in out and "--layout my.json" in out
     assert out.split("points.csv")[1].split()[:3] == ["1", "1", "-"]

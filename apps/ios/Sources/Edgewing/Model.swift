@@ -8,14 +8,14 @@ import Foundation
 public final class Model {
     public let model: MLModel
 
-    /// name: without its ending. What Xcode did not compile is compiled here, at the first start.
+    /// name: without its ending. What Xcode did not compile is compiled here, at the first start, and kept.
     public init(_ name: String, in bundle: Bundle, units: MLComputeUnits = .all) async throws {
         let configuration = MLModelConfiguration()
         configuration.computeUnits = units
         if let compiled = bundle.url(forResource: name, withExtension: "mlmodelc") {
             model = try MLModel(contentsOf: compiled, configuration: configuration)
         } else if let package = bundle.url(forResource: name, withExtension: "mlpackage") {
-            model = try MLModel(contentsOf: try await MLModel.compileModel(at: package), configuration: configuration)
+            model = try MLModel(contentsOf: try await compiled(package), configuration: configuration)
         } else {
             throw Refusal("\(name).mlpackage is not in the app; write the app again with: edgewing app ios")
         }
@@ -39,6 +39,22 @@ public final class Model {
         }
         return found
     }
+}
+
+/// The package compiled, out of the caches where it is of this very model.
+private func compiled(_ package: URL) async throws -> URL {
+    let files = FileManager.default
+    let caches = try files.url(for: .cachesDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
+    let place = caches.appendingPathComponent("edgewing-\(package.lastPathComponent)")
+    let (kept, mark) = (place.appendingPathComponent("it.mlmodelc"), place.appendingPathComponent("made-of"))
+    let model = try Data(contentsOf: package.appendingPathComponent("Data/com.apple.CoreML/model.mlmodel"))
+    if (try? Data(contentsOf: mark)) == model { return kept }
+    let made = try await MLModel.compileModel(at: package)
+    try? files.removeItem(at: place)
+    try files.createDirectory(at: place, withIntermediateDirectories: true)
+    try files.moveItem(at: made, to: kept)
+    try model.write(to: mark) // last: it says that the rest is whole
+    return kept
 }
 
 /// (side, side, 3) RGB as the image that CoreML takes.

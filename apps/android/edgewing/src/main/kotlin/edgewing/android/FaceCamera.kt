@@ -62,6 +62,7 @@ class FaceCamera(
 
     /** Ends the work; the camera itself ends with the owner that it was started for. */
     override fun close() {
+        if (worker.isShutdown) return
         worker.execute { tracker?.close() }
         worker.shutdown()
     }
