@@ -107,7 +107,7 @@ def test_the_category_is_known_however_its_id_is_written(tmp_path, key):
 
 
 def test_a_box_that_is_elsewhere_is_no_box(tmp_path):
-    written(tmp_path, [annotation(1, bbox=[100000, 100000, 10, 10]), annotation(2, bbox=[0, 0, 11, 22])])
+    written(tmp_path, [annotation(1, bbox=[100000, 100000, 10, 10]), annotation(2, bbox=[0, 0, 11, 24])])
     listing = data.read_samples(tmp_path, "lsp-14")
     assert len(listing.samples) == 1 and "annotation 1: the box is not where the points are" in listing.problems[0]
 
