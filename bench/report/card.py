@@ -250,11 +250,12 @@ def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
     p, teacher = row["protocol"], row["teacher"]
     lines.append(
         "No set of faces that could be had has both true landmarks and the age and sex of the people. So the points of "
-        f"{_label(row, shipped)} were compared with those of a network that stands in for the truth, its teacher: "
+        f"{_label(row, shipped)} were compared with those of a network that stands in for the truth: "
         f"{teacher['name']} {teacher['precision']} (sha256 `{teacher['sha256'][:16]}`), on {p['faces']} "
         f"faces of {_short(p['data'])}, whose file names say age and sex. The figures are the distance between the "
         f"points of both, divided by {p['normaliser']}. Over all faces it is {percent(row['nme'])}. "
-        "To agree is not to be right: where the teacher is wrong, a model that agrees with it is wrong too."
+        "It is a large network that learnt from photographs. To agree is not to be right: where it is wrong, a model that "
+        "agrees with it is wrong too."
     )
     if p["trained_on_these"]:
         lines.append(
