@@ -134,7 +134,15 @@ def page(made: list[dict], picture: str | None) -> str:
             points = f"; points: {how['points_source']}" if how.get("points_source") else ""
             where = f"{model['source']} ({model['licence']})"
             lines.append(f"- **{model['name']}**: {where}, `{row['artefact']['sha256'][:16]}`{crop}{points}")
+    lines += ["", NOT_RUN]
     return without_folders("\n".join([*lines, "", "```sh", made[0]["command"], "```", ""]))
+
+
+NOT_RUN = (
+    "Not run, for no licence is stated and so no copy is kept: PFLD and MobileFaceNet of "
+    "github.com/cunjian/pytorch_face_landmark, which learnt from 300-W. MediaPipe is run as it is: its 478 points were not "
+    "fitted to the marks of 300-W, which would make it better here."
+)
 
 
 def without_folders(text: str) -> str:
