@@ -29,8 +29,14 @@ class Place(Output):
 def to_stdout(text: str) -> None:
     """Results for whoever reads standard output, at once."""
     stream = _stdout or sys.stdout
-    stream.write(text)
-    stream.flush()
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:  # whoever read it has ended, which is no fault
+        raise
+    except OSError as error:
+        error.filename = "standard output"
+        raise
 
 
 @contextlib.contextmanager

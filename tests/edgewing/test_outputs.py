@@ -124,3 +124,11 @@ def test_a_device_is_written_to_and_stays_one():
     assert not os.path.isfile("/dev/null")
     with pytest.raises(InputError, match="/dev/full: cannot be written"):
         files.write("/dev/full", b"x")
+
+
+def test_a_full_disk_behind_stdout_is_named():
+    code = "from edgewing import outputs; from edgewing.commands import ending\n"
+    code += "import sys\ntry: outputs.to_stdout('x')\nexcept OSError as error: print(*ending(error), file=sys.stderr)"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert "2 error: standard output: No space left on device; make room there" in done.stderr
