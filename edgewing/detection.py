@@ -74,11 +74,15 @@ class Detector:
         self.name, self.find, self.fit = name, find, fit
         self._alone = threading.RLock()  # two threads may not use one interpreter at once
 
+    def __reduce__(self) -> tuple:  # a lock has no copy
+        return type(self), (self.name, self.find, self.fit)
+
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """(H, W, 3) uint8 RGB -> the landmark boxes of its faces, largest first. ``find`` gives the detector's own."""
         with self._alone:
-            found = self.find(image)
-        for one in found if isinstance(found, list | tuple) else [found]:
+            given: Any = self.find(image)
+            found = list(given) if hasattr(given, "__iter__") else [given]
+        for one in found:
             if not isinstance(one, Detection) or not one.has_box:
                 raise InputError(
                     f"detector {self.name}: found {str(one)[:80]}; expected a list of edgewing.detection.Detection, "

@@ -25,10 +25,11 @@ COLOURS = ("RGB", "BGR")
 LARGEST_FILE = 64 * files.MIB
 LARGEST_PIXELS = 64_000_000
 LONGEST_SIDE = 32766  # px; OpenCV cuts crops out of nothing longer
-LONGEST = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}  # px of a side that can be written
+LONGEST = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500, ".png": 1_000_000}  # px of a side that can be written
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 OTHERS = (".heic", ".heif", ".avif", ".jxl", ".tif", ".tiff", ".gif")  # pictures that are not read here
 
+_HEADER = 1 << 18  # bytes that say how large a picture is
 # Inside a JPEG scan: 0xFF followed by anything but a stuffed zero, a restart marker or fill is a real marker.
 _JPEG_END, _NOISE = b"\xff\xd9", b"\xa5\x5a\x3c\x96" * 16
 _NUMBERS = re.compile(r"(\D*)(\d*)")
@@ -169,16 +170,19 @@ def turned(path: str | Path) -> tuple[int, int, int]:
         if orientation == 1:
             return 1, 0, 0
         file.seek(0)
-        return orientation, *stored_size(file.read(), path)
+        try:
+            return orientation, *_size(file.read())
+        except (struct.error, IndexError, _Cut):
+            raise InputError(f"{path}: the picture is cut off or broken; fetch or copy it again") from None
 
 
-def stored_size(data: bytes, where: str | Path) -> tuple[int, int]:
-    """Width and height of a file's bytes, before EXIF's turn; (0, 0) where they are no known format. Raises InputError
-    for a picture that is cut off."""
+def header_size(path: str | Path) -> tuple[int, int]:
+    """Stored width and height, by the first bytes of a file alone; (0, 0) where they do not say it."""
     try:
-        return _size(data)
-    except (struct.error, IndexError, _Cut):
-        raise InputError(f"{where}: the picture is cut off or broken; fetch or copy it again") from None
+        with files.reading(path, LARGEST_FILE) as (file, _):
+            return _size(file.read(_HEADER), whole=False)
+    except (InputError, struct.error, IndexError, _Cut):
+        return 0, 0
 
 
 def write(path: str | Path, image: np.ndarray) -> None:
@@ -190,8 +194,9 @@ def write(path: str | Path, image: np.ndarray) -> None:
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: a picture's name must end in one of {', '.join(SUFFIXES)}")
     height, width = image.shape[:2]
-    written = max(height, width) <= LONGEST.get(suffix, max(height, width))
-    if written:  # asked first, as OpenCV would complain on stderr, and only all threads can be made quiet
+    written = False
+    # asked first, as OpenCV would complain on stderr, which can be made quiet for all threads alone
+    if max(height, width) <= LONGEST.get(suffix, max(height, width)):
         with contextlib.suppress(cv2.error):
             written, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not written:
@@ -207,20 +212,21 @@ class _Cut(Exception):
         self.mendable = mendable
 
 
-def _size(data: bytes) -> tuple[int, int]:
-    """Width and height in the header's frame, (0, 0) where this is no known format; _Cut where the end is missing."""
+def _size(data: bytes, whole: bool = True) -> tuple[int, int]:
+    """Width and height in the header's frame, (0, 0) where this is no known format; _Cut where the end is missing.
+    whole: whether the end is asked for."""
     if data[:3] == b"\xff\xd8\xff":
-        return _jpeg_size(data)
+        return _jpeg_size(data, whole)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return _png_size(data)
+        return _png_size(data) if whole else struct.unpack_from(">II", data, 16)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _webp_size(data)
+        return _webp_size(data, whole)
     if data[:2] == b"BM":
-        return _bmp_size(data)
+        return _bmp_size(data, whole)
     return 0, 0
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
+def _jpeg_size(data: bytes, whole: bool) -> tuple[int, int]:
     """Walks the segments to the end of the image (an EXIF thumbnail has an end marker of its own, inside one)."""
     at, size, scans, restarts = 2, (0, 0), 0, False
     while True:
@@ -228,7 +234,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if marker is None:  # of several scans, or of parts between restarts, a whole one may be missing
             raise _Cut(mendable=scans == 1 and not restarts)
         kind, at = data[marker.start() + 1], marker.end()
-        if kind == 0xD9:
+        if kind == 0xD9 or (any(size) and not whole):
             return size
         if kind == 0x01:
             continue
@@ -259,10 +265,10 @@ def _png_size(data: bytes) -> tuple[int, int]:
     return struct.unpack_from(">II", data, 16)
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
+def _webp_size(data: bytes, whole: bool) -> tuple[int, int]:
     """Container and the three kinds of first chunk: RFC 9649."""
     (riff,) = struct.unpack_from("<I", data, 4)
-    if riff + 8 > len(data):
+    if whole and riff + 8 > len(data):
         raise _Cut
     kind = data[12:16]
     if kind == b"VP8X":
@@ -275,9 +281,9 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def _bmp_size(data: bytes) -> tuple[int, int]:
+def _bmp_size(data: bytes, whole: bool) -> tuple[int, int]:
     (end,) = struct.unpack_from("<I", data, 2)
     width, height = struct.unpack_from("<ii", data, 18)
-    if end > len(data):
+    if whole and end > len(data):
         raise _Cut
     return abs(width), abs(height)

@@ -165,6 +165,26 @@ def load(path: str | Path) -> Layout:
             raise InputError(f"{path}: {unknown('field', key, _fields())}")
     if layout.name in table() and layout != table()[layout.name]:
         raise InputError(f"{path}: name {layout.name!r} is that of a layout of the package; choose another")
+    return trainable(layout, str(path))
+
+
+def trainable(layout: Layout, where: str) -> Layout:
+    """The same layout. InputError for what a training could not end with, and what contracts of before may have."""
+
+    def say(point: int) -> str:
+        return layout.names[point] if layout.names else str(point)
+
+    for key, curve in layout.curves.items():
+        if again := [a for a, b in zip(curve, curve[1:]) if a == b]:
+            raise InputError(f"{where}: curves.{key}: point {say(again[0])!r} twice in a row")
+    for key, ends in layout.normalisers.items():
+        if not isinstance(ends, str) and sorted(ends[0]) == sorted(ends[1]):
+            raise InputError(f"{where}: normalisers.{key}: both ends are the same points: the distance would be zero")
+    if (size := len(json.dumps(dataclasses.asdict(layout), separators=(",", ":")))) > LARGEST:
+        raise InputError(
+            f"{where}: {size} bytes when it is written into a model, which has room for {LARGEST}; give its points "
+            "shorter names"
+        )
     return layout
 
 
@@ -219,9 +239,6 @@ class _Parser:
     def layout(self, name: str, count: int, value: dict) -> Layout:
         self.count = count
         curves = {key: self.points(f"curves.{key}", v, 2) for key, v in self.map("curves", value).items()}
-        for key, curve in curves.items():
-            if again := [a for a, b in zip(curve, curve[1:]) if a == b]:
-                raise self.wrong(f"curves.{key}", f"point {self.say(again[0])!r} twice in a row")
         pairs = [self.pair(f"flip_pairs[{i}]", v) for i, v in enumerate(self.list("flip_pairs", value))]
         twice = [p for p in {q for pair in pairs for q in pair} if sum(pair.count(p) for pair in pairs) > 1]
         if twice:
@@ -242,13 +259,7 @@ class _Parser:
         if not isinstance(word, str) or not _OBJECT.fullmatch(word):
             raise self.wrong("object", "expected a word or two for what the points are on, such as face or left hand")
         parts = curves, normalisers, default, maps, self.names, groups
-        made = Layout(name, count, tuple(pairs), tuple(edges), *parts, float(pck), word)
-        if (size := len(json.dumps(dataclasses.asdict(made), separators=(",", ":")))) > LARGEST:
-            raise InputError(
-                f"{self.where}: {size} bytes when it is written into a model, which has room for {LARGEST}; give its "
-                "points shorter names"
-            )
-        return made
+        return Layout(name, count, tuple(pairs), tuple(edges), *parts, float(pck), word)
 
     def normaliser(self, what: str, value: object) -> tuple[tuple[int, ...], tuple[int, ...]] | str:
         if isinstance(value, str):
@@ -258,8 +269,8 @@ class _Parser:
         if not isinstance(value, list | tuple) or len(value) != 2:
             raise self.wrong(what, f"expected two points, two groups of points, or one of {', '.join(KINDS)}")
         first, second = (self.points(what, v if isinstance(v, list | tuple) else [v], 1) for v in value)
-        if sorted(first) == sorted(second):
-            raise self.wrong(what, "both ends are the same points: the distance would be zero")
+        if first == second:
+            raise self.wrong(what, "both ends are the same point: the distance would be zero")
         return first, second
 
     def pair(self, what: str, value: object) -> tuple[int, int]:

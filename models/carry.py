@@ -57,8 +57,9 @@ def main() -> None:
             sizes = list(pool.map(carry, files, places, [QUALITY.get(folder, OTHER)] * len(files), chunksize=32))
         print(f"{folder}: {len(files)} files, {sum(sizes) / 1e6:.1f} MB", flush=True)
     # which pictures are of one person stands beside the folders; without it others are held out than here
-    for table in [*data.glob("*/*.csv"), *data.glob("*/*near_duplicates*.txt")]:
-        shutil.copyfile(table, out / table.relative_to(data))
+    for parent in {(data / folder).parent for folder in FOLDERS} - {data}:
+        for table in [*parent.glob("*.csv"), *parent.glob("*near_duplicates*.txt")]:
+            shutil.copyfile(table, out / table.relative_to(data))
 
 
 if __name__ == "__main__":

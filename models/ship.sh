@@ -47,7 +47,7 @@ if [ "$layout" = 300w-68 ]; then
     score "$name" "$D/wflw"
     score "$name" "$D/aflw68-test"
 fi
-if [ ! -e runs/teacher ]; then # the network that stands in for the truth where nobody marked any
+if [ ! -e runs/teacher/export/teacher-fp32.onnx ]; then # the network that stands in for the truth where nobody marked any
     mkdir -p runs/teacher && cp models/teacher.safetensors runs/teacher/model.safetensors
     $PY -m targets runs/teacher --to onnx --precision fp32 --data "$D/lfpw/testset"
 fi

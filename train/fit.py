@@ -76,9 +76,8 @@ def train(
         )
         layout = layouts.get(recipe.layout)
         if recipe.flip and not layout.flip_pairs:
-            say(
-                f"note: half of the pictures are mirrored, and layout {layout} has no flip_pairs: --flip 0 mirrors none"
-            )
+            mirrored = f"note: {recipe.flip:.0%} of the pictures are mirrored"
+            say(f"{mirrored}, and layout {layout} has no flip_pairs: --flip 0 mirrors none")
         fit(recipe, cache, folder, workers, network, say=say, credits=credits)
         if workers.rank == 0:
             say_finished(folder, cache, recipe, command, say)

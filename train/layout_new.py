@@ -70,7 +70,8 @@ def propose(annotations: str | Path, category: str | None = None) -> Proposal:
     }
     if isinstance(points, int):
         notes.insert(0, f"the category names no points: numbered 0 to {count - 1}, as its annotations have {count}")
-    return Proposal(layouts.parse(value, f"{path}: category {name!r}"), tuple(notes), path, content, name)
+    where = f"{path}: category {name!r}"
+    return Proposal(layouts.trainable(layouts.parse(value, where), where), tuple(notes), path, content, name)
 
 
 def guess_pairs(names: Sequence[str]) -> list[tuple[int, int]]:

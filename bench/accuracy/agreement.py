@@ -1,4 +1,5 @@
-"""How far a model's landmarks are from its teacher's on faces without landmarks, by age and by sex.
+"""How far a model's landmarks are from those of a larger network (its teacher, or another) on faces without
+landmarks, by age and by sex.
 
 For UTKFace: 200 x 200 px pictures aligned by their eyes, with age and sex in their names (`age_sex_..._time.jpg`), in a
 folder or in tar files. Agreement is not accuracy: where the teacher is wrong, so is who agrees with it. What it shows
@@ -26,7 +27,7 @@ from edgewing.errors import InputError
 from edgewing.outputs import Output, Rows
 from train.data import pictures
 
-EXAMPLE = "--model edgewing-s --teacher runs/large --data utkface --to rows.jsonl"
+EXAMPLE = "--model edgewing-s --teacher runs/teacher --data utkface --to rows.jsonl"
 
 SIDE = 200  # px of a picture
 # Eyes near (57, 57) and (140, 57), mouth near (98, 142): about the median landmark box of these faces, found by running

@@ -98,6 +98,11 @@ def _offsets(runtime, folder: str, layout, split: str) -> tuple[np.ndarray, np.n
     faces = open_faces(folder, layout, square, split="test" if is_run else split)
     if faces.layout.points != runtime.contract.layout.points:
         raise InputError(f"{folder}: is of {faces.layout.name}, the file of {runtime.contract.layout.name}")
+    order = (
+        faces.layout.map_to(runtime.contract.layout)
+        if faces.layout.name == runtime.contract.layout.name
+        else slice(None)
+    )
     offsets, scores = [], []
     for index in range(len(faces)):
         try:
@@ -105,7 +110,7 @@ def _offsets(runtime, folder: str, layout, split: str) -> tuple[np.ndarray, np.n
         except InputError:  # a broken picture is one face fewer, and the number of faces is told
             continue
         points = runtime(face.crop[None])
-        true = geometry.apply(geometry.invert(face.to_image), face.landmarks)
+        true = geometry.apply(geometry.invert(face.to_image), face.landmarks)[order]
         offsets.append((points.landmarks[0] - true) / square.size)
         scores.append(points.scores[0])
     return np.array(offsets), np.array(scores)

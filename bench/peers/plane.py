@@ -140,8 +140,8 @@ def page(made: list[dict], picture: str | None) -> str:
 
 NOT_RUN = (
     "Not run, for no licence is stated and so no copy is kept: PFLD and MobileFaceNet of "
-    "github.com/cunjian/pytorch_face_landmark, which learnt from 300-W. MediaPipe is run as it is: its 478 points were not "
-    "fitted to the marks of 300-W, which would make it better here."
+    "github.com/cunjian/pytorch_face_landmark, which learnt from 300-W. MediaPipe is run as it is: fitting its "
+    "points to the marks of 300-W would make it better here."
 )
 
 

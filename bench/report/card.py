@@ -254,8 +254,8 @@ def _agreement(shipped: list[File], found: list[dict]) -> list[str]:
         f"{teacher['name']} {teacher['precision']} (sha256 `{teacher['sha256'][:16]}`), on {p['faces']} "
         f"faces of {_short(p['data'])}, whose file names say age and sex. The figures are the distance between the "
         f"points of both, divided by {p['normaliser']}. Over all faces it is {percent(row['nme'])}. "
-        "It is a large network that learnt from photographs. To agree is not to be right: where it is wrong, a model that "
-        "agrees with it is wrong too."
+        "It is a large network that learnt from photographs. To agree is not to be right: where it is wrong, a model "
+        "that agrees with it is wrong too."
     )
     if p["trained_on_these"]:
         lines.append(

@@ -161,8 +161,8 @@ class Tracker:
         self._shape: tuple[int, ...] = ()
 
     def __call__(self, frame: np.ndarray, time: float, colour: str = "RGB") -> list[Track]:
-        """Tracks of a (H, W, 3) uint8 frame, oldest first. time: s on any clock that goes on: a frame of the
-        time of the one before changes nothing, and several in a row are an InputError.
+        """Tracks of a (H, W, 3) uint8 frame, oldest first. time: s on any clock that goes on: in a frame of the
+        time of the one before no point moves, and several such in a row are an InputError.
 
         colour: RGB, or BGR as OpenCV reads it. A frame of another size begins anew, since nothing says where a face
         went.
@@ -173,8 +173,8 @@ class Tracker:
         if not time >= self._time:
             raise InputError(f"a frame of time {time:g} s after one of {self._time:g} s; times must not go back")
         self._still = self._still + 1 if time == self._time else 0
-        if self._still == STILL:
-            raise InputError(f"{STILL + 1} frames of time {time:g} s; give each its own, on a clock that goes on")
+        if self._still >= STILL:
+            raise InputError(f"{self._still + 1} frames of time {time:g} s; give each its own, on a clock that goes on")
         if frame.shape != self._shape:
             self.reset()
         self._time, self._shape = time, frame.shape

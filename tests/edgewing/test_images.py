@@ -252,3 +252,20 @@ def test_a_jpeg_without_its_end_marker_is_read_where_no_pixel_is_missing(tmp_pat
     for cut in range(6, len(data) // 2, 7):
         with pytest.raises(InputError, match="cut off"):
             images.decode(data[:-cut])
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((0, 10, 3), np.uint8), np.zeros((4, 4, 3)), np.zeros((4, 16384, 3), np.uint8)]
+)
+def test_what_a_format_cannot_hold_is_one_line(tmp_path, image, capfd):
+    with pytest.raises(InputError, match="webp cannot hold a picture of"):
+        images.write(tmp_path / "x.webp", image)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_size_stands_in_the_first_bytes(tmp_path, kind):
+    (tmp_path / "x").write_bytes(encoded(Image.new("RGB", (301, 7)), kind)[:-5])  # that it is cut off is another matter
+    assert images.header_size(tmp_path / "x") == (301, 7)
+    (tmp_path / "x").write_bytes(b"no picture")
+    assert images.header_size(tmp_path / "x") == (0, 0) == images.header_size(tmp_path / "none")

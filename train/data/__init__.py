@@ -58,11 +58,14 @@ def read_samples(
     listing = Listing(Samples(layout.points))
     for folder in [folders] if isinstance(folders, str | Path) else folders:
         folder = Path(folder)
-        name, reader = _reader(folder)
+        (name, reader), *others = _readers(folder)
         if split not in reader.SPLITS:
             raise unknown(f"split of {folder}", split, reader.SPLITS)
         faces, problems = len(listing.samples), len(listing.problems)
         frames, absent, notes = Frames(points_frame), Absent(), []
+        if folder.is_dir():
+            beside = [path.name for _, other in others if hasattr(other, "layout_of") for path in other.lists(folder)]
+            notes += [Note(f"{each} beside it is not read; name the file to read it") for each in beside]
         for found in reader.read(folder, layout, split):
             if isinstance(found, InputError):
                 listing.problems.append(str(found))
@@ -85,16 +88,13 @@ def read_samples(
     return listing
 
 
-def _reader(folder: Path):
+def _readers(folder: Path) -> list:
+    """(name, reader) of those that find points there; the first one reads them."""
     if not folder.exists():
         raise InputError(f"{folder}: no such folder; check the path")
     found = [(name, reader) for name, reader in READERS.items() if reader.recognises(folder)]
-    # of files that say themselves what they are of, which one is meant is not for us to choose
-    firsts = [next(iter(of.lists(folder))).name for _, of in found if folder.is_dir() and hasattr(of, "layout_of")]
-    if len(firsts) > 1:
-        raise InputError(f"{folder}: {' and '.join(firsts)} may have the same objects; name the file that is meant")
     if found:
-        return found[0]
+        return found
     raise InputError(f"{folder}: no points found; expected {expected()}")
 
 

@@ -61,7 +61,15 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
                 if isinstance(points, InputError):
                     raise points
                 size = about.get("width"), about.get("height")
-                yield made.sample(about.get("name", ""), path.parent, points, number, _box(boxes), size=size)
+                yield made.sample(
+                    about.get("name", ""),
+                    path.parent,
+                    points,
+                    number,
+                    _box(boxes),
+                    size=size,
+                    guessed=not _grouped(boxes),
+                )
             except InputError as error:
                 yield type(error)(f"{where}{error}")
     yield from made.ending(path)
@@ -159,6 +167,11 @@ def _places(about: dict[str, str]) -> np.ndarray:
         label = about.get("label", "")[:60]
         raise InputError(f"points {text[:40]!r} of {label!r}: expected x,y;x,y of finite numbers")
     return np.array(places) - objects.CORNER
+
+
+def _grouped(boxes: list[_Shape]) -> bool:
+    """Whether the file says whose they are."""
+    return bool(boxes) and bool(boxes[0].about.get("group_id"))
 
 
 def _box(boxes: list[_Shape]) -> np.ndarray | None:

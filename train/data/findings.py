@@ -13,6 +13,7 @@ from edgewing.layouts import Layout
 from train.data import READERS, aflw, cofw, expected, ibug, lsp, pictures, pts, samples, wflw
 from train.data.catalogue import DATASETS, Dataset
 from train.data.frames import Frames
+from train.data.objects import loose
 from train.data.samples import Absent, Missing, Note, Sample, Unlabelled
 
 PROBLEMS_KEPT = 3
@@ -95,9 +96,11 @@ class Finding:
 
     @property
     def complete(self) -> bool:
-        """Whether every part that has an official count reaches it, and no picture is missing."""
-        parts = self.parts.items()
-        return all(self.official(name) in (None, count.there) and not count.missing for name, count in parts)
+        """Whether every part reaches its official count, and where it has none, no picture is missing."""
+        return all(
+            not count.missing if self.official(name) is None else count.there == self.official(name)
+            for name, count in self.parts.items()
+        )
 
 
 def find(folder: str | Path) -> list[Finding]:
@@ -158,8 +161,9 @@ def _files(folder: Path) -> Iterator[Finding]:
             except InputError as error:
                 count.refuse(error)
             part = path.relative_to(folder).as_posix() if path != folder else path.resolve().name
-            points, names = (layout.points, set(layout.names)) if layout else (0, set())
-            fits = (name for name, of in layouts.table().items() if of.points == points and names <= set(of.names))
+            points, names = (layout.points, set(map(loose, layout.names))) if layout else (0, set())
+            known = layouts.table().items()
+            fits = (name for name, of in known if of.points == points and names <= set(map(loose, of.names)))
             place = path if path.is_dir() else path.parent
             yield Finding(folder, None, next(fits, ""), {part: count}, {place}, points=points)
 

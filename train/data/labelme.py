@@ -62,7 +62,7 @@ def read(folder: Path, layout: Layout, split: str) -> Iterator[Sample | InputErr
                 if isinstance(points, InputError):
                     raise points
                 size = content.get("imageWidth"), content.get("imageHeight")
-                yield made.sample(picture, path.parent, points, key, _box(boxes), size=size)
+                yield made.sample(picture, path.parent, points, key, _box(boxes), size=size, guessed=key is None)
             except InputError as error:
                 yield type(error)(f"{path}: {'' if key is None else f'group {str(key)[:40]}: '}{error}")
     yield from made.ending(folder)

@@ -27,6 +27,7 @@ from train.data.walk import OF_POINTS, walk
 CORNER = 0.5
 _SHOWN = 5  # labels in a line
 _END = 1 << 16
+_ROUNDED = 0.01  # of a side, by which a size may be another and the points still fit
 
 
 class Files:
@@ -164,7 +165,7 @@ class Objects:
         self.skipped: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()  # what the file calls the objects themselves
         self._split, self._of_others = split, Counter()
-        self._size: tuple[Path | None, tuple[int, int]] = None, (0, 0)
+        self._sizes: dict[Path, tuple[int, int]] = {}
         self._identities = Identities(self.pictures.top, ())
 
     def wanted(self, picture: str, stated: str = "", subset: str = "") -> bool:
@@ -201,9 +202,11 @@ class Objects:
         box: np.ndarray | None = None,
         attributes: dict[str, int] | None = None,
         size: tuple[object, object] = (None, None),
+        guessed: bool = False,
     ) -> Sample:
         """points: (N, 3) x, y, visibility. key: tells the picture's objects apart. size: the picture's width and
-        height as the file says them, if it does. InputError: why it is none."""
+        height as the file says them, if it does. guessed: whether the box is the object's only because nothing says
+        whose it is. InputError: why it is none."""
         visibility = points[:, 2]
         landmarks = np.where(visibility[:, None] > 0, points[:, :2], np.nan)
         if reason := fault(landmarks, visibility=visibility):
@@ -213,7 +216,10 @@ class Objects:
         if box is not None and not (
             (np.nanmax(landmarks, axis=0) >= box[:2]).all() and (np.nanmin(landmarks, axis=0) <= box[2:]).all()
         ):
-            raise InputError("the box is not where the points are")
+            if not guessed:
+                raise InputError("the box is not where the points are")
+            self.skipped["boxes of no object"] += 1
+            box = None
         self.labels.known.update(np.flatnonzero(visibility).tolist())
         image = self.pictures.find(name, here)
         self._as_large(image, size)
@@ -231,21 +237,22 @@ class Objects:
         )
 
     def _as_large(self, image: Path, said: tuple[object, object]) -> None:
-        """InputError: the picture was resized since its points were set. A size of 0 says nothing, and EXIF may turn
-        the picture; whoever opens one that cannot be read says why."""
-        said = tuple(int(side) if _is_number(str(side)) else 0 for side in said)
-        if not all(said):
+        """InputError: the picture was resized since its points were set, by more than a pixel and a hundredth. A size
+        of 0 says nothing, and EXIF may turn the picture; whoever opens one that cannot be read says why."""
+        wide, high = (side if is_finite(side) else int(side) if _is_number(str(side)) else 0 for side in said)
+        if not (wide and high):
             return
-        if self._size[0] != image:
-            try:
-                self._size = image, images.stored_size(files.read(image, images.LARGEST_FILE), image)
-            except InputError:
-                self._size = image, (0, 0)
-        if any(self._size[1]) and set(said) != set(self._size[1]):
-            is_now = "{} x {}".format(*self._size[1])
+        if image not in self._sizes:
+            self._sizes[image] = images.header_size(image)
+        width, height = self._sizes[image]
+
+        def near(one: float, other: float) -> bool:
+            return abs(one - other) <= max(1, _ROUNDED * other)
+
+        if width and not any(near(a, width) and near(b, height) for a, b in ((wide, high), (high, wide))):
             raise InputError(
-                f"the picture {image.name[:100]} is {is_now} px, and its points were set on {said[0]} x {said[1]}; "
-                "scale the points with it, or take the wrong width and height out"
+                f"the picture {image.name[:100]} is {width} x {height} px, and its points were set on {wide:g} x "
+                f"{high:g}; scale the points with it, or take the wrong width and height out"
             )
 
     def ending(self, where: Path) -> Iterator[InputError | Note]:

@@ -209,11 +209,10 @@ def _numbered(cells: int, layout: Layout) -> list[tuple[str, int, int]]:
 
 def _long(path: Path, delimiter: str, columns: _Columns, body: list, made: Objects) -> Iterator[Sample | InputError]:
     place = dict(columns.long) or {"point": 1, "x": 2, "y": 3} | ({"v": 4} if len(body[0][1]) == 5 else {})
-    if (
-        "object" in place
-        and len({row[place["object"]] for _, row in body if len(row) > place["object"]}) == len(body) > 1
-    ):
-        del place["object"]  # a number of the row
+    if "object" in place:
+        rows = [(row[columns.file], row[place["object"]]) for _, row in body if len(row) > place["object"]]
+        if len(set(rows)) == len(rows) > 1:  # a number of the row, not of an object
+            del place["object"]
     found: dict[tuple[str, str], np.ndarray | InputError | None] = {}  # None: of another split
     for number, row in body:
         if len(row) <= max(columns.file, *place.values(), *columns.says.values()):

@@ -163,3 +163,13 @@ def test_pictures_across_blocks_of_a_large_file(tmp_path):
     written(tmp_path, *[image(skeleton(*NAMED))] * many)
     assert (tmp_path / "annotations.xml").stat().st_size > 2 * cvat._BLOCK
     assert len(data.read_samples(tmp_path, WATCH).samples) == many
+
+
+def test_a_box_of_nobody_takes_no_face_away(tmp_path):
+    """The only object of a picture has its box, where that is near; in a group a box elsewhere is a fault."""
+    far = box((60, 50, 69, 59))
+    listing = data.read_samples(written(tmp_path, image(skeleton(*NAMED), far)), WATCH)
+    assert listing.samples[0].box is None and "1 box of no object" in listing.problems[0]
+    grouped = skeleton(*NAMED, group_id=1), box((60, 50, 69, 59), group_id=1)
+    with pytest.raises(InputError, match="the box is not where the points are"):
+        data.read_samples(written(tmp_path, image(*grouped)), WATCH)

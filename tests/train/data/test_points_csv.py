@@ -36,6 +36,7 @@ def one(folder, layout=WATCH):
         f"image,centre_x,centre_y,hour hand_x,hour hand_y,x_minute,y_minute\r\na b é.png,{PLAIN}\r\n",
         f"IMAGE,CENTRE_X,CENTRE_Y,HOUR_HAND_X,HOUR_HAND_Y,MINUTE_X,MINUTE_Y\na b é.png,{PLAIN}\n",
         f"image,centre x,centre y,hour hand x,hour hand y,minute x,minute y\na b é.png,{PLAIN}\n",
+        "file,point,x,y,id\na b é.png,centre,10.5,20.25,1\na b é.png,minute,44.5,41,2\na b é.png,1,30,12,3\nz.png,0\n",
         "id,file,point,x,y\n1,a b é.png,centre,10.5,20.25\n2,a b é.png,minute,44.5,41\n3,a b é.png,hour_hand,30,12\n",
         "x2,y2,x1,y1,x0,y0,File\n44.5,41,30,12,10.5,20.25,a b é.png\n",
         "a b é.png;10,5;20,25;30;12;44,5;41\n",

@@ -48,7 +48,7 @@ private func compiled(_ package: URL) async throws -> URL {
     let place = caches.appendingPathComponent("edgewing-\(package.lastPathComponent)")
     let (kept, mark) = (place.appendingPathComponent("it.mlmodelc"), place.appendingPathComponent("made-of"))
     let model = try Data(contentsOf: package.appendingPathComponent("Data/com.apple.CoreML/model.mlmodel"))
-    if (try? Data(contentsOf: mark)) == model { return kept }
+    if files.fileExists(atPath: kept.path), (try? Data(contentsOf: mark)) == model { return kept }
     let made = try await MLModel.compileModel(at: package)
     try? files.removeItem(at: place)
     try files.createDirectory(at: place, withIntermediateDirectories: true)
