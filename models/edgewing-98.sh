@@ -6,5 +6,5 @@ TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out  
 models/queue.sh                                          # s-2
 # GhostOne: https://github.com/AnthonyF333/PFLD_GhostOne (Apache-2.0)
 GHOST=pfld_ghostone_112.onnx PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out    # teacher-98, 98, s-on
-models/queue.sh                                          # 98-3, s-3, s-4, 98-4
-ONLY=files models/ship.sh edgewing-98 runs/98-4 wflw-98
+models/queue.sh                                          # 98-3, s-3, s-4, 98-4, 98-6, 98-7
+ONLY=files models/ship.sh edgewing-98 "runs/98-4 runs/98-6 runs/98-7" wflw-98
