@@ -4,5 +4,5 @@
 models/queue.sh                                          # teacher-aflw
 TEACHING=2.5 MINUTES=5 PROCESSES=5 LIST=models/gpu-begin.txt models/gpu.sh out    # teacher, xs
 PROCESSES=7 LIST=models/gpu-go-on.txt models/gpu.sh out                           # xs-on
-models/queue.sh                                          # xs-3, xs-4
-ONLY=files models/ship.sh edgewing-xs runs/xs-4
+models/queue.sh                                          # xs-3 to xs-7
+ONLY=files models/ship.sh edgewing-xs runs/xs-7
