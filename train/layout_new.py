@@ -56,7 +56,7 @@ def propose(annotations: str | Path, category: str | None = None) -> Proposal:
     content = coco.parsed(path)
     chosen = _choose(path, _categories(path, content), category)
     ours = coco.key_of(chosen["id"])
-    content["annotations"] = [a for a in content["annotations"] if coco.key_of(a.get("category_id", ours)) == ours]
+    content["annotations"] = [a for a in content["annotations"] if coco.key_of(a.get("category_id")) in (ours, None)]
     points, name = chosen["keypoints"], str(chosen.get("name") or "object")
     count = points if isinstance(points, int) else len(points)
     edges, notes = _edges(chosen.get("skeleton") or [], count)

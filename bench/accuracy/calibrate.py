@@ -96,13 +96,10 @@ def _offsets(runtime, folder: str, layout, split: str) -> tuple[np.ndarray, np.n
     square = runtime.contract.crop
     is_run = (Path(folder) / "faces").is_dir()
     faces = open_faces(folder, layout, square, split="test" if is_run else split)
-    if faces.layout.points != runtime.contract.layout.points:
-        raise InputError(f"{folder}: is of {faces.layout.name}, the file of {runtime.contract.layout.name}")
-    order = (
-        faces.layout.map_to(runtime.contract.layout)
-        if faces.layout.name == runtime.contract.layout.name
-        else slice(None)
-    )
+    theirs, ours = faces.layout, runtime.contract.layout
+    if theirs.points != ours.points:
+        raise InputError(f"{folder}: is of {theirs.name}, the file of {ours.name}")
+    order = theirs.map_to(ours) if theirs.name == ours.name else slice(None)
     offsets, scores = [], []
     for index in range(len(faces)):
         try:

@@ -146,7 +146,7 @@ def _whole(data: bytes) -> slice | None:
             at = start + 2
         elif data[at + 1] == SCAN:
             end, following = data.find(END, at), data.find(START, at)
-            if 0 <= following < end or (following >= 0 > end):  # cut off: it ends where the next one begins
+            if following >= 0 and (end < 0 or following < end):  # cut off: it ends where the next one begins
                 return slice(start, following)
             return slice(start, end + 2) if end >= 0 else None
         else:

@@ -1,5 +1,6 @@
 """From a frame to a frame: the tiny model's blobs are found where they are in the picture."""
 
+import copy
 import dataclasses
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,27 @@ def test_a_detector_of_ones_own_may_write_its_box_as_a_list(onnx_file):
     mine = Detector("mine", lambda image: [Detection([40, 50, 140, 140], 1.0)], Fit((0, 0), (1, 1)))
     (face,) = Landmarker(onnx_file, detector=mine)(frame([((70.0, 90.0), (110.0, 130.0))]))
     assert face.box.tolist() == [40, 50, 140, 140]
+
+
+def test_a_detector_of_ones_own_may_yield_and_can_be_copied(onnx_file):
+    def find(image):
+        yield Detection(np.array([40.0, 50, 140, 140]), 1.0)
+
+    mine = copy.deepcopy(Detector("mine", find, Fit((0, 0), (1, 1))))
+    assert len(Landmarker(onnx_file, detector=mine)(frame([((70.0, 90.0), (110.0, 130.0))]))) == 1
+
+
+def test_points_that_are_no_numbers_are_one_line(onnx_file, tmp_path):
+    import onnx
+
+    model = onnx.load(onnx_file)
+    (grid,) = (one for one in model.graph.initializer if one.name == "grid")
+    values = onnx.numpy_helper.to_array(grid).copy()
+    values[0] = np.nan
+    grid.CopyFrom(onnx.numpy_helper.from_array(values, "grid"))
+    onnx.save(model, tmp_path / "nan.onnx")
+    with pytest.raises(InputError, match="gives points that are no numbers; export it again"):
+        Landmarker(tmp_path / "nan.onnx")(np.zeros((64, 64, 3), np.uint8), [(0, 0, 50, 50)])
 
 
 @pytest.mark.parametrize(

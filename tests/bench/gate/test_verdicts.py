@@ -251,6 +251,14 @@ def test_the_baseline_is_the_nearest_row():
     assert verdicts._nearest(fit[:2], "/faces/lfpw/testset") is fit[0]
 
 
+def test_true_boxes_go_before_moved_ones():
+    """Whichever row is the newest: what the gate judges is the figure that people know."""
+    rows = [{"protocol": {"data": "lfpw/testset", **more}} for more in ({}, {}, {"jitter": {"shift": 0.08}})]
+    for data in (None, "data/lfpw/testset"):
+        assert verdicts._nearest(rows, data) is rows[1] and verdicts._nearest(rows[::-1], data) is rows[0]
+        assert verdicts._nearest(rows[2:], data) is rows[2]
+
+
 def test_the_workflow_can_be_typed():
     """It is YAML, and every command of bench in it is one that the parser takes."""
     text = (Path(verdicts.__file__).parents[2] / ".github/workflows/gate.yml").read_text()
