@@ -169,8 +169,8 @@ class Lines:
 
 
 def _held(fps: float) -> float:
-    """The rate, rounded until MPEG-4 can hold it: OpenCV writes it as a whole number over 1, 10, 100 or 1000, and MPEG-4
-    takes whole numbers up to 65535."""
+    """The rate, rounded until MPEG-4 can hold it: OpenCV writes it as a whole number over 1, 10, 100 or 1000, and
+    MPEG-4 takes whole numbers up to 65535."""
     digits = next((d for d in (3, 2, 1) if fps * 10**d <= MOST_TICKS), 0)
     return round(fps, digits) or fps
 
